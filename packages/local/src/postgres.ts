@@ -1,0 +1,116 @@
+/** A real PostgreSQL 18 without anything installed: for `make up`, the tests and the bench. */
+import { resolve } from 'node:path'
+import pg from 'pg'
+import { type Child, startChild } from './child.js'
+import { freePort } from './free-port.js'
+import { findPostgresBinaries } from './postgres-binaries.js'
+import { prepareFolder, SUPERUSER } from './postgres-folder.js'
+import { postgresUser, runAs } from './postgres-user.js'
+import { keptSecret } from './secret.js'
+
+export interface PostgresOptions {
+  /** Made when missing; its password is kept beside it in `<dataDir>.password`. */
+  dataDir: string
+  /** Default: a free one. */
+  port?: number
+  /** Created when missing. */
+  databases: readonly string[]
+  /** More arguments for `postgres`, such as `['-c', 'fsync=off']`. */
+  flags?: readonly string[]
+  onLine?: (line: string) => void
+  onUnexpectedExit?: (exitCode: number) => void
+}
+
+export interface Postgres {
+  readonly port: number
+  /** A connection string for this database; the user is a superuser. */
+  url(database: string): string
+  /** Ends sessions and writes everything down first (a fast shutdown). */
+  stop(): Promise<void>
+  /** Stops, unless it is stopped or killed, and starts again on the same port. */
+  restart(): Promise<void>
+  /** Ends at once, as a crash would (an immediate shutdown): the next start recovers. */
+  kill(): Promise<void>
+}
+
+const STOP_LIMIT_MS = 30_000
+
+export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
+  const dataDir = resolve(options.dataDir)
+  const passwordFile = `${dataDir}.password`
+  const password = keptSecret(passwordFile)
+  const { initdb, postgres } = await findPostgresBinaries()
+  const port = options.port ?? (await freePort())
+  const url = (database: string) =>
+    `postgres://${SUPERUSER}:${password}@127.0.0.1:${port}/${database}`
+
+  const command = [
+    postgres,
+    '-D',
+    dataDir,
+    `--port=${port}`,
+    '--listen_addresses=127.0.0.1',
+    '--unix_socket_directories=',
+    ...(options.flags ?? []),
+  ]
+  const start = async () => {
+    await prepareFolder({ initdb, dataDir, passwordFile })
+    return await startServer(command, options)
+  }
+
+  let server = await start()
+  const stop = async () => void (await server.end('SIGINT', STOP_LIMIT_MS))
+  const kill = async () => void (await server.end('SIGQUIT', STOP_LIMIT_MS))
+  const restart = async () => {
+    if (server.running) await stop()
+    server = await start()
+  }
+  try {
+    await createDatabases(url('postgres'), options.databases)
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return { port, url, stop, restart, kill }
+}
+
+/** Resolves when connections are accepted. */
+async function startServer(
+  command: readonly string[],
+  { onLine, onUnexpectedExit }: PostgresOptions,
+): Promise<Child> {
+  const output: string[] = []
+  let ready = () => {}
+  let isReady = false
+  const accepting = new Promise<void>((resolve) => (ready = resolve))
+  const child = startChild({
+    command,
+    env: { PATH: process.env.PATH },
+    runAs: runAs(postgresUser()),
+    lastSignal: 'SIGQUIT',
+    onLine: (line) => {
+      onLine?.(line)
+      if (isReady) return
+      output.push(line)
+      if (line.includes('ready to accept connections')) ready()
+    },
+    onUnexpectedExit: (exitCode) => isReady && onUnexpectedExit?.(exitCode),
+  })
+  const exitCode = await Promise.race([accepting, child.exited])
+  isReady = true
+  if (exitCode === undefined) return child
+  throw new Error(`PostgreSQL ended with ${exitCode} while starting:\n${output.join('\n')}`)
+}
+
+async function createDatabases(url: string, names: readonly string[]): Promise<void> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 })
+  await client.connect()
+  try {
+    for (const name of names) {
+      const found = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [name])
+      if (found.rowCount === 0) await client.query(`CREATE DATABASE ${pg.escapeIdentifier(name)}`)
+    }
+  } finally {
+    await client.end()
+  }
+}

@@ -1,0 +1,85 @@
+/** A Redis, or a Valkey, that keeps nothing on disk, when the machine has one. */
+import { tmpdir } from 'node:os'
+import { connect } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { startChild } from './child.js'
+import { findProgram } from './find-program.js'
+import { freePort } from './free-port.js'
+
+export interface RedisOptions {
+  /** Default: a free one. */
+  port?: number
+  onLine?: (line: string) => void
+  onUnexpectedExit?: (exitCode: number) => void
+}
+
+export interface Redis {
+  readonly port: number
+  readonly url: string
+  stop(): Promise<void>
+  /** SIGKILL: connections break, and what it held is gone. */
+  kill(): Promise<void>
+  /** Stops, unless it is stopped or killed, and starts again, empty, on the same port. */
+  restart(): Promise<void>
+}
+
+const START_LIMIT_MS = 10_000
+const STOP_LIMIT_MS = 10_000
+
+/** `undefined` when neither redis-server nor valkey-server is on the PATH. */
+export async function startRedis(options: RedisOptions = {}): Promise<Redis | undefined> {
+  const program = findProgram('redis-server', 'valkey-server')
+  if (program === undefined) return undefined
+  const port = options.port ?? (await freePort())
+  const start = () => startServer(program, port, options)
+
+  let server = await start()
+  const stop = async () => void (await server.end('SIGTERM', STOP_LIMIT_MS))
+  const kill = async () => void (await server.end('SIGKILL', STOP_LIMIT_MS))
+  const restart = async () => {
+    if (server.running) await stop()
+    server = await start()
+  }
+  return { port, url: `redis://127.0.0.1:${port}`, stop, kill, restart }
+}
+
+async function startServer(program: string, port: number, options: RedisOptions) {
+  const output: string[] = []
+  const child = startChild({
+    command: [program, ...flags(port)],
+    env: { PATH: process.env.PATH },
+    lastSignal: 'SIGKILL',
+    onLine: (line) => {
+      options.onLine?.(line)
+      if (output.length < 100) output.push(line)
+    },
+    onUnexpectedExit: options.onUnexpectedExit,
+  })
+  const until = Date.now() + START_LIMIT_MS
+  while (child.running && Date.now() < until) {
+    if (await accepts(port)) return child
+    await sleep(20)
+  }
+  await child.end('SIGKILL', STOP_LIMIT_MS)
+  throw new Error(`${program} did not start on port ${port}:\n${output.join('\n')}`)
+}
+
+function flags(port: number): string[] {
+  const settings: [string, string][] = [
+    ['port', String(port)],
+    ['bind', '127.0.0.1'],
+    ['dir', tmpdir()],
+    // Neither a snapshot nor a log: what is kept here is only ever a copy.
+    ['save', ''],
+    ['appendonly', 'no'],
+  ]
+  return settings.flatMap(([name, value]) => [`--${name}`, value])
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: '127.0.0.1' })
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
+    socket.once('connect', () => socket.destroy())
+  })
+}
