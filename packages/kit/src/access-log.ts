@@ -1,0 +1,44 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Pino } from './logger.js'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The id of who is calling, for the log: a user or a provider, never a phone or an email. */
+    actor?: string
+  }
+}
+
+/**
+ * One line for each request: those answered with an error at `info` (4xx) or `error` (5xx) with the
+ * cause, the others at `debug`. The route's template stands for the path, so no phone of a query and no
+ * reference gets in.
+ */
+export function logRequests(fastify: FastifyInstance, log: Pino) {
+  fastify.addHook('onResponse', (request, reply, done) => {
+    const level = levelOf(reply.statusCode)
+    if (log.isLevelEnabled(level)) log[level](line(request, reply), 'request')
+    done()
+  })
+}
+
+function levelOf(status: number) {
+  if (status >= 500) return status === 503 ? 'warn' : 'error'
+  return status >= 400 ? 'info' : 'debug'
+}
+
+function line(request: FastifyRequest, reply: FastifyReply) {
+  const { failure, actor } = request
+  return {
+    requestId: request.id,
+    method: request.method,
+    route: request.routeOptions.url ?? 'unmatched',
+    status: reply.statusCode,
+    durationMs: Math.round(reply.elapsedTime * 10) / 10,
+    ...(actor ? { actor } : {}),
+    ...(failure ? { problem: failure.kind.type } : {}),
+    ...(failure?.extras.errors
+      ? { fields: failure.extras.errors.map(({ field }) => field.slice(0, 40)) }
+      : {}),
+    ...(failure && reply.statusCode >= 500 ? { err: failure.cause ?? failure } : {}),
+  }
+}

@@ -1,0 +1,163 @@
+import 'reflect-metadata'
+import { type IncomingMessage, STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import type { DynamicModule } from '@nestjs/common'
+import { NestFactory } from '@nestjs/core'
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify'
+import { Registry } from 'prom-client'
+import { logRequests } from './access-log.js'
+import { ConfigurationError, type DatabaseEnv, type HttpEnv } from './env.js'
+import { acceptJsonOnly, BODY_LIMIT_BYTES } from './json-body.js'
+import { LOG } from './kit.module.js'
+import { NestLogger, type Pino } from './logger.js'
+import { measureRequests } from './metrics.js'
+import { type About, serveOpenApi } from './openapi.js'
+import { HTTP_PROBLEMS, Problem, PROBLEM_JSON, problemDocument } from './problem.js'
+import { ProblemFilter } from './problem.filter.js'
+import { REQUEST_ID, requestId } from './request-id.js'
+import { RouteTable } from './route-table.js'
+import { InputPipe } from './validation.js'
+
+/**
+ * From an environment to a serving process, the same for every service. The process listens before its
+ * database is there: liveness answers at once, readiness when there is something to be ready with.
+ */
+
+/** A service: what it is, and its module for an environment. */
+export interface Service<E> {
+  readonly about: About
+  with(env: E): DynamicModule
+}
+
+type BootEnv = HttpEnv & Pick<DatabaseEnv, 'DB_WAIT_MS'>
+
+/** A request has this long to arrive whole, and an idle connection to bring the next one. */
+const ARRIVAL_TIMEOUT_MS = 15_000
+/** Longer than the 60 s of common proxies, which must be the first to close. */
+const KEEP_ALIVE_MS = 72_000
+/** What ending may take over the drain and the longest wait of a request. */
+const SHUTDOWN_SLACK_MS = 5_000
+
+/** Starts a service and ends the process by itself on SIGTERM or SIGINT. */
+export async function bootstrap<E extends BootEnv>(service: Service<E>, readEnv: () => E) {
+  const env = configured(readEnv)
+  const app = await createApp(service, env)
+  const log = app.get<Pino>(LOG)
+  app.enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: true })
+  endInTime(env.SHUTDOWN_DRAIN_MS + env.DB_WAIT_MS + SHUTDOWN_SLACK_MS, log)
+  try {
+    await app.listen(env.PORT, '0.0.0.0')
+  } catch (error) {
+    log.fatal({ err: error }, `port ${env.PORT} can’t be listened on`)
+    process.exit(1)
+  }
+  log.info({ port: env.PORT, mode: env.MODE }, 'listening')
+}
+
+/** The app, wired and not yet listening. */
+export async function createApp<E extends BootEnv>(service: Service<E>, env: E) {
+  const adapter = new FastifyAdapter({
+    bodyLimit: BODY_LIMIT_BYTES,
+    clientErrorHandler: answerBrokenRequest,
+    forceCloseConnections: 'idle',
+    genReqId: (request: IncomingMessage) => requestId(request.headers),
+    http: { connectionsCheckingInterval: 1_000 },
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    requestTimeout: ARRIVAL_TIMEOUT_MS,
+    return503OnClosing: false,
+    trustProxy: env.TRUSTED_PROXIES.length > 0 ? env.TRUSTED_PROXIES : false,
+  })
+  const app = await NestFactory.create<NestFastifyApplication>(service.with(env), adapter, {
+    abortOnError: false,
+    bodyParser: false,
+    bufferLogs: true,
+  })
+  const log = app.get<Pino>(LOG)
+  app.useLogger(new NestLogger(log))
+  wire(app, log)
+  if (env.CORS_ORIGINS.length > 0) allowOrigins(app, env.CORS_ORIGINS)
+  serveOpenApi(app, service.about)
+  return app
+}
+
+/** Everything that must stand before the routes are registered. */
+function wire(app: NestFastifyApplication, log: Pino) {
+  const fastify = app.getHttpAdapter().getInstance()
+  const routes = app.get(RouteTable)
+  fastify.addHook('onRoute', ({ url, method }) => routes.add(url, method))
+  fastify.addHook('onRequest', (request, reply, done) => {
+    reply.header(REQUEST_ID, request.id)
+    reply.header('strict-transport-security', 'max-age=31536000; includeSubDomains')
+    reply.header('x-content-type-options', 'nosniff')
+    // Every answer under /api may hold a token or personal data.
+    if (request.url.startsWith('/api/')) reply.header('cache-control', 'no-store')
+    done()
+  })
+  acceptJsonOnly(fastify)
+  measureRequests(fastify, app.get(Registry))
+  logRequests(fastify, log)
+  leaveWhenAsked(app)
+  app.useGlobalPipes(new InputPipe())
+  app.useGlobalFilters(new ProblemFilter(routes))
+}
+
+/** While the process is on its way out, clients are told to go on over another connection. */
+function leaveWhenAsked(app: NestFastifyApplication) {
+  let leaving = false
+  for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => (leaving = true))
+  app
+    .getHttpAdapter()
+    .getInstance()
+    .addHook('onSend', (_request, reply, _payload, done) => {
+      if (leaving) reply.header('connection', 'close')
+      done()
+    })
+}
+
+function allowOrigins(app: NestFastifyApplication, origins: string[]) {
+  app.enableCors({
+    origin: origins,
+    methods: ['GET', 'POST', 'PUT', 'DELETE'],
+    exposedHeaders: ['ETag', 'Location', 'Idempotent-Replayed', 'Retry-After', 'X-Request-Id'],
+    maxAge: 600,
+  })
+}
+
+function configured<E>(readEnv: () => E): E {
+  try {
+    return readEnv()
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error
+    for (const line of error.lines) process.stderr.write(`configuration: ${line}\n`)
+    process.exit(1)
+  }
+}
+
+/** A shutdown that hangs, on a connection that never ends, must not outlast the grace period. */
+function endInTime(limitMs: number, log: Pino) {
+  const watch = () => {
+    setTimeout(() => {
+      log.error(`not ended within ${limitMs} ms: leaving now`)
+      process.exit(1)
+    }, limitMs).unref()
+  }
+  for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, watch)
+}
+
+/** A request that HTTP itself refuses never reaches a route: it is answered on the bare socket. */
+function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket) {
+  if (error.code === 'ECONNRESET' || !socket.writable) return socket.destroy()
+  const kind =
+    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+      ? HTTP_PROBLEMS.timeout
+      : error.code === 'HPE_HEADER_OVERFLOW'
+        ? HTTP_PROBLEMS.headersTooLarge
+        : HTTP_PROBLEMS.malformed
+  const id = requestId({})
+  const problem = new Problem(kind, 'The request is not HTTP that this server takes.')
+  const body = JSON.stringify(problemDocument(problem, '/', id))
+  socket.end(
+    `HTTP/1.1 ${kind.status} ${STATUS_CODES[kind.status]}\r\ncontent-type: ${PROBLEM_JSON}\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\n${REQUEST_ID}: ${id}\r\nconnection: close\r\n\r\n${body}`,
+  )
+}

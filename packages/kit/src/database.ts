@@ -1,0 +1,312 @@
+import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common'
+import type { Client, Pool, PoolClient, QueryConfig, QueryResultRow } from 'pg'
+import { DataSource, type DataSourceOptions } from 'typeorm'
+import { type DatabaseEnv, secret } from './env.js'
+import type { Pino } from './logger.js'
+import { HTTP_PROBLEMS, Problem } from './problem.js'
+import { fateOf, type Phase, UncertainCommit } from './retry.js'
+
+/**
+ * A service's PostgreSQL, and the one place where a statement is tried again.
+ *
+ * A database fails over; a request should not. What surely did not happen is sent again on a fresh
+ * connection until `DB_WAIT_MS` is over, then the answer is 503. What may have happened is tried again
+ * only by a `write`, which knows it by its operation id, and its answer leaves only after a later
+ * commit of ours has gone through: after a crash in place PostgreSQL shows commits that no standby has.
+ */
+
+/** One SQL statement. Its name makes it a prepared statement, once a connection. */
+export interface Statement {
+  readonly name: string
+  readonly text: string
+}
+
+/** Sends one statement and gives its rows. */
+export type Run = <Row extends QueryResultRow>(
+  statement: Statement,
+  values: readonly unknown[],
+) => Promise<Row[]>
+
+export type EntitiesAndMigrations = Pick<DataSourceOptions, 'entities' | 'migrations'>
+
+/** Server-side limits of a statement, and ours on its answer: a commit has none but ours. */
+const STATEMENT_TIMEOUT_MS = 5_000
+const ANSWER_TIMEOUT_MS = 6_000
+const CONNECT_TIMEOUT_MS = 3_000
+const PAUSE_MS = { first: 25, most: 400 }
+/** How often a database that is not up or not migrated yet is looked at again. */
+const OPEN_EVERY_MS = 250
+
+/**
+ * A commit that waits for every standby that synchronous replication asks for: a transactional message
+ * in the WAL needs no table and no right, and its commit waits like any other.
+ */
+const KEEP: Statement = {
+  name: 'keep',
+  text: `SELECT pg_logical_emit_message(true, 'keep', '')`,
+}
+
+/** TypeORM's options for the database that the environment names. */
+export function dataSourceOptions(env: DatabaseEnv, own: EntitiesAndMigrations): DataSourceOptions {
+  return {
+    type: 'postgres',
+    ...own,
+    synchronize: false,
+    installExtensions: false,
+    ...(env.DATABASE_URL
+      ? { url: env.DATABASE_URL }
+      : { host: env.DB_HOST, port: env.DB_PORT, username: env.DB_USERNAME, database: env.DB_NAME }),
+    extra: {
+      // Read for each new connection, so that a rotated password needs no restart.
+      ...(env.DATABASE_URL
+        ? {}
+        : { password: () => secret(env.DB_PASSWORD, env.DB_PASSWORD_FILE) }),
+      ...(env.DB_SSL || env.DB_SSL_CA_FILE ? { ssl: tls(env.DB_SSL_CA_FILE) } : {}),
+      max: env.DB_POOL_MAX,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      statement_timeout: STATEMENT_TIMEOUT_MS,
+      query_timeout: ANSWER_TIMEOUT_MS,
+      idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
+      keepAlive: true,
+      onConnect: watchCommits,
+    },
+  }
+}
+
+function tls(caFile: string | undefined) {
+  return { rejectUnauthorized: true, ...(caFile ? { ca: readFileSync(caFile, 'utf8') } : {}) }
+}
+
+const uncertain = new WeakSet<object>()
+
+/**
+ * Notes on the connection that a commit's wait for its standby was cut short: PostgreSQL then reports
+ * success with a warning (`SyncRepWaitForLSN` in syncrep.c), and its text depends on the language.
+ */
+function watchCommits(client: Client) {
+  client.on('notice', (notice) => {
+    if (notice.routine === 'SyncRepWaitForLSN') uncertain.add(client)
+  })
+}
+
+/** One try of a piece of work: how far it came, and until when it may go on (ms since the epoch). */
+interface Attempt {
+  phase: Phase
+  answered: boolean
+  readonly deadline: number
+}
+
+export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly source: DataSource
+  private readonly opened = Promise.withResolvers<void>()
+  private state: 'unreached' | 'unmigrated' | 'open' | 'closed' = 'unreached'
+
+  constructor(
+    private readonly options: DataSourceOptions,
+    private readonly waitMs: number,
+    private readonly log: Pino,
+  ) {
+    this.source = new DataSource(options)
+    this.opened.promise.catch(() => undefined)
+  }
+
+  /** The process is up before its database is: the search for it goes on beside the requests. */
+  onApplicationBootstrap() {
+    void this.open()
+  }
+
+  async onApplicationShutdown() {
+    this.state = 'closed'
+    this.opened.reject(unavailable())
+    if (this.source.isInitialized) await this.source.destroy()
+  }
+
+  /** Whether the database was reached since the start, with every migration that this code needs. */
+  get isOpen(): boolean {
+    return this.state === 'open'
+  }
+
+  /** Why it is not open, for people. */
+  get waitingFor(): string {
+    return this.state === 'unmigrated' ? 'the migrations of this release' : 'the database'
+  }
+
+  /** How the pool stands: connections, idle ones, and requests that wait for one. */
+  get pool(): { total: number; idle: number; waiting: number } {
+    const pool = this.source.isInitialized ? this.pg : undefined
+    return {
+      total: pool?.totalCount ?? 0,
+      idle: pool?.idleCount ?? 0,
+      waiting: pool?.waitingCount ?? 0,
+    }
+  }
+
+  /** For queries that TypeORM builds; call it inside `read`. */
+  get orm(): DataSource {
+    return this.source
+  }
+
+  /**
+   * Reads, trying again whatever the connection does.
+   *
+   * @throws Problem 503 when the database can't answer within `DB_WAIT_MS`
+   */
+  async read<T>(work: (run: Run) => Promise<T>): Promise<T> {
+    return this.retrying(work)
+  }
+
+  /**
+   * Writes by `work`, which must be safe to repeat: it carries an operation id that the database keeps
+   * unique. `retried` tells it that an earlier try may have been committed, so that before it says
+   * "refused" or "not found" it has to look whether its own operation id is there.
+   *
+   * @throws Problem 503 when the database can't answer within `DB_WAIT_MS`; the write may then have
+   * happened or not
+   */
+  async write<T>(work: (run: Run, retried: boolean) => Promise<T>): Promise<T> {
+    let doubtful = false
+    const deadline = Date.now() + this.waitMs
+    const answer = await this.retrying(
+      (run) => work(run, doubtful),
+      deadline,
+      () => (doubtful = true),
+    )
+    if (doubtful) await this.keep(deadline)
+    return answer
+  }
+
+  /**
+   * Returns once a writing transaction begun now has been committed: everything seen before it is then
+   * as durable as the database makes anything. An answer that was found, not made, waits for this.
+   */
+  async keep(deadline = Date.now() + this.waitMs): Promise<void> {
+    await this.retrying((run) => run(KEEP, []), deadline)
+  }
+
+  /** A round trip, for health checks. */
+  async ping(): Promise<void> {
+    if (!this.source.isInitialized) throw new Error('not connected')
+    await this.pg.query('SELECT 1')
+  }
+
+  private get pg(): Pool {
+    return (this.source.driver as unknown as { master: Pool }).master
+  }
+
+  private async retrying<T>(
+    work: (run: Run) => Promise<T>,
+    deadline = Date.now() + this.waitMs,
+    onUnknown: () => void = () => undefined,
+  ): Promise<T> {
+    if (this.state !== 'open') await this.untilOpen(deadline)
+    for (let pauseMs = PAUSE_MS.first; ; pauseMs = Math.min(pauseMs * 2, PAUSE_MS.most)) {
+      const attempt: Attempt = { phase: 'building', answered: false, deadline }
+      try {
+        return await work((statement, values) => this.send(statement, values, attempt))
+      } catch (error) {
+        const fate = error instanceof Problem ? 'final' : fateOf(error, attempt.phase)
+        if (fate === 'final') throw error
+        // What an earlier statement of the same try did stands, whatever became of the later one.
+        if (fate === 'unknown' || attempt.answered) onUnknown()
+        const waitMs = fate === 'again' ? 0 : pauseMs * (0.5 + Math.random() / 2)
+        if (this.state === 'closed' || Date.now() + waitMs >= deadline) throw unavailable(error)
+        this.log.debug({ err: error, fate }, 'a statement is tried again')
+        await sleep(waitMs)
+      }
+    }
+  }
+
+  private async send<Row extends QueryResultRow>(
+    statement: Statement,
+    values: readonly unknown[],
+    attempt: Attempt,
+  ): Promise<Row[]> {
+    attempt.phase = 'connecting'
+    const client = await this.pg.connect()
+    attempt.phase = 'sent'
+    const limitMs = Math.max(1, Math.min(ANSWER_TIMEOUT_MS, attempt.deadline - Date.now()))
+    // `query_timeout` works for one query too, but pg's types know it only for a client.
+    const query = { ...statement, values: [...values], query_timeout: limitMs } as QueryConfig
+    let failed: unknown
+    try {
+      const { rows } = await client.query<Row>(query)
+      if (uncertain.delete(client)) throw new UncertainCommit()
+      attempt.answered = true
+      return rows
+    } catch (error) {
+      failed = error
+      throw error
+    } finally {
+      release(client, failed)
+    }
+  }
+
+  private async untilOpen(deadline: number): Promise<void> {
+    const timer = new AbortController()
+    const late = sleep(Math.max(0, deadline - Date.now()), undefined, { signal: timer.signal })
+    try {
+      await Promise.race([
+        this.opened.promise,
+        late.then(() => {
+          throw unavailable()
+        }),
+      ])
+    } finally {
+      timer.abort()
+      late.catch(() => undefined)
+    }
+  }
+
+  private async open(): Promise<void> {
+    for (let tries = 0; this.state !== 'closed'; tries++) {
+      try {
+        if (!this.source.isInitialized) await this.source.initialize()
+        if (!(await this.lacksMigrations())) break
+        this.state = 'unmigrated'
+      } catch (error) {
+        if (tries % 20 === 0) this.log.warn({ err: error }, 'waiting for the database')
+      }
+      await sleep(OPEN_EVERY_MS, undefined, { ref: false })
+    }
+    if (this.state === 'closed') return
+    this.state = 'open'
+    this.log.info('the database is open')
+    this.opened.resolve()
+  }
+
+  /** Whether a migration that this code has is missing in the database. */
+  private async lacksMigrations(): Promise<boolean> {
+    try {
+      const { rows } = await this.pg.query<{ name: string }>('SELECT name FROM migrations')
+      const done = new Set(rows.map(({ name }) => name))
+      return this.source.migrations.some(({ name }) => name !== undefined && !done.has(name))
+    } catch (error) {
+      const UNDEFINED_TABLE = '42P01'
+      if ((error as { code?: unknown }).code === UNDEFINED_TABLE) return true
+      throw error
+    }
+  }
+}
+
+/** Gives the connection back, or drops it when it is no longer to be trusted. */
+function release(client: PoolClient, failed: unknown) {
+  const drop = failed !== undefined && fateOf(failed, 'sent') !== 'final'
+  client.release(drop && failed instanceof Error ? failed : undefined)
+}
+
+function unavailable(cause?: unknown): Problem {
+  return new Problem(
+    HTTP_PROBLEMS.unavailable,
+    'The database can’t be reached just now. A write may have been kept: repeat it with the same key.',
+    { retryAfterSeconds: 2 },
+    { cause },
+  )
+}
+
+/** What PostgreSQL says of a violated constraint: its name, or undefined for any other error. */
+export function violatedConstraint(error: unknown): string | undefined {
+  const { code, constraint } = error as { code?: string; constraint?: string }
+  return code === '23505' ? constraint : undefined
+}

@@ -1,0 +1,91 @@
+import { Controller, Get, Inject, ServiceUnavailableException } from '@nestjs/common'
+import { ApiExcludeController } from '@nestjs/swagger'
+import {
+  HealthCheckService,
+  HealthIndicatorService,
+  type HealthCheckResult,
+  type HealthIndicatorResult,
+} from '@nestjs/terminus'
+import { Database } from './database.js'
+import { HTTP_PROBLEMS, Problem } from './problem.js'
+import { Redis } from './redis.js'
+
+const PING_TIMEOUT_MS = 500
+/** Probes of several kinds come each second; one look at the dependencies serves them all. */
+const PING_CACHE_MS = 1_000
+
+/**
+ * Liveness is a constant: a restart mends no dependency. Readiness is what this process alone lacks: a
+ * database that it never reached, migrations, or that it is on its way out. A database or Redis that
+ * fails later fails for all pods alike, so it is told as `degraded` and takes none of them out.
+ */
+@ApiExcludeController()
+@Controller('health')
+export class HealthController {
+  constructor(
+    private readonly health: HealthCheckService,
+    private readonly indicators: HealthIndicatorService,
+    @Inject(Database) private readonly database: Database,
+    @Inject(Redis) private readonly redis: Redis,
+  ) {}
+
+  @Get('live')
+  live() {
+    return { status: 'ok' }
+  }
+
+  @Get('ready')
+  async ready() {
+    const { status } = await this.result()
+    return { status }
+  }
+
+  @Get()
+  details(): Promise<HealthCheckResult> {
+    return this.result()
+  }
+
+  private async result(): Promise<HealthCheckResult> {
+    try {
+      return await this.health.check([() => this.databaseState(), () => this.redisState()])
+    } catch (error) {
+      if (!(error instanceof ServiceUnavailableException)) throw error
+      const { status, details } = error.getResponse() as HealthCheckResult
+      const reason =
+        status === 'shutting_down' ? 'Shutting down.' : `Waiting for ${this.database.waitingFor}.`
+      throw new Problem(HTTP_PROBLEMS.notReady, reason, {
+        retryAfterSeconds: 1,
+        members: { details },
+      })
+    }
+  }
+
+  private async databaseState(): Promise<HealthIndicatorResult> {
+    const check = this.indicators.check('database')
+    if (!this.database.isOpen) return check.down(`waiting for ${this.database.waitingFor}`)
+    return degraded(await this.pinged('database', () => this.database.ping()))
+  }
+
+  private async redisState(): Promise<HealthIndicatorResult> {
+    if (!this.redis.isConfigured) return this.indicators.check('redis').up({ configured: false })
+    return degraded(await this.pinged('redis', () => this.redis.ping()))
+  }
+
+  private pinged(key: string, ping: () => Promise<void>) {
+    return this.indicators
+      .check(key)
+      .attempt(ping)
+      .withTimeout(PING_TIMEOUT_MS)
+      .cacheFor(PING_CACHE_MS)
+  }
+}
+
+/** The same result with `down` told as `degraded`, without the error's text. */
+function degraded(result: HealthIndicatorResult): HealthIndicatorResult {
+  return Object.fromEntries(
+    Object.entries(result).map(([key, value]) => [
+      key,
+      value.status === 'down' ? { status: 'degraded' as const, message: 'does not answer' } : value,
+    ]),
+  )
+}

@@ -1,0 +1,52 @@
+import { isUtf8 } from 'node:buffer'
+import type { FastifyInstance } from 'fastify'
+import { HTTP_PROBLEMS, Problem } from './problem.js'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The body's bytes as they came: what a webhook's signature was made over. */
+    rawBody?: Buffer
+  }
+}
+
+/** Bodies over this many bytes are refused with 413. */
+export const BODY_LIMIT_BYTES = 100_000
+
+/** An escape that may stand for NUL or for half of a character; rare, so looked into only then. */
+const SUSPICIOUS = /\\u(0000|d[89a-f])/i
+
+/**
+ * Reads JSON bodies and nothing else: UTF-8, no `__proto__`, and no text that PostgreSQL can't keep.
+ * Neither `text` nor `jsonb` takes U+0000 or half of a surrogate pair, so such a body is the
+ * client's error (400) before it becomes the database's.
+ */
+export function acceptJsonOnly(fastify: FastifyInstance) {
+  fastify.removeAllContentTypeParsers()
+  const parseJson = fastify.getDefaultJsonParser('error', 'error')
+  fastify.addContentTypeParser(
+    'application/json',
+    { parseAs: 'buffer', bodyLimit: BODY_LIMIT_BYTES },
+    (request, body: Buffer, done) => {
+      request.rawBody = body
+      if (body.length === 0) return done(malformed('The body is empty.'))
+      if (!isUtf8(body)) return done(malformed('The body is not UTF-8.'))
+      const text = body.toString('utf8')
+      void parseJson(request, text, (error, value) => {
+        if (error) done(malformed('The body is not JSON.', error))
+        else if (SUSPICIOUS.test(text) && !isStorable(value))
+          done(malformed('A text has a NUL character or half of a character.'))
+        else done(null, value)
+      })
+    },
+  )
+}
+
+function malformed(detail: string, cause?: Error) {
+  return new Problem(HTTP_PROBLEMS.malformed, detail, {}, { cause })
+}
+
+function isStorable(value: unknown): boolean {
+  if (typeof value === 'string') return !value.includes('\0') && value.isWellFormed()
+  if (typeof value !== 'object' || value === null) return true
+  return Object.entries(value).every(([key, inner]) => isStorable(key) && isStorable(inner))
+}

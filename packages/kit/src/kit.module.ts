@@ -1,0 +1,51 @@
+import { type DynamicModule, Module } from '@nestjs/common'
+import { TerminusModule } from '@nestjs/terminus'
+import { Registry } from 'prom-client'
+import { Database, dataSourceOptions, type EntitiesAndMigrations } from './database.js'
+import type { DatabaseEnv, HttpEnv, RedisEnv } from './env.js'
+import { HealthController } from './health.js'
+import { createLogger, type Pino } from './logger.js'
+import { createRegistry, MetricsController } from './metrics.js'
+import { Redis } from './redis.js'
+import { RouteTable } from './route-table.js'
+
+/** The injection token of the service's logger. */
+export const LOG = Symbol('log')
+
+type KitEnv = HttpEnv & DatabaseEnv & RedisEnv
+
+/** What every service has: its database, Redis, log, metrics and health, for all of its modules. */
+@Module({})
+export class KitModule {
+  static with(name: string, env: KitEnv, own: EntitiesAndMigrations): DynamicModule {
+    return {
+      module: KitModule,
+      global: true,
+      imports: [
+        TerminusModule.forRoot({ logger: false, gracefulShutdownTimeoutMs: env.SHUTDOWN_DRAIN_MS }),
+      ],
+      controllers: [HealthController, MetricsController],
+      providers: [
+        { provide: LOG, useFactory: () => createLogger(name, env.LOG_LEVEL) },
+        { provide: Registry, useFactory: createRegistry },
+        RouteTable,
+        {
+          provide: Database,
+          inject: [LOG],
+          useFactory: (log: Pino) =>
+            new Database(
+              dataSourceOptions(env, own),
+              env.DB_WAIT_MS,
+              log.child({ part: 'database' }),
+            ),
+        },
+        {
+          provide: Redis,
+          inject: [LOG],
+          useFactory: (log: Pino) => new Redis(env, log.child({ part: 'redis' })),
+        },
+      ],
+      exports: [LOG, Registry, RouteTable, Database, Redis],
+    }
+  }
+}

@@ -1,0 +1,26 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
+
+/** The header that a request's id travels in, both ways and on to the other service. */
+export const REQUEST_ID = 'x-request-id'
+
+const SANE = /^[A-Za-z0-9][\w.:-]{0,127}$/
+
+/** The client's own request id if it is sane, so that it can't break a log or a header; else a new one. */
+export function requestId(headers: IncomingHttpHeaders): string {
+  const given = headers[REQUEST_ID]
+  return typeof given === 'string' && SANE.test(given) ? given : randomUUID()
+}
+
+/** W3C Trace Context, section 3.2: version, trace id, parent id, flags. */
+const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/
+
+/** What a call to another service carries on of the request that it is made for. */
+export function passedOn(id: string, headers: IncomingHttpHeaders): Record<string, string> {
+  const traceparent = headers['traceparent']
+  const passed: Record<string, string> = { [REQUEST_ID]: id }
+  if (typeof traceparent === 'string' && TRACEPARENT.test(traceparent)) {
+    passed['traceparent'] = traceparent
+  }
+  return passed
+}

@@ -1,0 +1,63 @@
+import { type Answer, conformity, type OpenApiDocument } from './conformity.js'
+
+/** What a test says of a request beside its method and path. */
+export interface RequestOptions {
+  /** Sent as JSON; a string or bytes are sent as they are. */
+  body?: unknown
+  token?: string
+  headers?: Record<string, string>
+}
+
+/**
+ * Speaks HTTP to a service as any client would, and checks each answer against the service's own
+ * OpenAPI document: an undocumented status, or a body of another shape, fails the test that met it.
+ */
+export class Client {
+  private check: ((method: string, path: string, answer: Answer) => void) | undefined
+
+  constructor(readonly url: string) {}
+
+  get(path: string, options?: RequestOptions): Promise<Answer> {
+    return this.send('GET', path, options)
+  }
+
+  post(path: string, body: unknown, options: RequestOptions = {}): Promise<Answer> {
+    return this.send('POST', path, { ...options, body })
+  }
+
+  async send(method: string, path: string, options: RequestOptions = {}): Promise<Answer> {
+    const answer = await this.sendUnchecked(method, path, options)
+    this.check ??= conformity(await this.document())
+    this.check(method, path, answer)
+    return answer
+  }
+
+  async sendUnchecked(method: string, path: string, options: RequestOptions): Promise<Answer> {
+    const { body, token, headers = {} } = options
+    const raw = typeof body === 'string' || body instanceof Uint8Array
+    const response = await fetch(`${this.url}${path}`, {
+      method,
+      headers: {
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body: raw ? (body as string) : JSON.stringify(body) }),
+      signal: AbortSignal.timeout(40_000),
+    })
+    return { status: response.status, headers: response.headers, body: await parsed(response) }
+  }
+
+  async document(): Promise<OpenApiDocument> {
+    const response = await fetch(`${this.url}/docs-json`)
+    return (await response.json()) as OpenApiDocument
+  }
+}
+
+/** Tests look into bodies freely; the document's check has judged their shape. */
+// oxlint-disable-next-line typescript/no-explicit-any
+async function parsed(response: Response): Promise<any> {
+  const text = await response.text()
+  if (!(response.headers.get('content-type') ?? '').includes('json')) return text
+  return JSON.parse(text)
+}

@@ -1,0 +1,85 @@
+import { Ajv, type ValidateFunction } from 'ajv'
+import formats from 'ajv-formats'
+
+/** An answer as a test sees it. */
+export interface Answer {
+  status: number
+  headers: Headers
+  // oxlint-disable-next-line typescript/no-explicit-any
+  body: any
+}
+
+interface Operation {
+  responses: Record<string, { content?: Record<string, { schema: object }> }>
+}
+
+/** The parts of an OpenAPI 3.0 document that are looked at here. */
+export interface OpenApiDocument {
+  paths: Record<string, Record<string, Operation>>
+  components: { schemas: Record<string, object> }
+}
+
+/** Statuses that any request may meet before a route is found or known to be the right one. */
+const BEFORE_ROUTES = new Set([404, 405, 408, 413, 414, 415, 431])
+
+/**
+ * A check of answers against a service's document: the route is documented with that status, the media
+ * type and the body's schema fit, and an object has no property that the schema does not name.
+ */
+export function conformity(document: OpenApiDocument) {
+  const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: true })
+  formats.default(ajv)
+  ajv.addSchema({ $id: 'document', components: closed(document.components) })
+  const compiled = new Map<object, ValidateFunction>()
+  const validatorOf = (schema: object) => {
+    const known = compiled.get(schema) ?? ajv.compile(absolute(schema))
+    compiled.set(schema, known)
+    return known
+  }
+  return (method: string, path: string, answer: Answer) => {
+    const where = `${method} ${path} ${answer.status}`
+    const operation = operationOf(document, method, path)
+    const response = operation?.responses[String(answer.status)]
+    if (!response) {
+      if (!path.startsWith('/api/') || BEFORE_ROUTES.has(answer.status)) return
+      throw new Error(`${where} is not in the OpenAPI document: ${JSON.stringify(answer.body)}`)
+    }
+    const type = (answer.headers.get('content-type') ?? '').split(';')[0] ?? ''
+    const schema = response.content?.[type]?.schema
+    if (!schema) {
+      if (!response.content && answer.body === '') return
+      throw new Error(`${where} is ${type}, not in the document`)
+    }
+    const validate = validatorOf(schema)
+    if (validate(answer.body)) return
+    throw new Error(`${where} is not of its schema: ${ajv.errorsText(validate.errors)}`)
+  }
+}
+
+function operationOf(document: OpenApiDocument, method: string, path: string) {
+  const bare = path.split('?')[0] ?? path
+  const exact = document.paths[bare]
+  const template = exact
+    ? bare
+    : Object.keys(document.paths).find((candidate) =>
+        new RegExp(`^${candidate.replace(/\{[^}]+\}/g, '[^/]+')}$`).test(bare),
+      )
+  return template === undefined ? undefined : document.paths[template]?.[method.toLowerCase()]
+}
+
+/** Objects with named properties refuse others, but for problems, which may have extension members. */
+function closed(components: OpenApiDocument['components']) {
+  const schemas = Object.entries(components.schemas).map(([name, schema]) => {
+    const open =
+      name === 'ProblemSchema' || !('properties' in schema) || 'additionalProperties' in schema
+    return [name, open ? schema : { ...schema, additionalProperties: false }]
+  })
+  return { schemas: Object.fromEntries(schemas) as Record<string, object> }
+}
+
+/** References within the document, as references from any schema to it. */
+function absolute(schema: object): object {
+  return JSON.parse(
+    JSON.stringify(schema).replaceAll('"#/components', '"document#/components'),
+  ) as object
+}

@@ -1,0 +1,33 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startPostgres } from '@malipo/local/postgres'
+import { startRedis } from '@malipo/local/redis'
+import type { TestProject } from 'vitest/node'
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** The superuser's address of the database `postgres`. */
+    postgresUrl: string
+    redisUrl: string
+  }
+}
+
+/** One real PostgreSQL and one real Redis for a project's tests; each test file takes a database. */
+export default async function setup(project: TestProject) {
+  const folder = await mkdtemp(join(tmpdir(), 'malipo-test-'))
+  const postgres = await startPostgres({
+    dataDir: join(folder, 'postgres'),
+    databases: [],
+    // What is tested here is not the disk.
+    flags: ['-c', 'fsync=off', '-c', 'max_connections=200'],
+  })
+  const redis = await startRedis()
+  if (!redis) throw new Error('the tests need redis-server or valkey-server on the PATH')
+  project.provide('postgresUrl', postgres.url('postgres'))
+  project.provide('redisUrl', redis.url)
+  return async () => {
+    await Promise.all([redis.stop(), postgres.stop()])
+    await rm(folder, { recursive: true, force: true })
+  }
+}

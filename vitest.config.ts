@@ -1,0 +1,31 @@
+import { defineConfig } from 'vitest/config'
+
+/** Workspace packages are taken from their sources, so that coverage and edits are seen. */
+const conditions = ['source', 'module', 'node', 'import', 'default']
+
+const project = (name: string, root: string, ...globalSetup: string[]) => ({
+  extends: true as const,
+  test: { name, root, include: ['src/**/*.spec.ts', 'test/**/*.spec.ts'], globalSetup },
+})
+
+export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
+  test: {
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    // Two cores: more processes than that make races out of time limits.
+    maxWorkers: 2,
+    coverage: {
+      provider: 'v8',
+      include: ['packages/kit/src/**', 'services/*/src/**'],
+      exclude: ['**/*.spec.ts', '**/main.ts', '**/migrate.ts'],
+      reporter: ['text', 'json-summary'],
+    },
+    projects: [
+      project('kit', 'packages/kit'),
+      project('auth', 'services/auth', '../../packages/testing/src/global-setup.ts'),
+      project('payments', 'services/payments', '../../packages/testing/src/global-setup.ts'),
+    ],
+  },
+})
