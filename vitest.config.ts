@@ -1,7 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
 /** Workspace packages are taken from their sources, so that coverage and edits are seen. */
-const conditions = ['source', 'module', 'node', 'import', 'default']
+// Node itself gets these too, so `import` is not among them: `require` would follow it.
+const conditions = ['source', 'node']
 
 const project = (name: string, root: string, ...globalSetup: string[]) => ({
   extends: true as const,
@@ -16,6 +17,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     // Two cores: more processes than that make races out of time limits.
     maxWorkers: 2,
+    reporters: ['default', './packages/local/src/summary-reporter.ts'],
     coverage: {
       provider: 'v8',
       include: ['packages/kit/src/**', 'services/*/src/**'],
@@ -24,6 +26,7 @@ export default defineConfig({
     },
     projects: [
       project('kit', 'packages/kit'),
+      project('local', 'packages/local'),
       project('auth', 'services/auth', '../../packages/testing/src/global-setup.ts'),
       project('payments', 'services/payments', '../../packages/testing/src/global-setup.ts'),
     ],
