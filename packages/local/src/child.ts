@@ -28,7 +28,7 @@ export interface Child {
   /** The exit code once the process has ended and all it wrote is read; 128 + n for signal n. */
   readonly exited: Promise<number>
   /** Sends the signal and waits for the end; after `limitMs` SIGKILL makes it one. */
-  end(signal: NodeJS.Signals, limitMs: number): Promise<number>
+  readonly end: (signal: NodeJS.Signals, limitMs: number) => Promise<number>
 }
 
 const alive = new Map<ChildProcess, NodeJS.Signals>()

@@ -24,13 +24,13 @@ export interface PostgresOptions {
 export interface Postgres {
   readonly port: number
   /** A connection string for this database; the user is a superuser. */
-  url(database: string): string
+  readonly url: (database: string) => string
   /** Ends sessions and writes everything down first (a fast shutdown). */
-  stop(): Promise<void>
+  readonly stop: () => Promise<void>
   /** Stops, unless it is stopped or killed, and starts again on the same port. */
-  restart(): Promise<void>
+  readonly restart: () => Promise<void>
   /** Ends at once, as a crash would (an immediate shutdown): the next start recovers. */
-  kill(): Promise<void>
+  readonly kill: () => Promise<void>
 }
 
 const STOP_LIMIT_MS = 30_000

@@ -11,6 +11,7 @@ export interface ServiceOptions {
   /** All that the service sees besides PATH and the like; PORT defaults to a free one. */
   env: Record<string, string | undefined>
   onLine?: (line: string) => void
+  /** Called when it ends, once started, although nobody asked it to. */
   onUnexpectedExit?: (exitCode: number) => void
   /** Whether to wait for /health/ready; default true. */
   ready?: boolean
@@ -24,10 +25,10 @@ export interface Service {
   readonly pid: number
   readonly exited: Promise<number>
   /** The last lines that it wrote, 10 000 at most. */
-  output(): string
+  readonly output: () => string
   /** SIGTERM, and the exit code once it has ended; SIGKILL and 137 if it takes more than 30 s. */
-  stop(): Promise<number>
-  kill(): Promise<number>
+  readonly stop: () => Promise<number>
+  readonly kill: () => Promise<number>
 }
 
 const STOP_LIMIT_MS = 30_000
@@ -40,6 +41,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const port = Number(options.env.PORT) || (await freePort())
   const url = `http://127.0.0.1:${port}`
   const lines: string[] = []
+  let started = false
   const child = startChild({
     command: nodeCommand(options.name, 'main'),
     env: environment({ ...options.env, PORT: String(port) }),
@@ -48,7 +50,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       options.onLine?.(line)
       if (lines.push(line) > KEPT_LINES) lines.shift()
     },
-    onUnexpectedExit: options.onUnexpectedExit,
+    onUnexpectedExit: (exitCode) => started && options.onUnexpectedExit?.(exitCode),
   })
   const output = () => lines.join('\n')
   if (options.ready ?? true) {
@@ -58,6 +60,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
       throw new Error(`${options.name} ${problem}:\n${output()}`)
     }
   }
+  started = true
   return {
     url,
     port,

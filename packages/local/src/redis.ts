@@ -16,11 +16,11 @@ export interface RedisOptions {
 export interface Redis {
   readonly port: number
   readonly url: string
-  stop(): Promise<void>
+  readonly stop: () => Promise<void>
   /** SIGKILL: connections break, and what it held is gone. */
-  kill(): Promise<void>
+  readonly kill: () => Promise<void>
   /** Stops, unless it is stopped or killed, and starts again, empty, on the same port. */
-  restart(): Promise<void>
+  readonly restart: () => Promise<void>
 }
 
 const START_LIMIT_MS = 10_000
@@ -45,6 +45,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<Redis | un
 
 async function startServer(program: string, port: number, options: RedisOptions) {
   const output: string[] = []
+  let started = false
   const child = startChild({
     command: [program, ...flags(port)],
     env: { PATH: process.env.PATH },
@@ -53,11 +54,14 @@ async function startServer(program: string, port: number, options: RedisOptions)
       options.onLine?.(line)
       if (output.length < 100) output.push(line)
     },
-    onUnexpectedExit: options.onUnexpectedExit,
+    onUnexpectedExit: (exitCode) => started && options.onUnexpectedExit?.(exitCode),
   })
   const until = Date.now() + START_LIMIT_MS
   while (child.running && Date.now() < until) {
-    if (await accepts(port)) return child
+    if (await accepts(port)) {
+      started = true
+      return child
+    }
     await sleep(20)
   }
   await child.end('SIGKILL', STOP_LIMIT_MS)

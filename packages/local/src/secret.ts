@@ -7,7 +7,7 @@ import { dirname } from 'node:path'
  * do too, and only its owner can read it.
  */
 export function keptSecret(path: string, make: () => string = randomHex): string {
-  mkdirSync(dirname(path), { recursive: true })
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   try {
     // Fails when the file is there, so that of two starts at once both end up with one secret.
     writeFileSync(path, make(), { mode: 0o600, flag: 'wx' })

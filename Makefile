@@ -1,0 +1,54 @@
+# The verbs of this repository; `make` alone lists them.
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
+.PHONY: help setup up test bench lint format images compose-smoke npm
+
+help: ## List the verbs
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: node_modules/.package-lock.json ## Install what the lockfile names
+
+up: setup ## Run both services with PostgreSQL on this machine until Ctrl-C
+	@npm run --silent up
+
+test: setup ## Run every test against a real PostgreSQL and a real Redis
+	@command -v valkey-server >/dev/null || { $(call need,redis-server,redis-server); }
+	@npm test --silent
+
+bench: setup ## Measure both services beside a bare server that does the same SQL
+	@npm run --silent bench
+
+lint: setup ## Check style, format and types
+	@npm run --silent lint
+	@npm run --silent format:check
+	@npm run --silent check
+
+format: setup ## Put every file into the one format
+	@npm run --silent format
+
+images: ## Build both images with Docker
+	@docker compose build
+
+compose-smoke: ## Build the images and walk through a payment on docker compose
+	@e2e/compose-smoke.sh
+
+# npm writes this file last, so that an install which was interrupted is done again.
+node_modules/.package-lock.json: package-lock.json | npm
+	npm ci
+	@touch $@
+
+npm:
+	@$(call need,npm,nodejs npm)
+	@node -e 'process.exit(+(parseInt(process.versions.node) < 18))' || \
+	  { echo "Node $$(node --version) is too old to install with: 18 or later is needed" >&2; exit 1; }
+
+# $(call need,PROGRAM,PACKAGES): root on Debian gets what is missing, others are told the command.
+define need
+command -v $(1) >/dev/null || { \
+  command -v apt-get >/dev/null || { echo '$(1) is missing: install it and try again' >&2; exit 1; }; \
+  [ "$$(id -u)" = 0 ] || { echo '$(1) is missing: sudo apt-get install -y $(2)' >&2; exit 1; }; \
+  apt-get update -qq; \
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(2) >/dev/null; }
+endef
