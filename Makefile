@@ -11,7 +11,8 @@ help: ## List the verbs
 setup: node_modules/.package-lock.json ## Install what the lockfile names
 
 up: setup ## Run both services with PostgreSQL on this machine until Ctrl-C
-	@npm run --silent up
+	@npm run --silent build
+	@exec node_modules/.bin/node packages/local/dist/up.js
 
 test: setup ## Run every test against a real PostgreSQL and a real Redis
 	@command -v valkey-server >/dev/null || { $(call need,redis-server,redis-server); }

@@ -105,7 +105,7 @@ function endTogether() {
   if (prepared) return
   prepared = true
   process.once('exit', () => {
-    for (const [child, signal] of alive) child.kill(signal)
+    for (const [child, signal] of alive) killGroup(child, signal)
   })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     // Listening takes away the signal's default effect, so where nobody else listens it is given
@@ -113,5 +113,14 @@ function endTogether() {
     process.on(signal, () => {
       if (process.listenerCount(signal) === 1) process.exit(128 + constants.signals[signal])
     })
+  }
+}
+
+/** The child is the leader of its group, which is where programs that it runs itself are. */
+function killGroup({ pid }: ChildProcess, signal: NodeJS.Signals) {
+  try {
+    if (pid !== undefined) process.kill(-pid, signal)
+  } catch {
+    // It has just ended by itself.
   }
 }
