@@ -1,0 +1,46 @@
+import { setDefaultRegion } from '@malipo/kit/contact'
+import { KitModule } from '@malipo/kit/kit.module'
+import { type DynamicModule, Module } from '@nestjs/common'
+import { JwtModule } from '@nestjs/jwt'
+import { OWN } from './data-source.js'
+import { type AuthEnv, ENV } from './env.js'
+import { Hashing } from './sessions/hashing.js'
+import { PasswordCheck } from './sessions/password-check.js'
+import { SessionsController } from './sessions/sessions.controller.js'
+import { Sessions } from './sessions/sessions.service.js'
+import { Throttle } from './sessions/throttle.js'
+import { TokenCheck } from './tokens/token-check.js'
+import { TokensController } from './tokens/tokens.controller.js'
+import { jwtOptions, Tokens } from './tokens/tokens.js'
+import { UsersController } from './users/users.controller.js'
+import { Users } from './users/users.service.js'
+
+/** The whole service: who someone is (users), that they have come (sessions), what shows it (tokens). */
+@Module({})
+export class AppModule {
+  static readonly about = {
+    name: 'auth',
+    title: 'Malipo auth',
+    description: 'Accounts, logins and the check of tokens.',
+    version: '1.0.0',
+  }
+
+  static with(env: AuthEnv): DynamicModule {
+    setDefaultRegion(env.DEFAULT_REGION)
+    return {
+      module: AppModule,
+      imports: [KitModule.with('auth', env, OWN), JwtModule.register(jwtOptions(env))],
+      controllers: [UsersController, SessionsController, TokensController],
+      providers: [
+        { provide: ENV, useValue: env },
+        Users,
+        Sessions,
+        PasswordCheck,
+        Hashing,
+        Throttle,
+        Tokens,
+        TokenCheck,
+      ],
+    }
+  }
+}

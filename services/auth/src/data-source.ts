@@ -1,0 +1,10 @@
+import type { EntitiesAndMigrations } from '@malipo/kit/database'
+import { UsersAndSessions1767225600000 } from './migrations/1767225600000-users-and-sessions.js'
+import { Session } from './sessions/session.entity.js'
+import { User } from './users/user.entity.js'
+
+/** Explicit lists: a pattern of file names would find other files in a test than in a build. */
+export const OWN = {
+  entities: [User, Session],
+  migrations: [UsersAndSessions1767225600000],
+} satisfies EntitiesAndMigrations

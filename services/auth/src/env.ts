@@ -1,0 +1,69 @@
+import {
+  type Check,
+  checkDatabase,
+  checkRedis,
+  contact,
+  database,
+  file,
+  http,
+  integer,
+  readEnv,
+  redis,
+  secret,
+} from '@malipo/kit/env'
+import { type CleanedEnv, str } from 'envalid'
+
+/** Every variable that auth reads. No other file looks at `process.env`. */
+const specs = {
+  ...http(3002),
+  ...database,
+  ...redis,
+  ...contact,
+  JWT_SECRET: str({
+    default: undefined,
+    desc: 'Secret that signs tokens (HS256), at least 32 bytes; never has a default',
+  }),
+  JWT_SECRET_FILE: file({ default: undefined, desc: 'File with it, instead of `JWT_SECRET`' }),
+  JWT_EXPIRES_IN: integer({ min: 1, max: 86_400 })({
+    default: 900,
+    desc: 'How long an access token lives, in seconds',
+  }),
+  BCRYPT_COST: integer({ min: 4, max: 15 })({
+    default: 12,
+    desc: 'Cost of a password’s hash: one more is twice the work; at least 10 in `live`',
+  }),
+}
+
+export type AuthEnv = CleanedEnv<typeof specs>
+
+/** The injection token of the environment. */
+export const ENV = Symbol('env')
+
+/** RFC 7518, section 3.2: a key of HS256 has at least the 256 bits of its hash. */
+const MIN_SECRET_BYTES = 32
+/** Below this a stolen table of hashes is guessed too fast; tests and the sandbox may go lower. */
+const MIN_LIVE_COST = 10
+
+/** @throws ConfigurationError with a line for each variable that is missing or malformed */
+export function readAuthEnv(source: NodeJS.ProcessEnv = process.env): AuthEnv {
+  return readEnv(source, specs, checkDatabase, checkRedis, checkSecret, checkCost)
+}
+
+/** The secret that tokens are signed with; `checkSecret` has seen to it that there is one. */
+export function jwtSecret(env: Pick<AuthEnv, 'JWT_SECRET' | 'JWT_SECRET_FILE'>): string {
+  return secret(env.JWT_SECRET, env.JWT_SECRET_FILE) ?? ''
+}
+
+const checkSecret: Check<Pick<AuthEnv, 'JWT_SECRET' | 'JWT_SECRET_FILE'>> = (env) => {
+  if (!env.JWT_SECRET && !env.JWT_SECRET_FILE) {
+    return { JWT_SECRET: 'is required (or JWT_SECRET_FILE)' }
+  }
+  if (Buffer.byteLength(jwtSecret(env)) >= MIN_SECRET_BYTES) return {}
+  const name = env.JWT_SECRET_FILE ? 'JWT_SECRET_FILE' : 'JWT_SECRET'
+  return { [name]: `must have at least ${MIN_SECRET_BYTES} bytes` }
+}
+
+const checkCost: Check<Pick<AuthEnv, 'MODE' | 'BCRYPT_COST'>> = ({ MODE, BCRYPT_COST }) =>
+  MODE === 'live' && BCRYPT_COST < MIN_LIVE_COST
+    ? { BCRYPT_COST: `must be at least ${MIN_LIVE_COST} when MODE is live` }
+    : {}

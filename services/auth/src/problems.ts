@@ -1,0 +1,15 @@
+import type { Kind } from '@malipo/kit/problem'
+
+/** Every error that auth answers beside those of HTTP itself. */
+export const PROBLEMS = {
+  phoneTaken: { type: 'phone-taken', status: 409, title: 'This phone has an account' },
+  emailTaken: { type: 'email-taken', status: 409, title: 'This email has an account' },
+  wrongCredentials: {
+    type: 'wrong-credentials',
+    status: 401,
+    title: 'The phone or the password is wrong',
+  },
+  tokenMissing: { type: 'token-missing', status: 401, title: 'A bearer token is needed' },
+  tokenNotValid: { type: 'token-not-valid', status: 401, title: 'The token is not valid' },
+  tooManyAttempts: { type: 'too-many-attempts', status: 429, title: 'Too many attempts' },
+} as const satisfies Record<string, Kind>

@@ -1,0 +1,41 @@
+import { Injectable } from '@nestjs/common'
+import { JwtService, type JwtModuleOptions } from '@nestjs/jwt'
+import { v4 as uuidV4 } from 'uuid'
+import { type AuthEnv, jwtSecret } from '../env.js'
+import { AUDIENCE, type Claims, claimsOf, ISSUER } from './claims.js'
+
+/**
+ * How tokens are signed and verified. The algorithm is ours: what a token's own header names only has to
+ * be equal to it, so that neither `none` nor another algorithm is ever tried.
+ */
+export function jwtOptions(env: AuthEnv): JwtModuleOptions {
+  return {
+    secret: jwtSecret(env),
+    signOptions: {
+      algorithm: 'HS256',
+      issuer: ISSUER,
+      audience: AUDIENCE,
+      expiresIn: env.JWT_EXPIRES_IN,
+    },
+    verifyOptions: { algorithms: ['HS256'], issuer: ISSUER, audience: AUDIENCE },
+  }
+}
+
+/** Access tokens: signed statements that a session may do something for a while. */
+@Injectable()
+export class Tokens {
+  constructor(private readonly jwt: JwtService) {}
+
+  sign({ sub, sid, scope }: Pick<Claims, 'sub' | 'sid' | 'scope'>): string {
+    return this.jwt.sign({ sub, sid, scope, jti: uuidV4() })
+  }
+
+  /** The claims of a token that we signed, for us, and that is not over; else undefined. */
+  verify(token: string): Claims | undefined {
+    try {
+      return claimsOf(this.jwt.verify(token))
+    } catch {
+      return undefined
+    }
+  }
+}

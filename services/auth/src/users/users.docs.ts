@@ -1,0 +1,31 @@
+import { ApiProblems, ApiTracing } from '@malipo/kit/openapi'
+import { HTTP_PROBLEMS } from '@malipo/kit/problem'
+import { applyDecorators } from '@nestjs/common'
+import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger'
+import { PROBLEMS } from '../problems.js'
+import { UserDto } from './user.dto.js'
+
+export const RegisterDocs = () =>
+  applyDecorators(
+    ApiOperation({ summary: 'Make an account' }),
+    ApiTracing(),
+    ApiCreatedResponse({ type: UserDto }),
+    ApiProblems(
+      HTTP_PROBLEMS.validation,
+      HTTP_PROBLEMS.malformed,
+      PROBLEMS.phoneTaken,
+      PROBLEMS.emailTaken,
+      HTTP_PROBLEMS.tooLarge,
+      HTTP_PROBLEMS.mediaType,
+      HTTP_PROBLEMS.unavailable,
+    ),
+  )
+
+export const MeDocs = () =>
+  applyDecorators(
+    ApiOperation({ summary: 'Who the token belongs to' }),
+    ApiBearerAuth(),
+    ApiTracing(),
+    ApiOkResponse({ type: UserDto }),
+    ApiProblems(PROBLEMS.tokenMissing, PROBLEMS.tokenNotValid, HTTP_PROBLEMS.unavailable),
+  )

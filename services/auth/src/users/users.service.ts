@@ -1,0 +1,55 @@
+import { Database, violatedConstraint } from '@malipo/kit/database'
+import { type Kind, Problem } from '@malipo/kit/problem'
+import { Inject, Injectable } from '@nestjs/common'
+import { v7 as uuidV7 } from 'uuid'
+import { PROBLEMS } from '../problems.js'
+import { Hashing } from '../sessions/hashing.js'
+import { User } from './user.entity.js'
+import { insertUser, type UserRow } from './users.store.js'
+
+export interface Registration {
+  phone: string
+  email: string
+  password: string
+}
+
+/** Which account a violated constraint speaks of. */
+const TAKEN = new Map<string, Kind>([
+  ['users_phone_key', PROBLEMS.phoneTaken],
+  ['users_email_key', PROBLEMS.emailTaken],
+])
+
+/**
+ * Accounts. Whether a phone or an email is taken is decided by the database in the INSERT itself, so
+ * that of any number of registrations at once one makes the account and the others get 409.
+ */
+@Injectable()
+export class Users {
+  constructor(
+    @Inject(Database) private readonly database: Database,
+    private readonly hashing: Hashing,
+  ) {}
+
+  /** @throws Problem 409 when the phone or the email is taken, 503 when the database is away */
+  async register({ phone, email, password }: Registration): Promise<UserRow> {
+    const passwordHash = await this.hashing.hash(password)
+    const user = { id: uuidV7(), phone, email, passwordHash, scopes: null }
+    try {
+      return await this.database.write((run) => insertUser(run, user))
+    } catch (error) {
+      const kind = TAKEN.get(violatedConstraint(error) ?? '')
+      if (!kind) throw error
+      throw new Problem(kind, 'Log in instead, or use another.')
+    }
+  }
+
+  /** The account of a caller whose token was just found valid; accounts are never deleted. */
+  async byId(id: string): Promise<UserRow> {
+    return this.database.read(async () => {
+      const { phone, email, createdAt } = await this.database.orm
+        .getRepository(User)
+        .findOneByOrFail({ id })
+      return { id, phone, email, createdAt }
+    })
+  }
+}

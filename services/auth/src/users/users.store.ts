@@ -1,0 +1,117 @@
+import type { Run } from '@malipo/kit/database'
+
+/** The statements on users, each a function from plain values to a plain row. */
+
+export interface NewUser {
+  id: string
+  phone: string
+  email: string
+  passwordHash: string
+  /** null: what the mode gives to everyone. */
+  scopes: readonly string[] | null
+}
+
+export interface UserRow {
+  id: string
+  phone: string
+  email: string
+  createdAt: Date
+}
+
+const INSERT_USER = {
+  name: 'insert-user',
+  text: `
+    INSERT INTO users (id, phone, email, password_hash, scopes)
+    VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT ON CONSTRAINT users_pkey DO NOTHING
+    RETURNING id, phone, email, created_at AS "createdAt"`,
+}
+
+const USER_BY_ID = {
+  name: 'user-by-id',
+  text: `
+    SELECT id, phone, email, created_at AS "createdAt"
+    FROM users
+    WHERE id = $1`,
+}
+
+/**
+ * Keeps a new user and gives the row back. An id is ours alone, so a row that already has it is what an
+ * earlier try of this very call wrote before its answer was lost. PostgreSQL looks at the primary key
+ * before the other constraints, so that such a row is never taken for someone else's phone.
+ *
+ * @throws an error with the violated constraint's name when the phone or the email is taken
+ */
+export async function insertUser(run: Run, user: NewUser): Promise<UserRow> {
+  const values = [user.id, user.phone, user.email, user.passwordHash, user.scopes]
+  const [made] = await run<UserRow>(INSERT_USER, values)
+  const row = made ?? (await run<UserRow>(USER_BY_ID, [user.id]))[0]
+  if (!row) throw new Error('a user that was just there is gone')
+  return row
+}
+
+export interface Credentials {
+  id: string
+  passwordHash: string
+  scopes: string[] | null
+}
+
+const CREDENTIALS = {
+  name: 'credentials',
+  text: `
+    SELECT id, password_hash AS "passwordHash", scopes
+    FROM users
+    WHERE phone = $1`,
+}
+
+/** What a login needs to know of the account with this phone. */
+export async function credentialsOf(run: Run, phone: string): Promise<Credentials | undefined> {
+  return (await run<Credentials>(CREDENTIALS, [phone]))[0]
+}
+
+export interface HashChange {
+  id: string
+  from: string
+  to: string
+}
+
+const REPLACE_HASH = {
+  name: 'replace-hash',
+  text: `
+    UPDATE users
+    SET password_hash = $3
+    WHERE id = $1 AND password_hash = $2`,
+}
+
+/** Puts another hash of the same password in place, unless the password was changed meanwhile. */
+export async function replaceHash(run: Run, { id, from, to }: HashChange): Promise<void> {
+  await run(REPLACE_HASH, [id, from, to])
+}
+
+export interface Grant {
+  phone: string
+  /** What a user without scopes of their own has by the mode. */
+  defaults: readonly string[]
+  granted: readonly string[]
+}
+
+const GRANT_SCOPES = {
+  name: 'grant-scopes',
+  text: `
+    UPDATE users
+    SET scopes = ARRAY(
+      SELECT DISTINCT scope
+      FROM unnest(coalesce(scopes, $2::text[]) || $3::text[]) AS scope
+      ORDER BY scope
+    )
+    WHERE phone = $1
+    RETURNING id, scopes`,
+}
+
+/** Adds scopes to those that a user has; undefined when no account has the phone. */
+export async function grantScopes(
+  run: Run,
+  { phone, defaults, granted }: Grant,
+): Promise<{ id: string; scopes: string[] } | undefined> {
+  return (await run<{ id: string; scopes: string[] }>(GRANT_SCOPES, [phone, defaults, granted]))[0]
+}
