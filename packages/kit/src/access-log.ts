@@ -1,12 +1,6 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Pino } from './logger.js'
-
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** The id of who is calling, for the log: a user or a provider, never a phone or an email. */
-    actor?: string
-  }
-}
+import type { Request } from './request.js'
 
 /**
  * One line for each request: those answered with an error at `info` (4xx) or `error` (5xx) with the
@@ -26,7 +20,7 @@ function levelOf(status: number) {
   return status >= 400 ? 'info' : 'debug'
 }
 
-function line(request: FastifyRequest, reply: FastifyReply) {
+function line(request: Request, reply: FastifyReply) {
   const { failure, actor } = request
   return {
     requestId: request.id,

@@ -1,13 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { FastifyInstance } from 'fastify'
 import { HTTP_PROBLEMS, Problem } from './problem.js'
-
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** The body's bytes as they came: what a webhook's signature was made over. */
-    rawBody?: Buffer
-  }
-}
+import type { Request } from './request.js'
 
 /** Bodies over this many bytes are refused with 413. */
 export const BODY_LIMIT_BYTES = 100_000
@@ -26,7 +20,7 @@ export function acceptJsonOnly(fastify: FastifyInstance) {
   fastify.addContentTypeParser(
     'application/json',
     { parseAs: 'buffer', bodyLimit: BODY_LIMIT_BYTES },
-    (request, body: Buffer, done) => {
+    (request: Request, body: Buffer, done) => {
       request.rawBody = body
       if (body.length === 0) return done(malformed('The body is empty.'))
       if (!isUtf8(body)) return done(malformed('The body is not UTF-8.'))

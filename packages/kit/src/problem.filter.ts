@@ -1,14 +1,8 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply } from 'fastify'
 import { HTTP_PROBLEMS, type Kind, Problem, PROBLEM_JSON, problemDocument } from './problem.js'
+import type { Request } from './request.js'
 import type { RouteTable } from './route-table.js'
-
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** Why this request was answered with an error; the access log reads it. */
-    failure?: Problem
-  }
-}
 
 /** How an error of Fastify or Nest, which carries only a status, is told to the client. */
 const BY_STATUS: Readonly<Record<number, [Kind, string]>> = {
@@ -48,14 +42,14 @@ export class ProblemFilter implements ExceptionFilter {
 
   catch(error: unknown, host: ArgumentsHost) {
     const http = host.switchToHttp()
-    const request = http.getRequest<FastifyRequest>()
+    const request = http.getRequest<Request>()
     const reply = http.getResponse<FastifyReply>()
     if (reply.sent || reply.raw.headersSent) return
     sendProblem(request, reply, this.withAllowedMethods(toProblem(error), request))
   }
 
   /** A path that exists under another method is 405 with `Allow` (RFC 9110, section 15.5.6). */
-  private withAllowedMethods(problem: Problem, request: FastifyRequest): Problem {
+  private withAllowedMethods(problem: Problem, request: Request): Problem {
     if (problem.kind !== HTTP_PROBLEMS.notFound) return problem
     const allowed = this.routes.methodsOf(pathOf(request))
     if (allowed.length === 0 || allowed.includes(request.method)) return problem
@@ -65,7 +59,7 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
-function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Problem) {
+function sendProblem(request: Request, reply: FastifyReply, problem: Problem) {
   request.failure = problem
   const { retryAfterSeconds, headers } = problem.extras
   if (headers) reply.headers(headers)
@@ -74,6 +68,6 @@ function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Prob
   void reply.code(problem.kind.status).type(PROBLEM_JSON).send(body)
 }
 
-function pathOf(request: FastifyRequest): string {
+function pathOf(request: Request): string {
   return request.url.split('?', 1)[0] ?? '/'
 }

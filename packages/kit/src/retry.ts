@@ -40,6 +40,14 @@ export class UncertainCommit extends Error {
   }
 }
 
+/** An earlier try of the same write is still running in the database: wait a little and look again. */
+export class StillRunning extends Error {
+  constructor() {
+    super('An earlier try of this write is still running')
+    this.name = 'StillRunning'
+  }
+}
+
 /** How far a try had come when it failed. */
 export type Phase = 'building' | 'connecting' | 'sent'
 
@@ -49,6 +57,7 @@ export type Phase = 'building' | 'connecting' | 'sent'
  */
 export function fateOf(error: unknown, phase: Phase): Fate {
   if (error instanceof UncertainCommit) return 'unknown'
+  if (error instanceof StillRunning) return 'refused'
   const code = codeOf(error)
   if (code !== undefined && SQLSTATE.test(code)) {
     return BY_SQLSTATE[code] ?? (code.startsWith('08') ? 'unknown' : 'final')

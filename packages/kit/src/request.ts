@@ -1,0 +1,16 @@
+import type { FastifyRequest } from 'fastify'
+import type { Problem } from './problem.js'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The body's bytes as they came: what a webhook's signature was made over. */
+    rawBody?: Buffer
+    /** The id of who is calling, for the log: a user or a provider, never a phone or an email. */
+    actor?: string
+    /** Why this request was answered with an error; the access log reads it. */
+    failure?: Problem
+  }
+}
+
+/** A request, with what kit notes on it. */
+export type Request = FastifyRequest

@@ -1,0 +1,67 @@
+import { readFileSync } from 'node:fs'
+import { setDefaultRegion } from '@malipo/kit/contact'
+import { KitModule, LOG } from '@malipo/kit/kit.module'
+import type { Pino } from '@malipo/kit/logger'
+import { Redis } from '@malipo/kit/redis'
+import { type DynamicModule, Module } from '@nestjs/common'
+import { Registry } from 'prom-client'
+import { AuthClient } from './caller/auth-client.js'
+import { CallerGuard } from './caller/caller.guard.js'
+import { TokenCheck } from './caller/token-check.js'
+import { dataSource } from './data-source.js'
+import type { Env } from './env.js'
+import { KeySweeper } from './idempotency/key-sweeper.js'
+import { PaymentsController } from './payments/payments.controller.js'
+import { PaymentsService } from './payments/payments.service.js'
+import { PROVIDER_SECRETS } from './webhooks/webhook.guard.js'
+import { WebhookGuard } from './webhooks/webhook.guard.js'
+import { WebhooksController } from './webhooks/webhooks.controller.js'
+import { WebhooksService } from './webhooks/webhooks.service.js'
+
+const { version } = JSON.parse(
+  readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
+) as { version: string }
+
+/** Payments: made, moved and listed, and the inbox of webhooks. */
+@Module({})
+export class AppModule {
+  static readonly about = {
+    name: 'payments',
+    title: 'Malipo payments',
+    description: 'Payments with enforced transitions, and providers’ webhooks.',
+    version,
+  }
+
+  static with(env: Env): DynamicModule {
+    setDefaultRegion(env.DEFAULT_REGION)
+    return {
+      module: AppModule,
+      imports: [KitModule.with('payments', env, dataSource)],
+      // The webhook's fixed path comes before `:reference`, for the reader; the router doesn't mind.
+      controllers: [WebhooksController, PaymentsController],
+      providers: [
+        PaymentsService,
+        WebhooksService,
+        KeySweeper,
+        CallerGuard,
+        WebhookGuard,
+        { provide: PROVIDER_SECRETS, useValue: env.providerSecrets },
+        {
+          provide: AuthClient,
+          useFactory: () => new AuthClient(env.AUTH_SERVICE_URL, env.DB_WAIT_MS),
+        },
+        {
+          provide: TokenCheck,
+          inject: [AuthClient, Redis, LOG, Registry],
+          useFactory: (auth: AuthClient, redis: Redis, log: Pino, registry: Registry) =>
+            new TokenCheck(
+              auth,
+              redis,
+              { ttlMs: env.TOKEN_CACHE_TTL_MS, staleMs: env.TOKEN_CACHE_STALE_MS },
+              { log, registry },
+            ),
+        },
+      ],
+    }
+  }
+}

@@ -1,0 +1,102 @@
+import { Agent as HttpAgent } from 'node:http'
+import { Agent as HttpsAgent } from 'node:https'
+import type { OnApplicationShutdown } from '@nestjs/common'
+import axios, { type AxiosInstance } from 'axios'
+
+/** What auth's `/validate` says of a token. An outage is a value: it is never taken for a refusal. */
+export type Validation =
+  | { readonly kind: 'valid'; readonly claims: Claims }
+  | { readonly kind: 'refused' }
+  | { readonly kind: 'unavailable'; readonly why: string }
+
+/** The claims that are used here; `exp` in seconds since the epoch. */
+export interface Claims {
+  readonly sub: string
+  readonly sid: string
+  readonly scope: string
+  readonly exp: number
+}
+
+/** Auth waits for its own database up to 12 s by default; its 503 is a better answer than silence. */
+const OVER_AUTHS_WAIT_MS = 3_000
+const MOST_SOCKETS = 32
+/** Auth closes idle connections after 72 s. */
+const IDLE_SOCKET_MS = 30_000
+
+export class AuthClient implements OnApplicationShutdown {
+  private readonly agents = {
+    httpAgent: new HttpAgent({
+      keepAlive: true,
+      maxSockets: MOST_SOCKETS,
+      timeout: IDLE_SOCKET_MS,
+    }),
+    httpsAgent: new HttpsAgent({
+      keepAlive: true,
+      maxSockets: MOST_SOCKETS,
+      timeout: IDLE_SOCKET_MS,
+    }),
+  }
+  private readonly http: AxiosInstance
+
+  constructor(url: string, authWaitMs: number) {
+    this.http = axios.create({
+      ...this.agents,
+      baseURL: url,
+      timeout: authWaitMs + OVER_AUTHS_WAIT_MS,
+      maxRedirects: 0,
+      maxContentLength: 16_384,
+      proxy: false,
+      validateStatus: () => true,
+    })
+  }
+
+  onApplicationShutdown() {
+    this.agents.httpAgent.destroy()
+    this.agents.httpsAgent.destroy()
+  }
+
+  /** Asks about a token. `headers` carries the request's id and trace on. */
+  async validate(token: string, headers: Record<string, string>): Promise<Validation> {
+    try {
+      return await this.ask(token, headers)
+    } catch (error) {
+      // A kept-alive connection may be closed by the other side just as it is used again: once more.
+      if (!wasCutOff(error)) return unavailable(error)
+    }
+    return this.ask(token, headers).catch(unavailable)
+  }
+
+  private async ask(token: string, headers: Record<string, string>): Promise<Validation> {
+    const response = await this.http.get<unknown>('/api/auth/validate', {
+      headers: { ...headers, authorization: `Bearer ${token}` },
+    })
+    return read(response.status, response.data)
+  }
+}
+
+function read(status: number, body: unknown): Validation {
+  if (status === 401) return { kind: 'refused' }
+  const { valid, payload } = (body ?? {}) as { valid?: unknown; payload?: unknown }
+  if (status === 200 && valid === false) return { kind: 'refused' }
+  if (status === 200 && valid === true && isClaims(payload))
+    return { kind: 'valid', claims: payload }
+  return { kind: 'unavailable', why: `auth answered ${status}` }
+}
+
+function isClaims(payload: unknown): payload is Claims {
+  const { sub, sid, scope, exp } = (payload ?? {}) as Record<string, unknown>
+  const texts = [sub, sid, scope].every((claim) => typeof claim === 'string')
+  return texts && typeof exp === 'number'
+}
+
+function wasCutOff(error: unknown): boolean {
+  const code = axios.isAxiosError(error) ? error.code : undefined
+  return code === 'ECONNRESET' || code === 'EPIPE'
+}
+
+function unavailable(error: unknown): Validation {
+  return {
+    kind: 'unavailable',
+    why: axios.isAxiosError(error) ? (error.code ?? error.message) : String(error),
+  }
+}

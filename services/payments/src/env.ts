@@ -1,0 +1,73 @@
+import { readFileSync } from 'node:fs'
+import {
+  address,
+  type Check,
+  checkDatabase,
+  checkRedis,
+  contact,
+  database,
+  file,
+  http,
+  integer,
+  readEnv as read,
+  redis,
+} from '@malipo/kit/env'
+import { type CleanedEnv, EnvError, makeValidator } from 'envalid'
+import { parseSecrets, type ProviderSecret } from './webhooks/signature.js'
+
+const milliseconds = integer({ min: 0, max: 86_400_000 })
+
+const SECRETS_FORM =
+  'must be provider=secret, several by commas, each secret 24 to 64 bytes in base64'
+
+const providerSecrets = makeValidator<ProviderSecret[]>((input) => {
+  const secrets = parseSecrets(input)
+  if (secrets) return secrets
+  throw new EnvError(SECRETS_FORM)
+})
+
+/** Every variable of the service. */
+export const VARIABLES = {
+  ...http(4000),
+  ...database,
+  ...redis,
+  ...contact,
+  AUTH_SERVICE_URL: address(
+    'http',
+    'https',
+  )({
+    desc: 'Where auth is, such as `http://127.0.0.1:3002`',
+  }),
+  TOKEN_CACHE_TTL_MS: milliseconds({
+    default: 60_000,
+    desc: 'How long an answer of auth is taken from Redis without asking again',
+  }),
+  TOKEN_CACHE_STALE_MS: milliseconds({
+    default: 900_000,
+    desc: 'How long such an answer is still good while auth can’t be asked',
+  }),
+  WEBHOOK_SECRETS: providerSecrets({
+    default: [],
+    desc: 'Secrets that providers sign with: `mtn=whsec_…,airtel=whsec_…`, several of one for rotation',
+  }),
+  WEBHOOK_SECRETS_FILE: file({ default: undefined, desc: 'File with them, a line or comma each' }),
+}
+
+type Variables = CleanedEnv<typeof VARIABLES>
+
+/** The service's configuration. */
+export type Env = Variables & { readonly providerSecrets: readonly ProviderSecret[] }
+
+const checkSecretsFile: Check<Variables> = (env) =>
+  secretsOf(env) ? {} : { WEBHOOK_SECRETS_FILE: SECRETS_FORM }
+
+/** @throws ConfigurationError with a line for each bad variable */
+export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
+  const env = read(source, VARIABLES, checkDatabase, checkRedis, checkSecretsFile)
+  return { ...env, providerSecrets: secretsOf(env) ?? [] }
+}
+
+function secretsOf(env: Variables): ProviderSecret[] | undefined {
+  if (!env.WEBHOOK_SECRETS_FILE) return env.WEBHOOK_SECRETS
+  return parseSecrets(readFileSync(env.WEBHOOK_SECRETS_FILE, 'utf8'))
+}

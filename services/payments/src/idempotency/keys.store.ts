@@ -1,0 +1,49 @@
+import type { Run, Statement } from '@malipo/kit/database'
+import type { Status } from '../payments/transitions.js'
+import type { Keyed } from './keyed.js'
+
+/** What was answered under a key. */
+export interface KeptAnswer {
+  readonly fingerprint: Buffer
+  readonly operationId: string
+  readonly answer: 200 | 201 | 400 | 412
+  /** For a refusal: what the database had seen. */
+  readonly seenStatus: Status | null
+  readonly seenVersion: number | null
+}
+
+const FIND: Statement = {
+  name: 'idempotency_key_find',
+  text: `
+SELECT fingerprint, operation_id AS "operationId", answer,
+       seen_status AS "seenStatus", seen_version AS "seenVersion"
+  FROM idempotency_keys
+ WHERE caller = $1 AND route = $2 AND key = $3`,
+}
+
+/** What was answered to this caller under this key; undefined for a new one. */
+export async function findKey(run: Run, caller: string, keyed: Keyed) {
+  const [kept] = await run<KeptAnswer>(FIND, [caller, keyed.route, keyed.key])
+  return kept
+}
+
+const FORGET: Statement = {
+  name: 'idempotency_keys_forget',
+  text: `
+WITH old AS (
+  SELECT caller, route, key FROM idempotency_keys
+   WHERE created_at < $1
+   ORDER BY created_at
+   LIMIT $2
+     FOR UPDATE SKIP LOCKED
+)
+DELETE FROM idempotency_keys USING old
+ WHERE (idempotency_keys.caller, idempotency_keys.route, idempotency_keys.key)
+     = (old.caller, old.route, old.key)
+RETURNING 1 AS one`,
+}
+
+/** Forgets up to `limit` keys from before `time`; gives how many it forgot. */
+export async function forgetKeys(run: Run, before: Date, limit: number): Promise<number> {
+  return (await run(FORGET, [before, limit])).length
+}

@@ -1,0 +1,65 @@
+import { Column, Entity, PrimaryColumn } from 'typeorm'
+import type { Status } from './transitions.js'
+
+export const PAYMENT_METHODS = ['MOBILE_MONEY', 'CARD', 'BANK_TRANSFER'] as const
+export type PaymentMethod = (typeof PAYMENT_METHODS)[number]
+
+/**
+ * A payment as it stands. What changes in its life is in its newest event too, so that the payment as of
+ * any of its versions can be told again.
+ */
+@Entity('payments')
+export class Payment {
+  @PrimaryColumn({ type: 'uuid' })
+  id: string
+
+  /** The `sub` of the token that made it. */
+  @Column({ type: 'uuid', name: 'owner_id' })
+  ownerId: string
+
+  /** Minor units of the currency; a bigint as text, as PostgreSQL's driver gives it. */
+  @Column({ type: 'bigint', name: 'amount_minor' })
+  amountMinor: string
+
+  @Column({ type: 'text' })
+  currency: string
+
+  @Column({ type: 'text', name: 'payment_method' })
+  paymentMethod: PaymentMethod
+
+  @Column({ type: 'text', name: 'customer_phone' })
+  customerPhone: string
+
+  @Column({ type: 'text', name: 'customer_email' })
+  customerEmail: string
+
+  @Column({ type: 'text', nullable: true })
+  description: string | null
+
+  @Column({ type: 'jsonb' })
+  metadata: Record<string, string>
+
+  @Column({ type: 'text' })
+  status: Status
+
+  @Column({ type: 'text', name: 'provider_name', nullable: true })
+  providerName: string | null
+
+  @Column({ type: 'text', name: 'provider_transaction_id', nullable: true })
+  providerTransactionId: string | null
+
+  @Column({ type: 'text', name: 'last_webhook_id', nullable: true })
+  lastWebhookId: string | null
+
+  @Column({ type: 'timestamptz', name: 'last_webhook_at', precision: 3, nullable: true })
+  lastWebhookAt: Date | null
+
+  @Column({ type: 'timestamptz', name: 'created_at', precision: 3 })
+  createdAt: Date
+
+  @Column({ type: 'timestamptz', name: 'updated_at', precision: 3 })
+  updatedAt: Date
+
+  @Column({ type: 'integer' })
+  version: number
+}

@@ -1,0 +1,241 @@
+import { IsContactEmail, IsPhone } from '@malipo/kit/contact'
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger'
+import { Type } from 'class-transformer'
+import {
+  IsIn,
+  IsInt,
+  IsISO8601,
+  IsOptional,
+  IsString,
+  Length,
+  Max,
+  MaxLength,
+  Min,
+} from 'class-validator'
+import { IsAmount, IsCurrency, IsCursor, IsMetadata } from './payments.rules.js'
+import { CAUSES, type Cause } from './payment-event.entity.js'
+import { PAYMENT_METHODS, type PaymentMethod } from './payment.entity.js'
+import { type Status, STATUSES } from './transitions.js'
+
+const PHONE = '+256772123456'
+const NULLABLE = { nullable: true } as const
+
+export class CreatePaymentDto {
+  @ApiProperty({
+    oneOf: [{ type: 'string' }, { type: 'number' }],
+    description: 'In major units, with at most the currency’s digits',
+    example: 5000,
+  })
+  @IsAmount()
+  amount: string | number
+
+  @ApiProperty({ type: String, description: 'ISO 4217', example: 'UGX' })
+  @IsCurrency()
+  currency: string
+
+  @ApiProperty({ enum: PAYMENT_METHODS, example: 'MOBILE_MONEY' })
+  @IsIn(PAYMENT_METHODS, { message: `must be one of ${PAYMENT_METHODS.join(', ')}` })
+  paymentMethod: PaymentMethod
+
+  @ApiProperty({ type: String, description: 'International or national form', example: PHONE })
+  @IsPhone()
+  customerPhone: string
+
+  @ApiProperty({ type: String, format: 'email', example: 'amina@example.com' })
+  @IsContactEmail()
+  customerEmail: string
+
+  @ApiProperty({ type: String, ...NULLABLE, required: false, maxLength: 500, example: 'Order 17' })
+  @IsOptional()
+  @IsString({ message: 'must be a text' })
+  @MaxLength(500, { message: 'must be at most 500 characters' })
+  description?: string | null
+
+  @ApiPropertyOptional({
+    type: 'object',
+    additionalProperties: { type: 'string' },
+    nullable: true,
+    description: 'Up to 20 keys of 40 characters, values of 500',
+    example: { order: '17' },
+  })
+  @IsOptional()
+  @IsMetadata()
+  metadata?: Record<string, string> | null
+}
+
+export class MovePaymentDto {
+  @ApiProperty({ enum: STATUSES, example: 'PENDING' })
+  @IsIn(STATUSES, { message: `must be one of ${STATUSES.join(', ')}` })
+  status: Status
+
+  @ApiProperty({
+    type: String,
+    ...NULLABLE,
+    required: false,
+    maxLength: 128,
+    example: 'MP240101.1200.A1',
+  })
+  @IsOptional()
+  @IsString({ message: 'must be a text' })
+  @Length(1, 128, { message: 'must be 1 to 128 characters' })
+  providerTransactionId?: string | null
+
+  @ApiProperty({
+    type: String,
+    ...NULLABLE,
+    required: false,
+    maxLength: 500,
+    description: 'Kept; needed of an operator who may not settle payments of their own',
+  })
+  @IsOptional()
+  @IsString({ message: 'must be a text' })
+  @Length(1, 500, { message: 'must be 1 to 500 characters' })
+  reason?: string | null
+}
+
+export class ListPaymentsDto {
+  @ApiProperty({ enum: STATUSES, required: false })
+  @IsOptional()
+  @IsIn(STATUSES, { message: `must be one of ${STATUSES.join(', ')}` })
+  status?: Status
+
+  @ApiProperty({ type: String, required: false, example: 'UGX' })
+  @IsOptional()
+  @IsCurrency()
+  currency?: string
+
+  @ApiProperty({ enum: PAYMENT_METHODS, required: false })
+  @IsOptional()
+  @IsIn(PAYMENT_METHODS, { message: `must be one of ${PAYMENT_METHODS.join(', ')}` })
+  paymentMethod?: PaymentMethod
+
+  @ApiProperty({ type: String, required: false, example: PHONE })
+  @IsOptional()
+  @IsPhone()
+  customerPhone?: string
+
+  @ApiProperty({
+    type: String,
+    format: 'date-time',
+    required: false,
+    description: 'From this time on',
+  })
+  @IsOptional()
+  @IsISO8601({ strict: true }, { message: 'must be a time of RFC 3339' })
+  createdFrom?: string
+
+  @ApiProperty({
+    type: String,
+    format: 'date-time',
+    required: false,
+    description: 'Before this time',
+  })
+  @IsOptional()
+  @IsISO8601({ strict: true }, { message: 'must be a time of RFC 3339' })
+  createdTo?: string
+
+  @ApiProperty({ type: Number, required: false, minimum: 1, maximum: 100, default: 20 })
+  @Type(() => Number)
+  @IsInt({ message: 'must be a whole number' })
+  @Min(1, { message: 'must be at least 1' })
+  @Max(100, { message: 'must be at most 100' })
+  limit = 20
+
+  @ApiProperty({
+    type: String,
+    required: false,
+    description: 'The `nextCursor` of the page before',
+  })
+  @IsOptional()
+  @IsCursor()
+  cursor?: string
+}
+
+export class PaymentDto {
+  @ApiProperty({ type: String, format: 'uuid' })
+  id: string
+
+  @ApiProperty({ type: String, example: 'PAY-019aa0a0-0000-7000-8000-000000000000' })
+  reference: string
+
+  @ApiProperty({ type: String, description: 'With exactly the currency’s digits', example: '5000' })
+  amount: string
+
+  @ApiProperty({ type: String, example: 'UGX' })
+  currency: string
+
+  @ApiProperty({ enum: PAYMENT_METHODS })
+  paymentMethod: PaymentMethod
+
+  @ApiProperty({ type: String, example: PHONE })
+  customerPhone: string
+
+  @ApiProperty({ type: String, format: 'email' })
+  customerEmail: string
+
+  @ApiProperty({ type: String, ...NULLABLE })
+  description: string | null
+
+  @ApiProperty({ type: 'object', additionalProperties: { type: 'string' } })
+  metadata: Record<string, string>
+
+  @ApiProperty({ enum: STATUSES })
+  status: Status
+
+  @ApiProperty({ type: String, ...NULLABLE, description: 'Whose webhook moved it', example: 'mtn' })
+  providerName: string | null
+
+  @ApiProperty({ type: String, ...NULLABLE })
+  providerTransactionId: string | null
+
+  @ApiProperty({ type: String, ...NULLABLE })
+  lastWebhookId: string | null
+
+  @ApiProperty({ type: String, format: 'date-time', ...NULLABLE })
+  lastWebhookAt: string | null
+
+  @ApiProperty({ type: String, format: 'date-time' })
+  createdAt: string
+
+  @ApiProperty({ type: String, format: 'date-time' })
+  updatedAt: string
+
+  @ApiProperty({ type: 'integer', description: 'Also in the `ETag`', minimum: 1 })
+  version: number
+}
+
+export class PaymentPageDto {
+  @ApiProperty({ type: [PaymentDto] })
+  data: PaymentDto[]
+
+  @ApiProperty({ type: String, ...NULLABLE, description: 'null on the last page' })
+  nextCursor: string | null
+}
+
+export class PaymentEventDto {
+  @ApiProperty({ enum: STATUSES, ...NULLABLE })
+  from: Status | null
+
+  @ApiProperty({ enum: STATUSES })
+  to: Status
+
+  @ApiProperty({ type: String, format: 'date-time' })
+  at: string
+
+  @ApiProperty({ type: String, description: 'A user’s id or a provider’s name' })
+  actor: string
+
+  @ApiProperty({ enum: CAUSES })
+  cause: Cause
+
+  @ApiProperty({ type: String, ...NULLABLE })
+  webhookId: string | null
+
+  @ApiProperty({ type: String, ...NULLABLE })
+  reason: string | null
+}
+
+export class PaymentEventsDto {
+  @ApiProperty({ type: [PaymentEventDto] })
+  data: PaymentEventDto[]
+}

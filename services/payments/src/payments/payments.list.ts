@@ -1,0 +1,68 @@
+import type { Database } from '@malipo/kit/database'
+import { cursorAfter } from './cursor.js'
+import { PaymentEvent } from './payment-event.entity.js'
+import { Payment, type PaymentMethod } from './payment.entity.js'
+import type { Reader } from './payments.store.js'
+import { leastIdAt } from './reference.js'
+import type { Status } from './transitions.js'
+
+/** Which payments to list; what is not set does not matter. */
+export interface Filter {
+  readonly status?: Status
+  readonly currency?: string
+  readonly paymentMethod?: PaymentMethod
+  readonly customerPhone?: string
+  /** From this time on, and before that one. */
+  readonly createdFrom?: Date
+  readonly createdTo?: Date
+  readonly limit: number
+  /** The id that the page before ended with. */
+  readonly after?: string
+}
+
+/** A page, and the cursor of the next one. */
+export interface Page {
+  readonly payments: Payment[]
+  readonly nextCursor: string | null
+}
+
+/**
+ * A page of payments, newest first. Ids are UUIDv7, so their order is the order of creation and one
+ * index serves the page, the cursor and the times.
+ */
+export async function listPayments(
+  database: Database,
+  reader: Reader,
+  filter: Filter,
+): Promise<Page> {
+  const found = await database.read(() => query(database, reader, filter).getMany())
+  const payments = found.slice(0, filter.limit)
+  const last = found.length > filter.limit ? payments.at(-1) : undefined
+  return { payments, nextCursor: last ? cursorAfter(last.id) : null }
+}
+
+function query(database: Database, reader: Reader, filter: Filter) {
+  const select = database.orm.getRepository(Payment).createQueryBuilder('payment')
+  if (!reader.everyone) select.andWhere('payment.ownerId = :owner', { owner: reader.id })
+  for (const field of ['status', 'currency', 'paymentMethod', 'customerPhone'] as const) {
+    if (filter[field] !== undefined) {
+      select.andWhere(`payment.${field} = :${field}`, { [field]: filter[field] })
+    }
+  }
+  if (filter.createdFrom) {
+    select.andWhere('payment.id >= :from', { from: leastIdAt(filter.createdFrom) })
+  }
+  if (filter.createdTo) select.andWhere('payment.id < :to', { to: leastIdAt(filter.createdTo) })
+  if (filter.after) select.andWhere('payment.id < :after', { after: filter.after })
+  // One more than asked for tells whether there is a next page.
+  return select.orderBy('payment.id', 'DESC').limit(filter.limit + 1)
+}
+
+/** Every change of a payment, the first one first. */
+export async function listEvents(database: Database, paymentId: string): Promise<PaymentEvent[]> {
+  return database.read(() =>
+    database.orm
+      .getRepository(PaymentEvent)
+      .find({ where: { paymentId }, order: { version: 'ASC' } }),
+  )
+}

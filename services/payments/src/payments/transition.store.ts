@@ -1,0 +1,119 @@
+import type { Run, Statement } from '@malipo/kit/database'
+import { isAdmitted, type Keyed } from '../idempotency/keyed.js'
+import { paymentColumns } from './payment-columns.js'
+import type { Payment } from './payment.entity.js'
+import type { Reader } from './payments.store.js'
+import type { Status } from './transitions.js'
+
+/** A wish to change a payment's status. */
+export interface Transition {
+  readonly id: string
+  readonly reader: Reader
+  readonly to: Status
+  /** The statuses that allow it, from the table. */
+  readonly from: readonly Status[]
+  /** Versions that `If-Match` names. */
+  readonly versions: readonly number[] | undefined
+  readonly providerTransactionId: string | undefined
+  readonly reason: string | undefined
+  readonly at: Date
+  readonly operationId: string
+  readonly keyed: Keyed | undefined
+}
+
+/** What the database decided, and on what. */
+export interface Verdict {
+  readonly answer: 200 | 400 | 412
+  readonly seenStatus: Status
+  readonly seenVersion: number
+  /** Whether the decision is this request's: false when its idempotency key was there already. */
+  readonly decided: boolean
+  /** The payment after the change. */
+  readonly payment: Payment | undefined
+}
+
+/*
+ * The row is locked before it is judged, so of concurrent callers each sees what the one before it left;
+ * the update's own guard then says the same again. A refusal takes the key as well as a change does.
+ */
+const TRANSITION: Statement = {
+  name: 'payment_transition',
+  text: `
+WITH input AS (
+  SELECT $1::uuid AS id, $2::uuid AS caller, $3::boolean AS everyone, $4::text AS to_status,
+         $5::text[] AS from_statuses, $6::integer[] AS versions,
+         $7::text AS provider_transaction_id, $8::text AS reason, $9::timestamptz AS at,
+         $10::uuid AS operation_id, $11::text AS key, $12::text AS route, $13::bytea AS fingerprint
+), admitted AS MATERIALIZED (
+  SELECT * FROM input WHERE ${isAdmitted('key')}
+), target AS MATERIALIZED (
+  SELECT payments.id, payments.status, payments.version
+    FROM admitted JOIN payments USING (id)
+   WHERE owner_id = caller OR everyone
+     FOR UPDATE OF payments
+), verdict AS MATERIALIZED (
+  SELECT admitted.*, target.status, target.version,
+         CASE WHEN target.version <> ALL (versions) THEN 412
+              WHEN target.status = ANY (from_statuses) THEN 200
+              ELSE 400 END AS answer
+    FROM admitted JOIN target USING (id)
+), claimed AS (
+  INSERT INTO idempotency_keys
+    (caller, route, key, fingerprint, operation_id, answer, seen_status, seen_version, created_at)
+  SELECT caller, route, key, fingerprint, operation_id, answer, status, version, at
+    FROM verdict
+   WHERE key IS NOT NULL
+      ON CONFLICT DO NOTHING
+  RETURNING operation_id
+), decided AS (
+  SELECT *, key IS NULL OR operation_id IN (SELECT operation_id FROM claimed) AS mine FROM verdict
+), changed AS (
+  UPDATE payments
+     SET status = to_status,
+         provider_transaction_id =
+           coalesce(decided.provider_transaction_id, payments.provider_transaction_id),
+         updated_at = at,
+         version = payments.version + 1
+    FROM decided
+   WHERE payments.id = decided.id
+     AND mine AND answer = 200
+     AND payments.status = ANY (from_statuses)
+  RETURNING payments.*
+), event AS (
+  INSERT INTO payment_events
+    (payment_id, version, operation_id, from_status, to_status, at, actor, cause, reason,
+     provider_name, provider_transaction_id, last_webhook_id, last_webhook_at)
+  SELECT changed.id, changed.version, operation_id, decided.status, changed.status, at,
+         caller::text, 'status', reason, changed.provider_name, changed.provider_transaction_id,
+         changed.last_webhook_id, changed.last_webhook_at
+    FROM changed JOIN decided USING (id)
+)
+SELECT answer, mine AS decided, decided.status AS "seenStatus", decided.version AS "seenVersion",
+       ${paymentColumns('changed')}
+  FROM decided LEFT JOIN changed USING (id)`,
+}
+
+type Row = Omit<Verdict, 'payment'> & Payment
+
+/** Moves a payment's status, or says why not; undefined when it is not there for this reader, or in use. */
+export async function transition(run: Run, wish: Transition): Promise<Verdict | undefined> {
+  const { reader, keyed } = wish
+  const [row] = await run<Row>(TRANSITION, [
+    wish.id,
+    reader.id,
+    reader.everyone,
+    wish.to,
+    wish.from,
+    wish.versions,
+    wish.providerTransactionId,
+    wish.reason,
+    wish.at,
+    wish.operationId,
+    keyed?.key,
+    keyed?.route,
+    keyed?.fingerprint,
+  ])
+  if (!row) return undefined
+  const { answer, decided, seenStatus, seenVersion, ...payment } = row
+  return { answer, decided, seenStatus, seenVersion, payment: payment.id ? payment : undefined }
+}

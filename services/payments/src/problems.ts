@@ -1,0 +1,27 @@
+import type { Kind } from '@malipo/kit/problem'
+
+/** Every error that this service answers beside HTTP's own. */
+export const PROBLEMS = {
+  unauthenticated: { type: 'unauthenticated', status: 401, title: 'Who is calling is not known' },
+  signature: { type: 'webhook-signature', status: 401, title: 'The signature is not valid' },
+  forbidden: { type: 'insufficient-scope', status: 403, title: 'The token does not allow this' },
+  noPayment: { type: 'payment-not-found', status: 404, title: 'There is no such payment' },
+  transition: { type: 'transition-not-allowed', status: 400, title: 'The status can’t change so' },
+  versionChanged: {
+    type: 'version-changed',
+    status: 412,
+    title: 'The payment has changed meanwhile',
+  },
+  keyInUse: { type: 'idempotency-key-in-use', status: 409, title: 'The first request is running' },
+  keyReused: {
+    type: 'idempotency-key-reused',
+    status: 422,
+    title: 'The Idempotency-Key belongs to another request',
+  },
+  webhookReused: {
+    type: 'webhook-id-reused',
+    status: 422,
+    title: 'The webhook id belongs to another webhook',
+  },
+  authUnavailable: { type: 'auth-unavailable', status: 503, title: 'Tokens can’t be checked now' },
+} as const satisfies Record<string, Kind>

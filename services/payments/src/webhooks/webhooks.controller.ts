@@ -1,0 +1,46 @@
+import type { Request } from '@malipo/kit/request'
+import { invalid } from '@malipo/kit/validation'
+import { Body, Controller, HttpCode, Post, Req, Res, UseGuards } from '@nestjs/common'
+import { ApiTags } from '@nestjs/swagger'
+import type { FastifyReply } from 'fastify'
+import { etagOf } from '../payments/etag.js'
+import { paymentView } from '../payments/payment.view.js'
+import { type Sender, WebhookGuard, WhoSent } from './webhook.guard.js'
+import { DocsOfWebhook } from './webhooks.docs.js'
+import { WebhookDto } from './webhooks.dto.js'
+import { WebhooksService } from './webhooks.service.js'
+
+/** Webhooks over HTTP. */
+@ApiTags('webhooks')
+@Controller('api/payments/webhook')
+export class WebhooksController {
+  constructor(private readonly webhooks: WebhooksService) {}
+
+  @Post('provider')
+  @HttpCode(200)
+  @UseGuards(WebhookGuard)
+  @DocsOfWebhook()
+  async receive(
+    @WhoSent() sender: Sender,
+    @Body() body: WebhookDto,
+    @Req() request: Request,
+    @Res({ passthrough: true }) http: FastifyReply,
+  ) {
+    const id = idOf(sender, body.webhookId)
+    const payment = await this.webhooks.receive(sender, id, body, request.body)
+    http.header('etag', etagOf(payment.version))
+    return paymentView(payment)
+  }
+}
+
+/** The id that was signed counts; a body that says another is refused. */
+function idOf(sender: Sender, inBody: string | undefined): string {
+  const id = sender.kind === 'provider' ? sender.webhookId : inBody
+  if (id === undefined) throw invalid([{ field: 'webhookId', message: 'must be given' }])
+  if (id.length > 255)
+    throw invalid([{ field: 'webhook-id', message: 'must be 1 to 255 characters' }])
+  if (inBody !== undefined && inBody !== id) {
+    throw invalid([{ field: 'webhookId', message: 'must be the signed webhook-id' }])
+  }
+  return id
+}

@@ -1,0 +1,38 @@
+import { AllowUnknownFields } from '@malipo/kit/validation'
+import { ApiProperty } from '@nestjs/swagger'
+import { IsIn, IsISO8601, IsOptional, IsString, Length } from 'class-validator'
+import { type Status, STATUSES } from '../payments/transitions.js'
+
+/** What is read of a webhook; a provider may add fields, which are kept with it. */
+@AllowUnknownFields()
+export class WebhookDto {
+  @ApiProperty({
+    type: String,
+    required: false,
+    description: 'Needed without a signature; with one, the signed header’s id or nothing',
+    maxLength: 255,
+    example: 'evt-1',
+  })
+  @IsOptional()
+  @IsString({ message: 'must be a text' })
+  @Length(1, 255, { message: 'must be 1 to 255 characters' })
+  webhookId?: string
+
+  @ApiProperty({ type: String, example: 'PAY-019aa0a0-0000-7000-8000-000000000000' })
+  @IsString({ message: 'must be a text' })
+  @Length(1, 100, { message: 'must be 1 to 100 characters' })
+  reference: string
+
+  @ApiProperty({ enum: STATUSES, example: 'SUCCESS' })
+  @IsIn(STATUSES, { message: `must be one of ${STATUSES.join(', ')}` })
+  status: Status
+
+  @ApiProperty({ type: String, maxLength: 128, example: 'MP240101.1200.A1' })
+  @IsString({ message: 'must be a text' })
+  @Length(1, 128, { message: 'must be 1 to 128 characters' })
+  providerTransactionId: string
+
+  @ApiProperty({ type: String, format: 'date-time', example: '2026-01-31T12:00:00.000Z' })
+  @IsISO8601({ strict: true }, { message: 'must be a time of RFC 3339' })
+  timestamp: string
+}
