@@ -1,11 +1,10 @@
-import type {} from '@malipo/kit/access-log'
 import {
   type CanActivate,
   createParamDecorator,
   type ExecutionContext,
   Injectable,
 } from '@nestjs/common'
-import type { FastifyRequest } from 'fastify'
+import type { Request } from '@malipo/kit/request'
 import { bearerToken } from './bearer.js'
 import { TokenCheck, type Validated } from './token-check.js'
 import { tokenMissing, tokenNotValid } from './unauthorized.js'
@@ -23,7 +22,7 @@ export class CallerGuard implements CanActivate {
   constructor(private readonly tokens: TokenCheck) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const request = context.switchToHttp().getRequest<FastifyRequest>()
+    const request = context.switchToHttp().getRequest<Request>()
     const token = bearerToken(request.headers.authorization)
     if (token === undefined) throw tokenMissing()
     const caller = await this.tokens.check(token)
@@ -35,6 +34,5 @@ export class CallerGuard implements CanActivate {
 }
 
 export const Caller = createParamDecorator(
-  (_: unknown, context: ExecutionContext) =>
-    context.switchToHttp().getRequest<FastifyRequest>().caller,
+  (_: unknown, context: ExecutionContext) => context.switchToHttp().getRequest<Request>().caller,
 )
