@@ -2,14 +2,24 @@
  * Where the lines of `make up` go: all of them into a file for each program, and to the terminal those
  * of the services that a person should see, in a form that is read at a glance.
  */
-import { createWriteStream, mkdirSync } from 'node:fs'
+import { createWriteStream, mkdirSync, type WriteStream } from 'node:fs'
 import { dirname } from 'node:path'
 
-/** Writes the lines of one program to its file, which begins anew with each start. */
+/**
+ * Writes the lines of one program to its file, which begins anew with each start: at the first line,
+ * so that a start which finds everything running already leaves the log of what runs alone.
+ */
 export function logTo(path: string): (line: string) => void {
+  let file: WriteStream | undefined
+  return (line) => {
+    file ??= open(path)
+    file.write(`${line}\n`)
+  }
+}
+
+function open(path: string): WriteStream {
   mkdirSync(dirname(path), { recursive: true })
-  const file = createWriteStream(path, { mode: 0o600 })
-  return (line) => void file.write(`${line}\n`)
+  return createWriteStream(path, { mode: 0o600 })
 }
 
 const SHOWN = new Set(['warn', 'error', 'fatal'])
