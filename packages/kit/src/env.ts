@@ -192,6 +192,12 @@ function reason(error: unknown, spec: { choices?: readonly unknown[] } | undefin
   return error instanceof Error ? error.message : 'is not valid'
 }
 
+/** What a migration needs: the database and nothing else, so that it runs before the rest is there. */
+export function readMigrationEnv(source: NodeJS.ProcessEnv = process.env) {
+  const { LOG_LEVEL } = http(0)
+  return readEnv(source, { ...database, LOG_LEVEL }, checkDatabase)
+}
+
 /** The text of a secret: given directly, or in a file whose last line break is not part of it. */
 export function secret(value: string | undefined, path: string | undefined): string | undefined {
   return path ? readFileSync(path, 'utf8').replace(/\r?\n$/, '') : value

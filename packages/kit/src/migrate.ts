@@ -1,7 +1,7 @@
 import { DataSource } from 'typeorm'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { dataSourceOptions, type EntitiesAndMigrations } from './database.js'
-import { ConfigurationError, type DatabaseEnv, type HttpEnv } from './env.js'
+import { ConfigurationError, type DatabaseEnv, readMigrationEnv } from './env.js'
 import { createLogger, type Pino } from './logger.js'
 import { fateOf } from './retry.js'
 
@@ -13,13 +13,9 @@ const WAIT_FOR_DATABASE_MS = 120_000
  * Runs the pending migrations and ends: each in a transaction, all under a session's advisory lock, so
  * that of several replicas that start at once one migrates and the others find nothing to do.
  */
-export async function migrate(
-  name: string,
-  readEnv: () => DatabaseEnv & Pick<HttpEnv, 'LOG_LEVEL'>,
-  own: EntitiesAndMigrations,
-) {
+export async function migrate(name: string, own: EntitiesAndMigrations) {
   try {
-    const env = readEnv()
+    const env = readMigrationEnv()
     const log = createLogger(name, env.LOG_LEVEL)
     await runMigrations(await connected(new DataSource(migrationOptions(env, own)), log), log)
   } catch (error) {

@@ -1,5 +1,4 @@
 import { migrate } from '@malipo/kit/migrate'
 import { dataSource } from './data-source.js'
-import { readEnv } from './env.js'
 
-await migrate('payments', readEnv, dataSource)
+await migrate('payments', dataSource)
