@@ -14,7 +14,7 @@ import {
 import { type CleanedEnv, str } from 'envalid'
 
 /** Every variable that auth reads. No other file looks at `process.env`. */
-const specs = {
+export const specs = {
   ...http(3002),
   ...database,
   ...redis,
@@ -46,12 +46,21 @@ const MIN_LIVE_COST = 10
 
 /** @throws ConfigurationError with a line for each variable that is missing or malformed */
 export function readAuthEnv(source: NodeJS.ProcessEnv = process.env): AuthEnv {
-  return readEnv(source, specs, checkDatabase, checkRedis, checkSecret, checkCost)
+  return readEnv(source, specs, ...checks)
 }
 
 /** The secret that tokens are signed with; `checkSecret` has seen to it that there is one. */
 export function jwtSecret(env: Pick<AuthEnv, 'JWT_SECRET' | 'JWT_SECRET_FILE'>): string {
   return secret(env.JWT_SECRET, env.JWT_SECRET_FILE) ?? ''
+}
+
+/** What the operator's command reads: the service's environment, so that it runs where that runs. */
+export function readOperatorEnv(source: NodeJS.ProcessEnv = process.env) {
+  const OPERATOR_PASSWORD = str({
+    default: undefined,
+    desc: 'Password of the account that the operator’s command makes; asked for when missing',
+  })
+  return readEnv(source, { ...specs, OPERATOR_PASSWORD }, ...checks)
 }
 
 const checkSecret: Check<Pick<AuthEnv, 'JWT_SECRET' | 'JWT_SECRET_FILE'>> = (env) => {
@@ -67,3 +76,5 @@ const checkCost: Check<Pick<AuthEnv, 'MODE' | 'BCRYPT_COST'>> = ({ MODE, BCRYPT_
   MODE === 'live' && BCRYPT_COST < MIN_LIVE_COST
     ? { BCRYPT_COST: `must be at least ${MIN_LIVE_COST} when MODE is live` }
     : {}
+
+const checks = [checkDatabase, checkRedis, checkSecret, checkCost] as const
