@@ -2,7 +2,6 @@ import type { Run, Statement } from '@malipo/kit/database'
 import { isAdmitted, type Keyed } from '../idempotency/keyed.js'
 import { paymentColumns } from './payment-columns.js'
 import type { Payment } from './payment.entity.js'
-import type { Status } from './transitions.js'
 
 /**
  * The statements on payments: each one function that takes a plain value and gives a plain row. A write
