@@ -1,4 +1,4 @@
-import { type ArgumentMetadata, Injectable, type Type, ValidationPipe } from '@nestjs/common'
+import { type ArgumentMetadata, Injectable, ValidationPipe } from '@nestjs/common'
 import type { ValidationError } from 'class-validator'
 import { type FieldError, HTTP_PROBLEMS, Problem } from './problem.js'
 
@@ -36,7 +36,7 @@ export class InputPipe extends ValidationPipe {
     if (metadata.type === 'body' && !isPlainObject(value)) {
       throw new Problem(HTTP_PROBLEMS.validation, 'The body must be a JSON object.', { errors: [] })
     }
-    const dto = metadata.metatype as Type | undefined
+    const dto = metadata.metatype
     if (dto && Reflect.hasMetadata(UNKNOWN_ALLOWED, dto)) {
       return this.lenient.transform(value, metadata) as Promise<unknown>
     }
