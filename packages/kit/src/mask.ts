@@ -1,5 +1,6 @@
 const EMAIL = /[^\s@"'(<]+@[^\s@"')>]+\.[a-z]{2,}/gi
-const PHONE = /\+?\d[\d\s-]{7,17}\d/g
+/** With a country code in any grouping, or bare; not a part of a UUID, an address or a date. */
+const PHONE = /(?<![\w.-])(?:\+\d(?:[ -]?\d){7,14}|\d{9,15})(?![\w-])/g
 const TOKEN = /eyJ[\w-]+\.[\w-]+\.[\w-]*/g
 
 /**
