@@ -28,7 +28,12 @@ export default defineConfig({
       project('kit', 'packages/kit'),
       project('local', 'packages/local'),
       project('auth', 'services/auth', '../../packages/testing/src/global-setup.ts'),
-      project('payments', 'services/payments', '../../packages/testing/src/global-setup.ts'),
+      project(
+        'payments',
+        'services/payments',
+        '../../packages/testing/src/global-setup.ts',
+        'test/global-setup.ts',
+      ),
     ],
   },
 })

@@ -1,0 +1,33 @@
+import type {} from '@malipo/testing/global-setup'
+import { freshDatabase } from '@malipo/testing/database'
+import type { TestProject } from 'vitest/node'
+import { startAuth } from './auth.js'
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** Auth in `sandbox`, whose users may settle their own payments. */
+    authUrl: string
+    authDatabaseUrl: string
+    /** Auth in `live`, whose users may not. */
+    liveAuthUrl: string
+    liveAuthDatabaseUrl: string
+  }
+}
+
+/** Two real auth services for the project's tests, on databases of their own. */
+export default async function setup(project: TestProject) {
+  const { postgresUrl, redisUrl } = project.getProvidedContext()
+  const start = async (mode: string) => {
+    const url = await freshDatabase(`auth_${mode}`, postgresUrl)
+    const service = await startAuth({ MODE: mode, DATABASE_URL: url, REDIS_URL: redisUrl })
+    return { service, url }
+  }
+  const [sandbox, live] = await Promise.all([start('sandbox'), start('live')])
+  project.provide('authUrl', sandbox.service.url)
+  project.provide('authDatabaseUrl', sandbox.url)
+  project.provide('liveAuthUrl', live.service.url)
+  project.provide('liveAuthDatabaseUrl', live.url)
+  return async () => {
+    await Promise.all([sandbox.service.stop(), live.service.stop()])
+  }
+}

@@ -1,0 +1,88 @@
+import { createApp } from '@malipo/kit/bootstrap'
+import { dataSourceOptions } from '@malipo/kit/database'
+import { Client } from '@malipo/testing/client'
+import { freshDatabase, query } from '@malipo/testing/database'
+import { DataSource } from 'typeorm'
+import { expect, inject, vi } from 'vitest'
+import { AppModule } from '../src/app.module.js'
+import { dataSource } from '../src/data-source.js'
+import { readEnv } from '../src/env.js'
+
+/** The service in this process, as a client sees it, and its database as an operator does. */
+export interface Payments {
+  readonly client: Client
+  readonly databaseUrl: string
+  sql<Row extends object>(text: string, ...values: unknown[]): Promise<Row[]>
+  /** The value of one line of /metrics, 0 when there is none yet. */
+  metric(line: string): Promise<number>
+  /** Another replica: the same database, Redis and auth. */
+  replica(own?: Own): Promise<Payments>
+  close(): Promise<void>
+}
+
+type Own = Record<string, string | undefined>
+
+/** Two secrets of one provider, as during a rotation, and another provider. */
+export const SECRETS = {
+  old: `whsec_${Buffer.alloc(32, 'old').toString('base64')}`,
+  new: `whsec_${Buffer.alloc(32, 'new').toString('base64')}`,
+  airtel: `whsec_${Buffer.alloc(24, 'airtel').toString('base64')}`,
+} as const
+
+/** The environment of a test's service: quiet, and beside the project's auth and Redis. */
+export function environment(own: Own = {}) {
+  return {
+    MODE: 'sandbox',
+    LOG_LEVEL: 'silent',
+    AUTH_SERVICE_URL: inject('authUrl'),
+    REDIS_URL: inject('redisUrl'),
+    WEBHOOK_SECRETS: `mtn=${SECRETS.old},mtn=${SECRETS.new},airtel=${SECRETS.airtel}`,
+    ...own,
+  }
+}
+
+/** Starts the service on a migrated database of its own, unless `DATABASE_URL` names one. */
+export async function startPayments(own: Own = {}): Promise<Payments> {
+  const databaseUrl = own.DATABASE_URL ?? (await freshDatabase('payments'))
+  if (own.DATABASE_URL === undefined) await migrate(databaseUrl)
+  const app = await listening({ ...own, DATABASE_URL: databaseUrl })
+  const client = new Client(await app.getUrl())
+  await untilReady(client)
+  return {
+    client,
+    databaseUrl,
+    sql: (text, ...values) => query(databaseUrl, text, values),
+    metric: (line) => metric(client, line),
+    replica: (other = {}) => startPayments({ ...own, ...other, DATABASE_URL: databaseUrl }),
+    close: () => app.close(),
+  }
+}
+
+/** Starts the service and does not wait for its database. */
+export async function listening(own: Own) {
+  const app = await createApp(AppModule, readEnv(environment(own)))
+  await app.listen(0, '127.0.0.1')
+  return app
+}
+
+export async function migrate(databaseUrl: string): Promise<void> {
+  const env = readEnv(environment({ DATABASE_URL: databaseUrl }))
+  const source = await new DataSource(dataSourceOptions(env, dataSource)).initialize()
+  await source.runMigrations({ transaction: 'each' })
+  await source.destroy()
+}
+
+/** Resolves when the service has found its database. */
+export function untilReady(client: Client) {
+  return vi.waitFor(async () => expect((await client.get('/health/ready')).status).toBe(200), {
+    timeout: 10_000,
+  })
+}
+
+async function metric(client: Client, line: string): Promise<number> {
+  const { body } = await client.get('/metrics')
+  const found = String(body)
+    .split('\n')
+    .find((candidate) => candidate.startsWith(`${line} `))
+  return Number(found?.slice(line.length + 1) ?? 0)
+}
