@@ -37,13 +37,11 @@ compose-smoke: ## Build the images and walk through a payment on docker compose
 
 # npm writes this file last, so that an install which was interrupted is done again.
 node_modules/.package-lock.json: package-lock.json | npm
-	npm ci
+	@packages/local/install.sh
 	@touch $@
 
 npm:
 	@$(call need,npm,nodejs npm)
-	@node -e 'process.exit(+(parseInt(process.versions.node) < 18))' || \
-	  { echo "Node $$(node --version) is too old to install with: 18 or later is needed" >&2; exit 1; }
 
 # $(call need,PROGRAM,PACKAGES): root on Debian gets what is missing, others are told the command.
 define need
