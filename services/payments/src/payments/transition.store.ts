@@ -33,8 +33,9 @@ export interface Verdict {
 }
 
 /*
- * The row is locked before it is judged, so of concurrent callers each sees what the one before it left;
- * the update's own guard then says the same again. A refusal takes the key as well as a change does.
+ * The row is locked before it is judged, so of concurrent callers each sees what the one before it left.
+ * The update goes by that verdict alone: its own look at the status would be through the statement's
+ * snapshot, where the row is still as it was before the wait. A refusal takes the key as a change does.
  */
 const TRANSITION: Statement = {
   name: 'payment_transition',
@@ -77,7 +78,6 @@ WITH input AS (
     FROM decided
    WHERE payments.id = decided.id
      AND mine AND answer = 200
-     AND payments.status = ANY (from_statuses)
   RETURNING payments.*
 ), event AS (
   INSERT INTO payment_events

@@ -32,6 +32,7 @@ export interface Arrival {
 /** What became of it; `repeat` when its id was there already. */
 export type Outcome = 'applied' | 'past' | 'early' | 'repeat'
 
+// As for a transition, the update goes by the verdict on the locked row, not by its older snapshot of it.
 const ARRIVE: Statement = {
   name: 'webhook_arrive',
   text: `
@@ -74,7 +75,6 @@ WITH input AS (
    WHERE payments.id = verdict.id
      AND outcome = 'applied'
      AND operation_id IN (SELECT operation_id FROM kept)
-     AND payments.status = ANY (from_statuses)
   RETURNING payments.*
 ), event AS (
   INSERT INTO payment_events
