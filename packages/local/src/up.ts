@@ -72,14 +72,17 @@ async function start(): Promise<Running> {
 
 async function run(name: ServiceName, env: Record<string, string | undefined>): Promise<void> {
   const write = logTo(join(logs, `${name}.log`))
+  let ready = false
   const onLine = (line: string) => {
     write(line)
-    const text = forTerminal(line)
+    // Until it is ready it may warn of what it waits for; should it fail, all of it is shown.
+    const text = ready ? forTerminal(line) : undefined
     if (text !== undefined) console.error(text)
   }
   await runToEnd({ name, script: 'migrate', env, onLine: write })
   const onUnexpectedExit = (code: number) => died(name, code)
   const service = await startService({ name, env, onLine, onUnexpectedExit })
+  ready = true
   started.push({ name, stop: service.stop })
 }
 
