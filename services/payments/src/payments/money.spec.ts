@@ -1,0 +1,158 @@
+import { codes } from 'currency-codes'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { formatAmount, isCurrency, parseAmount } from './money.js'
+
+const MOST = 10n ** 12n
+const currencies = codes().filter(isCurrency)
+const currency = fc.constantFrom(...currencies)
+
+/** The digits of a currency as its wire form shows them. */
+const digitsOf = (code: string) => (formatAmount(1n, code).split('.')[1] ?? '').length
+
+/** A currency and an amount of it that may be paid, in minor units. */
+const money = currency.chain((code) =>
+  fc.record({
+    code: fc.constant(code),
+    minor: fc.bigInt(1n, MOST * 10n ** BigInt(digitsOf(code))),
+  }),
+)
+
+describe('digits are those of ISO 4217', () => {
+  it.each([
+    ['UGX', '1'],
+    ['RWF', '1'],
+    ['JPY', '1'],
+    ['TZS', '0.01'],
+    ['KES', '0.01'],
+    ['USD', '0.01'],
+    ['BHD', '0.001'],
+    ['CLF', '0.0001'],
+  ])('the least amount of %s is %s', (code, least) => {
+    expect(formatAmount(1n, code)).toBe(least)
+    expect(parseAmount(least, code)).toBe(1n)
+  })
+
+  it.each(['XAU', 'XTS', 'XXX', 'XDR', 'ugx', 'UG', 'toString', ''])('%j is no money', (code) => {
+    expect(isCurrency(code)).toBe(false)
+    expect(parseAmount('1', code)).toMatch(/currency/)
+  })
+
+  it('knows every country’s currency', () => {
+    expect(currencies.length).toBeGreaterThan(150)
+  })
+})
+
+describe('an amount', () => {
+  it('that is written and read again is the same, in every currency', () => {
+    fc.assert(
+      fc.property(money, ({ code, minor }) => {
+        expect(parseAmount(formatAmount(minor, code), code)).toBe(minor)
+      }),
+    )
+    for (const code of currencies) expect(parseAmount(formatAmount(123n, code), code)).toBe(123n)
+  })
+
+  it('has exactly the currency’s digits on the wire', () => {
+    fc.assert(
+      fc.property(money, ({ code, minor }) => {
+        const digits = digitsOf(code)
+        const form = digits === 0 ? /^[1-9]\d*$/ : new RegExp(`^(0|[1-9]\\d*)\\.\\d{${digits}}$`)
+        expect(formatAmount(minor, code)).toMatch(form)
+      }),
+    )
+  })
+
+  it('is the same as a JSON number and as a decimal string', () => {
+    fc.assert(
+      fc.property(money, ({ code, minor }) => {
+        const text = formatAmount(minor, code)
+        const number = JSON.parse(text) as number
+        // A double holds 15 digits for sure; a number with more was another one before it came here.
+        fc.pre(text.replace('.', '').length <= 15)
+        expect(parseAmount(number, code)).toBe(minor)
+      }),
+    )
+  })
+
+  it('may have fewer digits than the currency has', () => {
+    expect(parseAmount('50', 'USD')).toBe(5000n)
+    expect(parseAmount('50.5', 'USD')).toBe(5050n)
+    expect(parseAmount(0.1, 'USD')).toBe(10n)
+  })
+
+  it.each(['USD', 'UGX', 'CLF'])('may be 10^12 %s and no more', (code) => {
+    const digits = digitsOf(code)
+    expect(parseAmount(1e12, code)).toBe(MOST * 10n ** BigInt(digits))
+    expect(parseAmount('1000000000000', code)).toBe(MOST * 10n ** BigInt(digits))
+    expect(parseAmount('1000000000001', code)).toMatch(/at most/)
+    const aLittleMore = formatAmount(MOST * 10n ** BigInt(digits) + 1n, code)
+    expect(parseAmount(aLittleMore, code)).toMatch(/at most/)
+  })
+
+  it.each<[unknown, string]>([
+    ['half a shilling', 0.5],
+    ['half a shilling as a string', '0.5'],
+    ['digits that are zero', '5000.00'],
+    ['zero', 0],
+    ['zero as a string', '0'],
+    ['minus zero', -0],
+    ['a negative number', -5],
+    ['a negative string', '-5'],
+    ['10^30', 1e30],
+    ['10^21', 1e21],
+    ['10^20', 1e20],
+    ['a ten-millionth', 1e-7],
+    ['the least double', Number.MIN_VALUE],
+    ['the largest double', Number.MAX_VALUE],
+    ['not a number', Number.NaN],
+    ['infinity', Number.POSITIVE_INFINITY],
+    ['minus infinity', Number.NEGATIVE_INFINITY],
+    ['thousands set apart', '5,000'],
+    ['a plus', '+5'],
+    ['a space before', ' 5'],
+    ['a space after', '5 '],
+    ['a line break after', '5\n'],
+    ['a zero before', '05'],
+    ['an exponent', '1e3'],
+    ['NaN as a string', 'NaN'],
+    ['Infinity as a string', 'Infinity'],
+    ['hexadecimal', '0x10'],
+    ['no whole part', '.5'],
+    ['no fraction after the point', '5.'],
+    ['two points', '5.0.0'],
+    ['digits of another script', '٥٠٠'],
+    ['an empty string', ''],
+    ['a string of a megabyte', '9'.repeat(1e6)],
+    ['nothing', undefined],
+    ['null', null],
+    ['true', true],
+    ['a list', [5000]],
+    ['an object', { valueOf: 5000 }],
+    ['a bigint', 5000n],
+  ] as never)('is refused when it is %s', (_, input) => {
+    expect(parseAmount(input, 'UGX')).toEqual(expect.stringMatching(/^must (be|have) /))
+  })
+
+  it('with more digits than its currency has is refused', () => {
+    fc.assert(
+      fc.property(money, fc.integer({ min: 1, max: 9 }), ({ code, minor }, extra) => {
+        const text = formatAmount(minor, code)
+        const more = text.includes('.') ? `${text}${extra}` : `${text}.${extra}`
+        expect(parseAmount(more, code)).toMatch(/at most/)
+      }),
+    )
+    expect(parseAmount(0.001, 'USD')).toBe('must have at most 2 digits after the point in USD')
+  })
+
+  it('never becomes money unless it is a decimal', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.double(), fc.anything()), currency, (input, code) => {
+        const parsed = parseAmount(input, code)
+        if (typeof parsed !== 'bigint') return
+        expect(parsed).toBeGreaterThan(0n)
+        expect(String(input)).toMatch(/^\d+(\.\d+)?$/)
+      }),
+    )
+  })
+})

@@ -1,0 +1,58 @@
+import fc from 'fast-check'
+import { v4, v7 } from 'uuid'
+import { describe, expect, it } from 'vitest'
+import { idOf, leastIdAt, referenceOf } from './reference.js'
+
+const time = fc.date({ min: new Date(0), max: new Date('9999-12-31'), noInvalidDate: true })
+
+describe('a reference', () => {
+  it('is PAY- and the payment’s id, and leads back to it', () => {
+    fc.assert(
+      fc.property(time, (at) => {
+        const id = v7({ msecs: at.getTime() })
+        expect(referenceOf(id)).toBe(`PAY-${id}`)
+        expect(idOf(referenceOf(id))).toBe(id)
+      }),
+    )
+  })
+
+  it.each([
+    '',
+    'PAY-',
+    v7(),
+    `PAY-${v4()}`,
+    `pay-${v7()}`,
+    `PAY-${v7().toUpperCase()}`,
+    `PAY-${v7()} `,
+    `PAY-${v7()}\n`,
+    `PAY-${v7()}0`,
+    `PAY-${v7()}' OR '1'='1`,
+    'PAY-00000000-0000-0000-0000-000000000000',
+  ])('is not %j', (text) => {
+    expect(idOf(text)).toBeUndefined()
+  })
+
+  it('is no other text', () => {
+    fc.assert(fc.property(fc.string(), (text) => idOf(text) === undefined))
+  })
+})
+
+describe('the least id of a time', () => {
+  it('is above every id made before, and not above those made from then on', () => {
+    fc.assert(
+      fc.property(time, fc.integer({ min: 1, max: 1e9 }), (at, gap) => {
+        const msecs = at.getTime()
+        expect(leastIdAt(at) <= v7({ msecs })).toBe(true)
+        expect(leastIdAt(at) <= v7({ msecs: msecs + gap })).toBe(true)
+        expect(leastIdAt(at) > v7({ msecs: Math.max(0, msecs - gap) }) || msecs === 0).toBe(true)
+      }),
+    )
+  })
+
+  it('is a UUID before 1970 and at the end of all dates too', () => {
+    const UUID = /^[\da-f]{8}-[\da-f]{4}-7[\da-f]{3}-8[\da-f]{3}-[\da-f]{12}$/
+    for (const at of [new Date(-1), new Date(-8.64e15), new Date(8.64e15)]) {
+      expect(leastIdAt(at)).toMatch(UUID)
+    }
+  })
+})

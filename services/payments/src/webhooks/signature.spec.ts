@@ -1,0 +1,144 @@
+import { createHmac } from 'node:crypto'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { parseSecrets, type ProviderSecret, signer } from './signature.js'
+
+/**
+ * The published vector of Standard Webhooks: the test "sign function works" that all libraries of the
+ * specification's repository have.
+ */
+const VECTOR = {
+  secret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
+  body: '{"test": 2432232314}',
+  headers: {
+    'webhook-id': 'msg_p5jXN8AQM9LWM0D4loKWxJek',
+    'webhook-timestamp': '1614265330',
+    'webhook-signature': 'v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=',
+  },
+}
+/** Signatures of the same repository that are none of this message. */
+const FOREIGN = 'v1,Ceo5qEr07ixe2NLpvHk3FH9bwy/WavXrAFQ/9tdO6mc='
+const SIGNATURE = VECTOR.headers['webhook-signature']
+const SENT_AT = 1_614_265_330_000
+
+const OTHER = `whsec_${Buffer.alloc(32, 'another secret').toString('base64')}`
+
+function secretsOf(text: string): ProviderSecret[] {
+  const secrets = parseSecrets(text)
+  if (!secrets) throw new Error('not secrets')
+  return secrets
+}
+
+const mtn = secretsOf(`mtn=${VECTOR.secret}`)
+
+/** Who signed the vector with other headers or another body. */
+const signerOf = (changes: Partial<typeof VECTOR.headers> = {}, body = VECTOR.body) =>
+  signer(mtn, body, { ...VECTOR.headers, ...changes })
+
+/** The scheme by the specification's words, without its library. */
+function sign(secret: string, id: string, timestamp: string, body: string) {
+  const key = Buffer.from(secret.replace('whsec_', ''), 'base64')
+  return `v1,${createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')}`
+}
+
+beforeEach(() => void vi.useFakeTimers({ now: SENT_AT, toFake: ['Date'] }))
+afterEach(() => void vi.useRealTimers())
+
+describe('a signature', () => {
+  it('of the published vector is the provider’s', () => {
+    expect(signerOf()).toBe('mtn')
+  })
+
+  it('that the specification’s words make is the same', () => {
+    const { 'webhook-id': id, 'webhook-timestamp': at } = VECTOR.headers
+    expect(sign(VECTOR.secret, id, at, VECTOR.body)).toBe(SIGNATURE)
+  })
+
+  it('counts wherever it is among several', () => {
+    const several = `${FOREIGN} v2,${SIGNATURE.slice(3)} ${SIGNATURE} ${FOREIGN}`
+    expect(signerOf({ 'webhook-signature': several })).toBe('mtn')
+  })
+
+  it.each([
+    ['of another version', `v2,${SIGNATURE.slice(3)}`],
+    ['of the asymmetric version', `v1a,${SIGNATURE.slice(3)}`],
+    ['without a version', SIGNATURE.slice(3)],
+    ['of another message', FOREIGN],
+    ['that is empty', ''],
+    ['that is a version alone', 'v1'],
+    ['that is a version and nothing', 'v1,'],
+    ['that is cut short', SIGNATURE.slice(0, 8)],
+    ['with commas for spaces', `${FOREIGN},${SIGNATURE}`],
+  ])('%s is nobody’s', (_, header) => {
+    expect(signerOf({ 'webhook-signature': header })).toBeUndefined()
+  })
+
+  it.each([
+    ['the body', {}, '{"test": 2432232315}'],
+    ['the body’s spaces', {}, '{"test":2432232314}'],
+    ['the id', { 'webhook-id': 'msg_other' }, VECTOR.body],
+    ['the time', { 'webhook-timestamp': '1614265331' }, VECTOR.body],
+  ])('is nobody’s when %s was tampered with', (_, headers, body) => {
+    expect(signerOf(headers, body)).toBeUndefined()
+  })
+
+  it.each(['webhook-id', 'webhook-timestamp', 'webhook-signature'] as const)(
+    'without the header %s is nobody’s',
+    (name) => {
+      expect(signerOf({ [name]: undefined })).toBeUndefined()
+    },
+  )
+
+  it.each([
+    [-300, 'mtn'],
+    [300, 'mtn'],
+    [-301, undefined],
+    [301, undefined],
+  ])('made %i seconds from now is that of %s', (seconds, expected) => {
+    vi.setSystemTime(SENT_AT - seconds * 1000)
+    expect(signerOf()).toBe(expected)
+  })
+
+  it('with a time that is no number is nobody’s', () => {
+    const at = 'hello'
+    const signature = sign(VECTOR.secret, VECTOR.headers['webhook-id'], at, VECTOR.body)
+    expect(signerOf({ 'webhook-timestamp': at, 'webhook-signature': signature })).toBeUndefined()
+  })
+
+  it('by either secret counts during a rotation, and each provider has its own', () => {
+    const secrets = secretsOf(
+      `airtel=${OTHER},mtn=${sign('', '', '', '').slice(3)},mtn=${VECTOR.secret}`,
+    )
+    expect(signer(secrets, VECTOR.body, VECTOR.headers)).toBe('mtn')
+    const { 'webhook-id': id, 'webhook-timestamp': at } = VECTOR.headers
+    const byOther = sign(OTHER, id, at, VECTOR.body)
+    const headers = { ...VECTOR.headers, 'webhook-signature': byOther }
+    expect(signer(secrets, VECTOR.body, headers)).toBe('airtel')
+    expect(signer(mtn, VECTOR.body, headers)).toBeUndefined()
+  })
+
+  it('is nobody’s where no secret is known', () => {
+    expect(signer([], VECTOR.body, VECTOR.headers)).toBeUndefined()
+  })
+})
+
+describe('secrets', () => {
+  const base64 = (bytes: number) => Buffer.alloc(bytes, 7).toString('base64')
+
+  it('are separated by commas or lines, with the prefix or without', () => {
+    const text = `mtn=whsec_${base64(24)}, mtn=${base64(64)}\nairtel-ug=${base64(32)}\r\n`
+    expect(secretsOf(text).map(({ provider }) => provider)).toEqual(['mtn', 'mtn', 'airtel-ug'])
+    expect(secretsOf('')).toEqual([])
+  })
+
+  it.each([
+    ['23 bytes', `mtn=${base64(23)}`],
+    ['65 bytes', `mtn=${base64(65)}`],
+    ['no base64', 'mtn=not a secret at all, not even nearly'],
+    ['no secret', 'mtn='],
+    ['no provider', base64(33)],
+    ['a provider in capitals', `MTN=${base64(32)}`],
+    ['one good and one bad', `mtn=${base64(32)},airtel=short`],
+  ])('with %s are refused', (_, text) => {
+    expect(parseSecrets(text)).toBeUndefined()
+  })
+})
