@@ -70,7 +70,7 @@ export function dataSourceOptions(env: DatabaseEnv, own: EntitiesAndMigrations):
       query_timeout: ANSWER_TIMEOUT_MS,
       idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
       keepAlive: true,
-      onConnect: watchCommits,
+      onConnect: watch,
     },
   }
 }
@@ -85,10 +85,13 @@ const uncertain = new WeakSet<object>()
  * Notes on the connection that a commit's wait for its standby was cut short: PostgreSQL then reports
  * success with a warning (`SyncRepWaitForLSN` in syncrep.c), and its text depends on the language.
  */
-function watchCommits(client: Client) {
+function watch(client: Client) {
   client.on('notice', (notice) => {
     if (notice.routine === 'SyncRepWaitForLSN') uncertain.add(client)
   })
+  // A lost connection is told to its query, and then once more by an event. The pool listens to that
+  // only while the connection is idle; an `error` event that nobody listens to ends the process.
+  client.on('error', () => undefined)
 }
 
 /** One try of a piece of work: how far it came, and until when it may go on (ms since the epoch). */
