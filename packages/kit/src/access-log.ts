@@ -31,8 +31,13 @@ function line(request: Request, reply: FastifyReply) {
     ...(actor ? { actor } : {}),
     ...(failure ? { problem: failure.kind.type } : {}),
     ...(failure?.extras.errors
-      ? { fields: failure.extras.errors.map(({ field }) => field.slice(0, 40)) }
+      ? { fields: failure.extras.errors.map(({ field }) => fieldForLog(field)) }
       : {}),
     ...(failure && reply.statusCode >= 500 ? { err: failure.cause ?? failure } : {}),
   }
+}
+
+/** A field that we don't know has any name that its sender likes: a phone, a token, a pass phrase. */
+function fieldForLog(field: string): string {
+  return /^[a-z_.]{1,40}$/i.test(field) ? field : '[other]'
 }
