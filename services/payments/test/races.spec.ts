@@ -17,10 +17,10 @@ async function whileLocked(reference: string, to: string, begin: () => Promise<u
   const holder = new Connection({ connectionString: payments.databaseUrl })
   await holder.connect()
   await holder.query('BEGIN')
-  await holder.query('UPDATE payments SET status = $2, version = version + 1 WHERE reference = $1', [
-    reference,
-    to,
-  ])
+  await holder.query(
+    'UPDATE payments SET status = $2, version = version + 1 WHERE reference = $1',
+    [reference, to],
+  )
   const begun = begin()
   await untilBlocked(1)
   await holder.query('COMMIT')

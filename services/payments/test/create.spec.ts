@@ -1,0 +1,186 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { newUser, type User } from './auth.js'
+import { type Payments, startPayments } from './payments.js'
+import { as, type As, wish } from './requests.js'
+
+let payments: Payments
+let owner: User
+let user: As
+beforeAll(async () => {
+  payments = await startPayments()
+  owner = await newUser()
+  user = as(owner, payments)
+})
+afterAll(() => payments.close())
+
+const rows = async () => {
+  const [row] = await payments.sql<{ n: number }>('SELECT count(*)::int AS n FROM payments')
+  return row?.n
+}
+
+describe('POST /api/payments', () => {
+  it('makes a payment that is INITIATED', async () => {
+    const before = Date.now()
+    const { status, body, headers } = await user.create({
+      description: 'School fees',
+      metadata: { order: '17' },
+    })
+    expect(status).toBe(201)
+    expect(body).toEqual({
+      id: expect.stringMatching(/^[\da-f]{8}-[\da-f]{4}-7[\da-f]{3}-[89ab][\da-f]{3}-/),
+      reference: `PAY-${body.id}`,
+      amount: '5000',
+      currency: 'UGX',
+      paymentMethod: 'MOBILE_MONEY',
+      customerPhone: '+256772123456',
+      customerEmail: 'amina@example.com',
+      description: 'School fees',
+      metadata: { order: '17' },
+      status: 'INITIATED',
+      providerName: null,
+      providerTransactionId: null,
+      lastWebhookId: null,
+      lastWebhookAt: null,
+      createdAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+      updatedAt: body.createdAt,
+      version: 1,
+    })
+    expect(Math.abs(Date.parse(body.createdAt) - before)).toBeLessThan(10_000)
+    expect(headers.get('location')).toBe(`/api/payments/${body.reference}`)
+    expect(headers.get('etag')).toBe('"1"')
+    expect(headers.get('idempotent-replayed')).toBeNull()
+    const found = await user.get(body.reference)
+    expect(found.body).toEqual(body)
+  })
+
+  it('belongs to the sub that made it, and has one event', async () => {
+    const { body } = await user.create()
+    const [row] = await payments.sql('SELECT owner_id FROM payments WHERE id = $1', body.id)
+    expect(row).toEqual({ owner_id: owner.id })
+    expect((await user.events(body.reference)).body.data).toHaveLength(1)
+  })
+
+  it.each([
+    ['UGX', 5000, '5000'],
+    ['UGX', '5000', '5000'],
+    ['USD', 50, '50.00'],
+    ['USD', '50.5', '50.50'],
+    ['USD', 0.1, '0.10'],
+    ['BHD', '1.234', '1.234'],
+    ['UGX', 1e12, '1000000000000'],
+    ['USD', '1000000000000.00', '1000000000000.00'],
+  ])('%s %s is given back as %s', async (currency, amount, expected) => {
+    const { body } = await user.create({ currency, amount })
+    expect(body).toMatchObject({ currency, amount: expected })
+  })
+
+  it('keeps money as whole minor units', async () => {
+    const { body } = await user.create({ currency: 'USD', amount: '12.34' })
+    const [row] = await payments.sql('SELECT amount_minor FROM payments WHERE id = $1', body.id)
+    expect(row).toEqual({ amount_minor: '1234' })
+  })
+
+  it('normalises the customer’s phone and email as auth does', async () => {
+    const { body } = await user.create({
+      customerPhone: '0772 123 456',
+      customerEmail: ' Amina@Example.COM ',
+    })
+    expect(body).toMatchObject({
+      customerPhone: '+256772123456',
+      customerEmail: 'amina@example.com',
+    })
+  })
+
+  it('takes what is optional as null too', async () => {
+    const { status, body } = await user.create({ description: null, metadata: null })
+    expect(status).toBe(201)
+    expect(body).toMatchObject({ description: null, metadata: {} })
+  })
+
+  it('takes metadata and texts up to their limits, in any script', async () => {
+    const keys = Array.from({ length: 20 }, (_, n) => `${n}`.padEnd(40, 'k'))
+    const metadata = Object.fromEntries(keys.map((key) => [key, 'v'.repeat(500)]))
+    const description = '😀'.repeat(250)
+    const { status, body } = await user.create({ metadata, description })
+    expect(status).toBe(201)
+    expect(body).toMatchObject({ metadata, description })
+  })
+})
+
+describe('POST /api/payments answers 400 to', () => {
+  it.each<[string, Record<string, unknown>, string]>([
+    ['no amount', { amount: undefined }, 'amount'],
+    ['zero', { amount: 0 }, 'amount'],
+    ['a negative amount', { amount: -1 }, 'amount'],
+    ['half a shilling', { amount: 0.5 }, 'amount'],
+    ['half a shilling as a string', { amount: '0.5' }, 'amount'],
+    ['three digits of a dollar', { amount: '1.234', currency: 'USD' }, 'amount'],
+    ['10^30', { amount: 1e30 }, 'amount'],
+    ['one over 10^12', { amount: 1_000_000_000_001 }, 'amount'],
+    ['an amount with a comma', { amount: '5,000' }, 'amount'],
+    ['an amount that is true', { amount: true }, 'amount'],
+    ['an amount that is an object', { amount: { value: 1 } }, 'amount'],
+    ['no currency', { currency: undefined }, 'currency'],
+    ['a currency in small letters', { currency: 'ugx' }, 'currency'],
+    ['a currency that is none', { currency: 'XXX' }, 'currency'],
+    ['a currency that is a list', { currency: ['UGX'] }, 'currency'],
+    ['no payment method', { paymentMethod: undefined }, 'paymentMethod'],
+    ['an unknown payment method', { paymentMethod: 'CASH' }, 'paymentMethod'],
+    ['no phone', { customerPhone: undefined }, 'customerPhone'],
+    ['a phone that can’t be one', { customerPhone: '123' }, 'customerPhone'],
+    ['a phone that is a number', { customerPhone: 256772123456 }, 'customerPhone'],
+    ['no email', { customerEmail: undefined }, 'customerEmail'],
+    ['an email that is none', { customerEmail: 'amina' }, 'customerEmail'],
+    ['a description over 500 characters', { description: 'x'.repeat(501) }, 'description'],
+    ['a description that is a number', { description: 5 }, 'description'],
+    ['metadata that is a list', { metadata: ['a'] }, 'metadata'],
+    ['metadata that is a text', { metadata: 'a' }, 'metadata'],
+    ['a metadata value that is a number', { metadata: { a: 1 } }, 'metadata'],
+    ['a metadata value over 500', { metadata: { a: 'x'.repeat(501) } }, 'metadata'],
+    ['a metadata key over 40', { metadata: { ['k'.repeat(41)]: 'x' } }, 'metadata'],
+    ['an empty metadata key', { metadata: { '': 'x' } }, 'metadata'],
+    [
+      '21 metadata keys',
+      { metadata: Object.fromEntries(Array.from({ length: 21 }, (_, n) => [`k${n}`, 'v'])) },
+      'metadata',
+    ],
+    ['an unknown field', { status: 'SUCCESS' }, 'status'],
+    ['an owner of one’s own choice', { ownerId: 'me' }, 'ownerId'],
+  ])('%s', async (_, changes, field) => {
+    const before = await rows()
+    const { status, body } = await user.create(changes)
+    expect(status).toBe(400)
+    expect(body.type).toBe('/problems/validation')
+    expect(body.errors.map((error: { field: string }) => error.field)).toContain(field)
+    expect(body.errors).toHaveLength(1)
+    expect(await rows()).toBe(before)
+  })
+
+  it('several wrong fields, and names each', async () => {
+    const { body } = await user.create({ amount: 0, currency: 'x', customerEmail: 5, extra: 1 })
+    const fields = body.errors.map((error: { field: string }) => error.field)
+    expect(fields.sort()).toEqual(['amount', 'currency', 'customerEmail', 'extra'])
+  })
+
+  it.each([
+    ['null', 'null'],
+    ['a list', '[]'],
+    ['a text', '"payment"'],
+    ['a number', '1'],
+  ])('a body that is %s', async (_, body) => {
+    const answer = await payments.client.post('/api/payments', body, { token: owner.token })
+    expect(answer.status).toBe(400)
+    expect(answer.body.type).toBe('/problems/validation')
+  })
+
+  it('no body at all', async () => {
+    const answer = await payments.client.send('POST', '/api/payments', { token: owner.token })
+    expect(answer.status).toBe(400)
+  })
+
+  it('a body that repeats what a client must not say twice', async () => {
+    const twice = JSON.stringify(wish()).replace('{', '{"__proto__":{"admin":true},')
+    const answer = await payments.client.post('/api/payments', twice, { token: owner.token })
+    expect(answer.status).toBe(400)
+  })
+})
