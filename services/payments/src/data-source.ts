@@ -1,10 +1,20 @@
-import type { EntitiesAndMigrations } from '@malipo/kit/database'
+import type { Migrated } from '@malipo/kit/migrate'
 import { Payments1764000000000 } from './migrations/1764000000000-payments.js'
 import { PaymentEvent } from './payments/payment-event.entity.js'
 import { Payment } from './payments/payment.entity.js'
 
-/** What the app, the migrations and the tests know of the database. */
+/**
+ * What the app, the migrations and the tests know of the database. The service may add to what happened
+ * and never change it; locking a row of `idempotency_keys` to forget it takes the right to update it.
+ */
 export const dataSource = {
   entities: [Payment, PaymentEvent],
   migrations: [Payments1764000000000],
-} satisfies EntitiesAndMigrations
+  rights: {
+    payments: ['SELECT', 'INSERT', 'UPDATE'],
+    payment_events: ['SELECT', 'INSERT'],
+    webhooks: ['SELECT', 'INSERT'],
+    webhook_conflicts: ['SELECT', 'INSERT', 'UPDATE'],
+    idempotency_keys: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
+  },
+} satisfies Migrated

@@ -1,18 +1,8 @@
 import { IsContactEmail, IsPhone } from '@malipo/kit/contact'
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger'
 import { Type } from 'class-transformer'
-import {
-  IsIn,
-  IsInt,
-  IsISO8601,
-  IsOptional,
-  IsString,
-  Length,
-  Max,
-  MaxLength,
-  Min,
-} from 'class-validator'
-import { IsAmount, IsCurrency, IsCursor, IsMetadata } from './payments.rules.js'
+import { IsIn, IsInt, IsOptional, IsString, Length, Max, MaxLength, Min } from 'class-validator'
+import { IsAmount, IsCurrency, IsCursor, IsMetadata, IsTime } from './payments.rules.js'
 import { CAUSES, type Cause } from './payment-event.entity.js'
 import { PAYMENT_METHODS, type PaymentMethod } from './payment.entity.js'
 import { type Status, STATUSES } from './transitions.js'
@@ -121,7 +111,7 @@ export class ListPaymentsDto {
     description: 'From this time on',
   })
   @IsOptional()
-  @IsISO8601({ strict: true }, { message: 'must be a time of RFC 3339' })
+  @IsTime()
   createdFrom?: string
 
   @ApiProperty({
@@ -131,7 +121,7 @@ export class ListPaymentsDto {
     description: 'Before this time',
   })
   @IsOptional()
-  @IsISO8601({ strict: true }, { message: 'must be a time of RFC 3339' })
+  @IsTime()
   createdTo?: string
 
   @ApiProperty({ type: Number, required: false, minimum: 1, maximum: 100, default: 20 })
@@ -213,7 +203,8 @@ export class PaymentPageDto {
 }
 
 export class PaymentEventDto {
-  @ApiProperty({ enum: STATUSES, ...NULLABLE })
+  // In OpenAPI 3.0 a list of values that may be null has to name it too.
+  @ApiProperty({ type: String, enum: [...STATUSES, null], ...NULLABLE })
   from: Status | null
 
   @ApiProperty({ enum: STATUSES })

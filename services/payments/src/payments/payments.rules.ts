@@ -1,4 +1,5 @@
 import {
+  isISO8601,
   type ValidationArguments,
   type ValidatorConstraintInterface,
   registerDecorator,
@@ -39,6 +40,19 @@ export const IsCurrency = rule('isCurrency', {
 export const IsCursor = rule('isCursor', {
   validate: (value: unknown) => typeof value === 'string' && idOfCursor(value) !== undefined,
   defaultMessage: () => 'must be the nextCursor of a page',
+})
+
+/** RFC 3339, section 5.6. ISO 8601 has more forms: weeks, days of the year, times of no zone. */
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/
+
+/** A moment: RFC 3339, of a day that the calendar has. */
+export const IsTime = rule('isTime', {
+  validate: (value: unknown) =>
+    typeof value === 'string' &&
+    TIME.test(value) &&
+    isISO8601(value, { strict: true }) &&
+    !Number.isNaN(Date.parse(value)),
+  defaultMessage: () => 'must be a time of RFC 3339, such as 2026-01-31T12:00:00Z',
 })
 
 const MOST = { keys: 20, keyCharacters: 40, valueCharacters: 500 }
