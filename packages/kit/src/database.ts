@@ -52,7 +52,8 @@ const KEEP: Statement = {
 export function dataSourceOptions(env: DatabaseEnv, own: EntitiesAndMigrations): DataSourceOptions {
   return {
     type: 'postgres',
-    ...own,
+    entities: own.entities,
+    migrations: own.migrations,
     synchronize: false,
     installExtensions: false,
     ...(env.DATABASE_URL

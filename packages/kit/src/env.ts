@@ -115,6 +115,13 @@ export const database = {
   }),
 }
 
+export const migration = {
+  DB_SERVICE_ROLE: str({
+    default: undefined,
+    desc: 'Role of the service, which migrations give its rights; none: it is their own',
+  }),
+}
+
 export const redis = {
   REDIS_URL: address('redis', 'rediss')({ default: undefined, desc: 'Redis in one address' }),
   REDIS_HOST: str({ default: undefined, desc: 'Redis host, instead of `REDIS_URL`' }),
@@ -195,7 +202,7 @@ function reason(error: unknown, spec: { choices?: readonly unknown[] } | undefin
 /** What a migration needs: the database and nothing else, so that it runs before the rest is there. */
 export function readMigrationEnv(source: NodeJS.ProcessEnv = process.env) {
   const { LOG_LEVEL } = http(0)
-  return readEnv(source, { ...database, LOG_LEVEL }, checkDatabase)
+  return readEnv(source, { ...database, ...migration, LOG_LEVEL }, checkDatabase)
 }
 
 /** The text of a secret: given directly, or in a file whose last line break is not part of it. */

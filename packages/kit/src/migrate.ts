@@ -1,7 +1,8 @@
-import { DataSource } from 'typeorm'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { DataSource } from 'typeorm'
 import { dataSourceOptions, type EntitiesAndMigrations } from './database.js'
 import { ConfigurationError, type DatabaseEnv, readMigrationEnv } from './env.js'
+import { grant, type Rights } from './grant.js'
 import { createLogger, type Pino } from './logger.js'
 import { fateOf } from './retry.js'
 
@@ -9,15 +10,26 @@ import { fateOf } from './retry.js'
 const LOCK = 4_711_000
 const WAIT_FOR_DATABASE_MS = 120_000
 
+/** What a service's migrations work with: `rights` are those of the role that the service runs as. */
+export interface Migrated extends EntitiesAndMigrations {
+  readonly rights: Rights
+}
+
 /**
  * Runs the pending migrations and ends: each in a transaction, all under a session's advisory lock, so
- * that of several replicas that start at once one migrates and the others find nothing to do.
+ * that of several replicas that start at once one migrates and the others find nothing to do. Then the
+ * service's own role, where it is another than the one that migrates, gets its rights and no others.
  */
-export async function migrate(name: string, own: EntitiesAndMigrations) {
+export async function migrate(name: string, own: Migrated) {
   try {
     const env = readMigrationEnv()
     const log = createLogger(name, env.LOG_LEVEL)
-    await runMigrations(await connected(new DataSource(migrationOptions(env, own)), log), log)
+    const source = await connected(new DataSource(migrationOptions(env, own)), log)
+    await underLock(source, async () => {
+      const done = await source.runMigrations({ transaction: 'each' })
+      if (env.DB_SERVICE_ROLE) await grant(source, env.DB_SERVICE_ROLE, own.rights)
+      log.info({ migrations: done.map((each) => each.name) }, 'the database is up to date')
+    })
   } catch (error) {
     const lines = error instanceof ConfigurationError ? error.lines : [String(error)]
     for (const line of lines) process.stderr.write(`migrate: ${line}\n`)
@@ -47,12 +59,11 @@ async function connected(source: DataSource, log: Pino): Promise<DataSource> {
   }
 }
 
-async function runMigrations(source: DataSource, log: Pino) {
+async function underLock(source: DataSource, work: () => Promise<void>) {
   const lock = source.createQueryRunner()
   try {
     await lock.query('SELECT pg_advisory_lock($1)', [LOCK])
-    const done = await source.runMigrations({ transaction: 'each' })
-    log.info({ migrations: done.map((migration) => migration.name) }, 'the database is up to date')
+    await work()
   } finally {
     await lock.release()
     await source.destroy()
