@@ -1,0 +1,237 @@
+{{/*
+The service's own PostgreSQL, run by CloudNativePG. Kept when the release is uninstalled: the operator
+deletes volumes together with their Cluster.
+*/}}
+{{- define "service.database" -}}
+{{- if eq .Values.database.kind "cnpg" -}}
+{{- $db := .Values.database -}}
+{{- $name := include "service.cluster" . -}}
+apiVersion: postgresql.cnpg.io/v1
+kind: Cluster
+metadata:
+  name: {{ $name }}
+  labels:
+    {{- include "service.labels" . | nindent 4 }}
+  annotations:
+    helm.sh/resource-policy: keep
+spec:
+  description: {{ printf "The database of %s" .Chart.Name | quote }}
+  instances: {{ $db.instances }}
+  imageName: {{ $db.image }}
+  imagePullPolicy: {{ .Values.image.pullPolicy }}
+  {{- with .Values.image.pullSecrets }}
+  imagePullSecrets:
+    {{- range . }}
+    - name: {{ . }}
+    {{- end }}
+  {{- end }}
+  enableSuperuserAccess: false
+  inheritedMetadata:
+    labels:
+      app.kubernetes.io/part-of: malipo
+  {{- with $db.priorityClassName }}
+  priorityClassName: {{ . }}
+  {{- end }}
+  # How long a failover takes is a choice between speed and patience with the API server.
+  smartShutdownTimeout: {{ $db.failover.smartShutdownTimeoutSeconds }}
+  switchoverDelay: {{ $db.failover.switchoverDelaySeconds }}
+  stopDelay: {{ $db.failover.stopDelaySeconds }}
+  primaryLease:
+    leaseDurationSeconds: {{ $db.failover.leaseDurationSeconds }}
+    renewDeadlineSeconds: {{ $db.failover.renewDeadlineSeconds }}
+    retryPeriodSeconds: {{ $db.failover.retryPeriodSeconds }}
+  primaryUpdateStrategy: unsupervised
+  primaryUpdateMethod: switchover
+  affinity:
+    enablePodAntiAffinity: true
+    topologyKey: {{ $db.spread.topologyKey }}
+    podAntiAffinityType: {{ $db.spread.type }}
+    {{- with .Values.nodeSelector }}
+    nodeSelector:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+    {{- with .Values.tolerations }}
+    tolerations:
+      {{- toYaml . | nindent 6 }}
+    {{- end }}
+  resources:
+    {{- toYaml $db.resources | nindent 4 }}
+  storage:
+    {{- include "service.volumeClaim" $db.storage | nindent 4 }}
+  {{- if $db.walStorage.enabled }}
+  walStorage:
+    {{- include "service.volumeClaim" $db.walStorage | nindent 4 }}
+  {{- end }}
+  postgresql:
+    {{- if and (gt (int $db.instances) 1) $db.synchronous.enabled }}
+    # An acknowledged commit is on a second instance, and one that may lack it is never promoted.
+    synchronous:
+      method: any
+      number: {{ $db.synchronous.number }}
+      dataDurability: {{ $db.synchronous.dataDurability }}
+      failoverQuorum: {{ $db.synchronous.failoverQuorum }}
+    {{- end }}
+    pg_hba:
+      - hostnossl all all all reject
+    parameters:
+      {{- toYaml $db.parameters | nindent 6 }}
+  managed:
+    roles:
+      - name: {{ printf "%s_service" .Chart.Name }}
+        comment: The service itself, without a right to change the schema or the past
+        ensure: present
+        login: true
+        connectionLimit: -1
+        passwordSecret:
+          name: {{ include "service.databaseSecret" . }}
+  {{- include "service.bootstrap" . | nindent 2 }}
+  {{- if $db.backup.enabled }}
+  plugins:
+    - name: barman-cloud.cloudnative-pg.io
+      isWALArchiver: true
+      parameters:
+        barmanObjectName: {{ $name }}
+        serverName: {{ $db.backup.serverName | default $name }}
+  {{- end }}
+{{- end -}}
+{{- end }}
+
+{{- define "service.volumeClaim" -}}
+size: {{ .size }}
+{{- with .storageClass }}
+storageClass: {{ . }}
+{{- end }}
+{{- end }}
+
+{{/* A new database, or one recovered from the object store to its newest or a named second. */}}
+{{- define "service.bootstrap" -}}
+{{- $restore := .Values.database.restore -}}
+{{- if $restore.enabled -}}
+bootstrap:
+  recovery:
+    source: origin
+    database: {{ .Chart.Name }}
+    owner: {{ .Chart.Name }}
+    {{- with $restore.targetTime }}
+    recoveryTarget:
+      targetTime: {{ . | quote }}
+    {{- end }}
+externalClusters:
+  - name: origin
+    plugin:
+      name: barman-cloud.cloudnative-pg.io
+      parameters:
+        barmanObjectName: {{ include "service.cluster" . }}
+        serverName: {{ required "database.restore.serverName is what was recovered was archived under" $restore.serverName }}
+{{- else -}}
+bootstrap:
+  initdb:
+    database: {{ .Chart.Name }}
+    owner: {{ .Chart.Name }}
+    dataChecksums: true
+    encoding: UTF8
+    localeProvider: builtin
+    locale: C.UTF-8
+    builtinLocale: C.UTF-8
+{{- end -}}
+{{- end }}
+
+{{/* Where base backups and WAL go. */}}
+{{- define "service.objectStore" -}}
+{{- $backup := .Values.database.backup -}}
+{{- if and (eq .Values.database.kind "cnpg") (or $backup.enabled .Values.database.restore.enabled) -}}
+apiVersion: barmancloud.cnpg.io/v1
+kind: ObjectStore
+metadata:
+  name: {{ include "service.cluster" . }}
+  labels:
+    {{- include "service.labels" . | nindent 4 }}
+spec:
+  retentionPolicy: {{ $backup.retention }}
+  configuration:
+    destinationPath: {{ required "database.backup.destinationPath is where backups go, such as s3://bucket/path" $backup.destinationPath }}
+    {{- with $backup.endpointURL }}
+    endpointURL: {{ . }}
+    {{- end }}
+    {{- if $backup.existingSecret }}
+    s3Credentials:
+      accessKeyId:
+        name: {{ $backup.existingSecret }}
+        key: {{ $backup.accessKeyIdKey }}
+      secretAccessKey:
+        name: {{ $backup.existingSecret }}
+        key: {{ $backup.secretAccessKeyKey }}
+    {{- else }}
+    s3Credentials:
+      inheritFromIAMRole: true
+    {{- end }}
+    wal:
+      compression: gzip
+    data:
+      compression: gzip
+  {{- with $backup.sidecarEnv }}
+  instanceSidecarConfiguration:
+    env:
+      {{- toYaml . | nindent 6 }}
+  {{- end }}
+{{- end -}}
+{{- end }}
+
+{{- define "service.scheduledBackup" -}}
+{{- $backup := .Values.database.backup -}}
+{{- if and (eq .Values.database.kind "cnpg") $backup.enabled -}}
+apiVersion: postgresql.cnpg.io/v1
+kind: ScheduledBackup
+metadata:
+  name: {{ include "service.cluster" . }}
+  labels:
+    {{- include "service.labels" . | nindent 4 }}
+spec:
+  # Seconds, minutes, hours, day of month, month, day of week.
+  schedule: {{ $backup.schedule | quote }}
+  immediate: {{ $backup.immediate }}
+  backupOwnerReference: none
+  method: plugin
+  pluginConfiguration:
+    name: barman-cloud.cloudnative-pg.io
+  cluster:
+    name: {{ include "service.cluster" . }}
+{{- end -}}
+{{- end }}
+
+{{/* PgBouncer before the database, where connections are many. */}}
+{{- define "service.pooler" -}}
+{{- $pooler := .Values.database.pooler -}}
+{{- if and (eq .Values.database.kind "cnpg") $pooler.enabled -}}
+apiVersion: postgresql.cnpg.io/v1
+kind: Pooler
+metadata:
+  name: {{ include "service.cluster" . }}-pooler
+  labels:
+    {{- include "service.labels" . | nindent 4 }}
+spec:
+  cluster:
+    name: {{ include "service.cluster" . }}
+  type: rw
+  instances: {{ $pooler.instances }}
+  pgbouncer:
+    poolMode: transaction
+    parameters:
+      max_client_conn: {{ $pooler.maxClientConnections | quote }}
+      default_pool_size: {{ $pooler.poolSize | quote }}
+      # The services' statements are prepared by name.
+      max_prepared_statements: "200"
+      # The database has these limits as its own settings; see the migrations.
+      ignore_startup_parameters: statement_timeout,idle_in_transaction_session_timeout,extra_float_digits
+      query_wait_timeout: "10"
+  template:
+    metadata:
+      labels:
+        app.kubernetes.io/part-of: malipo
+    spec:
+      containers:
+        - name: pgbouncer
+          resources:
+            {{- toYaml $pooler.resources | nindent 12 }}
+{{- end -}}
+{{- end }}
