@@ -1,6 +1,6 @@
-import { Client as Connection } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newUser } from './auth.js'
+import { lockRow, untilBlocked } from './locks.js'
 import { type Payments, startPayments } from './payments.js'
 import { as, type As, newPayment, news } from './requests.js'
 
@@ -12,49 +12,54 @@ beforeAll(async () => {
 })
 afterAll(() => payments.close())
 
-/** Holds a payment's row as another transaction would, moves it, and lets go. */
-async function whileLocked(reference: string, to: string, begin: () => Promise<unknown>) {
-  const holder = new Connection({ connectionString: payments.databaseUrl })
-  await holder.connect()
-  await holder.query('BEGIN')
-  await holder.query(
-    'UPDATE payments SET status = $2, version = version + 1 WHERE reference = $1',
-    [reference, to],
-  )
+/** The answer to a request that had to wait while another transaction moved its payment. */
+async function whileMoved<T>(reference: string, to: string, begin: () => Promise<T>): Promise<T> {
+  const release = await lockRow(payments, reference)
   const begun = begin()
-  await untilBlocked(1)
-  await holder.query('COMMIT')
-  await holder.end()
+  await untilBlocked(payments, 1)
+  await release(to)
   return begun
 }
 
-async function untilBlocked(count: number) {
-  await expect
-    .poll(
-      async () => {
-        const [row] = await payments.sql<{ n: number }>(
-          `SELECT count(*)::int AS n FROM pg_stat_activity
-            WHERE datname = current_database() AND wait_event_type = 'Lock'`,
-        )
-        return row?.n
-      },
-      { timeout: 5_000 },
-    )
-    .toBe(count)
-}
-
-describe('who waits for another change of the same payment', () => {
-  it('is judged by what that one left: a transition', async () => {
+describe('who waits for another change of the same payment is judged by what that one left', () => {
+  it('a transition that was too early', async () => {
     const reference = await newPayment(user)
-    const answer = await whileLocked(reference, 'PENDING', () => user.move(reference, 'SUCCESS'))
+    const answer = await whileMoved(reference, 'PENDING', () => user.move(reference, 'SUCCESS'))
     expect(answer).toMatchObject({ status: 200, body: { status: 'SUCCESS', version: 3 } })
   })
 
-  it('is judged by what that one left: a webhook', async () => {
+  it('a transition that is late now', async () => {
     const reference = await newPayment(user)
-    const answer = await whileLocked(reference, 'PENDING', () =>
+    const answer = await whileMoved(reference, 'PENDING', () => user.move(reference, 'PENDING'))
+    expect(answer).toMatchObject({
+      status: 400,
+      body: { detail: expect.stringMatching(/PENDING/) },
+    })
+    expect((await user.get(reference)).body.version).toBe(2)
+  })
+
+  it('a transition whose If-Match was right', async () => {
+    const reference = await newPayment(user)
+    const ifMatch = { 'if-match': '"1"' }
+    const answer = await whileMoved(reference, 'PENDING', () =>
+      user.move(reference, 'SUCCESS', ifMatch),
+    )
+    expect(answer.status).toBe(412)
+  })
+
+  it('a webhook that was too early', async () => {
+    const reference = await newPayment(user)
+    const answer = await whileMoved(reference, 'PENDING', () =>
       user.webhook(news(reference, 'SUCCESS')),
     )
     expect(answer).toMatchObject({ status: 200, body: { status: 'SUCCESS', version: 3 } })
+  })
+
+  it('a webhook that is past now', async () => {
+    const reference = await newPayment(user)
+    const answer = await whileMoved(reference, 'PENDING', () =>
+      user.webhook(news(reference, 'PENDING')),
+    )
+    expect(answer).toMatchObject({ status: 200, body: { status: 'PENDING', version: 2 } })
   })
 })

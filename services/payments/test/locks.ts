@@ -1,0 +1,31 @@
+import { Client as Connection } from 'pg'
+import { expect } from 'vitest'
+import type { Payments } from './payments.js'
+
+/** Holds a payment's row as another transaction would; the answer lets it go, moved if it says where. */
+export async function lockRow({ databaseUrl }: Payments, reference: string) {
+  const holder = new Connection({ connectionString: databaseUrl })
+  await holder.connect()
+  await holder.query('BEGIN')
+  await holder.query('SELECT 1 FROM payments WHERE reference = $1 FOR UPDATE', [reference])
+  return async (moveTo?: string) => {
+    if (moveTo !== undefined) {
+      const move = 'UPDATE payments SET status = $2, version = version + 1 WHERE reference = $1'
+      await holder.query(move, [reference, moveTo])
+    }
+    await holder.query('COMMIT')
+    await holder.end()
+  }
+}
+
+/** Resolves when this many statements wait for a lock. */
+export async function untilBlocked({ sql }: Payments, count: number) {
+  const waiting = async () => {
+    const [row] = await sql<{ n: number }>(
+      `SELECT count(*)::int AS n FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    )
+    return row?.n
+  }
+  await expect.poll(waiting, { timeout: 5_000 }).toBe(count)
+}
