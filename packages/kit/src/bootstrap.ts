@@ -61,7 +61,8 @@ export async function createApp<E extends BootEnv>(service: Service<E>, env: E) 
     clientErrorHandler: answerBrokenRequest,
     forceCloseConnections: 'idle',
     genReqId: (request: IncomingMessage) => requestId(request.headers),
-    http: { connectionsCheckingInterval: 1_000 },
+    // Node forgets the limit of a whole request when that of its headers is longer, as by default.
+    http: { connectionsCheckingInterval: 1_000, headersTimeout: ARRIVAL_TIMEOUT_MS },
     keepAliveTimeout: KEEP_ALIVE_MS,
     requestTimeout: ARRIVAL_TIMEOUT_MS,
     return503OnClosing: false,
