@@ -26,7 +26,7 @@ export class WebhooksController {
     @Req() request: Request,
     @Res({ passthrough: true }) http: FastifyReply,
   ) {
-    const id = idOf(sender, body.webhookId)
+    const id = idOf(sender, body.webhookId ?? undefined)
     const payment = await this.webhooks.receive(sender, id, body, request.body)
     http.header('etag', etagOf(payment.version))
     return paymentView(payment)

@@ -8,6 +8,7 @@ import { type Status, STATUSES } from '../payments/transitions.js'
 export class WebhookDto {
   @ApiProperty({
     type: String,
+    nullable: true,
     required: false,
     description: 'Needed without a signature; with one, the signed header’s id or nothing',
     maxLength: 255,
@@ -16,7 +17,7 @@ export class WebhookDto {
   @IsOptional()
   @IsString({ message: 'must be a text' })
   @Length(1, 255, { message: 'must be 1 to 255 characters' })
-  webhookId?: string
+  webhookId?: string | null
 
   @ApiProperty({ type: String, example: 'PAY-019aa0a0-0000-7000-8000-000000000000' })
   @IsString({ message: 'must be a text' })
