@@ -1,18 +1,17 @@
 import 'reflect-metadata'
-import { type IncomingMessage, STATUS_CODES } from 'node:http'
-import type { Socket } from 'node:net'
+import type { IncomingMessage } from 'node:http'
 import type { DynamicModule } from '@nestjs/common'
 import { NestFactory } from '@nestjs/core'
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify'
 import { Registry } from 'prom-client'
 import { logRequests } from './access-log.js'
+import { answerBrokenRequest } from './broken-request.js'
 import { ConfigurationError, type DatabaseEnv, type HttpEnv } from './env.js'
 import { acceptJsonOnly, BODY_LIMIT_BYTES } from './json-body.js'
 import { LOG } from './kit.module.js'
 import { NestLogger, type Pino } from './logger.js'
 import { measureRequests } from './metrics.js'
 import { type About, serveOpenApi } from './openapi.js'
-import { HTTP_PROBLEMS, Problem, PROBLEM_JSON, problemDocument } from './problem.js'
 import { ProblemFilter } from './problem.filter.js'
 import { REQUEST_ID, requestId } from './request-id.js'
 import { RouteTable } from './route-table.js'
@@ -58,7 +57,7 @@ export async function bootstrap<E extends BootEnv>(service: Service<E>, readEnv:
 export async function createApp<E extends BootEnv>(service: Service<E>, env: E) {
   const adapter = new FastifyAdapter({
     bodyLimit: BODY_LIMIT_BYTES,
-    clientErrorHandler: answerBrokenRequest,
+    clientErrorHandler: (error, socket) => answerBrokenRequest(error, socket, log),
     forceCloseConnections: 'idle',
     genReqId: (request: IncomingMessage) => requestId(request.headers),
     // Node forgets the limit of a whole request when that of its headers is longer, as by default.
@@ -68,12 +67,12 @@ export async function createApp<E extends BootEnv>(service: Service<E>, env: E) 
     return503OnClosing: false,
     trustProxy: env.TRUSTED_PROXIES.length > 0 ? env.TRUSTED_PROXIES : false,
   })
-  const app = await NestFactory.create<NestFastifyApplication>(service.with(env), adapter, {
+  const app: NestFastifyApplication = await NestFactory.create(service.with(env), adapter, {
     abortOnError: false,
     bodyParser: false,
     bufferLogs: true,
   })
-  const log = app.get<Pino>(LOG)
+  const log: Pino = app.get(LOG)
   app.useLogger(new NestLogger(log))
   wire(app, log)
   if (env.CORS_ORIGINS.length > 0) allowOrigins(app, env.CORS_ORIGINS)
@@ -143,22 +142,4 @@ function endInTime(limitMs: number, log: Pino) {
     }, limitMs).unref()
   }
   for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, watch)
-}
-
-/** A request that HTTP itself refuses never reaches a route: it is answered on the bare socket. */
-function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket) {
-  if (error.code === 'ECONNRESET' || !socket.writable) return socket.destroy()
-  const kind =
-    error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-      ? HTTP_PROBLEMS.timeout
-      : error.code === 'HPE_HEADER_OVERFLOW'
-        ? HTTP_PROBLEMS.headersTooLarge
-        : HTTP_PROBLEMS.malformed
-  const id = requestId({})
-  const problem = new Problem(kind, 'The request is not HTTP that this server takes.')
-  const body = JSON.stringify(problemDocument(problem, '/', id))
-  socket.end(
-    `HTTP/1.1 ${kind.status} ${STATUS_CODES[kind.status]}\r\ncontent-type: ${PROBLEM_JSON}\r\n` +
-      `content-length: ${Buffer.byteLength(body)}\r\n${REQUEST_ID}: ${id}\r\nconnection: close\r\n\r\n${body}`,
-  )
 }
