@@ -1,4 +1,5 @@
-const EMAIL = /[^\s@"'(<]+@[^\s@"')>]+\.[a-z]{2,}/gi
+/** Without slashes: the path of a scoped package in a stack is none. */
+const EMAIL = /[^\s@"'(</]+@[^\s@"')>/]+\.[a-z]{2,}/gi
 /** With a country code in any grouping, or bare; not a part of a UUID, an address or a date. */
 const PHONE = /(?<![\w.-])(?:\+\d(?:[ -]?\d){7,14}|\d{9,15})(?![\w-])/g
 const TOKEN = /eyJ[\w-]+\.[\w-]+\.[\w-]*/g
