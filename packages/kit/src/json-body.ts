@@ -13,6 +13,9 @@ const SUSPICIOUS = /\\u(0000|d[89a-f])/i
  * Reads JSON bodies and nothing else: UTF-8, no `__proto__`, and no text that PostgreSQL can't keep.
  * Neither `text` nor `jsonb` takes U+0000 or half of a surrogate pair, so such a body is the
  * client's error (400) before it becomes the database's.
+ *
+ * Such a body is handed on as the problem that it is, which `InputPipe` throws: parsing comes before the
+ * guards, and who may not call at all is told that first.
  */
 export function acceptJsonOnly(fastify: FastifyInstance) {
   fastify.removeAllContentTypeParsers()
@@ -22,13 +25,13 @@ export function acceptJsonOnly(fastify: FastifyInstance) {
     { parseAs: 'buffer', bodyLimit: BODY_LIMIT_BYTES },
     (request: Request, body: Buffer, done) => {
       request.rawBody = body
-      if (body.length === 0) return done(malformed('The body is empty.'))
-      if (!isUtf8(body)) return done(malformed('The body is not UTF-8.'))
+      if (body.length === 0) return done(null, malformed('The body is empty.'))
+      if (!isUtf8(body)) return done(null, malformed('The body is not UTF-8.'))
       const text = body.toString('utf8')
       void parseJson(request, text, (error, value) => {
-        if (error) done(malformed('The body is not JSON.', error))
+        if (error) done(null, malformed('The body is not JSON.', error))
         else if (SUSPICIOUS.test(text) && !isStorable(value))
-          done(malformed('A text has a NUL character or half of a character.'))
+          done(null, malformed('A text has a NUL character or half of a character.'))
         else done(null, value)
       })
     },

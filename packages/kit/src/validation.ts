@@ -32,6 +32,7 @@ export class InputPipe extends ValidationPipe {
   }
 
   override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
+    if (value instanceof Problem) throw value
     // A JSON body that is a list, a text or null: class-validator would look into it or let it pass.
     if (metadata.type === 'body' && !isPlainObject(value)) {
       throw new Problem(HTTP_PROBLEMS.validation, 'The body must be a JSON object.', { errors: [] })
