@@ -1,7 +1,28 @@
 {{/*
 `helm test`: a small program in the service's own image (it has no shell) that asks the Service as a client
-would. Its source is the chart's `<chart>.test`.
+would. What it asks is the chart's `<chart>.test`.
 */}}
+{{- define "service.testProgram" -}}
+const url = 'http://{{ include "service.fullname" . }}:{{ .Values.service.port }}'
+const call = (address, body, token) => fetch(address, {
+  method: body ? 'POST' : 'GET',
+  headers: { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) },
+  body: body && JSON.stringify(body),
+  signal: AbortSignal.timeout(20_000),
+})
+const expect = (what, { status: found }, status) => {
+  console.log(`${what}: ${found}`)
+  if (found !== status) process.exit(1)
+}
+// A policy takes a moment to learn of a new pod: until then its calls are refused.
+for (let tries = 0; tries < 60; tries++) {
+  if (await call(`${url}/health/live`).catch(() => undefined)) break
+  await new Promise((resolve) => setTimeout(resolve, 500))
+}
+expect('health', await call(`${url}/health/ready`), 200)
+{{ include (printf "%s.test" .Chart.Name) . }}
+{{- end }}
+
 {{- define "service.test" -}}
 apiVersion: v1
 kind: Pod
@@ -27,7 +48,7 @@ spec:
     - name: test
       image: {{ include "service.image" . }}
       imagePullPolicy: {{ .Values.image.pullPolicy }}
-      args: [--input-type=module, --eval, {{ include (printf "%s.test" .Chart.Name) . | quote }}]
+      args: [--input-type=module, --eval, {{ include "service.testProgram" . | quote }}]
       securityContext:
         {{- include "service.containerSecurity" . | nindent 8 }}
       resources:

@@ -1,0 +1,96 @@
+// Makes from each chart's values.yaml what says the same in other words: values.schema.json, which refuses
+// a misspelled or mistyped value, and the table in its README. `npm run charts` writes them, with
+// `-- --check` it fails if they are out of date.
+//
+// A value is documented by the comment `# -- …` above it. `(@enum a,b)` in it lists what it may be. A map with
+// such a comment is one value with free content, such as resources; a map without is a group of values.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { format, resolveConfig } from 'prettier'
+import { isMap, isScalar, parseDocument } from 'yaml'
+
+const here = new URL('./', import.meta.url)
+const check = process.argv.includes('--check')
+const ENUM = / ?\(@enum ([^)]+)\)/
+
+/** What a comment says of a value: its description and, if it is one of a few, which. */
+function doc(comment) {
+  const [, text] = /^ -- ([^\n]*)/m.exec(comment ?? '') ?? []
+  if (text === undefined) return undefined
+  return { text: text.replace(ENUM, ''), choices: ENUM.exec(text)?.[1].split(',') }
+}
+
+/** The values of a map, in order: path, description, default and choices; groups are gone into. */
+function* values(map, path = []) {
+  for (const [i, { key, value }] of map.items.entries()) {
+    // The comment above a map's first key belongs to the map.
+    const found = doc(i === 0 ? (map.commentBefore ?? key.commentBefore) : key.commentBefore)
+    const here = [...path, key.value]
+    if (found) yield { path: here, value, ...found }
+    else if (isMap(value) && value.items.length > 0) yield* values(value, here)
+    else throw new Error(`${here.join('.')} has no comment "# -- …"`)
+  }
+}
+
+function typeOf(node) {
+  const value = node.toJSON()
+  if (Array.isArray(value)) return 'array'
+  if (typeof value === 'object') return 'object'
+  return Number.isInteger(value) ? 'integer' : typeof value
+}
+
+function schemaOf(all, name) {
+  const root = { type: 'object', additionalProperties: false, properties: {} }
+  for (const { path, value, text, choices } of all) {
+    let group = root
+    for (const part of path.slice(0, -1)) {
+      group.properties[part] ??= { type: 'object', additionalProperties: false, properties: {} }
+      group = group.properties[part]
+    }
+    group.properties[path.at(-1)] = {
+      description: text,
+      type: typeOf(value),
+      ...(choices ? { enum: choices } : {}),
+    }
+  }
+  // Helm puts these beside a chart's own values.
+  for (const part of ['global', 'service-library']) root.properties[part] ??= { type: 'object' }
+  return { $schema: 'http://json-schema.org/draft-07/schema#', title: `Values of ${name}`, ...root }
+}
+
+function tableOf(all) {
+  const rows = all.map(({ path, value, text, choices }) => {
+    const words = choices ? `${text}: ${choices.map((choice) => `\`${choice}\``).join(', ')}` : text
+    const shown = isScalar(value) ? JSON.stringify(value.value) : JSON.stringify(value.toJSON())
+    return `| \`${path.join('.')}\` | ${words.replaceAll('|', '\\|')} | \`${shown}\` |`
+  })
+  return ['| value | what it is | default |', '| --- | --- | --- |', ...rows].join('\n')
+}
+
+/** Writes a file, or says that it differs. */
+async function put(url, draft, parser) {
+  const text = await format(draft, { ...(await resolveConfig(url)), parser })
+  const isSame = existsSync(url) && readFileSync(url, 'utf8') === text
+  if (!check) writeFileSync(url, text)
+  else if (!isSame) console.error(`${url.pathname} is out of date: npm run charts`)
+  return isSame
+}
+
+let upToDate = true
+for (const name of ['auth', 'payments', 'redis', 'platform']) {
+  const source = readFileSync(new URL(`${name}/values.yaml`, here), 'utf8')
+  const all = [...values(parseDocument(source).contents)]
+  const schema = schemaOf(all, name)
+  if (name === 'platform') {
+    // Each has a schema of its own, which helm asks too.
+    for (const part of ['auth', 'payments', 'redis']) schema.properties[part] = { type: 'object' }
+  }
+  const readme = new URL(`${name}/README.md`, here)
+  const [head, tail] = readFileSync(readme, 'utf8').split(/<!-- values -->[^]*<!-- end of values -->/)
+  const table = `<!-- values -->\n\n${tableOf(all)}\n\n<!-- end of values -->`
+  const same = [
+    await put(new URL(`${name}/values.schema.json`, here), JSON.stringify(schema), 'json'),
+    await put(readme, `${head}${table}${tail}`, 'markdown'),
+  ]
+  upToDate &&= !same.includes(false)
+}
+process.exit(check && !upToDate ? 1 : 0)
