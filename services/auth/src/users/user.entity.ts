@@ -1,5 +1,8 @@
 import { Column, Entity, PrimaryColumn, Unique } from 'typeorm'
 
+/** As the migration puts it into the database. */
+const SCOPES_COMMENT = 'NULL: what the MODE gives to every user; else exactly these'
+
 /** A person with an account, found by phone or email, each of which belongs to one account only. */
 @Entity('users')
 @Unique('users_phone_key', ['phone'])
@@ -22,7 +25,7 @@ export class User {
   passwordHash: string
 
   /** null: what the `MODE` gives to every user; else exactly these. */
-  @Column({ type: 'text', array: true, nullable: true })
+  @Column({ type: 'text', array: true, nullable: true, comment: SCOPES_COMMENT })
   scopes: string[] | null
 
   @Column({ name: 'created_at', type: 'timestamptz', precision: 3, default: () => 'now()' })

@@ -1,0 +1,68 @@
+import { type Database, violatedConstraint } from '@malipo/kit/database'
+import { v7 as uuidV7 } from 'uuid'
+import type { AuthEnv } from '../env.js'
+import { commonestPasswords } from '../sessions/commonest-passwords.js'
+import { Hashing } from '../sessions/hashing.js'
+import { passwordFaults } from '../sessions/password.js'
+import { defaultScopes, effectiveScopes } from '../users/scopes.js'
+import { grantScopes, insertUser } from '../users/users.store.js'
+import { type Order, OrderError } from './order.js'
+
+export interface Means {
+  database: Database
+  env: AuthEnv
+  /** Asked only when an account is to be made. */
+  password: () => Promise<string>
+}
+
+/**
+ * Carries out an order and says what came of it. Done twice it changes nothing more: scopes are added to
+ * those that are there, and the password of an account that exists is neither asked for nor changed.
+ */
+export async function makeOperator(means: Means, order: Order): Promise<string> {
+  const existing = await grant(means, order)
+  if (existing) return existing
+  const made = await make(means, order)
+  if (made) return made
+  // Someone registered the phone while the password was asked for.
+  const registered = await grant(means, order)
+  if (registered) return registered
+  throw new OrderError('the account came and went: try again')
+}
+
+async function grant({ database, env }: Means, order: Order): Promise<string | undefined> {
+  const { phone, granted } = order
+  const defaults = defaultScopes(env.MODE)
+  const user = await database.write((run) => grantScopes(run, { phone, defaults, granted }))
+  if (!user) return undefined
+  const scopes = effectiveScopes(user.scopes, env.MODE).join(' ')
+  return `account ${user.id} now has: ${scopes} (in tokens from the next login on)`
+}
+
+/** undefined when an account has the phone by now. */
+async function make(means: Means, order: Order): Promise<string | undefined> {
+  const { database, env } = means
+  const { phone, email } = order
+  if (email === undefined) {
+    throw new OrderError('no account has this phone: give --email too, to make one')
+  }
+  const passwordHash = await new Hashing(env).hash(await acceptable(means.password))
+  const scopes = effectiveScopes([...defaultScopes(env.MODE), ...order.granted], env.MODE)
+  const user = { id: uuidV7(), phone, email, passwordHash, scopes }
+  try {
+    await database.write((run) => insertUser(run, user))
+  } catch (error) {
+    const constraint = violatedConstraint(error)
+    if (constraint === 'users_phone_key') return undefined
+    if (constraint === 'users_email_key') throw new OrderError('another account has this email')
+    throw error
+  }
+  return `account ${user.id} made with: ${scopes.join(' ')}`
+}
+
+async function acceptable(ask: () => Promise<string>): Promise<string> {
+  const password = await ask()
+  const faults = passwordFaults(password, await commonestPasswords())
+  if (faults.length > 0) throw new OrderError(`the password ${faults.join(', ')}`)
+  return password
+}

@@ -1,0 +1,89 @@
+import { createApp } from '@malipo/kit/bootstrap'
+import { dataSourceOptions } from '@malipo/kit/database'
+import { Client } from '@malipo/testing/client'
+import type {} from '@malipo/testing/global-setup'
+import { freshDatabase, query } from '@malipo/testing/database'
+import { DataSource } from 'typeorm'
+import { expect, inject, vi } from 'vitest'
+import { AppModule } from '../src/app.module.js'
+import { OWN } from '../src/data-source.js'
+import { type AuthEnv, readAuthEnv } from '../src/env.js'
+
+/** The service as a client sees it, and its database as an operator does. */
+export interface Auth {
+  client: Client
+  databaseUrl: string
+  sql<Row extends object>(text: string, ...values: unknown[]): Promise<Row[]>
+  close(): Promise<void>
+}
+
+export const SECRET = 'a secret of the tests, long enough for HS256'
+
+/** The environment of a test's service: as cheap a hash as there is, and no lines in the output. */
+export function environment(own: Record<string, string | undefined> = {}) {
+  return {
+    MODE: 'sandbox',
+    JWT_SECRET: SECRET,
+    BCRYPT_COST: '4',
+    LOG_LEVEL: 'silent',
+    REDIS_URL: inject('redisUrl'),
+    ...own,
+  }
+}
+
+/** Starts the service in this process on a database of its own, unless `DATABASE_URL` names one. */
+export async function startAuth(own: Record<string, string | undefined> = {}): Promise<Auth> {
+  const databaseUrl = own.DATABASE_URL ?? (await freshDatabase('auth'))
+  const env = readAuthEnv(environment({ ...own, DATABASE_URL: databaseUrl }))
+  await migrate(env)
+  const app = await createApp(AppModule, env)
+  await app.listen(0, '127.0.0.1')
+  const client = new Client(await app.getUrl())
+  await untilReady(client)
+  return {
+    client,
+    databaseUrl,
+    sql: (text, ...values) => query(databaseUrl, text, values),
+    close: () => app.close(),
+  }
+}
+
+async function migrate(env: AuthEnv) {
+  const source = await new DataSource(dataSourceOptions(env, OWN)).initialize()
+  await source.runMigrations()
+  await source.destroy()
+}
+
+/** Resolves when the service has found its database. */
+export function untilReady(client: Client) {
+  return vi.waitFor(async () => expect((await client.get('/health/ready')).status).toBe(200), {
+    timeout: 10_000,
+  })
+}
+
+/** Someone who is not registered yet; no two have a phone or an email in common. */
+export function newPerson() {
+  const digits = Array.from({ length: 8 }, () => Math.floor(Math.random() * 10)).join('')
+  return {
+    phone: `+2567${digits}`,
+    email: `person${digits}@example.com`,
+    password: `words that nobody guesses ${digits}`,
+  }
+}
+
+export type Person = ReturnType<typeof newPerson>
+
+/** Someone who is registered. */
+export async function newUser(client: Client): Promise<Person & { id: string }> {
+  const person = newPerson()
+  const { status, body } = await client.post('/api/auth/register', person)
+  expect(status).toBe(201)
+  return { ...person, id: body.id as string }
+}
+
+/** A user's login; fails the test unless it succeeds. */
+export async function login(client: Client, { phone, password }: Person) {
+  const { status, body } = await client.post('/api/auth/login', { phone, password })
+  expect(status).toBe(200)
+  return body as { access_token: string; refresh_token: string; expires_in: number }
+}

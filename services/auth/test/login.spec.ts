@@ -1,0 +1,216 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { hash } from 'bcrypt'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { type Auth, login, newPerson, newUser, startAuth } from './auth.js'
+
+let auth: Auth
+beforeAll(async () => void (auth = await startAuth()))
+afterAll(() => auth.close())
+
+const attempt = (phone: string, password: string, headers = {}) =>
+  auth.client.post('/api/auth/login', { phone, password }, { headers })
+
+const hashOf = async (id: string) => {
+  const [row] = await auth.sql<{ hash: string }>(
+    'SELECT password_hash AS hash FROM users WHERE id = $1',
+    id,
+  )
+  return row?.hash ?? ''
+}
+
+describe('POST /api/auth/login', () => {
+  it('opens a session and hands out its tokens', async () => {
+    const user = await newUser(auth.client)
+    const { status, body, headers } = await attempt(user.phone, user.password)
+    expect(status).toBe(200)
+    expect(body).toEqual({
+      access_token: expect.stringMatching(/^eyJ[\w-]+\.[\w-]+\.[\w-]+$/),
+      token_type: 'Bearer',
+      expires_in: 900,
+      refresh_token: expect.stringMatching(/^[\w-]{43}$/),
+    })
+    expect(headers.get('cache-control')).toBe('no-store')
+    const sessions = await auth.sql<object>('SELECT * FROM sessions WHERE user_id = $1', user.id)
+    expect(sessions).toHaveLength(1)
+    expect(JSON.stringify(sessions)).not.toContain(body.refresh_token)
+  })
+
+  it('puts no phone and no email into the token', async () => {
+    const user = await newUser(auth.client)
+    const { access_token: token } = await login(auth.client, user)
+    const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
+    expect(Object.keys(claims as object).sort()).toEqual([
+      'aud',
+      'exp',
+      'iat',
+      'iss',
+      'jti',
+      'scope',
+      'sid',
+      'sub',
+    ])
+    expect(claims).toMatchObject({ sub: user.id, iss: 'malipo-auth', aud: 'malipo' })
+  })
+
+  it('takes the phone in its national form', async () => {
+    const user = await newUser(auth.client)
+    expect((await attempt(`0${user.phone.slice(4)}`, user.password)).status).toBe(200)
+  })
+
+  it('says the same of an unknown phone and of a wrong password', async () => {
+    const user = await newUser(auth.client)
+    const id = { 'x-request-id': 'the-same' }
+    const wrong = await attempt(user.phone, `${user.password}!`, id)
+    const unknown = await attempt(newPerson().phone, user.password, id)
+    expect(wrong.status).toBe(401)
+    expect(unknown.status).toBe(401)
+    expect(unknown.body).toEqual(wrong.body)
+    const without = (headers: Headers) => [...headers].filter(([name]) => name !== 'date')
+    expect(without(unknown.headers)).toEqual(without(wrong.headers))
+    expect(wrong.headers.get('www-authenticate')).toBe('Bearer')
+    expect(await auth.sql('SELECT 1 FROM sessions WHERE user_id = $1', user.id)).toEqual([])
+  })
+
+  it.each([
+    ['no phone', { password: 'long enough' }, 'phone'],
+    ['a phone that can’t be one', { phone: 'amina', password: 'long enough' }, 'phone'],
+    ['no password', { phone: '+256772123456' }, 'password'],
+    ['a password of 73 bytes', { phone: '+256772123456', password: 'a'.repeat(73) }, 'password'],
+    ['an unknown field', { phone: '+256772123456', password: 'long enough', otp: '1' }, 'otp'],
+  ])('refuses %s and names the field', async (_, body, field) => {
+    const answer = await auth.client.post('/api/auth/login', body)
+    expect(answer.status).toBe(400)
+    expect(answer.body.errors).toEqual([{ field, message: expect.any(String) }])
+  })
+
+  it('never lets in by the first 72 bytes of a password', async () => {
+    const person = { ...newPerson(), password: 'x1y2z3'.repeat(12) }
+    expect((await auth.client.post('/api/auth/register', person)).status).toBe(201)
+    expect((await attempt(person.phone, person.password)).status).toBe(200)
+    expect((await attempt(person.phone, `${person.password}!`)).status).toBe(400)
+  })
+})
+
+describe('a hash of another cost', () => {
+  it.each([
+    ['lower', 4, 6],
+    ['higher', 6, 4],
+  ])('%s than configured is replaced at the next login', async (_, before, after) => {
+    const user = await newUser(auth.client)
+    const old = await hash(user.password, before)
+    await auth.sql('UPDATE users SET password_hash = $2 WHERE id = $1', user.id, old)
+    const next = await startAuth({ DATABASE_URL: auth.databaseUrl, BCRYPT_COST: String(after) })
+    try {
+      const body = { phone: user.phone, password: 'wrong password' }
+      expect((await next.client.post('/api/auth/login', body)).status).toBe(401)
+      expect(await hashOf(user.id)).toBe(old)
+      await login(next.client, user)
+      await expect.poll(() => hashOf(user.id)).toMatch(`$2b$0${after}$`)
+      const replaced = await hashOf(user.id)
+      await login(next.client, user)
+      await sleep(100)
+      expect(await hashOf(user.id)).toBe(replaced)
+    } finally {
+      await next.close()
+    }
+  })
+
+  it('that can’t be replaced does not fail the login', async () => {
+    const user = await newUser(auth.client)
+    await auth.sql(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
+      AS $$ BEGIN RAISE EXCEPTION 'no'; END $$`)
+    await auth.sql(`CREATE TRIGGER refuse BEFORE UPDATE ON users FOR EACH ROW
+      WHEN (OLD.id = '${user.id}') EXECUTE FUNCTION refuse()`)
+    const next = await startAuth({ DATABASE_URL: auth.databaseUrl, BCRYPT_COST: '5' })
+    try {
+      await login(next.client, user)
+      await sleep(100)
+      expect(await hashOf(user.id)).toMatch('$2b$04$')
+    } finally {
+      await next.close()
+    }
+  })
+})
+
+describe('guessing', () => {
+  const FAILURES = 10
+
+  async function fail(phone: string, times: number) {
+    for (let i = 0; i < times; i++) expect((await attempt(phone, `guess ${i}`)).status).toBe(401)
+  }
+
+  it('is held up after ten failures, also with the right password', async () => {
+    const user = await newUser(auth.client)
+    await fail(user.phone, FAILURES)
+    const { status, headers, body } = await attempt(user.phone, user.password)
+    expect(status).toBe(429)
+    expect(body.type).toBe('/problems/too-many-attempts')
+    const seconds = Number(headers.get('retry-after'))
+    expect(seconds).toBeGreaterThan(290)
+    expect(seconds).toBeLessThanOrEqual(300)
+    await login(auth.client, await newUser(auth.client))
+  })
+
+  it('is counted before it is judged: fifty guesses at once are ten', async () => {
+    const user = await newUser(auth.client)
+    const guesses = Array.from({ length: 50 }, (_, i) => attempt(user.phone, `guess ${i}`))
+    const statuses = (await Promise.all(guesses)).map(({ status }) => status)
+    expect(statuses.filter((status) => status === 401)).toHaveLength(FAILURES)
+    expect(statuses.filter((status) => status === 429)).toHaveLength(40)
+  })
+
+  it('is forgotten when the owner comes', async () => {
+    const user = await newUser(auth.client)
+    await fail(user.phone, FAILURES - 1)
+    await login(auth.client, user)
+    await fail(user.phone, FAILURES - 1)
+    await login(auth.client, user)
+  })
+
+  it('is held up for unknown phones alike', async () => {
+    const { phone } = newPerson()
+    await fail(phone, FAILURES)
+    expect((await attempt(phone, 'once more')).status).toBe(429)
+  })
+
+  it('is counted across replicas, without a phone in Redis', async () => {
+    const user = await newUser(auth.client)
+    const replica = await startAuth({ DATABASE_URL: auth.databaseUrl })
+    const redis = new Redis(inject('redisUrl'))
+    try {
+      await fail(user.phone, FAILURES)
+      const body = { phone: user.phone, password: user.password }
+      expect((await replica.client.post('/api/auth/login', body)).status).toBe(429)
+      const keys = await redis.keys('auth:login:*')
+      expect(keys.length).toBeGreaterThan(0)
+      expect(keys.join()).not.toMatch(/\d{8}|127\.0\.0\.1/)
+    } finally {
+      redis.disconnect()
+      await replica.close()
+    }
+  })
+
+  it('of one address does not lock out another', async () => {
+    const behindProxy = await startAuth({
+      DATABASE_URL: auth.databaseUrl,
+      TRUSTED_PROXIES: '127.0.0.1',
+    })
+    const user = await newUser(auth.client)
+    const from = (address: string, password: string) =>
+      behindProxy.client.post(
+        '/api/auth/login',
+        { phone: user.phone, password },
+        { headers: { 'x-forwarded-for': address } },
+      )
+    try {
+      for (let i = 0; i < FAILURES; i++) {
+        expect((await from('203.0.113.7', `guess ${i}`)).status).toBe(401)
+      }
+      expect((await from('203.0.113.7', user.password)).status).toBe(429)
+      expect((await from('203.0.113.8', user.password)).status).toBe(200)
+    } finally {
+      await behindProxy.close()
+    }
+  })
+})

@@ -1,0 +1,42 @@
+import { dataSourceOptions } from '@malipo/kit/database'
+import { DataSource } from 'typeorm'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { OWN } from '../src/data-source.js'
+import { readAuthEnv } from '../src/env.js'
+import { type Auth, environment, newUser, startAuth } from './auth.js'
+
+let auth: Auth
+beforeAll(async () => void (auth = await startAuth()))
+afterAll(() => auth.close())
+
+describe('the schema', () => {
+  it('that the migrations made is what the entities say', async () => {
+    const env = readAuthEnv(environment({ DATABASE_URL: auth.databaseUrl }))
+    const source = await new DataSource(dataSourceOptions(env, OWN)).initialize()
+    try {
+      const { upQueries } = await source.driver.createSchemaBuilder().log()
+      // Checks are the migrations' own: they are there for who writes SQL by hand.
+      const checks = await auth.sql<{ name: string }>(
+        `SELECT conname AS name FROM pg_constraint WHERE contype = 'c'`,
+      )
+      const drift = upQueries
+        .map(({ query }) => query)
+        .filter((sql) => !checks.some(({ name }) => sql.endsWith(`DROP CONSTRAINT "${name}"`)))
+      expect(drift).toEqual([])
+    } finally {
+      await source.destroy()
+    }
+  })
+
+  it.each([
+    ['phone', '0772123456', 'users_phone_is_e164'],
+    ['email', 'Amina@example.com', 'users_email_is_normal'],
+    ['password_hash', 'not a hash', 'users_password_hash_is_bcrypt'],
+    ['scopes', [null], 'users_scopes_have_no_null'],
+  ])('refuses a %s that is not in its form', async (column, value, constraint) => {
+    const { id } = await newUser(auth.client)
+    await expect(
+      auth.sql(`UPDATE users SET ${column} = $2 WHERE id = $1`, id, value),
+    ).rejects.toMatchObject({ constraint })
+  })
+})
