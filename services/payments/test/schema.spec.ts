@@ -1,0 +1,119 @@
+import { dataSourceOptions } from '@malipo/kit/database'
+import { DataSource } from 'typeorm'
+import { v7 } from 'uuid'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { dataSource } from '../src/data-source.js'
+import { readEnv } from '../src/env.js'
+import { KeySweeper } from '../src/idempotency/key-sweeper.js'
+import { newUser } from './auth.js'
+import { environment, listening, type Payments, startPayments } from './payments.js'
+import { as, type As, newPayment, news } from './requests.js'
+
+/** What the database itself refuses, to whoever writes SQL by hand. */
+
+let payments: Payments
+let user: As
+beforeAll(async () => {
+  payments = await startPayments()
+  user = as(await newUser(), payments)
+})
+afterAll(() => payments.close())
+
+describe('a payment that is finished', () => {
+  it.each([
+    ['SUCCESS', `UPDATE payments SET status = 'FAILED' WHERE reference = $1`],
+    ['FAILED', `UPDATE payments SET status = 'SUCCESS' WHERE reference = $1`],
+    ['SUCCESS', `UPDATE payments SET status = 'PENDING' WHERE reference = $1`],
+    ['SUCCESS', `UPDATE payments SET amount_minor = 1 WHERE reference = $1`],
+    ['SUCCESS', `UPDATE payments SET status = status WHERE reference = $1`],
+    ['FAILED', 'DELETE FROM payments WHERE reference = $1'],
+  ])('that is %s can’t be changed by %s', async (status, statement) => {
+    const reference = await newPayment(user, 'PENDING', status)
+    const before = (await user.get(reference)).body
+    await expect(payments.sql(statement, reference)).rejects.toMatchObject({
+      constraint: 'payments_finished',
+    })
+    expect((await user.get(reference)).body).toEqual(before)
+  })
+
+  it('can’t be truncated away', async () => {
+    await expect(payments.sql('TRUNCATE payments CASCADE')).rejects.toThrow(/only ever added to/)
+  })
+})
+
+describe('the record', () => {
+  it.each([
+    `UPDATE payment_events SET to_status = 'SUCCESS'`,
+    'DELETE FROM payment_events',
+    'TRUNCATE payment_events',
+    `UPDATE webhooks SET status = 'FAILED'`,
+    'DELETE FROM webhooks',
+    'TRUNCATE webhooks',
+  ])('can’t be changed by %s', async (statement) => {
+    const reference = await newPayment(user)
+    await user.webhook(news(reference, 'PENDING'))
+    await expect(payments.sql(statement)).rejects.toThrow(/only ever added to/)
+  })
+
+  it.each([
+    ['amount_minor', 0, 'payments_amount_check'],
+    ['amount_minor', -5, 'payments_amount_check'],
+    ['currency', 'ugx', 'payments_currency_check'],
+    ['payment_method', 'CASH', 'payments_method_check'],
+    ['customer_phone', '0772123456', 'payments_phone_check'],
+    ['status', 'DONE', 'payments_status_check'],
+  ])('refuses %s = %s', async (column, value, constraint) => {
+    const reference = await newPayment(user)
+    const change = `UPDATE payments SET ${column} = $2 WHERE reference = $1`
+    await expect(payments.sql(change, reference, value)).rejects.toMatchObject({ constraint })
+  })
+
+  it('is what the entities say', async () => {
+    const env = readEnv(environment({ DATABASE_URL: payments.databaseUrl }))
+    const source = await new DataSource(dataSourceOptions(env, dataSource)).initialize()
+    const told = source.entityMetadatas.flatMap(({ tableName, columns }) =>
+      columns.map(({ databaseName, type, isNullable }) => ({
+        table: tableName,
+        column: databaseName,
+        type: source.driver.normalizeType({ type }),
+        nullable: isNullable,
+      })),
+    )
+    await source.destroy()
+    const there = await payments.sql<object>(
+      `SELECT table_name AS table, column_name AS column, data_type AS type,
+              is_nullable = 'YES' AS nullable
+         FROM information_schema.columns WHERE table_schema = 'public'`,
+    )
+    expect(there).toEqual(expect.arrayContaining(told))
+  })
+})
+
+describe('idempotency keys', () => {
+  it('are forgotten two days after, and not before a day', async () => {
+    const key = v7()
+    const first = await user.create({}, { 'idempotency-key': key })
+    const app = await listening({ DATABASE_URL: payments.databaseUrl })
+    const sweeper = app.get(KeySweeper)
+    const day = 86_400_000
+    expect(await sweeper.sweep(Date.now() + day)).toBe(0)
+    const again = await user.create({}, { 'idempotency-key': key })
+    expect(again.body.id).toBe(first.body.id)
+    expect(await sweeper.sweep(Date.now() + 2 * day + 1000)).toBe(1)
+    const later = await user.create({}, { 'idempotency-key': key })
+    expect(later.status).toBe(201)
+    expect(later.body.id).not.toBe(first.body.id)
+    await app.close()
+  })
+
+  it('are forgotten by the thousand', async () => {
+    await payments.sql(
+      `INSERT INTO idempotency_keys (caller, route, key, fingerprint, operation_id, answer, created_at)
+       SELECT gen_random_uuid(), 'r', n::text, '', gen_random_uuid(), 201, now() - interval '3 days'
+         FROM generate_series(1, 2500) AS n`,
+    )
+    const app = await listening({ DATABASE_URL: payments.databaseUrl })
+    expect(await app.get(KeySweeper).sweep()).toBe(2500)
+    await app.close()
+  })
+})
