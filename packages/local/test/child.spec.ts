@@ -75,7 +75,7 @@ it.each(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGKILL', 'exception'])(
     if (how === 'exception') parent.stdin.write('now\n')
     else parent.kill(how as NodeJS.Signals)
     await once(parent, 'exit')
-    for (let tries = 0; isRunning(pid) && tries < 50; tries++) await sleep(20)
+    for (let tries = 0; isRunning(pid) && tries < 250; tries++) await sleep(20)
     expect(isRunning(pid)).toBe(false)
   },
 )
@@ -84,9 +84,8 @@ it.each(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGKILL', 'exception'])(
 function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0)
+    return !existsSync('/proc/self') || !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
   } catch {
     return false
   }
-  const stat = `/proc/${pid}/stat`
-  return !existsSync(stat) || !/\) Z /.test(readFileSync(stat, 'utf8'))
 }
