@@ -26,11 +26,11 @@ const ownDatabase = () => freshDatabase('auth', postgres.url('postgres'))
 /** Logins, validations and reads of one user, over and over; every status that was answered. */
 function load(auth: Auth, user: Person, token: string) {
   const statuses = new Map<string, number>()
-  let over = false
+  const state = { over: false }
   const note = (what: string, status: number) =>
     statuses.set(`${what} ${status}`, (statuses.get(`${what} ${status}`) ?? 0) + 1)
   const worker = async () => {
-    while (!over) {
+    while (!state.over) {
       const { phone, password } = user
       note('login', (await auth.client.post('/api/auth/login', { phone, password })).status)
       const validation = await auth.client.get('/api/auth/validate', { token })
@@ -41,7 +41,7 @@ function load(auth: Auth, user: Person, token: string) {
   }
   const workers = Promise.all(Array.from({ length: 4 }, worker))
   return async () => {
-    over = true
+    state.over = true
     await workers
     return Object.fromEntries(statuses)
   }

@@ -1,0 +1,81 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ConfigurationError } from '@malipo/kit/env'
+import { afterAll, describe, expect, it } from 'vitest'
+import { jwtSecret, readAuthEnv } from './env.js'
+
+const folder = mkdtempSync(join(tmpdir(), 'malipo-auth-env-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+function fileWith(text: string): string {
+  const path = join(folder, String(Math.random()))
+  writeFileSync(path, text)
+  return path
+}
+
+const SECRET = 's'.repeat(32)
+const GOOD = { DATABASE_URL: 'postgres://auth@db/auth', JWT_SECRET: SECRET }
+
+function linesOf(change: Record<string, string | undefined>): readonly string[] {
+  try {
+    readAuthEnv({ ...GOOD, ...change })
+    return []
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error.lines
+    throw error
+  }
+}
+
+describe('auth’s environment', () => {
+  it('is live unless it says otherwise', () => {
+    expect(readAuthEnv(GOOD)).toMatchObject({
+      PORT: 3002,
+      MODE: 'live',
+      JWT_EXPIRES_IN: 900,
+      BCRYPT_COST: 12,
+      DEFAULT_REGION: 'UG',
+      DB_WAIT_MS: 12_000,
+    })
+  })
+
+  it.each([
+    [{ JWT_SECRET: undefined }, 'JWT_SECRET is required (or JWT_SECRET_FILE)'],
+    [{ JWT_SECRET: '' }, 'JWT_SECRET is required (or JWT_SECRET_FILE)'],
+    [{ JWT_SECRET: 's'.repeat(31) }, 'JWT_SECRET must have at least 32 bytes'],
+    [{ JWT_SECRET_FILE: '/nowhere' }, 'JWT_SECRET_FILE must name a file that can be read'],
+    [{ JWT_SECRET_FILE: fileWith('short\n') }, 'JWT_SECRET_FILE must have at least 32 bytes'],
+    [{ JWT_EXPIRES_IN: '15m' }, 'JWT_EXPIRES_IN must be a whole number from 1 to 86400'],
+    [{ JWT_EXPIRES_IN: '0' }, 'JWT_EXPIRES_IN must be a whole number from 1 to 86400'],
+    [{ BCRYPT_COST: '3' }, 'BCRYPT_COST must be a whole number from 4 to 15'],
+    [{ BCRYPT_COST: '16' }, 'BCRYPT_COST must be a whole number from 4 to 15'],
+    [{ BCRYPT_COST: '9' }, 'BCRYPT_COST must be at least 10 when MODE is live'],
+    [{ MODE: 'prod' }, 'MODE must be one of sandbox, live'],
+    [{ DEFAULT_REGION: 'Uganda' }, 'DEFAULT_REGION must be a country’s two letters, such as UG'],
+    [
+      { REDIS_URL: 'http://redis' },
+      'REDIS_URL must be an address that begins with redis:// or rediss://',
+    ],
+  ])('%j is one line', (change, line) => {
+    expect(linesOf(change)).toEqual([line])
+  })
+
+  it('tells all that is wrong at once, a line each', () => {
+    expect(linesOf({ DATABASE_URL: undefined, JWT_SECRET: undefined })).toEqual([
+      'DB_HOST is required (or DATABASE_URL)',
+      'DB_USERNAME is required (or DATABASE_URL)',
+      'DB_NAME is required (or DATABASE_URL)',
+      'DB_PASSWORD is required (or DB_PASSWORD_FILE, or DATABASE_URL)',
+      'JWT_SECRET is required (or JWT_SECRET_FILE)',
+    ])
+  })
+
+  it('lets a sandbox hash cheaply', () => {
+    expect(linesOf({ MODE: 'sandbox', BCRYPT_COST: '4' })).toEqual([])
+  })
+
+  it('takes the secret from the file, without its last line break', () => {
+    const env = readAuthEnv({ ...GOOD, JWT_SECRET: '', JWT_SECRET_FILE: fileWith(`${SECRET}\n`) })
+    expect(jwtSecret(env)).toBe(SECRET)
+  })
+})

@@ -1,0 +1,27 @@
+import { expect, it } from 'vitest'
+import { bearerToken } from './bearer.js'
+
+it.each([
+  ['Bearer abc.def-_~+/.x==', 'abc.def-_~+/.x=='],
+  ['bearer abc', 'abc'],
+  ['BEARER  abc', 'abc'],
+  [undefined, undefined],
+  ['', undefined],
+  ['Bearer', undefined],
+  ['Bearer ', undefined],
+  ['Bearerabc', undefined],
+  ['Bearer a b', undefined],
+  ['Bearer a, Bearer b', undefined],
+  ['Bearer =a', undefined],
+  ['Bearer é', undefined],
+  ['Basic abc', undefined],
+  [' Bearer abc', undefined],
+])('%j has the token %j', (header, token) => {
+  expect(bearerToken(header)).toBe(token)
+})
+
+it('judges a long header quickly', () => {
+  const started = performance.now()
+  expect(bearerToken(`Bearer ${' '.repeat(8_000)}${'='.repeat(8_000)}!`)).toBeUndefined()
+  expect(performance.now() - started).toBeLessThan(100)
+})

@@ -1,0 +1,32 @@
+import { describe, expect, it } from 'vitest'
+import { defaultScopes, effectiveScopes, grantableScopes } from './scopes.js'
+
+describe('scopes', () => {
+  it.each([
+    ['sandbox', ['payments:read', 'payments:write', 'payments:settle']],
+    ['live', ['payments:read', 'payments:write']],
+  ] as const)('of every user in %s', (mode, scopes) => {
+    expect(defaultScopes(mode)).toEqual(scopes)
+    expect(effectiveScopes(null, mode)).toEqual(scopes)
+  })
+
+  it('can be granted but for payments:settle in live', () => {
+    expect(grantableScopes('live')).not.toContain('payments:settle')
+    expect(grantableScopes('sandbox')).toContain('payments:settle')
+    for (const mode of ['sandbox', 'live'] as const) {
+      expect(grantableScopes(mode)).toEqual(
+        expect.arrayContaining(['payments:admin', 'auth:admin']),
+      )
+    }
+  })
+
+  it.each([
+    ['live', [], []],
+    ['live', ['auth:admin', 'payments:read'], ['payments:read', 'auth:admin']],
+    ['live', ['payments:settle'], []],
+    ['sandbox', ['payments:settle'], ['payments:settle']],
+    ['sandbox', ['payments:all', 'payments:read'], ['payments:read']],
+  ] as const)('in %s: of %j stored, %j count', (mode, stored, scopes) => {
+    expect(effectiveScopes(stored, mode)).toEqual(scopes)
+  })
+})
