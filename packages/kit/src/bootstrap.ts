@@ -3,9 +3,10 @@ import type { IncomingMessage } from 'node:http'
 import type { DynamicModule } from '@nestjs/common'
 import { NestFactory } from '@nestjs/core'
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify'
+import type { FastifyReply } from 'fastify'
 import { Registry } from 'prom-client'
 import { logRequests } from './access-log.js'
-import { answerBrokenRequest } from './broken-request.js'
+import { answerBrokenRequest, answerOddAddress } from './broken-request.js'
 import { ConfigurationError, type DatabaseEnv, type HttpEnv } from './env.js'
 import { acceptJsonOnly, BODY_LIMIT_BYTES } from './json-body.js'
 import { LOG } from './kit.module.js'
@@ -13,6 +14,7 @@ import { NestLogger, type Pino } from './logger.js'
 import { measureRequests } from './metrics.js'
 import { type About, serveOpenApi } from './openapi.js'
 import { ProblemFilter } from './problem.filter.js'
+import type { Request } from './request.js'
 import { REQUEST_ID, requestId } from './request-id.js'
 import { RouteTable } from './route-table.js'
 import { InputPipe } from './validation.js'
@@ -59,6 +61,10 @@ export async function createApp<E extends BootEnv>(service: Service<E>, env: E) 
     bodyLimit: BODY_LIMIT_BYTES,
     clientErrorHandler: (error, socket) => answerBrokenRequest(error, socket, log),
     forceCloseConnections: 'idle',
+    frameworkErrors: (error, request, reply) => {
+      headEveryAnswer(request, reply)
+      answerOddAddress(error, request, reply, log)
+    },
     genReqId: (request: IncomingMessage) => requestId(request.headers),
     // Node forgets the limit of a whole request when that of its headers is longer, as by default.
     http: { connectionsCheckingInterval: 1_000, headersTimeout: ARRIVAL_TIMEOUT_MS },
@@ -86,11 +92,7 @@ function wire(app: NestFastifyApplication, log: Pino) {
   const routes = app.get(RouteTable)
   fastify.addHook('onRoute', ({ url, method }) => routes.add(url, method))
   fastify.addHook('onRequest', (request, reply, done) => {
-    reply.header(REQUEST_ID, request.id)
-    reply.header('strict-transport-security', 'max-age=31536000; includeSubDomains')
-    reply.header('x-content-type-options', 'nosniff')
-    // Every answer under /api may hold a token or personal data.
-    if (request.url.startsWith('/api/')) reply.header('cache-control', 'no-store')
+    headEveryAnswer(request, reply)
     done()
   })
   acceptJsonOnly(fastify)
@@ -99,6 +101,14 @@ function wire(app: NestFastifyApplication, log: Pino) {
   leaveWhenAsked(app)
   app.useGlobalPipes(new InputPipe())
   app.useGlobalFilters(new ProblemFilter(routes))
+}
+
+function headEveryAnswer(request: Request, reply: FastifyReply) {
+  reply.header(REQUEST_ID, request.id)
+  reply.header('strict-transport-security', 'max-age=31536000; includeSubDomains')
+  reply.header('x-content-type-options', 'nosniff')
+  // Every answer under /api may hold a token or personal data.
+  if (request.url.startsWith('/api/')) reply.header('cache-control', 'no-store')
 }
 
 /** While the process is on its way out, clients are told to go on over another connection. */

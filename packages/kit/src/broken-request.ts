@@ -1,13 +1,26 @@
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
+import type { FastifyReply } from 'fastify'
 import type { Pino } from './logger.js'
 import { HTTP_PROBLEMS, type Kind, Problem, PROBLEM_JSON, problemDocument } from './problem.js'
+import { sendProblem, toProblem } from './problem.filter.js'
+import type { Request } from './request.js'
 import { REQUEST_ID, requestId } from './request-id.js'
 
 /**
- * Answers a request that HTTP itself refuses. It never reaches a route, so that neither the problem
- * filter nor the access log sees it: it is answered on the bare socket, and logged here.
+ * Requests that reach no route, so that neither the problem filter nor the access log sees them: they
+ * are answered and logged here.
  */
+
+/** An address that can't be decoded, or has too long a part: Fastify's router gives up before any hook. */
+export function answerOddAddress(error: Error, request: Request, reply: FastifyReply, log: Pino) {
+  const problem = toProblem(error)
+  sendProblem(request, reply, problem)
+  const { status, type } = problem.kind
+  log.info({ requestId: request.id, method: request.method, status, problem: type }, 'request')
+}
+
+/** Answers a request that HTTP itself refuses, on the bare socket. */
 export function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket, log: Pino) {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     // Nobody is there to be answered; balancers cut idle connections all the time.

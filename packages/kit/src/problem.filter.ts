@@ -59,7 +59,8 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
-function sendProblem(request: Request, reply: FastifyReply, problem: Problem) {
+/** Answers with the problem, and notes it for the log. */
+export function sendProblem(request: Request, reply: FastifyReply, problem: Problem) {
   request.failure = problem
   const { retryAfterSeconds, headers } = problem.extras
   if (headers) reply.headers(headers)
