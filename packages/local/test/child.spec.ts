@@ -65,8 +65,12 @@ it.each(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGKILL', 'exception'])(
       '--input-type=module',
       '--eval',
       `import { startChild } from ${JSON.stringify(module)}
-       const child = startChild({ command: ['sleep', '60'], lastSignal: 'SIGKILL' })
-       console.log(child.pid)
+       startChild({
+         // It speaks for itself: before setpriv has run, the kernel does not know what to do yet.
+         command: ['sh', '-c', 'echo $$; exec sleep 60'],
+         lastSignal: 'SIGKILL',
+         onLine: (pid) => console.log(pid),
+       })
        process.stdin.on('data', () => { throw new Error('as the test wants it') })`,
     ])
     const [line] = (await once(createInterface({ input: parent.stdout }), 'line')) as [string]
