@@ -29,9 +29,17 @@ export function isRegion(text: string): text is Region {
  */
 export function normalPhone(input: string, region: Region = defaultRegion): string | undefined {
   if (input.length > 32) return undefined
-  const phone = parsePhoneNumberFromString(input, { defaultCountry: region, extract: false })
-  return phone?.isPossible() && !phone.ext ? phone.number : undefined
+  const phone = parsePhoneNumberFromString(input.trim(), {
+    defaultCountry: region,
+    extract: false,
+  })
+  if (!phone?.isPossible() || phone.ext) return undefined
+  // A few countries have had longer numbers than E.164 allows, and the library knows them.
+  return phone.number.length <= E164_LENGTH ? phone.number : undefined
 }
+
+/** The plus sign and 15 digits: ITU-T E.164, section 6.1. */
+const E164_LENGTH = 16
 
 /** The normal form of an email address; whether it is one is `IsEmail`'s to say. */
 export function normalEmail(input: string): string {
