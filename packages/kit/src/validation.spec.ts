@@ -1,0 +1,75 @@
+import 'reflect-metadata'
+import { Type } from 'class-transformer'
+import { IsInt, IsString, ValidateNested } from 'class-validator'
+import { describe, expect, it } from 'vitest'
+import { HTTP_PROBLEMS, Problem } from './problem.js'
+import { AllowUnknownFields, InputPipe } from './validation.js'
+
+class InnerDto {
+  @IsInt({ message: 'must be whole' })
+  count: number
+}
+
+class StrictDto {
+  @IsString({ message: 'must be a string' })
+  name: string
+
+  @ValidateNested()
+  @Type(() => InnerDto)
+  inner: InnerDto
+}
+
+@AllowUnknownFields()
+class LenientDto {
+  @IsString({ message: 'must be a string' })
+  name: string
+}
+
+const pipe = new InputPipe()
+const strict = (value: unknown) => pipe.transform(value, { type: 'body', metatype: StrictDto })
+const lenient = (value: unknown) => pipe.transform(value, { type: 'body', metatype: LenientDto })
+
+/** The problem that a promise is rejected with. */
+const problemOf = (result: Promise<unknown>) =>
+  result.then(
+    () => undefined,
+    (error: unknown) => error as Problem,
+  )
+
+describe('input', () => {
+  it('that is valid becomes an instance', async () => {
+    const value = { name: 'amina', inner: { count: 1 } }
+    expect(await strict(value)).toBeInstanceOf(StrictDto)
+    expect(await strict(value)).toEqual(value)
+  })
+
+  it('is told field by field what is wrong', async () => {
+    const problem = await problemOf(strict({ name: 1, inner: { count: 1.5 }, more: true }))
+    expect(problem?.kind).toBe(HTTP_PROBLEMS.validation)
+    expect(problem?.extras.errors).toEqual(
+      expect.arrayContaining([
+        { field: 'name', message: 'must be a string' },
+        { field: 'inner.count', message: 'must be whole' },
+        { field: 'more', message: expect.any(String) },
+      ]),
+    )
+    expect(problem?.extras.errors).toHaveLength(3)
+  })
+
+  it.each([[[]], [null], ['a text'], [1], [undefined]])('%j is no object', async (value) => {
+    expect((await problemOf(strict(value)))?.kind).toBe(HTTP_PROBLEMS.validation)
+    expect((await problemOf(lenient(value)))?.kind).toBe(HTTP_PROBLEMS.validation)
+  })
+
+  it('that could not be read is the problem it became', async () => {
+    const unread = new Problem(HTTP_PROBLEMS.malformed, 'The body is not JSON.')
+    expect(await problemOf(strict(unread))).toBe(unread)
+  })
+
+  it('with fields that we don’t know loses them where the sender may add some', async () => {
+    expect(await lenient({ name: 'amina', more: true })).toEqual({ name: 'amina' })
+    expect((await problemOf(lenient({ name: 1, more: true })))?.extras.errors).toEqual([
+      { field: 'name', message: 'must be a string' },
+    ])
+  })
+})
