@@ -61,7 +61,7 @@ export async function createApp<E extends BootEnv>(service: Service<E>, env: E) 
     bodyLimit: BODY_LIMIT_BYTES,
     clientErrorHandler: (error, socket) => answerBrokenRequest(error, socket, log),
     forceCloseConnections: 'idle',
-    frameworkErrors: (error, request, reply) => {
+    frameworkErrors: (error: Error, request: Request, reply: FastifyReply) => {
       headEveryAnswer(request, reply)
       answerOddAddress(error, request, reply, log)
     },
