@@ -1,0 +1,103 @@
+/**
+ * `make bench`: both services under load beside a bare server (`limit.mjs`), in the same run and by
+ * turns, so that ratios hold on a machine that does other things too. See docs/performance.md.
+ *
+ * Settings by environment: SECONDS of a half round, ROUNDS, CONNECTIONS, ONLY=create,get and PROFILE=1.
+ */
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { onStage } from './stage.mjs'
+import { failed, row, table } from './table.mjs'
+import { prepare, send } from './work.mjs'
+
+const seconds = positive('SECONDS', 3)
+const rounds = positive('ROUNDS', 4)
+const connections = positive('CONNECTIONS', 32)
+const only = process.env.ONLY?.split(',')
+const profiles = process.env.PROFILE && join(import.meta.dirname, '../.data/profiles')
+const nodeOptions = profiles && `--cpu-prof --cpu-prof-dir=${profiles}`
+
+/** A process that has just started interprets most of its code. */
+const WARM_UP_SECONDS = 3
+/** After a round, the machine comes to rest. */
+const PAUSE_MS = 200
+/** Over what the rounds take: starting, filling and stopping. */
+const SLACK_SECONDS = 60
+const KINDS = 4
+
+const { promise: ending, reject: end } = Promise.withResolvers()
+ending.catch(() => undefined)
+const limitMs = (KINDS * 2 * (WARM_UP_SECONDS + rounds * (seconds + 0.5)) + SLACK_SECONDS) * 1_000
+setTimeout(() => end(`not done within ${limitMs / 1_000} s`), limitMs).unref()
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => end(`ended by ${signal}`))
+const loader = fork(join(import.meta.dirname, 'load.mjs'))
+loader.on('exit', () => end('the loader has ended'))
+
+try {
+  await onStage({ nodeOptions }, (stage) => Promise.race([bench(stage), ending]))
+  if (profiles) console.log(`The profile of payments is in ${profiles}`)
+} catch (error) {
+  console.error('bench:', error)
+  process.exitCode = 1
+}
+// The loader may still be at work, and waited for.
+process.exit()
+
+/** @param {import('./stage.mjs').Stage} stage */
+async function bench(stage) {
+  const works = await prepare(stage, connections)
+  const rows = []
+  let failures = 0
+  for (const work of works.filter(({ name }) => only?.includes(name) ?? true)) {
+    console.error(`${work.name}: ${rounds} rounds of 2 × ${seconds} s`)
+    const { warm, measured } = await measure(work)
+    failures += failed([warm, ...measured])
+    rows.push(row(work.name, measured))
+  }
+  console.log(table(rows))
+  console.log(`Medians of ${rounds} rounds of ${seconds} s with ${connections} connections`)
+  for (const [name, pid] of Object.entries(stage.pids)) {
+    console.log(`${name}: ${peakMb(pid)} MB of resident memory at most`)
+  }
+  if (failures > 0) throw new Error(`${failures} requests failed`)
+}
+
+/** Warms both up, then loads them by turns. @param {import('./work.mjs').Work} work */
+async function measure({ ours, limit, clientsOf }) {
+  const half = async (/** @type {string} */ url, howLong = seconds) => {
+    const clients = clientsOf(url)
+    loader.send({ url, seconds: howLong, clients })
+    const [result] = await once(loader, 'message')
+    // What was cut off at the end is still worked on: this request waits its turn behind it.
+    if (clients[0]?.[0]) await send(url, clients[0][0])
+    await sleep(PAUSE_MS)
+    return /** @type {import('./load.mjs').Result} */ (result)
+  }
+  const warm = {
+    ours: await half(ours, WARM_UP_SECONDS),
+    limit: await half(limit, WARM_UP_SECONDS),
+  }
+  const measured = []
+  for (let i = 0; i < rounds; i++) {
+    measured.push({ ours: await half(ours), limit: await half(limit) })
+  }
+  return { warm, measured }
+}
+
+/** A setting that is a positive number. @param {string} name @param {number} usual */
+function positive(name, usual) {
+  const value = Number(process.env[name] || usual)
+  if (value > 0) return value
+  throw new Error(`${name} must be a positive number`)
+}
+
+/** The most memory that a process has ever had in use, where there is a /proc. @param {number} pid */
+function peakMb(pid) {
+  const path = `/proc/${pid}/status`
+  const [, kilobytes] =
+    /^VmHWM:\s+(\d+)/m.exec(existsSync(path) ? readFileSync(path, 'utf8') : '') ?? []
+  return kilobytes === undefined ? 'an unknown number of' : (Number(kilobytes) / 1024).toFixed(0)
+}

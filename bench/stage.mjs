@@ -1,0 +1,99 @@
+/**
+ * What is measured and what it needs, each a process of its own: PostgreSQL and Redis as `make up` has
+ * them, both services with their usual settings, and the bare server on the same PostgreSQL.
+ */
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startChild } from '@malipo/local/child'
+import { freePort } from '@malipo/local/free-port'
+import { startPostgres } from '@malipo/local/postgres'
+import { runToEnd, startService } from '@malipo/local/process'
+import { startRedis } from '@malipo/local/redis'
+
+const JWT_SECRET = randomBytes(32).toString('hex')
+const PASSWORD = randomBytes(16).toString('hex')
+/** Below the services' own 12, so that a round of a few seconds sees more than a few logins. */
+const BCRYPT_COST = '10'
+
+/**
+ * @typedef {object} Stage
+ * @property {{ auth: string, payments: string, limit: string }} urls
+ * @property {string} password what every account has
+ * @property {{ auth: number, payments: number }} pids
+ */
+
+/**
+ * Runs `work` on the stage, and ends everything that was started whatever becomes of it.
+ *
+ * @param {{ nodeOptions: string | undefined }} options for the payments' process
+ * @param {(stage: Stage) => Promise<void>} work
+ */
+export async function onStage({ nodeOptions }, work) {
+  const folder = mkdtempSync(join(tmpdir(), 'malipo-bench-'))
+  /** @type {(() => Promise<unknown>)[]} */
+  const stops = [async () => rmSync(folder, { recursive: true, force: true })]
+  try {
+    const databases = ['auth', 'payments', 'limit']
+    const postgres = await startPostgres({ dataDir: join(folder, 'postgres'), databases })
+    stops.push(postgres.stop)
+    const redis = await startRedis()
+    if (!redis) throw new Error('redis-server is missing: the token check is measured through it')
+    stops.push(redis.stop)
+
+    const common = { MODE: 'sandbox', REDIS_URL: redis.url }
+    const auth = await start('auth', {
+      ...common,
+      DATABASE_URL: postgres.url('auth'),
+      JWT_SECRET,
+      BCRYPT_COST,
+    })
+    stops.push(auth.stop)
+    const payments = await start('payments', {
+      ...common,
+      DATABASE_URL: postgres.url('payments'),
+      AUTH_SERVICE_URL: auth.url,
+      NODE_OPTIONS: nodeOptions,
+    })
+    stops.push(payments.stop)
+    const limit = await startLimit(postgres.url('limit'))
+    stops.push(limit.stop)
+
+    await work({
+      urls: { auth: auth.url, payments: payments.url, limit: limit.url },
+      password: PASSWORD,
+      pids: { auth: auth.pid, payments: payments.pid },
+    })
+  } finally {
+    for (const stop of stops.toReversed()) await stop()
+  }
+}
+
+/**
+ * @param {import('@malipo/local/process').ServiceName} name
+ * @param {Record<string, string | undefined>} env
+ */
+async function start(name, env) {
+  await runToEnd({ name, script: 'migrate', env: { ...env, NODE_OPTIONS: undefined } })
+  return startService({ name, env })
+}
+
+/** The bare server has the payments' own tables, made by their own migrations. @param {string} url */
+async function startLimit(url) {
+  await runToEnd({ name: 'payments', script: 'migrate', env: { DATABASE_URL: url } })
+  const port = await freePort()
+  const { promise: ready, resolve } = Promise.withResolvers()
+  const child = startChild({
+    command: [process.execPath, join(import.meta.dirname, 'limit.mjs')],
+    env: { DATABASE_URL: url, JWT_SECRET, BCRYPT_COST, PASSWORD, PORT: String(port) },
+    lastSignal: 'SIGKILL',
+    onLine: (line) => (line === 'ready' ? resolve(line) : console.error(`limit: ${line}`)),
+  })
+  const ended = child.exited.then((code) => {
+    throw new Error(`the bare server ended with ${code}`)
+  })
+  ended.catch(() => undefined)
+  await Promise.race([ready, ended])
+  return { url: `http://127.0.0.1:${port}`, stop: () => child.end('SIGTERM', 5_000) }
+}

@@ -1,0 +1,73 @@
+/** The figures of a run, as people read them. */
+
+/**
+ * @typedef {import('./load.mjs').Result} Result
+ * @typedef {{ ours: Result, limit: Result }} Round one after the other, so under the same conditions
+ */
+
+/**
+ * One line for a kind of work: medians over its rounds. The ratio is the median of the rounds' own
+ * ratios, since what else the machine does weighs on both halves of a round alike.
+ *
+ * @param {string} name
+ * @param {Round[]} rounds
+ */
+export function row(name, rounds) {
+  const of = (/** @type {(round: Round) => number} */ figure) => median(rounds.map(figure))
+  return [
+    name,
+    of(({ ours }) => ours.perSecond).toFixed(0),
+    of(({ limit }) => limit.perSecond).toFixed(0),
+    of(({ ours, limit }) => ours.perSecond / limit.perSecond).toFixed(2),
+    milliseconds(of(({ ours }) => ours.p50)),
+    milliseconds(of(({ limit }) => limit.p50)),
+    milliseconds(of(({ ours }) => ours.p99)),
+    milliseconds(of(({ limit }) => limit.p99)),
+    String(failed(rounds)),
+  ]
+}
+
+/** How many requests failed. @param {Round[]} rounds */
+export function failed(rounds) {
+  return rounds.reduce((sum, { ours, limit }) => sum + ours.failures + limit.failures, 0)
+}
+
+const HEADINGS = [
+  'work',
+  'req/s',
+  'bare',
+  'ratio',
+  'p50 ms',
+  'bare p50',
+  'p99 ms',
+  'bare p99',
+  'errors',
+]
+
+/** A table of Markdown, aligned for a terminal too. @param {string[][]} rows */
+export function table(rows) {
+  const widths = HEADINGS.map((name, i) =>
+    Math.max(name.length, ...rows.map((cells) => cells[i]?.length ?? 0)),
+  )
+  const line = (/** @type {string[]} */ cells) => {
+    const padded = cells.map((cell, i) =>
+      i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0),
+    )
+    return `| ${padded.join(' | ')} |`
+  }
+  const rule = widths.map((width, i) => (i === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`))
+  return [HEADINGS, rule, ...rows].map(line).join('\n')
+}
+
+/** @param {number} value */
+function milliseconds(value) {
+  return value.toFixed(1)
+}
+
+/** @param {number[]} values */
+function median(values) {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = sorted.length / 2
+  const [low, high] = [sorted[Math.ceil(middle) - 1], sorted[Math.floor(middle)]]
+  return ((low ?? NaN) + (high ?? NaN)) / 2
+}
