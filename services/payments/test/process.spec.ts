@@ -1,0 +1,166 @@
+import { randomUUID } from 'node:crypto'
+import { Agent, request } from 'node:http'
+import { runToEnd, type Service, startService } from '@malipo/local/process'
+import { freshDatabase, query } from '@malipo/testing/database'
+import { beforeAll, describe, expect, it, vi } from 'vitest'
+import { newUser, type User } from './auth.js'
+import { environment, migrate } from './payments.js'
+import { wish } from './requests.js'
+
+/** The built service as a process of its own, started and stopped as an operator would. */
+
+let databaseUrl: string
+let owner: User
+beforeAll(async () => {
+  databaseUrl = await freshDatabase('payments')
+  await migrate(databaseUrl)
+  owner = await newUser()
+})
+
+const start = (own: Record<string, string>) =>
+  startService({
+    name: 'payments',
+    env: environment({ LOG_LEVEL: 'info', DATABASE_URL: databaseUrl, ...own }),
+  })
+
+/** What became of one request: a status, or the error that there was instead of an answer. */
+interface Fate {
+  readonly key: string
+  readonly status?: number
+  readonly error?: string
+}
+
+/** One create over a connection that is kept alive. */
+function create({ port }: Service, agent: Agent): Promise<Fate> {
+  const key = randomUUID()
+  const headers = {
+    authorization: `Bearer ${owner.token}`,
+    'content-type': 'application/json',
+    'idempotency-key': key,
+  }
+  return new Promise((resolve) => {
+    const fail = (error: NodeJS.ErrnoException) => resolve({ key, error: error.code ?? '' })
+    const path = '/api/payments'
+    request({ port, path, method: 'POST', agent, headers, timeout: 20_000 }, (response) => {
+      response.resume().on('error', fail)
+      response.on('end', () => resolve({ key, status: response.statusCode ?? 0 }))
+    })
+      .on('error', fail)
+      .end(JSON.stringify(wish()))
+  })
+}
+
+describe('SIGTERM under load', () => {
+  it('loses no accepted request, answers none 5xx but 503, and ends with 0', async () => {
+    const service = await start({ SHUTDOWN_DRAIN_MS: '400' })
+    const agent = new Agent({ keepAlive: true, maxSockets: 16 })
+    const fates: Fate[] = []
+    let over = false
+    const client = async () => {
+      while (!over) fates.push(await create(service, agent))
+    }
+    const clients = Array.from({ length: 16 }, client)
+    await vi.waitUntil(() => fates.length > 100, { timeout: 20_000 })
+    const before = fates.length
+    const begin = Date.now()
+    const stopped = service.stop()
+    await vi.waitUntil(async () => (await ready(service)) !== 200, { interval: 20 })
+    const exitCode = await stopped
+    over = true
+    await Promise.all(clients)
+    agent.destroy()
+    expect(exitCode).toBe(0)
+    expect(Date.now() - begin).toBeLessThan(8_000)
+    expect(fates.length).toBeGreaterThan(before)
+
+    const answered = fates.filter(({ status }) => status !== undefined)
+    expect([...new Set(answered.map(({ status }) => status))]).toEqual([201])
+    // Whoever got no answer was never accepted, by a listener that is gone or just going: nothing of
+    // theirs is there.
+    const unanswered = fates.filter(({ error }) => error !== undefined)
+    for (const { error } of unanswered) expect(['ECONNREFUSED', 'ECONNRESET']).toContain(error)
+    const kept = await query<{ key: string }>(databaseUrl, 'SELECT key FROM idempotency_keys')
+    const keys = new Set(kept.map(({ key }) => key))
+    expect(unanswered.filter(({ key }) => keys.has(key))).toEqual([])
+    expect(answered.filter(({ key }) => !keys.has(key))).toEqual([])
+  })
+
+  it('says that it is not ready and goes on serving until the drain is over', async () => {
+    const service = await start({ SHUTDOWN_DRAIN_MS: '1500' })
+    const stopped = service.stop()
+    await vi.waitUntil(async () => (await ready(service)) === 503, { interval: 20 })
+    const agent = new Agent()
+    const fate = await create(service, agent)
+    expect(fate.status).toBe(201)
+    expect(await stopped).toBe(0)
+  })
+
+  it('ends a service that still waits for its database', async () => {
+    const service = await startService({
+      name: 'payments',
+      ready: false,
+      env: environment({ DATABASE_URL: 'postgres://nobody:x@127.0.0.1:9/none' }),
+    })
+    await vi.waitUntil(async () => (await ready(service)) === 503, { timeout: 20_000 })
+    expect(await service.stop()).toBe(0)
+  })
+})
+
+async function ready({ url }: Service): Promise<number | undefined> {
+  try {
+    return (await fetch(`${url}/health/ready`)).status
+  } catch {
+    return undefined
+  }
+}
+
+describe('migrate', () => {
+  it('run by three replicas at once runs each migration once', async () => {
+    const url = await freshDatabase('migrated')
+    const env = { DATABASE_URL: url }
+    const outputs = await Promise.all(
+      Array.from({ length: 3 }, () => runToEnd({ name: 'payments', script: 'migrate', env })),
+    )
+    const ran = outputs.map((output) => JSON.parse(output.split('\n').at(-1) ?? '') as object)
+    const migrations = ran.flatMap((line) => (line as { migrations: string[] }).migrations)
+    expect(migrations).toEqual(['Payments1764000000000'])
+    expect(await query(url, 'SELECT name FROM migrations')).toHaveLength(1)
+    expect(await runToEnd({ name: 'payments', script: 'migrate', env })).toContain(
+      '"migrations":[]',
+    )
+  })
+})
+
+describe('configuration', () => {
+  const refused = (own: Record<string, string | undefined>) =>
+    startService({
+      name: 'payments',
+      env: environment({ DATABASE_URL: databaseUrl, ...own }),
+    }).then(
+      (service) => service.stop().then(() => 'it started'),
+      (error: Error) => error.message,
+    )
+
+  it.each([
+    ['AUTH_SERVICE_URL', undefined],
+    ['AUTH_SERVICE_URL', 'auth:3002'],
+    ['DATABASE_URL', 'mysql://x'],
+    ['WEBHOOK_SECRETS', 'mtn=tooshort'],
+    ['TOKEN_CACHE_TTL_MS', '-1'],
+    ['DB_WAIT_MS', 'soon'],
+    ['MODE', 'test'],
+  ])('with %s=%s ends the process with one line that names it', async (name, value) => {
+    const message = await refused({ [name]: value })
+    expect(message).toContain('ended with 1')
+    const lines = message.split('\n').filter((line) => line.startsWith('configuration: '))
+    expect(lines).toHaveLength(1)
+    expect(lines[0]).toMatch(new RegExp(`^configuration: ${name} `))
+    expect(message).not.toContain('tooshort')
+  })
+
+  it('needs no Redis', async () => {
+    const service = await start({ REDIS_URL: '' })
+    expect(service.output()).toContain('no Redis is configured')
+    expect(await service.stop()).toBe(0)
+  })
+})

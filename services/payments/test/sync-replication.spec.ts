@@ -1,0 +1,129 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Postgres, startPostgres } from '@malipo/local/postgres'
+import { query } from '@malipo/testing/database'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { newUser } from './auth.js'
+import { migrate, type Payments, startPayments } from './payments.js'
+import { as, type As, newPayment, news } from './requests.js'
+
+/** A PostgreSQL that commits to a second instance, which is away: commits wait for it. */
+
+let folder: string
+let postgres: Postgres
+let payments: Payments
+let user: As
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'malipo-sync-'))
+  postgres = await startPostgres({ dataDir: join(folder, 'db'), databases: ['payments'] })
+  const DATABASE_URL = postgres.url('payments')
+  await migrate(DATABASE_URL)
+  payments = await startPayments({ DATABASE_URL, DB_WAIT_MS: '1500', DB_POOL_MAX: '20' })
+  user = as(await newUser(), payments)
+})
+afterAll(async () => {
+  await standby('')
+  await payments.close()
+  await postgres.stop()
+  await rm(folder, { recursive: true, force: true })
+})
+
+/** Names the standby that commits wait for; '' for none, and who waited goes on. */
+async function standby(name: string) {
+  const url = postgres.url('postgres')
+  await query(url, `ALTER SYSTEM SET synchronous_standby_names = '${name}'`)
+  await query(url, 'SELECT pg_reload_conf()')
+  await vi.waitUntil(async () => {
+    const [row] = await query<{ s: string }>(
+      url,
+      `SELECT current_setting('synchronous_standby_names') AS s`,
+    )
+    return row?.s === name && (name !== '' || (await waiting()).length === 0)
+  })
+}
+
+/** The backends whose commit waits for the standby. */
+const waiting = () =>
+  query<{ pid: number; query: string }>(
+    postgres.url('postgres'),
+    `SELECT pid, query FROM pg_stat_activity WHERE wait_event = 'SyncRep'`,
+  )
+
+/** An operator's cancel, or a crash in place: the commit is there, and no standby has it. */
+async function cancelWaiting() {
+  await vi.waitUntil(async () => (await waiting()).length > 0, { timeout: 5_000, interval: 20 })
+  for (const { pid } of await waiting()) {
+    await query(postgres.url('postgres'), 'SELECT pg_cancel_backend($1)', [pid])
+  }
+}
+
+/** Each waits for a standby in vain, is cancelled, and must not be told that all is well. */
+describe('a write whose wait for the standby was cancelled is not answered before it is kept', () => {
+  it.each<[string, (key: Record<string, string>, reference: string) => ReturnType<As['create']>]>([
+    ['a create', (key) => user.create({ metadata: { mark: key['idempotency-key'] } }, key)],
+    ['a transition', (key, reference) => user.move(reference, 'PENDING', key)],
+  ])(
+    '%s: 503, and with the same key the first answer once the standby is back',
+    async (_, send) => {
+      const reference = await newPayment(user)
+      const key = { 'idempotency-key': randomUUID() }
+      await standby('nobody')
+      const answer = send(key, reference)
+      await cancelWaiting()
+      expect((await answer).status).toBe(503)
+      expect((await answer).headers.get('retry-after')).toMatch(/^[1-9]\d*$/)
+      const seen = await payments.sql<{ answer: number }>(
+        'SELECT answer FROM idempotency_keys WHERE key = $1',
+        key['idempotency-key'],
+      )
+      // It is there to be seen; but until a standby has it, no replay may say so.
+      expect(seen).toHaveLength(1)
+      expect((await send(key, reference)).status).toBe(503)
+      await standby('')
+      const again = await send(key, reference)
+      expect(again.status).toBe(seen[0]?.answer)
+      expect(again.headers.get('idempotent-replayed')).toBe('true')
+      expect((await user.events(again.body.reference as string)).body.data).toHaveLength(
+        again.body.version as number,
+      )
+    },
+  )
+
+  it('a webhook: 503, and applied once when it is repeated', async () => {
+    const reference = await newPayment(user)
+    const body = news(reference, 'PENDING')
+    await standby('nobody')
+    const answer = user.webhook(body)
+    await cancelWaiting()
+    expect((await answer).status).toBe(503)
+    expect((await user.webhook(body)).status).toBe(503)
+    await standby('')
+    expect(await user.webhook(body)).toMatchObject({ status: 200, body: { version: 2 } })
+    expect((await user.events(reference)).body.data).toHaveLength(2)
+  })
+
+  it('a wait that nobody cancels is 503 after DB_WAIT_MS, and ends once', async () => {
+    const metadata = { mark: randomUUID() }
+    const key = { 'idempotency-key': randomUUID() }
+    await standby('nobody')
+    const begin = Date.now()
+    expect((await user.create({ metadata }, key)).status).toBe(503)
+    expect(Date.now() - begin).toBeLessThan(6_000)
+    await standby('')
+    const again = await user.create({ metadata }, key)
+    expect(again.status).toBe(201)
+    const rows = await payments.sql('SELECT id FROM payments WHERE metadata = $1', metadata)
+    expect(rows).toEqual([{ id: again.body.id }])
+  })
+
+  it('reads go on', async () => {
+    const reference = await newPayment(user)
+    await standby('nobody')
+    expect((await user.get(reference)).status).toBe(200)
+    expect((await user.list()).status).toBe(200)
+    await standby('')
+  })
+})
