@@ -1,6 +1,6 @@
 import { Client as Connection } from 'pg'
-import { expect } from 'vitest'
 import type { Payments } from './payments.js'
+import { until } from './until.js'
 
 /** Holds a payment's row as another transaction would; the answer lets it go, moved if it says where. */
 export async function lockRow({ databaseUrl }: Payments, reference: string) {
@@ -19,13 +19,13 @@ export async function lockRow({ databaseUrl }: Payments, reference: string) {
 }
 
 /** Resolves when this many statements wait for a lock. */
-export async function untilBlocked({ sql }: Payments, count: number) {
+export async function untilBlocked(payments: Payments, count: number) {
   const waiting = async () => {
-    const [row] = await sql<{ n: number }>(
+    const [row] = await payments.sql<{ n: number }>(
       `SELECT count(*)::int AS n FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event_type = 'Lock'`,
     )
     return row?.n
   }
-  await expect.poll(waiting, { timeout: 5_000 }).toBe(count)
+  await until(async () => (await waiting()) === count)
 }

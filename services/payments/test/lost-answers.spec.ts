@@ -6,6 +6,7 @@ import { newUser } from './auth.js'
 import { lockRow, untilBlocked } from './locks.js'
 import { migrate, type Payments, startPayments } from './payments.js'
 import { as, type As, fromProvider, newPayment, news } from './requests.js'
+import { until } from './until.js'
 
 /** The connection is cut after PostgreSQL has committed and before its answer is here. */
 
@@ -185,17 +186,10 @@ describe('a lost connection, and someone else changes the payment meanwhile', ()
   it('after one’s own: it is still one’s own success, as it was', async () => {
     const reference = await newPayment(user)
     statement = 'payment_transition'
-    const lost = new Promise<void>((resolve) => {
-      const poll = setInterval(() => {
-        if (sent === 0) return
-        clearInterval(poll)
-        resolve()
-      }, 1)
-    })
     proxy.loseNextAnswer()
     const answer = user.move(reference, 'PENDING')
-    await lost
-    await expect.poll(() => beside.move(reference, 'FAILED').then(({ status }) => status)).toBe(200)
+    await until(() => sent > 0)
+    await until(async () => (await beside.move(reference, 'FAILED')).status === 200)
     const { status, body } = await answer
     expect([status, body.status, body.version]).toEqual([200, 'PENDING', 2])
     expect((await events(reference)).map(({ to }) => to)).toEqual([

@@ -3,10 +3,11 @@ import { dataSourceOptions } from '@malipo/kit/database'
 import { Client } from '@malipo/testing/client'
 import { freshDatabase, query } from '@malipo/testing/database'
 import { DataSource } from 'typeorm'
-import { expect, inject, vi } from 'vitest'
+import { inject } from 'vitest'
 import { AppModule } from '../src/app.module.js'
 import { dataSource } from '../src/data-source.js'
 import { readEnv } from '../src/env.js'
+import { until } from './until.js'
 
 /** The service in this process, as a client sees it, and its database as an operator does. */
 export interface Payments {
@@ -74,9 +75,7 @@ export async function migrate(databaseUrl: string): Promise<void> {
 
 /** Resolves when the service has found its database. */
 export function untilReady(client: Client) {
-  return vi.waitFor(async () => expect((await client.get('/health/ready')).status).toBe(200), {
-    timeout: 10_000,
-  })
+  return until(async () => (await client.get('/health/ready')).status === 200)
 }
 
 async function metric(client: Client, line: string): Promise<number> {

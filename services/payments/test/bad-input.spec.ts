@@ -1,0 +1,222 @@
+import { createHmac, randomUUID } from 'node:crypto'
+import { connect } from 'node:net'
+import { text as read } from 'node:stream/consumers'
+import { type Service, startService } from '@malipo/local/process'
+import { Client } from '@malipo/testing/client'
+import { freshDatabase, query } from '@malipo/testing/database'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { newUser, type User } from './auth.js'
+import { environment, migrate, SECRETS } from './payments.js'
+import { as, newPayment, news, signed, wish } from './requests.js'
+import { until } from './until.js'
+
+/** What is wrong on purpose: the service as a process, whose every line is read. */
+
+let databaseUrl: string
+let service: Service
+let client: Client
+let owner: User
+let reference: string
+
+beforeAll(async () => {
+  databaseUrl = await freshDatabase('payments')
+  await migrate(databaseUrl)
+  const env = environment({ DATABASE_URL: databaseUrl, LOG_LEVEL: 'debug' })
+  service = await startService({ name: 'payments', env })
+  client = new Client(service.url)
+  owner = await newUser()
+  reference = await newPayment(as(owner, { client }))
+})
+afterAll(() => service.stop())
+
+const TABLES = ['payments', 'payment_events', 'webhooks', 'webhook_conflicts', 'idempotency_keys']
+const contents = () =>
+  Promise.all(TABLES.map((table) => query(databaseUrl, `SELECT * FROM ${table} ORDER BY 1, 2`)))
+
+const logged = (id: string) =>
+  service
+    .output()
+    .split('\n')
+    .filter((line) => line.includes(`"${id}"`))
+    .map((line) => JSON.parse(line) as { status: number; level: string })
+
+const PATH = '/api/payments'
+const encoded = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+const forged = (head: object, secret: string) => {
+  const text = `${encoded(head)}.${owner.token.split('.')[1]}`
+  return `${text}.${createHmac('sha256', secret).update(text).digest('base64url')}`
+}
+const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth)
+
+interface Bad {
+  readonly status: number
+  readonly path?: string
+  readonly body?: unknown
+  readonly token?: string
+  readonly headers?: Record<string, string>
+}
+
+const create = (changes: object, status = 400): Bad => ({ status, body: wish({ ...changes }) })
+const raw = (body: unknown, status = 400): Bad => ({ status, body })
+const spliced = (json: string) => JSON.stringify(wish()).replace('{', `{${json},`)
+
+const CASES: Record<string, () => Bad> = {
+  'broken JSON': () => raw('{"amount": 5000,'),
+  'JSON with something after it': () => raw(`${JSON.stringify(wish())}x`),
+  'an empty body': () => raw(''),
+  'bytes that are not UTF-8': () => raw(Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])),
+  'UTF-16': () => raw(Buffer.from(JSON.stringify(wish()), 'utf16le')),
+  'wrong types': () => create({ amount: {}, currency: 1, customerPhone: [], metadata: 'x' }),
+  'an unknown field': () => create({ isAdmin: true }),
+  __proto__: () => raw(spliced('"__proto__":{"isAdmin":true}')),
+  constructor: () => raw(spliced('"constructor":{"prototype":{"isAdmin":true}}')),
+  'a body of 3 MB': () => raw(`"${'x'.repeat(3_000_000)}"`, 413),
+  'a NUL character': () => create({ description: 'a\u0000b' }),
+  'a NUL character in a key': () => create({ metadata: { 'a\u0000b': 'c' } }),
+  'half a character': () => raw(spliced('"description":"\\ud800"')),
+  '10^30': () => create({ amount: 1e30 }),
+  'a number that is no number of JavaScript’s': () =>
+    raw(JSON.stringify(wish()).replace('5000', '1e999')),
+  'half a shilling': () => create({ amount: 0.5 }),
+  'SQL for a currency': () => create({ currency: `UGX'; DROP TABLE payments; --` }),
+  'a list nested 45 000 deep': () => raw(spliced(`"metadata":${nested(45_000)}`)),
+  'objects nested 16 000 deep': () =>
+    raw(spliced(`"metadata":${'{"a":'.repeat(16_000)}1${'}'.repeat(16_000)}`)),
+  'a webhook nested 45 000 deep': () => ({
+    status: 400,
+    path: `${PATH}/webhook/provider`,
+    body: JSON.stringify(news(reference, 'PENDING')).replace('{', `{"x":${nested(45_000)},`),
+  }),
+  'a webhook of a NUL character': () => ({
+    status: 400,
+    path: `${PATH}/webhook/provider`,
+    body: news(reference, 'PENDING', { extra: { deep: ['\u0000'] } }),
+  }),
+  'algorithm none': () => ({
+    status: 401,
+    body: wish(),
+    token: `${encoded({ alg: 'none' })}.${owner.token.split('.')[1]}.`,
+  }),
+  'a guessed secret': () => ({
+    status: 401,
+    body: wish(),
+    token: forged({ alg: 'HS256', typ: 'JWT' }, 'secret'),
+  }),
+  'a header of 12 kB for a token': () => ({ status: 401, body: wish(), token: 'x'.repeat(12_000) }),
+  'a form': () => ({
+    status: 415,
+    body: 'amount=5000',
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+  }),
+  'an unknown field that is named as a phone': () => create({ [owner.phone]: 1 }),
+  'a phone for an email': () => create({ customerEmail: owner.phone }),
+  'a signature by another secret': () => ({
+    status: 401,
+    path: `${PATH}/webhook/provider`,
+    ...sentBy(`whsec_${Buffer.alloc(32, 'x').toString('base64')}`),
+  }),
+  'a path that can’t be decoded': () => ({
+    status: 400,
+    path: `${PATH}/%e0%a4%a/status`,
+    body: {},
+  }),
+  'a path with too long a part': () => ({
+    status: 414,
+    path: `${PATH}/${'x'.repeat(500)}/status`,
+    body: {},
+  }),
+  'a key that is no key': () => ({
+    ...create({}),
+    headers: { 'idempotency-key': 'x'.repeat(256) },
+  }),
+}
+
+function sentBy(secret: string) {
+  const { text, headers } = signed(news(reference, 'PENDING'), { secret })
+  return { body: text, headers }
+}
+
+describe('bad input gets a 4xx problem, is logged once, and changes nothing:', () => {
+  it.each(Object.entries(CASES))('%s', async (_, bad) => {
+    const before = await contents()
+    const { status, path = PATH, body, token = owner.token, headers } = bad()
+    const id = randomUUID()
+    const answer = await client.sendUnchecked('POST', path, {
+      body,
+      token,
+      headers: { 'x-request-id': id, ...headers },
+    })
+    expect(answer.status).toBe(status)
+    expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/)
+    expect(answer.body).toMatchObject({ status, requestId: id, instance: path })
+    await until(() => logged(id).length > 0)
+    expect(logged(id)).toMatchObject([{ status, level: 'info' }])
+    expect(await contents()).toEqual(before)
+  })
+
+  it('a request that is not HTTP', async () => {
+    const before = await contents()
+    expect(await overSocket('NONSENSE\r\n\r\n')).toMatch(
+      /^HTTP\/1\.1 400 [^]*application\/problem\+json/,
+    )
+    const huge = `GET ${PATH} HTTP/1.1\r\nhost: x\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`
+    expect(await overSocket(huge)).toMatch(/^HTTP\/1\.1 431 /)
+    expect(await contents()).toEqual(before)
+  })
+
+  it.concurrent('a body that stops arriving, within 20 seconds', async ({ expect: check }) => {
+    const answer = await overSocket(head(JSON.stringify(wish()).length) + '{"amount":')
+    check(answer).toMatch(/^HTTP\/1\.1 408 [^]*application\/problem\+json/)
+  })
+
+  it.concurrent('a header that drips', async ({ expect: check }) => {
+    const answer = await overSocket(`GET ${PATH} HTTP/1.1\r\nhost: x\r\nx-slow: `)
+    check(answer).toMatch(/^HTTP\/1\.1 408 /)
+  })
+
+  it('a connection that is cut in the middle of a body', async () => {
+    const before = await contents()
+    for (let n = 0; n < 5; n++) {
+      const socket = connect(service.port, '127.0.0.1')
+      socket.write(`${head(500)}{"amount":`, () => socket.destroy())
+      await new Promise((resolve) => socket.once('close', resolve))
+    }
+    expect((await client.get('/health/live')).status).toBe(200)
+    expect(await contents()).toEqual(before)
+  })
+})
+
+const head = (length: number) =>
+  `POST ${PATH} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${owner.token}\r\n` +
+  `content-type: application/json\r\ncontent-length: ${length}\r\n\r\n`
+
+/** Sends bytes and nothing more; all that comes back until the server ends it. */
+async function overSocket(bytes: string): Promise<string> {
+  const socket = connect(service.port, '127.0.0.1')
+  socket.write(bytes)
+  return read(socket)
+}
+
+describe('the log of all this', () => {
+  it('has no phone, email, token or secret', async () => {
+    const user = as(owner, { client })
+    const { phone, email, token, password } = owner
+    const made = await user.create({ customerPhone: phone, customerEmail: email })
+    await user.list(`?customerPhone=${encodeURIComponent(phone)}`)
+    await user.move(made.body.reference as string, 'PENDING')
+    await user.webhook(news(made.body.reference as string, 'SUCCESS'))
+    await until(() => service.output().includes('/webhook/provider'))
+    const output = service.output()
+    const secrets = [phone.slice(1), phone.slice(4), email, token, token.split('.')[2], password]
+    const ours = Object.values(SECRETS).flatMap((secret) => [secret, secret.slice(6)])
+    for (const secret of [...secrets, ...ours, '772123456', 'amina@example.com', 'DROP TABLE']) {
+      expect(output.includes(secret ?? ''), `${secret?.slice(0, 6)}… is in the log`).toBe(false)
+    }
+  })
+
+  it('is one JSON object a line', () => {
+    for (const line of service.output().split('\n')) {
+      expect(JSON.parse(line)).toMatchObject({ level: expect.any(String), service: 'payments' })
+    }
+  })
+})
