@@ -6,6 +6,9 @@ import type { Request } from './request.js'
 /** Bodies over this many bytes are refused with 413. */
 export const BODY_LIMIT_BYTES = 100_000
 
+/** Parsers, validators and PostgreSQL's jsonb go down a body by recursion: a stack has an end. */
+const MOST_LEVELS = 32
+
 /** An escape that may stand for NUL or for half of a character; rare, so looked into only then. */
 const SUSPICIOUS = /\\u(0000|d[89a-f])/i
 
@@ -30,6 +33,8 @@ export function acceptJsonOnly(fastify: FastifyInstance) {
       const text = body.toString('utf8')
       void parseJson(request, text, (error, value) => {
         if (error) done(null, malformed('The body is not JSON.', error))
+        else if (isDeeper(value, MOST_LEVELS))
+          done(null, malformed(`The body is nested more than ${MOST_LEVELS} levels deep.`))
         else if (SUSPICIOUS.test(text) && !isStorable(value))
           done(null, malformed('A text has a NUL character or half of a character.'))
         else done(null, value)
@@ -40,6 +45,12 @@ export function acceptJsonOnly(fastify: FastifyInstance) {
 
 function malformed(detail: string, cause?: Error) {
   return new Problem(HTTP_PROBLEMS.malformed, detail, {}, { cause })
+}
+
+/** Looks no further down than it must. */
+function isDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1))
 }
 
 function isStorable(value: unknown): boolean {
