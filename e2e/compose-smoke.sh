@@ -4,6 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export COMPOSE_PROJECT_NAME=${COMPOSE_PROJECT_NAME:-malipo-smoke}
+export AUTH_URL=http://127.0.0.1:${AUTH_PORT:-3002} PAYMENTS_URL=http://127.0.0.1:${PAYMENTS_PORT:-4000}
 IMAGE_LIMIT_MB=180
 passed=0 failed=0
 
