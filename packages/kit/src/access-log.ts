@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Pino } from './logger.js'
+import { HTTP_PROBLEMS, type Problem } from './problem.js'
 import type { Request } from './request.js'
 
 /**
@@ -9,13 +10,15 @@ import type { Request } from './request.js'
  */
 export function logRequests(fastify: FastifyInstance, log: Pino) {
   fastify.addHook('onResponse', (request, reply, done) => {
-    const level = levelOf(reply.statusCode)
+    const level = levelOf(reply.statusCode, request.failure)
     if (log.isLevelEnabled(level)) log[level](line(request, reply), 'request')
     done()
   })
 }
 
-function levelOf(status: number) {
+function levelOf(status: number, failure: Problem | undefined) {
+  // A probe asks each second or two: why we are not ready is told by who waits, not by who asks.
+  if (failure?.kind === HTTP_PROBLEMS.notReady) return 'debug'
   if (status >= 500) return status === 503 ? 'warn' : 'error'
   return status >= 400 ? 'info' : 'debug'
 }
