@@ -2,6 +2,7 @@
  * `make up`: PostgreSQL, Redis where there is one, auth and payments, on this machine, until Ctrl-C.
  * Whatever it started it also stops, in reverse order; what it keeps lies under .data/.
  */
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isPortFree } from './free-port.js'
 import { forTerminal, logTo } from './log-file.js'
@@ -79,11 +80,19 @@ async function run(name: ServiceName, env: Record<string, string | undefined>): 
     const text = ready ? forTerminal(line) : undefined
     if (text !== undefined) console.error(text)
   }
+  keepEnvironment(name, env)
   await runToEnd({ name, script: 'migrate', env, onLine: write })
   const onUnexpectedExit = (code: number) => died(name, code)
   const service = await startService({ name, env, onLine, onUnexpectedExit })
   ready = true
   started.push({ name, stop: service.stop })
+}
+
+/** For commands that run beside the service, such as the operator's: `node --env-file`. */
+function keepEnvironment(name: ServiceName, env: Record<string, string | undefined>) {
+  const set = Object.entries(env).filter(([, value]) => value !== undefined)
+  const text = set.map(([variable, value]) => `${variable}='${value}'\n`).join('')
+  writeFileSync(join(data, `${name}.env`), text, { mode: 0o600 })
 }
 
 function died(name: string, exitCode: number) {
