@@ -1,14 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { newUser } from './auth.js'
+import { newUser, type User } from './auth.js'
 import { lockRow, untilBlocked } from './locks.js'
 import { type Payments, startPayments } from './payments.js'
 import { as, type As, newPayment, news } from './requests.js'
 
 let payments: Payments
+let owner: User
 let user: As
 beforeAll(async () => {
   payments = await startPayments()
-  user = as(await newUser(), payments)
+  owner = await newUser()
+  user = as(owner, payments)
 })
 afterAll(() => payments.close())
 
@@ -61,5 +63,24 @@ describe('who waits for another change of the same payment is judged by what tha
       user.webhook(news(reference, 'PENDING')),
     )
     expect(answer).toMatchObject({ status: 200, body: { status: 'PENDING', version: 2 } })
+  })
+})
+
+describe('a payment that is held for longer than DB_WAIT_MS', () => {
+  it('is not waited for: 503 with Retry-After, and the others are served', async () => {
+    const hasty = await payments.replica({ DB_WAIT_MS: '800' })
+    const hurried = as(owner, hasty)
+    const [held, free] = [await newPayment(user), await newPayment(user)]
+    const release = await lockRow(payments, held)
+    const begin = Date.now()
+    const [answer, other] = await Promise.all([
+      hurried.move(held, 'PENDING'),
+      hurried.move(free, 'PENDING'),
+    ])
+    expect(Date.now() - begin).toBeLessThan(6_000)
+    expect([answer.status, other.status]).toEqual([503, 200])
+    expect(answer.headers.get('retry-after')).toMatch(/^[1-9]\d*$/)
+    await release()
+    await hasty.close()
   })
 })
