@@ -75,6 +75,13 @@ spec:
       - hostnossl all all all reject
     parameters:
       {{- toYaml $db.parameters | nindent 6 }}
+  {{- if $db.pooler.enabled }}
+  # PgBouncer shows the server's certificate, and is called by another name.
+  certificates:
+    serverAltDNSNames:
+      - {{ $name }}-pooler
+      - {{ $name }}-pooler.{{ .Release.Namespace }}.svc
+  {{- end }}
   managed:
     roles:
       - name: {{ printf "%s_service" .Chart.Name }}
@@ -231,6 +238,9 @@ spec:
     spec:
       containers:
         - name: pgbouncer
+          {{- with $pooler.image }}
+          image: {{ . }}
+          {{- end }}
           resources:
             {{- toYaml $pooler.resources | nindent 12 }}
 {{- end -}}
