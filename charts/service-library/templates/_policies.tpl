@@ -27,10 +27,10 @@ spec:
         {{- with $policy.prometheus }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
-        # The test of `helm test`.
+        # The pod of `helm test`; that of payments calls auth too, which may be of another release.
         - podSelector:
             matchLabels:
-              app.kubernetes.io/instance: {{ .Release.Name }}
+              app.kubernetes.io/part-of: malipo
               app.kubernetes.io/component: test
   egress:
     {{- include "service.dns" . | nindent 4 }}
@@ -114,10 +114,13 @@ spec:
         - podSelector:
             matchLabels:
               cnpg.io/cluster: {{ $cluster }}
-    # The place of the metrics' port (9187): whoever scrapes is named in `networkPolicy.prometheus`.
+    # The metrics of an instance, and of PgBouncer: its pods have the Cluster's label, too.
     {{- with $policy.prometheus }}
     - ports:
         - port: 9187
+        {{- if $.Values.database.pooler.enabled }}
+        - port: 9127
+        {{- end }}
       from:
         {{- toYaml . | nindent 8 }}
     {{- end }}
