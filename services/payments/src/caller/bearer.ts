@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 /** What can be said of a bearer token without asking anyone. None of it is to be trusted. */
 
@@ -15,7 +15,7 @@ export function bearerToken(authorization: string | undefined): string | undefin
 
 /** A token's name in Redis: whoever reads Redis can't use it. */
 export function tokenHash(token: string): string {
-  return createHash('sha256').update(token).digest('hex')
+  return hash('sha256', token)
 }
 
 /** The session that a token says it is of, so that one look at Redis covers its revocation too. */

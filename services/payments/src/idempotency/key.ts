@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 /** The rules of `Idempotency-Key` that need no database. */
 
@@ -14,7 +14,7 @@ export function isKey(text: string): boolean {
  * `"5000"` don't differ, nor does the order of fields. Values are what JSON has, and bigints.
  */
 export function fingerprint(request: unknown): Buffer {
-  return createHash('sha256').update(canonical(request)).digest()
+  return hash('sha256', canonical(request), 'buffer')
 }
 
 /** JSON with sorted keys and without the fields that are not set. */
