@@ -46,8 +46,8 @@ WORKDIR /app/services/$SERVICE
 COPY --from=production /out /app
 COPY --from=build /app/packages/kit/dist /app/packages/kit/dist
 COPY --from=build /app/services/$SERVICE/dist ./dist
-# A process is to stay under 200 MB of resident memory; without a limit V8 lets its heap grow. To that
-# limit it fits a young generation that is too small for what 32 requests at once hold.
+# A process is to stay under 200 MB of resident memory. The first limit is of objects that live on;
+# without the second, new ones may take up to 128 MB beside them.
 CMD ["--max-old-space-size=128", "--max-semi-space-size=8", "dist/main.js"]
 
 FROM runtime AS auth

@@ -100,8 +100,8 @@ export async function runToEnd(options: ScriptOptions): Promise<string> {
 }
 
 function nodeCommand(name: ServiceName, script: string): string[] {
-  // One process is to stay under 200 MB of resident memory; without a limit V8 lets its heap grow. To
-  // that limit it fits a young generation that is too small for what 32 requests at once hold.
+  // One process is to stay under 200 MB of resident memory. The first limit is of objects that live on;
+  // without the second, new ones may take up to 128 MB beside them.
   return [
     process.execPath,
     '--max-old-space-size=128',
