@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newUser, type User } from './auth.js'
 import { type Payments, startPayments } from './payments.js'
@@ -107,6 +108,19 @@ describe('POST /api/payments', () => {
   })
 })
 
+it('whatever texts metadata has come back as they were', async () => {
+  const text = (maxLength: number) =>
+    fc.string({ unit: 'grapheme', minLength: 1, maxLength }).filter((one) => !one.includes('\0'))
+  const key = fc.oneof(text(20), fc.constantFrom('constructor', 'toString', 'then', 'length', '0'))
+  const metadata = fc.dictionary(key, text(40), { maxKeys: 20 })
+  const comesBack = fc.asyncProperty(metadata, async (given) => {
+    const { status, body } = await user.create({ metadata: given })
+    expect(status).toBe(201)
+    expect(Object.entries(body.metadata as object).sort()).toEqual(Object.entries(given).sort())
+  })
+  await fc.assert(comesBack, { numRuns: 40 })
+})
+
 describe('POST /api/payments answers 400 to', () => {
   it.each<[string, Record<string, unknown>, string]>([
     ['no amount', { amount: undefined }, 'amount'],
@@ -128,6 +142,11 @@ describe('POST /api/payments answers 400 to', () => {
     ['an unknown payment method', { paymentMethod: 'CASH' }, 'paymentMethod'],
     ['no phone', { customerPhone: undefined }, 'customerPhone'],
     ['a phone that can’t be one', { customerPhone: '123' }, 'customerPhone'],
+    [
+      'a phone longer than E.164 has them',
+      { customerPhone: `+49${'2'.repeat(14)}` },
+      'customerPhone',
+    ],
     ['a phone that is a number', { customerPhone: 256772123456 }, 'customerPhone'],
     ['no email', { customerEmail: undefined }, 'customerEmail'],
     ['an email that is none', { customerEmail: 'amina' }, 'customerEmail'],

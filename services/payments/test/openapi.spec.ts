@@ -1,0 +1,49 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Payments, startPayments } from './payments.js'
+
+/** What the document says; that answers are as it says is checked by each test's client. */
+
+let payments: Payments
+beforeAll(async () => void (payments = await startPayments()))
+afterAll(() => payments.close())
+
+const PATH = '/api/payments'
+
+describe('the OpenAPI document', () => {
+  it('has every route of the contract and no other', async () => {
+    const { paths, components } = await payments.client.document()
+    const routes = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+    )
+    expect(routes.sort()).toEqual([
+      'GET /api/payments',
+      'GET /api/payments/{reference}',
+      'GET /api/payments/{reference}/events',
+      'POST /api/payments',
+      'POST /api/payments/webhook/provider',
+      'POST /api/payments/{reference}/status',
+    ])
+    expect(components).toHaveProperty('securitySchemes.bearer')
+  })
+
+  it('has every error of each route', async () => {
+    const { paths } = await payments.client.document()
+    const statuses = (path: string, method: string) =>
+      Object.keys(paths[path]?.[method]?.responses ?? {}).map(Number)
+    expect(statuses(PATH, 'post')).toEqual([201, 400, 401, 403, 409, 413, 415, 422, 503])
+    expect(statuses(PATH, 'get')).toEqual([200, 400, 401, 403, 503])
+    expect(statuses(`${PATH}/{reference}`, 'get')).toEqual([200, 401, 403, 404, 503])
+    expect(statuses(`${PATH}/{reference}/status`, 'post')).toEqual([
+      200, 400, 401, 403, 404, 409, 412, 413, 415, 422, 503,
+    ])
+    expect(statuses(`${PATH}/webhook/provider`, 'post')).toEqual([
+      200, 400, 401, 403, 404, 413, 415, 422, 503,
+    ])
+  })
+
+  it('has Swagger UI at /docs', async () => {
+    const { status, headers } = await payments.client.get('/docs')
+    expect(status).toBe(200)
+    expect(headers.get('content-type')).toMatch(/^text\/html/)
+  })
+})
