@@ -76,8 +76,22 @@ export function dataSourceOptions(env: DatabaseEnv, own: EntitiesAndMigrations):
   }
 }
 
+/** The authority is read for each new connection, as the password is: a renewed one needs no restart. */
 function tls(caFile: string | undefined) {
-  return { rejectUnauthorized: true, ...(caFile ? { ca: readFileSync(caFile, 'utf8') } : {}) }
+  if (!caFile) return { rejectUnauthorized: true }
+  let known = readFileSync(caFile, 'utf8')
+  return {
+    rejectUnauthorized: true,
+    // Asked in the middle of connecting, where an exception would end the process.
+    get ca() {
+      try {
+        known = readFileSync(caFile, 'utf8')
+      } catch {
+        // What was good a moment ago may still be.
+      }
+      return known
+    },
+  }
 }
 
 const uncertain = new WeakSet<object>()
