@@ -9,6 +9,9 @@ export const BODY_LIMIT_BYTES = 100_000
 /** Parsers, validators and PostgreSQL's jsonb go down a body by recursion: a stack has an end. */
 const MOST_LEVELS = 32
 
+/** Nest takes these out of every body, at any level, without a word: metadata would lose them. */
+const DROPPED: ReadonlySet<string> = new Set(['constructor', 'prototype'])
+
 /** An escape that may stand for NUL or for half of a character; rare, so looked into only then. */
 const SUSPICIOUS = /\\u(0000|d[89a-f])/i
 
@@ -33,11 +36,10 @@ export function acceptJsonOnly(fastify: FastifyInstance) {
       const text = body.toString('utf8')
       void parseJson(request, text, (error, value) => {
         if (error) done(null, malformed('The body is not JSON.', error))
-        else if (isDeeper(value, MOST_LEVELS))
-          done(null, malformed(`The body is nested more than ${MOST_LEVELS} levels deep.`))
-        else if (SUSPICIOUS.test(text) && !isStorable(value))
-          done(null, malformed('A text has a NUL character or half of a character.'))
-        else done(null, value)
+        else {
+          const fault = faultOf(value) ?? (SUSPICIOUS.test(text) ? textFaultOf(value) : undefined)
+          done(null, fault === undefined ? value : malformed(fault))
+        }
       })
     },
   )
@@ -47,10 +49,19 @@ function malformed(detail: string, cause?: Error) {
   return new Problem(HTTP_PROBLEMS.malformed, detail, {}, { cause })
 }
 
-/** Looks no further down than it must. */
-function isDeeper(value: unknown, levels: number): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1))
+/** What keeps a body from being taken further, as its sender is told; looks no further down than it must. */
+function faultOf(value: unknown, levels = MOST_LEVELS): string | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  if (levels === 0) return `The body is nested more than ${MOST_LEVELS} levels deep.`
+  for (const [name, inner] of Object.entries(value)) {
+    const fault = DROPPED.has(name) ? `No field may be named ${name}.` : faultOf(inner, levels - 1)
+    if (fault !== undefined) return fault
+  }
+  return undefined
+}
+
+function textFaultOf(value: unknown): string | undefined {
+  return isStorable(value) ? undefined : 'A text has a NUL character or half of a character.'
 }
 
 function isStorable(value: unknown): boolean {

@@ -70,6 +70,8 @@ const CASES: Record<string, () => Bad> = {
   'an unknown field': () => create({ isAdmin: true }),
   __proto__: () => raw(spliced('"__proto__":{"isAdmin":true}')),
   constructor: () => raw(spliced('"constructor":{"prototype":{"isAdmin":true}}')),
+  'metadata named constructor': () => create({ metadata: { constructor: 'x' } }),
+  'metadata named prototype': () => raw(spliced('"metadata":{"\\u0070rototype":"x"}')),
   'a body of 3 MB': () => raw(`"${'x'.repeat(3_000_000)}"`, 413),
   'a NUL character': () => create({ description: 'a\u0000b' }),
   'a NUL character in a key': () => create({ metadata: { 'a\u0000b': 'c' } }),

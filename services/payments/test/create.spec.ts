@@ -111,7 +111,7 @@ describe('POST /api/payments', () => {
 it('whatever texts metadata has come back as they were', async () => {
   const text = (maxLength: number) =>
     fc.string({ unit: 'grapheme', minLength: 1, maxLength }).filter((one) => !one.includes('\0'))
-  const key = fc.oneof(text(20), fc.constantFrom('constructor', 'toString', 'then', 'length', '0'))
+  const key = fc.oneof(text(20), fc.constantFrom('toString', 'then', 'toJSON', 'length', '0'))
   const metadata = fc.dictionary(key, text(40), { maxKeys: 20 })
   const comesBack = fc.asyncProperty(metadata, async (given) => {
     const { status, body } = await user.create({ metadata: given })

@@ -1,6 +1,6 @@
 import { IsContactEmail, IsPhone } from '@malipo/kit/contact'
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger'
-import { Type } from 'class-transformer'
+import { Transform, Type } from 'class-transformer'
 import { IsIn, IsInt, IsOptional, IsString, Length, Max, MaxLength, Min } from 'class-validator'
 import { IsAmount, IsCurrency, IsCursor, IsMetadata, IsTime } from './payments.rules.js'
 import { CAUSES, type Cause } from './payment-event.entity.js'
@@ -48,6 +48,8 @@ export class CreatePaymentDto {
     description: 'Up to 20 keys of 40 characters, values of 500',
     example: { order: '17' },
   })
+  // As it came: class-transformer leaves out what is named as a method of objects, such as `toString`.
+  @Transform(({ obj }: { obj: CreatePaymentDto }) => obj.metadata)
   @IsOptional()
   @IsMetadata()
   metadata?: Record<string, string> | null
