@@ -25,7 +25,7 @@ const WARM_UP_SECONDS = 3
 /** After a round, the machine comes to rest. */
 const PAUSE_MS = 200
 /** Over what the rounds take: starting, filling and stopping. */
-const SLACK_SECONDS = 60
+const SLACK_SECONDS = 40
 const KINDS = 4
 
 const { promise: ending, reject: end } = Promise.withResolvers()
@@ -36,10 +36,13 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => end(`ended 
 const loader = fork(join(import.meta.dirname, 'load.mjs'))
 loader.on('exit', () => end('the loader has ended'))
 
+/** @type {string[][]} */
+const rows = []
 try {
   await onStage({ nodeOptions }, (stage) => Promise.race([bench(stage), ending]))
   if (profiles) console.log(`The profile of payments is in ${profiles}`)
 } catch (error) {
+  if (rows.length > 0) console.log(table(rows))
   console.error('bench:', error)
   process.exitCode = 1
 }
@@ -49,7 +52,6 @@ process.exit()
 /** @param {import('./stage.mjs').Stage} stage */
 async function bench(stage) {
   const works = await prepare(stage, connections)
-  const rows = []
   let failures = 0
   for (const work of works.filter(({ name }) => only?.includes(name) ?? true)) {
     console.error(`${work.name}: ${rounds} rounds of 2 × ${seconds} s`)
@@ -57,7 +59,7 @@ async function bench(stage) {
     failures += failed([warm, ...measured])
     rows.push(row(work.name, measured))
   }
-  console.log(table(rows))
+  console.log(table(rows.splice(0)))
   console.log(`Medians of ${rounds} rounds of ${seconds} s with ${connections} connections`)
   for (const [name, pid] of Object.entries(stage.pids)) {
     console.log(`${name}: ${peakMb(pid)} MB of resident memory at most`)
