@@ -85,7 +85,9 @@ for (const name of ['auth', 'payments', 'redis', 'platform']) {
     for (const part of ['auth', 'payments', 'redis']) schema.properties[part] = { type: 'object' }
   }
   const readme = new URL(`${name}/README.md`, here)
-  const [head, tail] = readFileSync(readme, 'utf8').split(/<!-- values -->[^]*<!-- end of values -->/)
+  const [head, tail] = readFileSync(readme, 'utf8').split(
+    /<!-- values -->[^]*<!-- end of values -->/,
+  )
   const table = `<!-- values -->\n\n${tableOf(all)}\n\n<!-- end of values -->`
   const same = [
     await put(new URL(`${name}/values.schema.json`, here), JSON.stringify(schema), 'json'),

@@ -17,6 +17,7 @@ WEBHOOK_SECRETS_FILE: /secrets/own/webhooks
 
 {{/* Whom payments calls beside its database and Redis. */}}
 {{- define "payments.reaches" -}}
+{{- include "service.named" (dict "auth" .Values.networkPolicy.auth) -}}
 - ports:
     - port: {{ .Values.networkPolicy.authPort }}
   to:

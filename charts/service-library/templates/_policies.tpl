@@ -47,12 +47,14 @@ spec:
               cnpg.io/poolerName: {{ include "service.cluster" . }}-pooler
         {{- end }}
     {{- else }}
+    {{- include "service.named" (dict "database" $policy.database) }}
     - ports:
         - port: {{ .Values.database.external.port }}
       to:
         {{- toYaml $policy.database | nindent 8 }}
     {{- end }}
     {{- if or .Values.redis.url .Values.redis.sentinels }}
+    {{- include "service.named" (dict "redis" $policy.redis "redisPorts" $policy.redisPorts) }}
     - ports:
         {{- range $policy.redisPorts }}
         - port: {{ . }}
@@ -69,7 +71,20 @@ spec:
 {{- end -}}
 {{- end }}
 
+{{/*
+Takes a dict of names to lists. To a policy an empty list is not nobody but everybody, so it is refused.
+*/}}
+{{- define "service.named" -}}
+{{- range $name, $list := . }}
+{{- if not $list }}
+{{- fail (printf "networkPolicy.%s is empty, which would be everywhere: name it, or set networkPolicy.enabled to false" $name) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "service.dns" -}}
+{{- include "service.named" (dict "dns" .Values.networkPolicy.dns) -}}
+
 - ports:
     - { port: 53, protocol: UDP }
     - { port: 53, protocol: TCP }
@@ -103,6 +118,7 @@ spec:
             matchLabels:
               cnpg.io/cluster: {{ $cluster }}
     # The operator asks each instance how it is, and instances one another.
+    {{- include "service.named" (dict "operator" $policy.operator) }}
     - ports:
         - port: 8000
         - port: 5432
@@ -134,6 +150,7 @@ spec:
             matchLabels:
               cnpg.io/cluster: {{ $cluster }}
     # Every instance holds a lease and reads its Cluster.
+    {{- include "service.named" (dict "apiServer.ports" $policy.apiServer.ports "apiServer.cidrs" $policy.apiServer.cidrs) }}
     - ports:
         {{- range $policy.apiServer.ports }}
         - port: {{ . }}
@@ -143,6 +160,7 @@ spec:
         - ipBlock: { cidr: {{ . }} }
         {{- end }}
     {{- if or .Values.database.backup.enabled .Values.database.restore.enabled }}
+    {{- include "service.named" (dict "objectStore.ports" $policy.objectStore.ports "objectStore.to" $policy.objectStore.to) }}
     - ports:
         {{- range $policy.objectStore.ports }}
         - port: {{ . }}
