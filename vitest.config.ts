@@ -27,6 +27,8 @@ export default defineConfig({
     projects: [
       project('kit', 'packages/kit'),
       project('local', 'packages/local'),
+      // Needs helm: `make lint-charts`.
+      project('charts', 'charts'),
       project('auth', 'services/auth', '../../packages/testing/src/global-setup.ts'),
       project(
         'payments',

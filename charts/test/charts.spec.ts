@@ -1,0 +1,86 @@
+import { readFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { run } from '../../e2e/cluster.ts'
+import { Helm, packCharts } from '../../e2e/helm.ts'
+import { type Branch, markBranches, taken } from './branches.ts'
+import { allCases, render, template } from './render.ts'
+import { misfits, schemaLocations } from './schemas.ts'
+
+/** Every chart with every set of values: both Helms, the schemas of a cluster, and every way through. */
+
+const CASES = allCases()
+const CHARTS = ['auth', 'payments', 'redis', 'platform']
+const helms = await Helm.all()
+const locations = await schemaLocations()
+if (!locations)
+  console.warn('left out: kubeconform, since no cluster is here (KUBECONFIG) nor was one')
+let charts = ''
+
+beforeAll(async () => {
+  charts = await packCharts()
+})
+afterAll(() => rm(charts, { recursive: true }))
+
+it('both Helms are here', () => {
+  expect(new Set(helms.map(({ major }) => major))).toEqual(new Set([3, 4]))
+})
+
+it('schemas and tables are as values.yaml says', async () => {
+  const script = new URL('../values.mjs', import.meta.url).pathname
+  await run(process.execPath, [script, '--check'])
+})
+
+describe.each(helms)('$name', ({ program }) => {
+  it.each(CHARTS)('lints %s', async (chart) => {
+    const required = chart === 'payments' ? ['--set', 'authUrl=http://auth:3002'] : []
+    await run(program, ['lint', '--strict', `${charts}/${chart}`, ...required])
+  })
+
+  it.each(CASES)('renders $chart: $name', async (each) => {
+    const { all } = await render(program, charts, each)
+    expect(all.length).toBeGreaterThan(0)
+  })
+})
+
+describe.skipIf(!locations)('kubeconform', () => {
+  it.each(CASES)('finds nothing wrong in $chart: $name', async (each) => {
+    const { text } = await render(helms[0]?.program ?? 'helm', charts, each)
+    expect(await misfits(text, locations ?? [])).toBe('')
+  })
+
+  it('finds a field that is not there', async () => {
+    const { text } = await render('helm', charts, { chart: 'redis', name: '', files: [] })
+    const wrong = text.replace('revisionHistoryLimit', 'revisionHistryLimit')
+    expect(await misfits(wrong, locations ?? [])).toMatch(/revisionHistryLimit/)
+  })
+})
+
+it('the cases go every way through the templates', async () => {
+  let branches: Branch[] = []
+  const marked = await packCharts(async (folder) => {
+    branches = await markBranches(folder)
+  })
+  const seen = new Set<number>()
+  for (const each of CASES) {
+    // The marks are no YAML, which helm minds, and prints all the same.
+    const text = await template('helm', marked, each, '--debug').catch(String)
+    for (const number of taken(text)) seen.add(number)
+  }
+  const missed = branches.filter((_, number) => !seen.has(number))
+  await rm(marked, { recursive: true })
+  expect(branches.length).toBeGreaterThan(100)
+  expect(
+    missed.map(
+      ({ file, line, action, holds }) =>
+        `${file}:${line} ${action}: ${holds ? 'holds' : 'does not'}`,
+    ),
+  ).toEqual([])
+})
+
+it('every file of cases is for a chart', () => {
+  expect(CASES.filter(({ chart }) => !CHARTS.includes(chart))).toEqual([])
+  expect(CASES.every(({ files }) => files.every((file) => readFileSync(file).length > 0))).toBe(
+    true,
+  )
+})

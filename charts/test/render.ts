@@ -1,0 +1,63 @@
+import { readdirSync } from 'node:fs'
+import { parseAllDocuments } from 'yaml'
+import { run } from '../../e2e/cluster.ts'
+
+/** Charts as `helm template` renders them, with the values of a case. */
+
+const HERE = new URL('./', import.meta.url).pathname
+
+/** A set of values: the files that begin with the chart's name, or with `service` for both services. */
+export interface Case {
+  readonly chart: string
+  readonly name: string
+  readonly files: readonly string[]
+}
+
+/** Every file of `cases`, with every chart that it is for. */
+export function allCases(): Case[] {
+  return readdirSync(`${HERE}cases`)
+    .filter((file) => file.endsWith('.yaml'))
+    .flatMap((file) => {
+      const [kind = '', name = ''] = file.replace('.yaml', '').split(/-(.*)/)
+      const charts = kind === 'service' ? ['auth', 'payments'] : [kind]
+      return charts.map((chart) => ({ chart, name, files: [`${HERE}cases/${file}`] }))
+    })
+}
+
+// oxlint-disable-next-line typescript/no-explicit-any -- a manifest of any kind, looked into by tests
+export type Manifest = any
+
+export interface Rendering {
+  readonly text: string
+  /** The object of a kind, by the end of its name where there are several. */
+  readonly find: (kind: string, suffix?: string) => Manifest
+  readonly all: readonly Manifest[]
+}
+
+const RELEASE = ['release', '--namespace', 'ns']
+/** A value that the chart can't do without, and no case is about. */
+const REQUIRED: Readonly<Record<string, string>> = { payments: 'authUrl=http://auth:3002' }
+
+/** What helm makes of a chart in `folder`. `--debug` prints what is no YAML, too. */
+export function template(
+  program: string,
+  folder: string,
+  { chart, files }: Pick<Case, 'chart' | 'files'>,
+  ...flags: string[]
+): Promise<string> {
+  const required = REQUIRED[chart]
+  const set = required ? ['--set', required] : []
+  const values = files.flatMap((file) => ['--values', file])
+  const args = ['template', ...RELEASE, `${folder}/${chart}`, ...set, ...values, ...flags]
+  return run(program, args)
+}
+
+export async function render(program: string, folder: string, which: Case): Promise<Rendering> {
+  const text = await template(program, folder, which)
+  const all = parseAllDocuments(text)
+    .map((document) => document.toJSON())
+    .filter(Boolean)
+  const find = (kind: string, suffix = '') =>
+    all.find((each) => each.kind === kind && each.metadata.name.endsWith(suffix))
+  return { text, all, find }
+}

@@ -1,0 +1,332 @@
+import { rm } from 'node:fs/promises'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { packCharts } from '../../e2e/helm.ts'
+import { allCases, type Manifest, render, type Rendering, template } from './render.ts'
+
+/** What must hold of what the charts make, whatever the values. */
+
+let charts = ''
+const made = new Map<string, Rendering>()
+const CASES = allCases()
+
+beforeAll(async () => {
+  charts = await packCharts()
+  for (const each of CASES)
+    made.set(`${each.chart} ${each.name}`, await render('helm', charts, each))
+})
+afterAll(() => rm(charts, { recursive: true }))
+
+const of = (name: string): Rendering => {
+  const found = made.get(name)
+  if (!found) throw new Error(`no case ${name}`)
+  return found
+}
+
+/** Every pod that a rendering makes, with the name of what makes it. */
+function podsOf({ all }: Rendering): { name: string; spec: Manifest }[] {
+  return all
+    .filter(({ kind }) => kind === 'Deployment' || kind === 'Pod')
+    .map(({ kind, metadata, spec }) => ({
+      name: `${kind} ${metadata.name}`,
+      spec: kind === 'Pod' ? spec : spec.template.spec,
+    }))
+}
+
+const containersOf = (spec: Manifest): Manifest[] => [
+  ...(spec.initContainers ?? []),
+  ...spec.containers,
+]
+
+describe.each(CASES)('$chart: $name', ({ chart, name }) => {
+  it('gives no pod a token of the API server', () => {
+    for (const { spec } of podsOf(of(`${chart} ${name}`))) {
+      expect(spec.automountServiceAccountToken).toBe(false)
+    }
+  })
+
+  it('keeps every container within Pod Security restricted, on a file system that it can’t write', () => {
+    for (const { spec } of podsOf(of(`${chart} ${name}`))) {
+      expect(spec.securityContext.runAsNonRoot).toBe(true)
+      expect(spec.securityContext.seccompProfile).toEqual({ type: 'RuntimeDefault' })
+      for (const container of containersOf(spec)) {
+        expect(container.securityContext).toEqual({
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ['ALL'] },
+        })
+        expect(container.resources.requests.memory).toBeDefined()
+        expect(container.resources.limits.memory).toBeDefined()
+      }
+    }
+  })
+
+  it('puts no secret’s value into a variable of a service', () => {
+    for (const config of of(`${chart} ${name}`).all.filter(({ kind }) => kind === 'ConfigMap')) {
+      for (const key of Object.keys(config.data)) expect(key).not.toMatch(/PASSWORD$|SECRETS?$/)
+    }
+  })
+
+  it('names a peer and a port in every rule of its policies', () => {
+    const policies = of(`${chart} ${name}`).all.filter(({ kind }) => kind === 'NetworkPolicy')
+    for (const { spec } of policies) {
+      expect(spec.policyTypes).toEqual(['Ingress', 'Egress'])
+      for (const rule of [...(spec.ingress ?? []), ...(spec.egress ?? [])]) {
+        expect(rule.from ?? rule.to).not.toHaveLength(0)
+        expect(rule.ports).not.toHaveLength(0)
+      }
+    }
+  })
+
+  it('keeps Clusters and the Secrets that it makes when it is uninstalled', () => {
+    for (const { kind, metadata } of of(`${chart} ${name}`).all) {
+      if (kind !== 'Cluster' && kind !== 'Secret') continue
+      expect(metadata.annotations).toEqual({ 'helm.sh/resource-policy': 'keep' })
+    }
+  })
+
+  it('labels everything', () => {
+    for (const { metadata } of of(`${chart} ${name}`).all) {
+      expect(metadata.labels).toMatchObject({
+        'app.kubernetes.io/instance': 'release',
+        'app.kubernetes.io/part-of': 'malipo',
+      })
+    }
+  })
+})
+
+describe.each(['auth', 'payments'])('%s', (service) => {
+  const container = (name: string): Manifest =>
+    of(`${service} ${name}`).find('Deployment').spec.template.spec.containers[0]
+
+  it('asks the process for life and readiness, and nothing else for life', () => {
+    const { livenessProbe, readinessProbe, startupProbe } = container('default')
+    expect(livenessProbe.httpGet.path).toBe('/health/live')
+    expect(startupProbe.httpGet.path).toBe('/health/live')
+    expect(readinessProbe.httpGet.path).toBe('/health/ready')
+  })
+
+  it('never has fewer pods than it should while it rolls', () => {
+    expect(of(`${service} default`).find('Deployment').spec.strategy.rollingUpdate).toEqual({
+      maxUnavailable: 0,
+      maxSurge: 1,
+    })
+  })
+
+  it('has the memory that the limits of the platform say', () => {
+    expect(container('default').resources).toEqual({
+      requests: { cpu: '250m', memory: '128Mi' },
+      limits: { memory: '256Mi' },
+    })
+  })
+
+  it('waits longer for the end than drain and wait together', () => {
+    const { data } = of(`${service} default`).find('ConfigMap')
+    const grace = of(`${service} default`).find('Deployment').spec.template.spec
+      .terminationGracePeriodSeconds as number
+    expect(grace * 1000).toBeGreaterThan(Number(data.SHUTDOWN_DRAIN_MS) + Number(data.DB_WAIT_MS))
+  })
+
+  it('has a budget for disruptions unless told otherwise', () => {
+    expect(of(`${service} default`).find('PodDisruptionBudget').spec.maxUnavailable).toBe(1)
+    expect(of(`${service} bare`).find('PodDisruptionBudget')).toBeUndefined()
+  })
+
+  it('leaves the number of pods to the autoscaler where there is one', () => {
+    const { find } = of(`${service} production`)
+    expect(find('Deployment').spec.replicas).toBeUndefined()
+    expect(find('HorizontalPodAutoscaler').spec.scaleTargetRef.name).toBe('named')
+    expect(of(`${service} default`).find('HorizontalPodAutoscaler')).toBeUndefined()
+  })
+
+  it('rolls its pods when a setting changes', () => {
+    const checksum = (name: string) =>
+      of(`${service} ${name}`).find('Deployment').spec.template.metadata.annotations[
+        'checksum/config'
+      ]
+    expect(checksum('default')).not.toBe(checksum('restored'))
+    expect(checksum('default')).toBe(checksum('watched'))
+  })
+
+  it('runs one instance at a desk, and three that are synchronous in production', () => {
+    expect(of(`${service} default`).find('Cluster').spec.postgresql.synchronous).toBeUndefined()
+    expect(of(`${service} newest`).find('Cluster').spec.postgresql.synchronous).toBeUndefined()
+    expect(of(`${service} production`).find('Cluster').spec.postgresql.synchronous).toEqual({
+      method: 'any',
+      number: 1,
+      dataDurability: 'required',
+      failoverQuorum: true,
+    })
+  })
+
+  it('refuses connections to its database without TLS', () => {
+    const { spec } = of(`${service} default`).find('Cluster')
+    expect(spec.postgresql.pg_hba).toEqual(['hostnossl all all all reject'])
+    const { data } = of(`${service} default`).find('ConfigMap')
+    expect(data).toMatchObject({ DB_SSL: 'true', DB_SSL_CA_FILE: '/secrets/database/ca.crt' })
+  })
+
+  it('archives its WAL and makes base backups', () => {
+    const { find } = of(`${service} production`)
+    expect(find('Cluster').spec.plugins[0]).toMatchObject({ isWALArchiver: true })
+    expect(find('ObjectStore').spec.configuration.destinationPath).toBe('s3://backups/malipo')
+    expect(find('ScheduledBackup').spec).toMatchObject({ method: 'plugin', immediate: true })
+    expect(find('ScheduledBackup').spec.cluster.name).toBe(find('Cluster').metadata.name)
+    expect(of(`${service} default`).find('ObjectStore')).toBeUndefined()
+  })
+
+  it('begins as another was, at a second or as new as there is', () => {
+    const { bootstrap, externalClusters, plugins } = of(`${service} restored`).find('Cluster').spec
+    expect(bootstrap.recovery.recoveryTarget).toEqual({ targetTime: '2026-01-31 12:00:00+00' })
+    expect(externalClusters[0].plugin.parameters.serverName).toBe('first')
+    expect(plugins).toBeUndefined()
+    const newest = of(`${service} newest`).find('Cluster').spec.bootstrap
+    expect(newest.recovery.recoveryTarget).toBeUndefined()
+    expect(newest.initdb).toBeUndefined()
+  })
+
+  it('goes to the pooler, whose name the certificate has, and migrates past it', () => {
+    const { find } = of(`${service} pooled`)
+    const name = `release-${service}-db`
+    expect(find('Pooler').spec).toMatchObject({
+      cluster: { name },
+      pgbouncer: { poolMode: 'transaction' },
+    })
+    expect(find('ConfigMap').data.DB_HOST).toBe(`${name}-pooler`)
+    expect(find('Cluster').spec.certificates.serverAltDNSNames).toContain(`${name}-pooler`)
+    const migrate = find('Deployment').spec.template.spec.initContainers[0]
+    expect(migrate.env).toContainEqual({ name: 'DB_HOST', value: `${name}-rw` })
+  })
+
+  it('has its Secrets filled by External Secrets, and makes none itself', () => {
+    const { all, find } = of(`${service} secrets`)
+    expect(all.filter(({ kind }) => kind === 'Secret')).toEqual([])
+    expect(all.filter(({ kind }) => kind === 'ExternalSecret')).toHaveLength(2)
+    const role = find('ExternalSecret', '-db-service')
+    expect(role.spec.target.template.type).toBe('kubernetes.io/basic-auth')
+    expect(role.spec.data.map((each: Manifest) => each.secretKey)).toEqual(['password', 'username'])
+  })
+
+  it('makes neither database nor role for an external one', () => {
+    const { all, find } = of(`${service} external`)
+    expect(all.some(({ kind }) => ['Cluster', 'Secret'].includes(kind))).toBe(false)
+    expect(find('ConfigMap').data).toMatchObject({ DB_HOST: 'postgres.test', DB_NAME: 'other' })
+  })
+
+  it('finds Redis by its address with TLS, or by Sentinels', () => {
+    expect(of(`${service} production`).find('ConfigMap').data).toMatchObject({
+      REDIS_URL: 'rediss://redis:6379',
+      REDIS_PASSWORD_FILE: '/secrets/redis/password',
+      REDIS_CA_FILE: '/secrets/redis/ca.crt',
+    })
+    const { data } = of(`${service} restored`).find('ConfigMap')
+    expect(data).toMatchObject({
+      REDIS_SENTINELS: 'a:26379,b:26379',
+      REDIS_SENTINEL_MASTER: 'main',
+    })
+    expect(data.REDIS_URL).toBeUndefined()
+  })
+
+  it.each([
+    [
+      'no host',
+      { database: { kind: 'external' }, networkPolicy: { enabled: false } },
+      /database.external.host/,
+    ],
+    [
+      'no policy for its database',
+      { database: { kind: 'external', external: { host: 'a', existingSecret: 'b' } } },
+      /networkPolicy.database is empty/,
+    ],
+    ['no operator', { networkPolicy: { operator: [] } }, /networkPolicy.operator is empty/],
+    ['no API server', { networkPolicy: { apiServer: { cidrs: [] } } }, /apiServer.cidrs is empty/],
+    ['no DNS', { networkPolicy: { dns: [] } }, /networkPolicy.dns is empty/],
+    [
+      'no place for backups',
+      { database: { backup: { enabled: true } } },
+      /database.backup.destinationPath/,
+    ],
+    [
+      'nothing to restore from',
+      { database: { restore: { enabled: true }, backup: { destinationPath: 's3://a' } } },
+      /database.restore.serverName/,
+    ],
+  ])('refuses %s', async (_, values, said) => {
+    await expect(rendered(service, values)).rejects.toThrow(said)
+  })
+})
+
+describe('redis', () => {
+  it('serves TLS and nothing else where it has a certificate', () => {
+    const { args, command } = of('redis tls').find('Deployment').spec.template.spec.containers[0]
+    expect(command).toEqual(['valkey-server'])
+    expect(args.join(' ')).toContain('--port 0 --tls-port 6379')
+    expect(of('redis default').text).not.toContain('--tls-port')
+  })
+
+  it('keeps nothing on a disk, and forgets what ends soonest', () => {
+    const { args } = of('redis default').find('Deployment').spec.template.spec.containers[0]
+    expect(args.join(' ')).toContain('--save  --appendonly no --maxmemory 64mb')
+    expect(args).toContain('volatile-ttl')
+  })
+})
+
+describe('platform', () => {
+  const PUBLIC = [
+    'Exact /.well-known/jwks.json',
+    ...['audit', 'login', 'logout', 'me', 'password', 'refresh', 'register', 'sessions'].map(
+      (name) => `Exact /api/auth/${name}`,
+    ),
+    'Exact /api/payments',
+    'Prefix /api/auth/sessions/',
+    'Prefix /api/auth/users/',
+    'Prefix /api/payments/',
+  ]
+
+  it('publishes the public routes by an Ingress, and no other', () => {
+    for (const { host, http } of of('platform ingress').find('Ingress').spec.rules as Manifest[]) {
+      const paths: string[] = http.paths.map((each: Manifest) => `${each.pathType} ${each.path}`)
+      expect(new Set(paths)).toEqual(new Set(PUBLIC))
+      expect(['a.test', 'b.test']).toContain(host)
+    }
+  })
+
+  it('publishes the same by HTTPRoutes', () => {
+    const routes = of('platform gateway').all.filter(({ kind }) => kind === 'HTTPRoute')
+    const paths = routes.flatMap(({ spec }) =>
+      spec.rules.flatMap((rule: Manifest) =>
+        rule.matches.map(({ path }: Manifest) => `${path.type.replace('Path', '')} ${path.value}`),
+      ),
+    )
+    expect(new Set(paths)).toEqual(new Set(PUBLIC))
+  })
+
+  it('leads to the port that a service has', () => {
+    const route = of('platform gateway-any-host').find('HTTPRoute', '-auth')
+    expect(route.spec.rules[0].backendRefs[0].port).toBe(3100)
+  })
+
+  it('publishes nothing unless it is told to', () => {
+    const kinds = of('platform default').all.map(({ kind }) => kind as string)
+    expect(kinds).not.toContain('Ingress')
+    expect(kinds).not.toContain('HTTPRoute')
+  })
+
+  it('denies everything that no policy names', () => {
+    expect(of('platform default').find('NetworkPolicy', '-deny-all').spec).toEqual({
+      podSelector: {},
+      policyTypes: ['Ingress', 'Egress'],
+    })
+  })
+
+  it('refuses a gateway that is not named', async () => {
+    await expect(rendered('platform', { edge: { kind: 'gateway' } })).rejects.toThrow(/parentRefs/)
+  })
+})
+
+function rendered(chart: string, values: object): Promise<string> {
+  const flags = Object.entries(values).flatMap(([key, value]) => [
+    '--set-json',
+    `${key}=${JSON.stringify(value)}`,
+  ])
+  return template('helm', charts, { chart, files: [] }, ...flags)
+}
