@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help setup up test bench lint format images compose-smoke npm
+.PHONY: help setup up test bench lint format images compose-smoke cluster deploy e2e lint-charts npm
 
 help: ## List the verbs
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,6 +35,21 @@ images: ## Build both images with Docker
 compose-smoke: ## Build the images and walk through a payment on docker compose
 	@e2e/compose-smoke.sh
 
+cluster: ## Start a cluster: that of ../shared/cluster where it is there, or else by kind
+	@if [ -x $(CLUSTER)/up ]; then $(CLUSTER)/up; $(CLUSTER)/images; \
+	else kind get clusters 2>/dev/null | grep -qx malipo || \
+	  kind create cluster --name malipo $(addprefix --config ,$(wildcard k8s/kind.yaml)); fi
+
+deploy: ## Install or upgrade the platform on the cluster, with VALUES
+	@$(call on_cluster) charts/deploy $(VALUES)
+VALUES ?= charts/platform/values-desk.yaml
+
+e2e: setup ## Try the charts on the cluster, from an empty namespace to an empty one
+	@$(call on_cluster) node_modules/.bin/node e2e/suite.ts
+
+lint-charts: setup ## Check the charts by both Helms, the cluster's schemas and rules of their own
+	@$(call on_cluster) npm run --silent charts:test
+
 # npm writes this file last, so that an install which was interrupted is done again.
 node_modules/.package-lock.json: package-lock.json | npm
 	@packages/local/install.sh
@@ -50,4 +65,13 @@ command -v $(1) >/dev/null || { \
   [ "$$(id -u)" = 0 ] || { echo '$(1) is missing: sudo apt-get install -y $(2)' >&2; exit 1; }; \
   apt-get update -qq; \
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(2) >/dev/null; }
+endef
+
+# The cluster of KUBECONFIG, to which the images were brought; without one $(CLUSTER), where that is there.
+CLUSTER := ../shared/cluster
+define on_cluster
+if [ -z "$${KUBECONFIG-}" ] && [ -x $(CLUSTER)/up ]; then \
+  eval "$$($(CLUSTER)/up | grep '^export ')"; \
+  $(CLUSTER)/images; $(CLUSTER)/backups; docker compose build --quiet; \
+  $(CLUSTER)/load malipo/auth:dev malipo/payments:dev; fi;
 endef

@@ -1,0 +1,88 @@
+import { rm } from 'node:fs/promises'
+import { check, finish, needed, Needed } from './checks.ts'
+import { newClients } from './drill/clients.ts'
+import { hangUp } from './drill/edge.ts'
+import { FAULTS } from './drill/faults.ts'
+import { install, type Source } from './drill/platform.ts'
+import { space } from './drill/release.ts'
+import { writeFaults } from './drill/reliability.ts'
+import { restoreExercise } from './drill/restore.ts'
+import { checked, measure, type Row } from './drill/row.ts'
+import { Helm, packCharts } from './helm.ts'
+
+/**
+ * `make drill`: what goes wrong in production, done on purpose on a real cluster while clients go on, and
+ * a restore. It writes its figures into docs/reliability.md and docs/runbooks/restore.md.
+ *
+ *     node e2e/drill.ts                    everything
+ *     node e2e/drill.ts redis restore      these alone; the pages stay as they are
+ */
+
+const wanted = process.argv.slice(2)
+const isAll = wanted.length === 0
+
+async function faults(source: Source) {
+  const names = Object.keys(FAULTS).filter((name) => isAll || wanted.includes(name))
+  if (names.length === 0) return
+  await space.create()
+  await needed('the platform is installed, three instances of each database', () =>
+    install(source, 'faults.yaml'),
+  )
+  const clients = await newClients()
+  const rows: Row[] = []
+  await clients.load.start()
+  try {
+    for (const name of names) rows.push(...(await row(name, source, clients)))
+  } finally {
+    await clients.load.stop()
+  }
+  if (isAll && rows.length === names.length) await writeFaults(rows)
+}
+
+async function row(name: string, source: Source, clients: Awaited<ReturnType<typeof newClients>>) {
+  const fault = FAULTS[name]
+  const rows: Row[] = []
+  await check(fault?.what ?? name, async () => {
+    if (!fault) throw new Error(`there is no fault ${name}`)
+    const measured = await measure(fault, clients.journal, source)
+    const found = await checked(measured, clients.journal, clients.owner())
+    rows.push(found)
+    const { requests, failed, failedAgain, longestMs, gapMs } = found
+    const figures = `${requests} requests, ${failed} failed, ${failedAgain} after one retry, longest ${longestMs} ms, writes stood still ${gapMs} ms`
+    if (!found.passed) throw new Error(`${figures}\n${found.problems.join('\n')}`)
+    return figures
+  })
+  return rows
+}
+
+/** All of it takes about twenty minutes; what takes much longer hangs. */
+const LIMIT_MS = 45 * 60_000
+
+/** Leaves nothing behind, whatever is under way. */
+async function leave(why: string) {
+  console.log(`${why}: taking everything away`)
+  await space.remove().catch(() => undefined)
+  process.exit(1)
+}
+
+async function main() {
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void leave(signal))
+  setTimeout(() => void leave(`not done within ${LIMIT_MS / 60_000} minutes`), LIMIT_MS).unref()
+  const [helm] = await Helm.all()
+  if (!helm) throw new Error('helm is not on the PATH')
+  const source = { helm, charts: await packCharts() }
+  try {
+    await faults(source)
+    if (isAll || wanted.includes('restore')) await restoreExercise(source, isAll)
+  } catch (error) {
+    if (!(error instanceof Needed))
+      await check('the drill goes through', () => Promise.reject(error))
+  } finally {
+    await space.remove()
+    await rm(source.charts, { recursive: true, force: true })
+    hangUp()
+    finish()
+  }
+}
+
+await main()

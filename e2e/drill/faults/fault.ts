@@ -1,0 +1,10 @@
+import type { Source } from '../platform.ts'
+
+/** Something that goes wrong, or is done on purpose, while clients go on. */
+export interface Fault {
+  /** What happens, as the table says it. */
+  readonly what: string
+  /** It cuts requests off, which their clients send again, once, with the same key. */
+  readonly cutsOff?: boolean
+  happen(source: Source): Promise<void>
+}
