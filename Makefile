@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help setup up test bench lint format images compose-smoke cluster deploy e2e lint-charts npm
+.PHONY: help setup up test bench lint format images compose-smoke cluster deploy e2e lint-charts drill npm
 
 help: ## List the verbs
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -49,6 +49,9 @@ e2e: setup ## Try the charts on the cluster, from an empty namespace to an empty
 
 lint-charts: setup ## Check the charts by both Helms, the cluster's schemas and rules of their own
 	@$(call on_cluster) npm run --silent charts:test
+
+drill: setup ## Do on a cluster what goes wrong in production, and measure: docs/reliability.md
+	@$(call on_cluster) node_modules/.bin/node e2e/drill.ts
 
 # npm writes this file last, so that an install which was interrupted is done again.
 node_modules/.package-lock.json: package-lock.json | npm
