@@ -29,6 +29,7 @@ export default defineConfig({
       project('local', 'packages/local'),
       // Needs helm: `make lint-charts`.
       project('charts', 'charts'),
+      { extends: true, test: { name: 'drill', root: 'e2e/drill', include: ['*.spec.ts'] } },
       project('auth', 'services/auth', '../../packages/testing/src/global-setup.ts'),
       project(
         'payments',

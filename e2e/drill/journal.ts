@@ -58,6 +58,12 @@ export class Journal {
     return last?.status === wish.expected ? last : undefined
   }
 
+  /** A request that was not even sent, because too many were under way, has failed. */
+  turnAway(wish: Wish) {
+    const none = { at: Date.now(), ms: 0, status: 0, replayed: false, body: 'turned away' }
+    this.entries.push({ wish, tries: [none] })
+  }
+
   /** When the oldest request that is not answered yet was sent. */
   oldestOpen(): number {
     return Math.min(...[...this.open].flat())

@@ -23,7 +23,6 @@ const REMEMBERED = 200
 const CYCLE = ['create', 'read', 'move', 'create', 'read', 'webhook'] as const
 
 export class Load {
-  turnedAway = 0
   private readonly fresh: Payment[] = []
   private readonly pending: Payment[] = []
   private readonly known = new Map<string, Payment>()
@@ -62,7 +61,7 @@ export class Load {
     for (let n = 0; !this.ends; n++) {
       await sleep(Math.max(0, began + (n * 1000) / PER_SECOND - performance.now()))
       const wish = this.next(n)
-      if (this.inFlight >= MOST_IN_FLIGHT) this.turnedAway++
+      if (this.inFlight >= MOST_IN_FLIGHT) this.journal.turnAway(wish)
       else void this.send(wish)
     }
   }
