@@ -32,8 +32,7 @@ export async function checkExternal(
     await Promise.all([startPostgres(namespace, passwords), startRedis(namespace, helm, ground)])
   })
   await needed(`external: ${helm.name} installs auth and payments, each by itself`, async () => {
-    // Auth first: payments is told where it is, and asks it only when somebody comes.
-    for (const service of SERVICES) await install(namespace, helm, ground, service)
+    await Promise.all(SERVICES.map((service) => install(namespace, helm, ground, service)))
   })
   for (const service of SERVICES) {
     await check(`external: helm test ${service}`, () => helm.test(namespace, service))
@@ -78,7 +77,11 @@ async function startPostgres(namespace: Namespace, passwords: Readonly<Record<st
       apiVersion: 'v1',
       kind: 'Secret',
       metadata: { name: 'roles' },
-      stringData: { 'roles.sql': [...roles, ...databases].join('\n'), password: word() },
+      stringData: {
+        'roles.sql': [...roles, ...databases].join('\n'),
+        password: word(),
+        passwd: 'postgres:x:999:999::/var/lib/postgresql:/bin/bash\n',
+      },
     },
     {
       apiVersion: 'v1',
@@ -123,6 +126,8 @@ const POSTGRES = {
       volumeMounts: [
         { name: 'data', mountPath: '/var/lib/postgresql' },
         { name: 'roles', mountPath: '/docker-entrypoint-initdb.d' },
+        // initdb wants a name for whoever runs it, and images differ in whom they know.
+        { name: 'passwd', mountPath: '/etc/passwd', subPath: 'passwd' },
       ],
     },
   ],
@@ -131,6 +136,10 @@ const POSTGRES = {
     {
       name: 'roles',
       secret: { secretName: 'roles', items: [{ key: 'roles.sql', path: 'roles.sql' }] },
+    },
+    {
+      name: 'passwd',
+      secret: { secretName: 'roles', items: [{ key: 'passwd', path: 'passwd' }] },
     },
   ],
 }
