@@ -1,4 +1,4 @@
-import { cpus } from 'node:os'
+import { cpus, loadavg } from 'node:os'
 import { run } from '../cluster.ts'
 import { seconds, table, writeInto } from './page.ts'
 import type { Row } from './row.ts'
@@ -18,7 +18,7 @@ export async function writeFaults(rows: Row[]) {
     seconds(row.steadyAfterMs),
     row.passed ? 'passed' : 'FAILED',
   ])
-  const columns = [...head, 'writes stood still', 'all as before after', '']
+  const columns = [...head, 'writes stood still', 'all as before after', 'verdict']
   await writeInto(PAGE, 'faults', `${await measuredOn()}\n\n${table(columns, cells)}`)
 }
 
@@ -30,5 +30,7 @@ export async function measuredOn(): Promise<string> {
   const version = nodes.items[0]?.status.nodeInfo.kubeletVersion
   const day = new Date().toISOString().slice(0, 10)
   const size = `${nodes.items.length} node(s), ${cpus().length} cores that carry the clients as well`
-  return `Measured ${day} on Kubernetes ${version}, ${size}.`
+  // Over the last five minutes; far above the number of cores it says that others were at work, too.
+  const load = loadavg()[1]?.toFixed(0)
+  return `Measured ${day} on Kubernetes ${version}, ${size}, load average ${load}.`
 }
