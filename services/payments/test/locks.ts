@@ -19,7 +19,7 @@ export async function lockRow({ databaseUrl }: Payments, reference: string) {
 }
 
 /** Resolves when this many statements wait for a lock. */
-export async function untilBlocked(payments: Payments, count: number) {
+export async function untilBlocked(payments: Pick<Payments, 'sql'>, count: number) {
   const waiting = async () => {
     const [row] = await payments.sql<{ n: number }>(
       `SELECT count(*)::int AS n FROM pg_stat_activity

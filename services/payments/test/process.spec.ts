@@ -2,8 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { Agent, request } from 'node:http'
 import { runToEnd, type Service, startService } from '@malipo/local/process'
 import { freshDatabase, query } from '@malipo/testing/database'
+import { Client as Connection } from 'pg'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { newUser, type User } from './auth.js'
+import { untilBlocked } from './locks.js'
 import { environment, migrate } from './payments.js'
 import { wish } from './requests.js'
 import { until } from './until.js'
@@ -119,9 +121,18 @@ describe('migrate', () => {
   it('run by three replicas at once runs each migration once', async () => {
     const url = await freshDatabase('migrated')
     const env = { DATABASE_URL: url }
-    const outputs = await Promise.all(
+    // Nobody gets past the first table until all three are at work.
+    const holder = new Connection({ connectionString: url })
+    await holder.connect()
+    await holder.query('BEGIN')
+    await holder.query('CREATE TABLE payments ()')
+    const running = Promise.all(
       Array.from({ length: 3 }, () => runToEnd({ name: 'payments', script: 'migrate', env })),
     )
+    await untilBlocked({ sql: (text, ...values) => query(url, text, values) }, 3)
+    await holder.query('ROLLBACK')
+    await holder.end()
+    const outputs = await running
     const ran = outputs.map((output) => JSON.parse(output.split('\n').at(-1) ?? '') as object)
     const migrations = ran.flatMap((line) => (line as { migrations: string[] }).migrations)
     expect(migrations).toEqual(['Payments1764000000000'])
