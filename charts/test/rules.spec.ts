@@ -44,14 +44,14 @@ describe.each(CASES)('$chart: $name', ({ chart, name }) => {
     }
   })
 
-  it('keeps every container within Pod Security restricted, on a file system that it can’t write', () => {
+  it('keeps every container within Pod Security restricted, on a file system that only development can write', () => {
     for (const { spec } of podsOf(of(`${chart} ${name}`))) {
       expect(spec.securityContext.runAsNonRoot).toBe(true)
       expect(spec.securityContext.seccompProfile).toEqual({ type: 'RuntimeDefault' })
       for (const container of containersOf(spec)) {
         expect(container.securityContext).toEqual({
           allowPrivilegeEscalation: false,
-          readOnlyRootFilesystem: true,
+          readOnlyRootFilesystem: name !== 'dev',
           capabilities: { drop: ['ALL'] },
         })
         expect(container.resources.requests.memory).toBeDefined()
@@ -103,6 +103,13 @@ describe.each(['auth', 'payments'])('%s', (service) => {
     expect(livenessProbe.httpGet.path).toBe('/health/live')
     expect(startupProbe.httpGet.path).toBe('/health/live')
     expect(readinessProbe.httpGet.path).toBe('/health/ready')
+  })
+
+  it('begins anew with changed files in development, where no probe ends what stands at a breakpoint', () => {
+    const { args, livenessProbe, startupProbe } = container('dev')
+    expect(args).toContain('--watch')
+    expect(livenessProbe ?? startupProbe).toBeUndefined()
+    expect(container('default').args).not.toContain('--watch')
   })
 
   it('never has fewer pods than it should while it rolls', () => {

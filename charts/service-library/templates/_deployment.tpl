@@ -121,6 +121,9 @@ containers:
       {{- range .Values.nodeOptions }}
       - {{ . | quote }}
       {{- end }}
+      {{- if .Values.dev.enabled }}
+      - --watch
+      {{- end }}
       - dist/main.js
     envFrom:
       - configMapRef:
@@ -134,6 +137,7 @@ containers:
     ports:
       - name: http
         containerPort: {{ .Values.service.port }}
+    {{- if not .Values.dev.enabled }}
     startupProbe:
       httpGet: { path: /health/live, port: http }
       periodSeconds: 1
@@ -143,6 +147,7 @@ containers:
       periodSeconds: 10
       timeoutSeconds: 5
       failureThreshold: 3
+    {{- end }}
     readinessProbe:
       httpGet: { path: /health/ready, port: http }
       periodSeconds: 2
@@ -170,7 +175,7 @@ volumes:
 
 {{- define "service.containerSecurity" -}}
 allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
+readOnlyRootFilesystem: {{ not .Values.dev.enabled }}
 capabilities:
   drop: [ALL]
 {{- end }}
