@@ -44,7 +44,7 @@ export async function checkMistakes(platform: Platform): Promise<void> {
   }
 }
 
-const UNDO_WITHIN_S = 30
+const UNDO_WITHIN_S = 20
 
 export async function checkBrokenImage(platform: Platform): Promise<void> {
   const { client, helm, namespace } = platform
