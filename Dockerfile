@@ -14,9 +14,11 @@ COPY services/payments/package.json services/payments/
 FROM manifests AS build
 RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts
 COPY tsconfig.base.json ./
-COPY packages/kit packages/kit
+COPY packages/kit/tsconfig.build.json packages/kit/
+COPY packages/kit/src packages/kit/src
 ARG SERVICE
-COPY services/$SERVICE services/$SERVICE
+COPY services/$SERVICE/tsconfig.build.json services/$SERVICE/
+COPY services/$SERVICE/src services/$SERVICE/src
 # By its path: node_modules/.bin has a `node` of its own, a stub without its install script.
 RUN node node_modules/typescript/bin/tsc -b services/$SERVICE/tsconfig.build.json && \
     find packages/kit/dist services/$SERVICE/dist -type f ! -name '*.js' -delete
@@ -37,6 +39,24 @@ RUN --mount=type=cache,target=/root/.npm \
     mv node_modules package.json /out/ && \
     mv packages/kit/package.json /out/packages/kit/ && \
     mv services/$SERVICE/* /out/services/$SERVICE/
+
+# For `skaffold dev`: what the desk's own compiler wrote, in folders that can be written and with a shell
+# and tar, by which changed files get into the running container. Nothing is compiled here; the sources
+# are for debuggers.
+FROM node:24-bookworm-slim AS dev
+ARG SERVICE
+RUN mkdir -p /nodejs/bin && ln -s "$(command -v node)" /nodejs/bin/node
+WORKDIR /app/services/$SERVICE
+COPY --from=production /out /app
+COPY --chown=65532:65532 packages/kit/src /app/packages/kit/src
+COPY --chown=65532:65532 packages/kit/dist /app/packages/kit/dist
+COPY --chown=65532:65532 services/$SERVICE/src ./src
+COPY --chown=65532:65532 services/$SERVICE/dist ./dist
+# tar writes into the files that are there: Node would not see that one was put in another's place.
+ENV TAR_OPTIONS=--overwrite
+USER 65532:65532
+ENTRYPOINT ["/nodejs/bin/node"]
+CMD ["--watch", "dist/main.js"]
 
 # Distroless: no shell and no package manager, as the user 65532. Nothing is written at run time.
 FROM gcr.io/distroless/nodejs24-debian12:nonroot AS runtime
