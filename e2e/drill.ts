@@ -59,18 +59,21 @@ async function row(name: string, source: Source, clients: Awaited<ReturnType<typ
 const LIMIT_MS = 45 * 60_000
 
 /** Leaves nothing behind, whatever is under way. */
-async function leave(why: string) {
+async function leave(why: string, charts: string) {
   console.log(`${why}: taking everything away`)
   await space.remove().catch(() => undefined)
+  await rm(charts, { recursive: true, force: true })
   process.exit(1)
 }
 
 async function main() {
-  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void leave(signal))
-  setTimeout(() => void leave(`not done within ${LIMIT_MS / 60_000} minutes`), LIMIT_MS).unref()
   const [helm] = await Helm.all()
   if (!helm) throw new Error('helm is not on the PATH')
-  const source = { helm, charts: await packCharts() }
+  const charts = await packCharts()
+  const source = { helm, charts }
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void leave(signal, charts))
+  const late = `not done within ${LIMIT_MS / 60_000} minutes`
+  setTimeout(() => void leave(late, charts), LIMIT_MS).unref()
   try {
     await faults(source)
     if (isAll || wanted.includes('restore')) await restoreExercise(source, isAll)
@@ -79,7 +82,7 @@ async function main() {
       await check('the drill goes through', () => Promise.reject(error))
   } finally {
     await space.remove()
-    await rm(source.charts, { recursive: true, force: true })
+    await rm(charts, { recursive: true, force: true })
     hangUp()
     finish()
   }
