@@ -109,8 +109,9 @@ describe('POST /api/payments', () => {
 })
 
 it('whatever texts metadata has come back as they were', async () => {
+  const refused = /\0|^(__proto__|constructor|prototype)$/
   const text = (maxLength: number) =>
-    fc.string({ unit: 'grapheme', minLength: 1, maxLength }).filter((one) => !one.includes('\0'))
+    fc.string({ unit: 'grapheme', minLength: 1, maxLength }).filter((one) => !refused.test(one))
   const key = fc.oneof(text(20), fc.constantFrom('toString', 'then', 'toJSON', 'length', '0'))
   const metadata = fc.dictionary(key, text(40), { maxKeys: 20 })
   const comesBack = fc.asyncProperty(metadata, async (given) => {
