@@ -40,6 +40,19 @@ RUN --mount=type=cache,target=/root/.npm \
     mv packages/kit/package.json /out/packages/kit/ && \
     mv services/$SERVICE/* /out/services/$SERVICE/
 
+# What the production tree holds, as CycloneDX, for `make release`. npm takes what only development needs for
+# missing, so it reads manifests without it; typeorm's override names a dependency of the root's.
+FROM production AS listed
+ARG SERVICE
+WORKDIR /out
+RUN npm pkg set "dependencies.ioredis=$(npm pkg get devDependencies.ioredis | tr -d '"')" && \
+    npm pkg delete devDependencies && \
+    (cd services/$SERVICE && npm pkg delete devDependencies) && \
+    npm sbom --sbom-format cyclonedx --sbom-type application >/sbom.json
+
+FROM scratch AS sbom
+COPY --from=listed /sbom.json /
+
 # For `skaffold dev`: what the desk's own compiler wrote, in folders that can be written and with a shell
 # and tar, by which changed files get into the running container. Nothing is compiled here; the sources
 # are for debuggers.

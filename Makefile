@@ -25,6 +25,8 @@ lint: setup ## Check style, format and types
 	@npm run --silent lint
 	@npm run --silent format:check
 	@npm run --silent check
+	@if command -v helm >/dev/null; then $(RENDER) --check; \
+	else echo 'left out: whether k8s/ is as the charts say, since helm is not here'; fi
 
 format: setup ## Put every file into the one format
 	@npm run --silent format
@@ -48,7 +50,14 @@ e2e: setup ## Try the charts on the cluster, from an empty namespace to an empty
 	@$(call on_cluster) node_modules/.bin/node e2e/suite.ts
 
 lint-charts: setup ## Check the charts by both Helms, the cluster's schemas and rules of their own
-	@$(call on_cluster) npm run --silent charts:test
+	@$(call on_cluster) $(RENDER) --check; npm run --silent charts:test
+
+render: setup ## Write k8s/ anew from the charts
+	@$(RENDER)
+RENDER := node_modules/.bin/node k8s/render
+
+release: ## Make images, what is in them, charts and checksums: dist/release
+	@k8s/release
 
 drill: setup ## Do on a cluster what goes wrong in production, and measure: docs/reliability.md
 	@$(call on_cluster) node_modules/.bin/node e2e/drill.ts
