@@ -79,7 +79,7 @@ export function signed(
 /** Sends a provider's webhook, signed. */
 export function fromProvider(
   { client }: Pick<Payments, 'client'>,
-  body: { webhookId?: string },
+  body: Record<string, unknown> & { webhookId?: string },
   options: Parameters<typeof signed>[1] = {},
 ): Promise<Answer> {
   const { text, headers } = signed(body, options)
