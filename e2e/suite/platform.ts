@@ -1,6 +1,6 @@
-import { Namespace, run } from '../cluster.ts'
+import { eventually, Namespace, run } from '../cluster.ts'
 import type { Helm, Values } from '../helm.ts'
-import { clientOf } from './http.ts'
+import { bodyOf, clientOf } from './http.ts'
 
 /** A release of the platform in a namespace of its own. */
 
@@ -42,7 +42,10 @@ export class Platform {
     return clientOf(this.host)
   }
 
-  /** Installs or upgrades it; `changes` go over the values that it has otherwise. */
+  /**
+   * Installs or upgrades it, and waits until the edge has learned of it; `changes` go over the values that it
+   * has otherwise.
+   */
   async deploy(changes: Values = {}, flags: readonly string[] = []): Promise<void> {
     const apiServer = { networkPolicy: { apiServer: { cidrs: this.ground.apiServer } } }
     const base = {
@@ -52,7 +55,9 @@ export class Platform {
     }
     const values = [this.own, changes].reduce<Values>(merged, base)
     const chart = `${this.ground.charts}/platform`
-    return this.helm.deploy(this.namespace, RELEASE, chart, { files: [SANDBOX], values, flags })
+    await this.helm.deploy(this.namespace, RELEASE, chart, { files: [SANDBOX], values, flags })
+    const { hosts } = values.edge as { hosts: string[] }
+    for (const host of hosts) await published(host)
   }
 
   /** The running pods of a service, by name. */
@@ -73,6 +78,14 @@ export class Platform {
     const text = await this.namespace.exec(`${RELEASE}-${service}-db-1`, [...as, ...plain])
     return text.split('\n').filter(Boolean)
   }
+}
+
+/** Waits until both services answer under a name: without a token each says 401. */
+async function published(host: string): Promise<void> {
+  const client = clientOf(host)
+  await eventually(`both services as ${host} behind the edge`, async () => {
+    for (const path of ['/api/auth/me', '/api/payments']) bodyOf(await client({ path }), 401)
+  })
 }
 
 export function selectorOf(service: Service | 'redis'): string {
