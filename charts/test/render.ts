@@ -5,6 +5,7 @@ import { run } from '../../e2e/cluster.ts'
 /** Charts as `helm template` renders them, with the values of a case. */
 
 const HERE = new URL('./', import.meta.url).pathname
+const PLATFORM = new URL('../platform', import.meta.url).pathname
 
 /** A set of values: the files that begin with the chart's name, or with `service` for both services. */
 export interface Case {
@@ -13,15 +14,17 @@ export interface Case {
   readonly files: readonly string[]
 }
 
-/** Every file of `cases`, with every chart that it is for. */
+/** Every file of `cases` with every chart that it is for, and the platform as its own files have it. */
 export function allCases(): Case[] {
-  return readdirSync(`${HERE}cases`)
-    .filter((file) => file.endsWith('.yaml'))
-    .flatMap((file) => {
-      const [kind = '', name = ''] = file.replace('.yaml', '').split(/-(.*)/)
-      const charts = kind === 'service' ? ['auth', 'payments'] : [kind]
-      return charts.map((chart) => ({ chart, name, files: [`${HERE}cases/${file}`] }))
-    })
+  const cases = readdirSync(`${HERE}cases`).flatMap((file) => {
+    const [kind = '', name = ''] = file.replace('.yaml', '').split(/-(.*)/)
+    const charts = kind === 'service' ? ['auth', 'payments'] : [kind]
+    return charts.map((chart) => ({ chart, name, files: [`${HERE}cases/${file}`] }))
+  })
+  const whole = readdirSync(PLATFORM)
+    .filter((file) => file.startsWith('values-'))
+    .map((file) => ({ chart: 'platform', name: file, files: [`${PLATFORM}/${file}`] }))
+  return [...cases, ...whole]
 }
 
 // oxlint-disable-next-line typescript/no-explicit-any -- a manifest of any kind, looked into by tests
