@@ -38,9 +38,9 @@ compose-smoke: ## Build the images and walk through a payment on docker compose
 	@e2e/compose-smoke.sh
 
 cluster: ## Start a cluster: that of ../shared/cluster where it is there, or else by kind
-	@if [ -x $(CLUSTER)/up ]; then $(CLUSTER)/up; $(CLUSTER)/images; \
-	else kind get clusters 2>/dev/null | grep -qx malipo || \
-	  kind create cluster --name malipo $(addprefix --config ,$(wildcard k8s/kind.yaml)); fi
+	@if [ -x $(CLUSTER)/up ]; then $(CLUSTER)/up; $(CLUSTER)/images; else \
+	  kind get clusters 2>/dev/null | grep -qx malipo || kind create cluster --config k8s/kind.yaml; \
+	  k8s/operators/install; fi
 
 deploy: ## Install or upgrade the platform on the cluster, with VALUES
 	@$(call on_cluster) charts/deploy $(VALUES)
