@@ -1,5 +1,5 @@
 import { randomInt, randomUUID } from 'node:crypto'
-import { mkdtemp, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -124,5 +124,5 @@ export async function walkThrough(
   const port = EDGE.port || '80'
   await writeFile(join(settings, '.curlrc'), `connect-to = "::${EDGE.hostname}:${port}"\n`)
   const env = { CURL_HOME: settings, AUTH_URL: `http://${where}`, PAYMENTS_URL: `http://${where}` }
-  await run(script, [], { env })
+  await run(script, [], { env }).finally(() => rm(settings, { recursive: true }))
 }
