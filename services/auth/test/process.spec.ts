@@ -70,7 +70,7 @@ describe('the start', () => {
     const client = new Client(service.url)
     try {
       await expect
-        .poll(() => client.get('/health/live').catch(() => undefined), { timeout: 10_000 })
+        .poll(() => client.get('/health/live').catch(() => undefined), { timeout: 30_000 })
         .toMatchObject({ status: 200 })
       const ready = await client.get('/health/ready')
       expect([ready.status, ready.body.detail]).toEqual([503, 'Waiting for the database.'])
@@ -78,7 +78,7 @@ describe('the start', () => {
       await postgres.restart()
       const detail = async () => (await client.get('/health/ready')).body.detail as string
       await expect
-        .poll(detail, { timeout: 10_000 })
+        .poll(detail, { timeout: 30_000 })
         .toBe('Waiting for the migrations of this release.')
       await runToEnd({ name: 'auth', script: 'migrate', env })
       await untilReady(client)
@@ -89,7 +89,7 @@ describe('the start', () => {
       await postgres.stop()
       await rm(folder, { recursive: true, force: true })
     }
-  })
+  }, 90_000)
 
   it('ends with one line for each variable that is wrong', async () => {
     const env = environment({ LOG_LEVEL: 'loud', MODE: 'prod', BCRYPT_COST: '3' })

@@ -19,7 +19,8 @@ async function timed(phone: string): Promise<number> {
   return performance.now() - begin
 }
 
-const median = (times: number[]) => times.toSorted((a, b) => a - b)[times.length >> 1] ?? 0
+/** What else the machine does only ever adds to a time, so the least of several is the truest. */
+const least = (times: number[]) => Math.min(...times)
 
 it('takes the same time to refuse an unknown phone, a wrong password and an old hash', async () => {
   const known = await newUser(auth.client)
@@ -34,10 +35,10 @@ it('takes the same time to refuse an unknown phone, a wrong password and an old 
     times.unknown.push(await timed(newPerson().phone))
     times.old.push(await timed(old.phone))
   }
-  const reference = median(times.known)
+  const reference = least(times.known)
   // Without the dummy it is a tenth, and with the old hash alone an eighth and what is around it.
-  for (const other of [median(times.unknown), median(times.old)]) {
-    expect(other / reference).toBeGreaterThan(0.7)
-    expect(other / reference).toBeLessThan(1.4)
+  for (const other of [least(times.unknown), least(times.old)]) {
+    expect(other / reference).toBeGreaterThan(0.6)
+    expect(other / reference).toBeLessThan(1.6)
   }
 })
