@@ -65,11 +65,11 @@ COPY --chown=65532:65532 packages/kit/src /app/packages/kit/src
 COPY --chown=65532:65532 packages/kit/dist /app/packages/kit/dist
 COPY --chown=65532:65532 services/$SERVICE/src ./src
 COPY --chown=65532:65532 services/$SERVICE/dist ./dist
-# tar writes into the files that are there: Node would not see that one was put in another's place.
+# tar writes into the files that are there: Node loses sight of one in whose place another is put.
 ENV TAR_OPTIONS=--overwrite
 USER 65532:65532
 ENTRYPOINT ["/nodejs/bin/node"]
-CMD ["--watch", "dist/main.js"]
+CMD ["--watch-path=dist", "--watch-path=/app/packages/kit/dist", "dist/main.js"]
 
 # Distroless: no shell and no package manager, as the user 65532. Nothing is written at run time.
 FROM gcr.io/distroless/nodejs24-debian12:nonroot AS runtime

@@ -107,9 +107,9 @@ describe.each(['auth', 'payments'])('%s', (service) => {
 
   it('begins anew with changed files in development, where no probe ends what stands at a breakpoint', () => {
     const { args, livenessProbe, startupProbe } = container('dev')
-    expect(args).toContain('--watch')
+    expect(args).toContain('--watch-path=dist')
     expect(livenessProbe ?? startupProbe).toBeUndefined()
-    expect(container('default').args).not.toContain('--watch')
+    expect(container('default').args).not.toContain('--watch-path=dist')
   })
 
   it('never has fewer pods than it should while it rolls', () => {

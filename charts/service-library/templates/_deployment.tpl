@@ -122,7 +122,9 @@ containers:
       - {{ . | quote }}
       {{- end }}
       {{- if .Values.dev.enabled }}
-      - --watch
+      # By folders: of a program that fell over at once Node knows too little to see that it was mended.
+      - --watch-path=dist
+      - --watch-path=/app/packages/kit/dist
       {{- end }}
       - dist/main.js
     envFrom:
