@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DataSource } from 'typeorm'
-import { dataSourceOptions, type EntitiesAndMigrations } from './database.js'
+import { dataSourceOptions, type EntitiesAndMigrations } from './connection.js'
 import { ConfigurationError, type DatabaseEnv, readMigrationEnv } from './env.js'
 import { grant, type Rights } from './grant.js'
 import { createLogger, type Pino } from './logger.js'

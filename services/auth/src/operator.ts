@@ -1,5 +1,6 @@
 import { setDefaultRegion } from '@malipo/kit/contact'
-import { Database, dataSourceOptions } from '@malipo/kit/database'
+import { dataSourceOptions } from '@malipo/kit/connection'
+import { Database } from '@malipo/kit/database'
 import { createLogger } from '@malipo/kit/logger'
 import { OWN } from './data-source.js'
 import { readOperatorEnv } from './env.js'

@@ -1,5 +1,5 @@
 import { createApp } from '@malipo/kit/bootstrap'
-import { dataSourceOptions } from '@malipo/kit/database'
+import { dataSourceOptions } from '@malipo/kit/connection'
 import { Client } from '@malipo/testing/client'
 import { freshDatabase, query } from '@malipo/testing/database'
 import { DataSource } from 'typeorm'

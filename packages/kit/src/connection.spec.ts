@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { dataSourceOptions } from './database.js'
+import { dataSourceOptions } from './connection.js'
 import type { DatabaseEnv } from './env.js'
 
 describe('the options of a data source', () => {

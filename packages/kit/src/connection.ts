@@ -1,0 +1,79 @@
+import { readFileSync } from 'node:fs'
+import type { Client } from 'pg'
+import type { DataSourceOptions } from 'typeorm'
+import { type DatabaseEnv, secret } from './env.js'
+
+/** How connections to a service's PostgreSQL are made, and what is watched on each. */
+
+export type EntitiesAndMigrations = Pick<DataSourceOptions, 'entities' | 'migrations'>
+
+/** Server-side limit of a statement, and ours on its answer: a commit has none but ours. */
+const STATEMENT_TIMEOUT_MS = 5_000
+export const ANSWER_TIMEOUT_MS = 6_000
+const CONNECT_TIMEOUT_MS = 3_000
+
+/** TypeORM's options for the database that the environment names. */
+export function dataSourceOptions(env: DatabaseEnv, own: EntitiesAndMigrations): DataSourceOptions {
+  return {
+    type: 'postgres',
+    entities: own.entities,
+    migrations: own.migrations,
+    synchronize: false,
+    installExtensions: false,
+    ...(env.DATABASE_URL
+      ? { url: env.DATABASE_URL }
+      : { host: env.DB_HOST, port: env.DB_PORT, username: env.DB_USERNAME, database: env.DB_NAME }),
+    extra: {
+      // Read for each new connection, so that a rotated password needs no restart.
+      ...(env.DATABASE_URL
+        ? {}
+        : { password: () => secret(env.DB_PASSWORD, env.DB_PASSWORD_FILE) }),
+      ...(env.DB_SSL || env.DB_SSL_CA_FILE ? { ssl: tls(env.DB_SSL_CA_FILE) } : {}),
+      max: env.DB_POOL_MAX,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      statement_timeout: STATEMENT_TIMEOUT_MS,
+      query_timeout: ANSWER_TIMEOUT_MS,
+      idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
+      keepAlive: true,
+      onConnect: watch,
+    },
+  }
+}
+
+/** The authority is read for each new connection, as the password is: a renewed one needs no restart. */
+function tls(caFile: string | undefined) {
+  if (!caFile) return { rejectUnauthorized: true }
+  let known = readFileSync(caFile, 'utf8')
+  return {
+    rejectUnauthorized: true,
+    // Asked in the middle of connecting, where an exception would end the process.
+    get ca() {
+      try {
+        known = readFileSync(caFile, 'utf8')
+      } catch {
+        // What was good a moment ago may still be.
+      }
+      return known
+    },
+  }
+}
+
+const uncertain = new WeakSet<object>()
+
+/**
+ * Notes on the connection that a commit's wait for its standby was cut short: PostgreSQL then reports
+ * success with a warning (`SyncRepWaitForLSN` in syncrep.c), and its text depends on the language.
+ */
+function watch(client: Client) {
+  client.on('notice', (notice) => {
+    if (notice.routine === 'SyncRepWaitForLSN') uncertain.add(client)
+  })
+  // A lost connection is told to its query, and then once more by an event. The pool listens to that
+  // only while the connection is idle; an `error` event that nobody listens to ends the process.
+  client.on('error', () => undefined)
+}
+
+/** Whether the commit that this connection just told of may not have reached its standby; asked once. */
+export function wasUncertain(client: object): boolean {
+  return uncertain.delete(client)
+}
