@@ -4,20 +4,26 @@ would. What it asks is the chart's `<chart>.test`.
 */}}
 {{- define "service.testProgram" -}}
 const url = 'http://{{ include "service.fullname" . }}:{{ .Values.service.port }}'
-const call = (address, body, token) => fetch(address, {
-  method: body ? 'POST' : 'GET',
-  headers: { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) },
-  body: body && JSON.stringify(body),
-  signal: AbortSignal.timeout(20_000),
-})
+const call = async (address, body, token) => {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await fetch(address, {
+        method: body ? 'POST' : 'GET',
+        headers: { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) },
+        body: body && JSON.stringify(body),
+        signal: AbortSignal.timeout(20_000),
+      })
+    } catch (error) {
+      // A policy takes a moment to learn of a new pod, and not the same one on the way to each replica:
+      // what is refused until then was never sent.
+      if (error.cause?.code !== 'ECONNREFUSED' || tries === 60) throw error
+      await new Promise((resolve) => setTimeout(resolve, 500))
+    }
+  }
+}
 const expect = (what, { status: found }, status) => {
   console.log(`${what}: ${found}`)
   if (found !== status) process.exit(1)
-}
-// A policy takes a moment to learn of a new pod: until then its calls are refused.
-for (let tries = 0; tries < 60; tries++) {
-  if (await call(`${url}/health/live`).catch(() => undefined)) break
-  await new Promise((resolve) => setTimeout(resolve, 500))
 }
 expect('health', await call(`${url}/health/ready`), 200)
 {{ include (printf "%s.test" .Chart.Name) . }}
