@@ -29,8 +29,8 @@ export default defineConfig({
     projects: [
       project('kit', 'packages/kit'),
       project('local', 'packages/local'),
-      // Needs helm: `make lint-charts`.
-      project('charts', 'charts'),
+      // Needs helm: `make lint-charts` asks for it. A filter on the command line would empty the coverage.
+      ...(process.env.CHARTS ? [project('charts', 'charts')] : []),
       { extends: true, test: { name: 'drill', root: 'e2e/drill', include: ['*.spec.ts'] } },
       project('auth', 'services/auth', '../../packages/testing/src/global-setup.ts'),
       project(
