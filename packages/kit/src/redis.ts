@@ -14,6 +14,14 @@ const CONNECT_TIMEOUT_MS = 2_000
 const COMMAND_TIMEOUT_MS = 250
 const RECONNECT_MS = { step: 50, most: 1_000 }
 
+/** A value that lives for `ttlMs` milliseconds, and what is told when it is set. */
+export interface News {
+  readonly key: string
+  readonly value: string
+  readonly ttlMs: number
+  readonly message: string
+}
+
 export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly client: Client | undefined
   private wasUp = false
@@ -69,6 +77,21 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
   /** Sets a value that lives for `ttlMs` milliseconds. */
   async set(key: string, value: string, ttlMs: number): Promise<'OK' | undefined> {
     return this.attempt((client) => client.set(key, value, 'PX', Math.max(1, Math.floor(ttlMs))))
+  }
+
+  /**
+   * Sets values and tells who listens to `channel` of each, all or none, so that who hears of a value finds
+   * it. Without an answer, which is `undefined`, it may have happened or not.
+   */
+  async setAndPublish(channel: string, news: readonly News[]): Promise<'OK' | undefined> {
+    return this.attempt(async (client) => {
+      const transaction = client.multi()
+      for (const { key, value, ttlMs, message } of news) {
+        transaction.set(key, value, 'PX', Math.max(1, Math.floor(ttlMs))).publish(channel, message)
+      }
+      for (const [error] of (await transaction.exec()) ?? []) if (error) throw error
+      return 'OK' as const
+    })
   }
 
   /** A round trip, for health checks. */
