@@ -11,7 +11,7 @@ import { ConfigurationError, type DatabaseEnv, type HttpEnv } from './env.js'
 import { acceptJsonOnly, BODY_LIMIT_BYTES } from './json-body.js'
 import { LOG } from './kit.module.js'
 import { NestLogger, type Pino } from './logger.js'
-import { measureRequests } from './metrics.js'
+import { measureRequests, tellBuild } from './metrics.js'
 import { type About, serveOpenApi } from './openapi.js'
 import { ProblemFilter } from './problem.filter.js'
 import type { Request } from './request.js'
@@ -81,6 +81,7 @@ export async function createApp<E extends BootEnv>(service: Service<E>, env: E) 
   const log: Pino = app.get(LOG)
   app.useLogger(new NestLogger(log))
   wire(app, log)
+  tellBuild(app.get(Registry), service.about)
   if (env.CORS_ORIGINS.length > 0) allowOrigins(app, env.CORS_ORIGINS)
   serveOpenApi(app, service.about)
   return app

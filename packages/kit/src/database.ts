@@ -3,6 +3,7 @@ import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/comm
 import type { Pool, PoolClient, QueryConfig, QueryResultRow } from 'pg'
 import { DataSource, type DataSourceOptions } from 'typeorm'
 import { ANSWER_TIMEOUT_MS, wasUncertain } from './connection.js'
+import { DatabaseMetrics } from './database-metrics.js'
 import type { Pino } from './logger.js'
 import { HTTP_PROBLEMS, Problem } from './problem.js'
 import { fateOf, type Phase, UncertainCommit } from './retry.js'
@@ -57,6 +58,7 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
     options: DataSourceOptions,
     private readonly waitMs: number,
     private readonly log: Pino,
+    private readonly metrics = new DatabaseMetrics(),
   ) {
     this.source = new DataSource(options)
     this.opened.promise.catch(() => undefined)
@@ -161,7 +163,11 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
         // What an earlier statement of the same try did stands, whatever became of the later one.
         if (fate === 'unknown' || attempt.answered) onUnknown()
         const waitMs = fate === 'again' ? 0 : pauseMs * (0.5 + Math.random() / 2)
-        if (this.state === 'closed' || Date.now() + waitMs >= deadline) throw unavailable(error)
+        if (this.state === 'closed' || Date.now() + waitMs >= deadline) {
+          this.metrics.gaveUp()
+          throw unavailable(error)
+        }
+        this.metrics.retries[fate].inc()
         this.log.debug({ err: error, fate }, 'a statement is tried again')
         await sleep(waitMs)
       }
@@ -174,7 +180,10 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
     attempt: Attempt,
   ): Promise<Row[]> {
     attempt.phase = 'connecting'
+    const asked = performance.now()
     const client = await this.pg.connect()
+    const sent = performance.now()
+    this.metrics.waited((sent - asked) / 1000)
     attempt.phase = 'sent'
     const limitMs = Math.max(1, Math.min(ANSWER_TIMEOUT_MS, attempt.deadline - Date.now()))
     // `query_timeout` works for one query too, but pg's types know it only for a client.
@@ -189,6 +198,7 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
       failed = error
       throw error
     } finally {
+      this.metrics.answered(statement.name, (performance.now() - sent) / 1000)
       release(client, failed)
     }
   }
@@ -200,6 +210,7 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
       await Promise.race([
         this.opened.promise,
         late.then(() => {
+          this.metrics.gaveUp()
           throw unavailable()
         }),
       ])

@@ -3,11 +3,13 @@ import { TerminusModule } from '@nestjs/terminus'
 import { Registry } from 'prom-client'
 import { dataSourceOptions, type EntitiesAndMigrations } from './connection.js'
 import { Database } from './database.js'
+import { DatabaseMetrics } from './database-metrics.js'
 import type { DatabaseEnv, HttpEnv, RedisEnv } from './env.js'
 import { HealthController } from './health.js'
 import { createLogger, type Pino } from './logger.js'
 import { createRegistry, MetricsController } from './metrics.js'
 import { Redis } from './redis.js'
+import { watchRedis } from './redis-metrics.js'
 import { RouteTable } from './route-table.js'
 
 /** The injection token of the service's logger. */
@@ -32,18 +34,24 @@ export class KitModule {
         RouteTable,
         {
           provide: Database,
-          inject: [LOG],
-          useFactory: (log: Pino) =>
-            new Database(
-              dataSourceOptions(env, own),
-              env.DB_WAIT_MS,
-              log.child({ part: 'database' }),
-            ),
+          inject: [LOG, Registry],
+          useFactory: (log: Pino, registry: Registry) => {
+            const metrics = new DatabaseMetrics(registry)
+            const part = log.child({ part: 'database' })
+            const options = dataSourceOptions(env, own)
+            const database = new Database(options, env.DB_WAIT_MS, part, metrics)
+            metrics.watch(database, env.DB_POOL_MAX)
+            return database
+          },
         },
         {
           provide: Redis,
-          inject: [LOG],
-          useFactory: (log: Pino) => new Redis(env, log.child({ part: 'redis' })),
+          inject: [LOG, Registry],
+          useFactory: (log: Pino, registry: Registry) => {
+            const redis = new Redis(env, log.child({ part: 'redis' }))
+            watchRedis(redis, registry)
+            return redis
+          },
         },
       ],
       exports: [LOG, Registry, RouteTable, Database, Redis],

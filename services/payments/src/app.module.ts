@@ -11,10 +11,12 @@ import { TokenCheck } from './caller/token-check.js'
 import { dataSource } from './data-source.js'
 import type { Env } from './env.js'
 import { KeySweeper } from './idempotency/key-sweeper.js'
+import { PaymentMetrics } from './payments/payment-metrics.js'
 import { PaymentsController } from './payments/payments.controller.js'
 import { PaymentsService } from './payments/payments.service.js'
 import { PROVIDER_SECRETS } from './webhooks/webhook.guard.js'
 import { WebhookGuard } from './webhooks/webhook.guard.js'
+import { WebhookMetrics } from './webhooks/webhook-metrics.js'
 import { WebhooksController } from './webhooks/webhooks.controller.js'
 import { WebhooksService } from './webhooks/webhooks.service.js'
 
@@ -41,7 +43,9 @@ export class AppModule {
       controllers: [WebhooksController, PaymentsController],
       providers: [
         PaymentsService,
+        PaymentMetrics,
         WebhooksService,
+        WebhookMetrics,
         KeySweeper,
         CallerGuard,
         WebhookGuard,

@@ -7,6 +7,8 @@ import { type Caller, isOperator } from '../caller/scopes.js'
 import { inUse, type Outcome, replay } from '../idempotency/idempotency.js'
 import type { Keyed } from '../idempotency/keyed.js'
 import { PROBLEMS } from '../problems.js'
+import type { Cause } from './payment-event.entity.js'
+import { PaymentMetrics } from './payment-metrics.js'
 import type { Payment } from './payment.entity.js'
 import { find, insert, madeBy, type Reader } from './payments.store.js'
 import { refusal } from './refusal.js'
@@ -41,7 +43,10 @@ export interface Reply {
 
 @Injectable()
 export class PaymentsService {
-  constructor(@Inject(Database) private readonly database: Database) {}
+  constructor(
+    @Inject(Database) private readonly database: Database,
+    @Inject(PaymentMetrics) private readonly metrics: PaymentMetrics,
+  ) {}
 
   /** @throws Problem 409 or 422 for a key in use or of another request */
   async create(caller: Caller, wish: NewPayment, keyed: Keyed | undefined): Promise<Reply> {
@@ -59,7 +64,7 @@ export class PaymentsService {
       if (!earlier) throw new StillRunning()
       return { payment: earlier, replayed: false }
     })
-    return this.kept(made)
+    return this.kept(made, 'create')
   }
 
   /** @throws Problem 404 */
@@ -96,7 +101,7 @@ export class PaymentsService {
       const answer = verdict.answer === 412 ? 412 : 400
       return { problem: refusal({ ...verdict, answer }), replayed: false }
     })
-    return this.kept(moved)
+    return this.kept(moved, 'status')
   }
 
   /** A payment that is not there for the caller is 404 before its key is looked at. */
@@ -126,7 +131,8 @@ export class PaymentsService {
   }
 
   /** What was found, not made, may be a commit that no standby has yet. */
-  private async kept(outcome: Outcome): Promise<Reply> {
+  private async kept(outcome: Outcome, cause: Cause): Promise<Reply> {
+    this.metrics.became(outcome, cause)
     if (outcome.replayed) await this.database.keep()
     if ('problem' in outcome) throw outcome.problem
     return outcome

@@ -10,6 +10,7 @@ import {
 import { CallerGuard } from '../caller/caller.guard.js'
 import { PROBLEMS } from '../problems.js'
 import { type ProviderSecret, type SignatureHeaders, signer } from './signature.js'
+import { WebhookMetrics } from './webhook-metrics.js'
 
 /** Who sent a webhook: a provider, proved by its signature, or a user, by a token. */
 export type Sender =
@@ -40,6 +41,7 @@ export class WebhookGuard implements CanActivate {
   constructor(
     private readonly callers: CallerGuard,
     @Inject(PROVIDER_SECRETS) private readonly secrets: readonly ProviderSecret[],
+    @Inject(WebhookMetrics) private readonly metrics: WebhookMetrics,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -52,6 +54,7 @@ export class WebhookGuard implements CanActivate {
     const headers = request.headers as unknown as SignatureHeaders
     const name = signer(this.secrets, request.rawBody?.toString('utf8') ?? '', headers)
     if (name === undefined) {
+      this.metrics.outcomes.bad_signature.inc()
       throw new Problem(PROBLEMS.signature, 'No provider’s secret made this signature just now.')
     }
     request.actor = name

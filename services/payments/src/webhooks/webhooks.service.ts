@@ -1,8 +1,8 @@
 import { Database, type Run } from '@malipo/kit/database'
 import { Problem } from '@malipo/kit/problem'
 import { Inject, Injectable } from '@nestjs/common'
-import { Counter, Registry } from 'prom-client'
 import { v7 as uuidv7 } from 'uuid'
+import { PaymentMetrics } from '../payments/payment-metrics.js'
 import type { Payment } from '../payments/payment.entity.js'
 import { noPayment } from '../payments/payments.service.js'
 import { idOf } from '../payments/reference.js'
@@ -10,6 +10,7 @@ import { refusal } from '../payments/refusal.js'
 import { statusesBefore, statusesFarBefore } from '../payments/transitions.js'
 import { PROBLEMS } from '../problems.js'
 import type { Sender } from './webhook.guard.js'
+import { WebhookMetrics } from './webhook-metrics.js'
 import { WebhookDto } from './webhooks.dto.js'
 import { type Arrival, type Arrived, arrive, keepConflict, known } from './webhooks.store.js'
 
@@ -20,19 +21,11 @@ import { type Arrival, type Arrived, arrive, keepConflict, known } from './webho
  */
 @Injectable()
 export class WebhooksService {
-  private readonly arrivals: Counter<'outcome'>
-
   constructor(
     @Inject(Database) private readonly database: Database,
-    @Inject(Registry) registry: Registry,
-  ) {
-    this.arrivals = new Counter({
-      name: 'webhooks_total',
-      help: 'Webhooks by outcome: applied, past, repeat, early, conflict, unknown',
-      labelNames: ['outcome'],
-      registers: [registry],
-    })
-  }
+    @Inject(PaymentMetrics) private readonly metrics: PaymentMetrics,
+    @Inject(WebhookMetrics) private readonly arrivals: WebhookMetrics,
+  ) {}
 
   /**
    * @param webhookId the signed one, or the body's
@@ -42,7 +35,8 @@ export class WebhooksService {
   async receive(sender: Sender, webhookId: string, body: WebhookDto, payload: unknown) {
     const arrival = arrivalOf(sender, webhookId, body, payload)
     const settled = await this.database.write((run) => settle(run, arrival))
-    this.arrivals.inc({ outcome: settled.became })
+    this.arrivals.outcomes[settled.became].inc()
+    if (settled.became === 'applied') this.metrics.moved(settled.payment, 'webhook')
     if (settled.became === 'repeat') await this.database.keep()
     if ('problem' in settled) throw settled.problem
     return settled.payment

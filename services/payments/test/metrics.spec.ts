@@ -1,0 +1,139 @@
+import { Registry } from 'prom-client'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { newUser } from './auth.js'
+import { listening, type Payments, startPayments } from './payments.js'
+import { as, type As, fromProvider, newPayment, news } from './requests.js'
+
+/** What /metrics tells: each figure once for what it counts, and a bounded number of them. */
+
+let payments: Payments
+let user: As
+beforeAll(async () => {
+  payments = await startPayments()
+  user = as(await newUser(), payments)
+})
+afterAll(() => payments.close())
+
+const text = async () => String((await payments.client.get('/metrics')).body)
+const series = async () =>
+  (await text()).split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+
+describe('what happens to payments', () => {
+  it('is counted by status and cause', async () => {
+    const at = (status: string, cause: string) =>
+      payments.metric(`payment_transitions_total{status="${status}",cause="${cause}"}`)
+    const before = await at('SUCCESS', 'webhook')
+    const reference = await newPayment(user, 'PENDING')
+    await fromProvider(payments, news(reference, 'SUCCESS'))
+    expect(await at('INITIATED', 'create')).toBeGreaterThan(0)
+    expect(await at('PENDING', 'status')).toBeGreaterThan(0)
+    expect(await at('SUCCESS', 'webhook')).toBe(before + 1)
+  })
+
+  it('is not counted again when it is told again', async () => {
+    const made = 'payment_transitions_total{status="INITIATED",cause="create"}'
+    const moved = 'payment_transitions_total{status="PENDING",cause="status"}'
+    const key = { 'idempotency-key': 'metrics-1' }
+    const reference = (await user.create({}, key)).body.reference as string
+    await user.move(reference, 'PENDING', { 'idempotency-key': 'metrics-2' })
+    const counted = [await payments.metric(made), await payments.metric(moved)]
+    expect((await user.create({}, key)).headers.get('idempotent-replayed')).toBe('true')
+    await user.move(reference, 'PENDING', { 'idempotency-key': 'metrics-2' })
+    expect([await payments.metric(made), await payments.metric(moved)]).toEqual(counted)
+  })
+
+  it('is timed from the beginning to the end, by whoever ended it', async () => {
+    const line = 'payment_duration_seconds_count{status="FAILED"}'
+    const before = await payments.metric(line)
+    const reference = await newPayment(user, 'PENDING')
+    expect(await payments.metric(line)).toBe(before)
+    await user.move(reference, 'FAILED')
+    expect(await payments.metric(line)).toBe(before + 1)
+  })
+
+  it('is counted when it is refused, by the reason', async () => {
+    const refused = (reason: string) =>
+      payments.metric(`payment_transitions_refused_total{reason="${reason}"}`)
+    const before = [await refused('not_allowed'), await refused('version_changed')]
+    const reference = await newPayment(user)
+    expect((await user.move(reference, 'SUCCESS')).status).toBe(400)
+    expect((await user.move(reference, 'PENDING', { 'if-match': '"7"' })).status).toBe(412)
+    const after = [await refused('not_allowed'), await refused('version_changed')]
+    expect(after).toEqual(before.map((count) => count + 1))
+  })
+
+  it('is counted for webhooks, a false signature too', async () => {
+    const outcome = (name: string) => payments.metric(`webhooks_total{outcome="${name}"}`)
+    const reference = await newPayment(user)
+    const body = news(reference, 'PENDING')
+    const before = await outcome('repeat')
+    await fromProvider(payments, body)
+    await fromProvider(payments, body)
+    await fromProvider(payments, { ...body, status: 'FAILED' })
+    const secret = `whsec_${Buffer.alloc(32, 'other').toString('base64')}`
+    await fromProvider(payments, body, { secret })
+    expect(await outcome('repeat')).toBe(before + 1)
+    expect([await outcome('conflict'), await outcome('bad_signature')]).toEqual([1, 1])
+  })
+})
+
+describe('the process', () => {
+  it('tells its release, its pool, its statements and its Redis', async () => {
+    const told = await text()
+    expect(told).toMatch(/^build_info\{service="payments",version="\d+\.\d+\.\d+",node="v\d+/m)
+    expect(told).toMatch(/^db_pool_connections\{state="idle"\} [1-9]/m)
+    expect(told).toMatch(/^db_pool_connections_max 8$/m)
+    expect(told).toMatch(
+      /^db_statement_duration_seconds_count\{statement="payment_insert"\} [1-9]/m,
+    )
+    expect(told).toMatch(/^db_pool_wait_seconds_count [1-9]/m)
+    expect(told).toMatch(/^db_retries_total\{fate="unknown"\} 0$/m)
+    expect(told).toMatch(/^redis_up 1$/m)
+    expect(told).toMatch(/^nodejs_eventloop_lag_p99_seconds /m)
+    expect(told).toMatch(/^nodejs_gc_duration_seconds_count/m)
+  })
+
+  it('tells nothing of a Redis that is not configured', async () => {
+    const app = await listening({ DATABASE_URL: payments.databaseUrl, REDIS_URL: undefined })
+    expect(app.get(Registry).getSingleMetric('redis_up')).toBeUndefined()
+    await app.close()
+  })
+})
+
+describe('the number of series', () => {
+  it('does not grow with paths, methods, references, currencies or users that clients choose', async () => {
+    const { client } = payments
+    const odd = async (n: number) => {
+      await client.sendUnchecked('GET', `/nowhere/${n}?a=${n}`, {})
+      await client.sendUnchecked('POST', `/api/payments/PAY-${n}/status`, { body: {} })
+      await user.get(`PAY-${n}`)
+      await client.sendUnchecked('PROPFIND', `/api/payments/${n}`, {})
+      await client.sendUnchecked('REPORT', `/nowhere/${n}`, {})
+    }
+    await odd(0)
+    const before = new Set((await series()).map(nameOf))
+    for (let n = 1; n <= 200; n++) await odd(n)
+    const grown = (await series()).map(nameOf).filter((name) => !before.has(name))
+    expect(grown).toEqual([])
+  })
+
+  it('stays under what docs/metrics.md says of a process', async () => {
+    expect((await series()).length).toBeLessThan(2_000)
+  })
+
+  it('has no label with a reference, a phone, an email or a user', async () => {
+    const reference = await newPayment(user, 'PENDING', 'SUCCESS')
+    const [row] = await payments.sql<{ owner: string }>(
+      'SELECT owner_id AS owner FROM payments WHERE reference = $1',
+      reference,
+    )
+    const told = await text()
+    const secrets = [reference, row?.owner ?? '?', '256772123456', 'amina@example.com']
+    for (const secret of secrets) expect(told).not.toContain(secret)
+  })
+})
+
+/** A series without its value. */
+function nameOf(line: string): string {
+  return line.slice(0, line.lastIndexOf(' '))
+}
