@@ -1,18 +1,16 @@
-import { readFileSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common'
-import { Redis as Client, type RedisOptions } from 'ioredis'
-import { type RedisEnv, secret } from './env.js'
+import { type Redis as Client, ReplyError } from 'ioredis'
+import type { RedisEnv } from './env.js'
 import type { Pino } from './logger.js'
+import { connect } from './redis-connection.js'
 
 /**
  * A Redis whose failure is a value: an operation gives `undefined` when it is down, slow or not
  * configured, and never throws or waits for long. What it holds is a copy of what a database knows.
  */
 
-const CONNECT_TIMEOUT_MS = 2_000
-/** A cache that answers later than this is of no use to a request that could have asked its source. */
-const COMMAND_TIMEOUT_MS = 250
-const RECONNECT_MS = { step: 50, most: 1_000 }
+const ASK_AGAIN_MS = 500
 
 /** A value that lives for `ttlMs` milliseconds, and what is told when it is set. */
 export interface News {
@@ -22,19 +20,35 @@ export interface News {
   readonly message: string
 }
 
+/** Values as they were at one moment, and when that was by Redis' own clock, ms since the epoch. */
+export interface Reading {
+  readonly nowMs: number
+  /** In the order of the keys, null for a missing one. */
+  readonly values: readonly (string | null)[]
+}
+
+/** What is announced on a channel, and whether announcements arrive at all just now. */
+export interface Subscription {
+  readonly isLive: boolean
+}
+
 export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly client: Client | undefined
+  private readonly subscribers: Client[] = []
   private wasUp = false
+  private known: string | undefined
 
   constructor(
-    env: RedisEnv,
+    private readonly env: RedisEnv,
     private readonly log: Pino,
   ) {
     this.client = connect(env)
     this.client?.on('ready', () => {
       this.wasUp = true
+      void this.learnDataset()
       log.info('redis is connected')
     })
+    this.client?.on('close', () => (this.known = undefined))
     // ioredis tells every failed attempt to reconnect: one line for the loss is enough.
     this.client?.on('error', (error: Error) => {
       log[this.wasUp ? 'warn' : 'debug']({ err: error }, 'redis is away')
@@ -50,10 +64,13 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
     this.client.connect().catch((error: unknown) => {
       this.log.warn({ err: error }, 'redis is away: nothing is cached until it is back')
     })
+    // It says of itself when it is away: its own connection would only say the same again.
+    for (const subscriber of this.subscribers) subscriber.connect().catch(() => undefined)
   }
 
   onApplicationShutdown() {
     this.client?.disconnect()
+    for (const subscriber of this.subscribers) subscriber.disconnect()
   }
 
   get isConfigured(): boolean {
@@ -69,9 +86,30 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
     return this.client
   }
 
-  /** The values of several keys in one round trip, null for a missing one; undefined without an answer. */
-  async getAll(...keys: string[]): Promise<(string | null)[] | undefined> {
-    return this.attempt((client) => client.mget(...keys))
+  /**
+   * The name of the data that this connection sees: another one after a restart, and another one after
+   * a replica was promoted, for then what was written last may be missing, or older data be back. Where
+   * Redis doesn't say who it is, each connection has a name of its own. Undefined while not known.
+   */
+  get dataset(): string | undefined {
+    return this.known
+  }
+
+  /** Several values in one round trip; undefined without an answer within `limitMs`. */
+  async read(keys: readonly string[], limitMs: number): Promise<Reading | undefined> {
+    const reading = this.attempt(async (client) => {
+      const answers = await client
+        .pipeline()
+        .time()
+        .mget(...keys)
+        .exec()
+      const [[, time] = [], [error, values] = []] = answers ?? []
+      if (error) throw error
+      const [seconds, microseconds] = time as [string, string]
+      const nowMs = Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000)
+      return { nowMs, values: values as (string | null)[] }
+    })
+    return within(reading, limitMs)
   }
 
   /** Sets a value that lives for `ttlMs` milliseconds. */
@@ -94,9 +132,49 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
     })
   }
 
+  /** Sets a value for `ttlMs` milliseconds unless there is one. */
+  async setOnce(key: string, value: string, ttlMs: number): Promise<'OK' | null | undefined> {
+    return this.attempt((client) => client.set(key, value, 'PX', ttlMs, 'NX'))
+  }
+
+  /**
+   * Hears what is published on a channel, over a connection of its own. Announcements may be lost: while
+   * the subscription isn't live, and on a connection that broke without a word. Call it before the app
+   * is started.
+   *
+   * @param onLoss called when it ceases to be live
+   */
+  subscribe(channel: string, onMessage: (text: string) => void, onLoss: () => void): Subscription {
+    const subscription = { isLive: false }
+    const subscriber = connect(this.env)
+    if (!subscriber) return subscription
+    this.subscribers.push(subscriber)
+    subscriber.options.autoResubscribe = false
+    subscriber.on('error', () => undefined)
+    subscriber.on('message', (_, text: string) => onMessage(text))
+    subscriber.on('ready', () => {
+      subscriber.subscribe(channel).then(
+        () => (subscription.isLive = subscriber.status === 'ready'),
+        // A new connection is a new try.
+        () => subscriber.disconnect(true),
+      )
+    })
+    subscriber.on('close', () => {
+      subscription.isLive = false
+      onLoss()
+    })
+    return subscription
+  }
+
   /** A round trip, for health checks. */
   async ping(): Promise<void> {
     await this.client?.ping()
+  }
+
+  private async learnDataset(): Promise<void> {
+    const told = await this.attempt((client) => client.info().catch(refusal))
+    if (told !== undefined) this.known = nameOf(told)
+    else if (this.isUp) setTimeout(() => void this.learnDataset(), ASK_AGAIN_MS).unref()
   }
 
   private async attempt<T>(command: (client: Client) => Promise<T>): Promise<T | undefined> {
@@ -110,38 +188,28 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 }
 
-function connect(env: RedisEnv): Client | undefined {
-  const options: RedisOptions = {
-    lazyConnect: true,
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    commandTimeout: COMMAND_TIMEOUT_MS,
-    // A command that waits for a connection, or is sent a second time, is a late one.
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 0,
-    autoResendUnfulfilledCommands: false,
-    ...(env.REDIS_CA_FILE ? { tls: { ca: readFileSync(env.REDIS_CA_FILE, 'utf8') } } : {}),
-  }
-  const client = create(env, options)
-  if (!client) return undefined
-  client.options.retryStrategy = (tries) => {
-    const password = secret(env.REDIS_PASSWORD, env.REDIS_PASSWORD_FILE)
-    if (password !== undefined) client.options.password = password
-    return Math.min(tries * RECONNECT_MS.step, RECONNECT_MS.most)
-  }
-  return client
+/**
+ * The answer if it comes in time. A busy process finds the timer due before it has read what arrived
+ * meanwhile, so the socket is looked at once more before Redis is called slow.
+ */
+function within<T>(answer: Promise<T>, limitMs: number): Promise<T | undefined> {
+  const { promise, resolve } = Promise.withResolvers<T | undefined>()
+  const timer = setTimeout(() => setImmediate(resolve, undefined), limitMs)
+  void answer.then((value) => {
+    clearTimeout(timer)
+    resolve(value)
+  })
+  return promise
 }
 
-function create(env: RedisEnv, options: RedisOptions): Client | undefined {
-  const password = secret(env.REDIS_PASSWORD, env.REDIS_PASSWORD_FILE)
-  if (password !== undefined) options.password = password
-  if (env.REDIS_SENTINELS.length > 0) {
-    const sentinels = env.REDIS_SENTINELS.map((item) => {
-      const [host, port = '26379'] = item.split(':')
-      return { host, port: Number(port) }
-    })
-    return new Client({ ...options, sentinels, name: env.REDIS_SENTINEL_MASTER })
-  }
-  if (env.REDIS_URL) return new Client(env.REDIS_URL, options)
-  if (env.REDIS_HOST) return new Client({ ...options, host: env.REDIS_HOST, port: env.REDIS_PORT })
-  return undefined
+/** An answer of Redis that is a no, such as to a user without the right to ask, and not an outage. */
+function refusal(error: unknown): string {
+  if (error instanceof ReplyError) return ''
+  throw error
+}
+
+function nameOf(info: string): string {
+  const run = /^run_id:(\w+)/m.exec(info)?.[1]
+  const history = /^master_replid:(\w+)/m.exec(info)?.[1]
+  return run && history ? `${run}:${history}` : randomUUID()
 }

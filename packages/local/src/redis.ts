@@ -9,6 +9,8 @@ import { freePort } from './free-port.js'
 export interface RedisOptions {
   /** Default: a free one. */
   port?: number
+  /** Where `SAVE` writes, and where a start finds what it wrote; default: nowhere that is looked at. */
+  dataDir?: string
   onLine?: (line: string) => void
   onUnexpectedExit?: (exitCode: number) => void
 }
@@ -47,7 +49,7 @@ async function startServer(program: string, port: number, options: RedisOptions)
   const output: string[] = []
   let started = false
   const child = startChild({
-    command: [program, ...flags(port)],
+    command: [program, ...flags(port, options.dataDir)],
     env: { PATH: process.env.PATH },
     lastSignal: 'SIGKILL',
     onLine: (line) => {
@@ -68,11 +70,12 @@ async function startServer(program: string, port: number, options: RedisOptions)
   throw new Error(`${program} did not start on port ${port}:\n${output.join('\n')}`)
 }
 
-function flags(port: number): string[] {
+function flags(port: number, dataDir: string | undefined): string[] {
   const settings: [string, string][] = [
     ['port', String(port)],
     ['bind', '127.0.0.1'],
-    ['dir', tmpdir()],
+    ['dir', dataDir ?? tmpdir()],
+    ['dbfilename', dataDir === undefined ? `none-${port}.rdb` : 'dump.rdb'],
     // Neither a snapshot nor a log: what is kept here is only ever a copy.
     ['save', ''],
     ['appendonly', 'no'],

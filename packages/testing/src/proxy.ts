@@ -5,6 +5,8 @@ export interface Proxy {
   readonly port: number
   /** From now on answers from the server are swallowed, and the client is cut off at the first. */
   loseNextAnswer(): void
+  /** From now on answers from the server come so much later; 0: at once again. */
+  slow(ms: number): void
   /** Cuts every connection; new ones are taken. */
   cut(): void
   close(): Promise<void>
@@ -22,6 +24,7 @@ export async function startProxy(
 ): Promise<Proxy> {
   const pairs = new Set<[Socket, Socket]>()
   let armed = false
+  let delayMs = 0
   const server = createServer((client) => {
     const upstream = connect(targetPort, '127.0.0.1')
     const pair: [Socket, Socket] = [client, upstream]
@@ -41,6 +44,7 @@ export async function startProxy(
     })
     upstream.on('data', (data) => {
       if (losing) end()
+      else if (delayMs > 0) setTimeout(() => client.write(data), delayMs)
       else client.write(data)
     })
     for (const socket of pair) socket.on('close', end).on('error', end)
@@ -55,6 +59,7 @@ export async function startProxy(
   return {
     port: (server.address() as AddressInfo).port,
     loseNextAnswer: () => void (armed = true),
+    slow: (ms) => void (delayMs = ms),
     cut,
     close: async () => {
       cut()

@@ -1,13 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { setDefaultRegion } from '@malipo/kit/contact'
-import { KitModule, LOG } from '@malipo/kit/kit.module'
-import type { Pino } from '@malipo/kit/logger'
-import { Redis } from '@malipo/kit/redis'
+import { KitModule } from '@malipo/kit/kit.module'
 import { type DynamicModule, Module } from '@nestjs/common'
-import { Registry } from 'prom-client'
-import { AuthClient } from './caller/auth-client.js'
-import { CallerGuard } from './caller/caller.guard.js'
-import { TokenCheck } from './caller/token-check.js'
+import { callerProviders } from './caller/caller.providers.js'
+import { ScopedRoutes } from './caller/scoped-routes.js'
 import { dataSource } from './data-source.js'
 import type { Env } from './env.js'
 import { KeySweeper } from './idempotency/key-sweeper.js'
@@ -38,7 +34,7 @@ export class AppModule {
     setDefaultRegion(env.DEFAULT_REGION)
     return {
       module: AppModule,
-      imports: [KitModule.with('payments', env, dataSource)],
+      imports: [KitModule.with('payments', env, dataSource), ScopedRoutes],
       // The webhook's fixed path comes before `:reference`, for the reader; the router doesn't mind.
       controllers: [WebhooksController, PaymentsController],
       providers: [
@@ -47,24 +43,9 @@ export class AppModule {
         WebhooksService,
         WebhookMetrics,
         KeySweeper,
-        CallerGuard,
+        ...callerProviders(env),
         WebhookGuard,
         { provide: PROVIDER_SECRETS, useValue: env.providerSecrets },
-        {
-          provide: AuthClient,
-          useFactory: () => new AuthClient(env.AUTH_SERVICE_URL, env.DB_WAIT_MS),
-        },
-        {
-          provide: TokenCheck,
-          inject: [AuthClient, Redis, LOG, Registry],
-          useFactory: (auth: AuthClient, redis: Redis, log: Pino, registry: Registry) =>
-            new TokenCheck(
-              auth,
-              redis,
-              { ttlMs: env.TOKEN_CACHE_TTL_MS, staleMs: env.TOKEN_CACHE_STALE_MS },
-              { log, registry },
-            ),
-        },
       ],
     }
   }

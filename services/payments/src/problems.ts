@@ -23,5 +23,10 @@ export const PROBLEMS = {
     status: 422,
     title: 'The webhook id belongs to another webhook',
   },
+  tooManyBadTokens: {
+    type: 'too-many-bad-tokens',
+    status: 429,
+    title: 'Too many tokens were not valid',
+  },
   authUnavailable: { type: 'auth-unavailable', status: 503, title: 'Tokens can’t be checked now' },
 } as const satisfies Record<string, Kind>

@@ -1,6 +1,5 @@
 import { Problem } from '@malipo/kit/problem'
 import type { Request } from '@malipo/kit/request'
-import { passedOn } from '@malipo/kit/request-id'
 import {
   applyDecorators,
   type CanActivate,
@@ -9,6 +8,7 @@ import {
   Inject,
   Injectable,
   SetMetadata,
+  type Type,
   UseGuards,
 } from '@nestjs/common'
 import { Reflector } from '@nestjs/core'
@@ -24,10 +24,22 @@ declare module 'fastify' {
 }
 
 const NEEDED = Symbol('the scopes of which a route needs one')
+const BY_SIGNATURE = Symbol('a route for who signed the request')
 
 /** A route for callers whose token has one of these scopes. */
-export function NeedsScope(...scopes: Scope[]) {
+export function NeedsScope(...scopes: readonly [Scope, ...Scope[]]) {
   return applyDecorators(SetMetadata(NEEDED, scopes), UseGuards(CallerGuard))
+}
+
+/** A route that is open to who proves themselves to this guard by signing the request. */
+export function PublicBySignature(guard: Type<CanActivate>) {
+  return applyDecorators(SetMetadata(BY_SIGNATURE, true), UseGuards(guard))
+}
+
+/** Whether a handler says who may call it; one that doesn't would be open to everyone. */
+export function saysWhoMayCall(handler: object): boolean {
+  const needed = Reflect.getMetadata(NEEDED, handler) as readonly Scope[] | undefined
+  return (needed?.length ?? 0) > 0 || Reflect.getMetadata(BY_SIGNATURE, handler) === true
 }
 
 /** The caller, on a route with `NeedsScope`. */
@@ -55,8 +67,9 @@ export class CallerGuard implements CanActivate {
   async admit(request: Request, needed: readonly Scope[]): Promise<Caller> {
     const token = bearerToken(request.headers.authorization)
     if (token === undefined) throw unauthenticated('Send a token: Authorization: Bearer …')
-    const checked = await this.tokens.check(token, passedOn(request.id, request.headers))
+    const checked = await this.tokens.check(token, request)
     if (checked.kind === 'refused') throw unauthenticated('The token is not valid, or is over.')
+    if (checked.kind === 'throttled') throw tooManyBadTokens(checked.retryAfterSeconds)
     if (checked.kind === 'unavailable') throw authUnavailable()
     const { caller } = checked
     request.caller = caller
@@ -77,6 +90,14 @@ function forbidden(needed: readonly Scope[]) {
   return new Problem(PROBLEMS.forbidden, `This needs ${needed.join(' or ')}.`, {
     headers: { 'www-authenticate': `Bearer error="insufficient_scope", scope="${scope}"` },
   })
+}
+
+function tooManyBadTokens(retryAfterSeconds: number) {
+  return new Problem(
+    PROBLEMS.tooManyBadTokens,
+    'Too many tokens from this address were not valid. Wait before the next that is new.',
+    { retryAfterSeconds },
+  )
 }
 
 function authUnavailable() {

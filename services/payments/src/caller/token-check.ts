@@ -1,133 +1,215 @@
-import type { Pino } from '@malipo/kit/logger'
-import type { Redis } from '@malipo/kit/redis'
-import { Counter, type Registry } from 'prom-client'
-import type { AuthClient, Claims } from './auth-client.js'
+import { passedOn } from '@malipo/kit/request-id'
+import type { Request } from '@malipo/kit/request'
+import type { AuthClient, Claims, Validation } from './auth-client.js'
+import type { BadTokens } from './bad-tokens.js'
 import { claimedSession, tokenHash } from './bearer.js'
+import { Breaker } from './breaker.js'
+import { type CacheTimes, type Entry, keptMs } from './entry.js'
+import type { Holder, KnownTokens } from './known-tokens.js'
 import type { Caller } from './scopes.js'
+import type { Sessions } from './sessions.js'
+import type { Look, TokenCache } from './token-cache.js'
+import type { Outcome } from './token-watch.js'
 
 /**
  * Is this token good, and whose is it? Auth knows; its answer is shared by all replicas through Redis.
  *
- * - An answer is used without asking again for `TOKEN_CACHE_TTL_MS`, and never past the token's `exp`.
- * - Of concurrent first uses of one token in this replica, one asks and the others wait for its answer.
- * - Redis down: auth is asked each time. Auth down: an answer older than its TTL is used up to
- *   `TOKEN_CACHE_STALE_MS`, as long as Redis says that its session is not revoked; a token without an
- *   answer is neither good nor bad.
- * - Redis knows a token by its SHA-256 only, and keeps of its claims what is needed here.
+ * 1. Only auth refuses, or its mark that the session is over. Doubt is neither yes nor no: 503.
+ * 2. An answer is fresh for `TOKEN_CACHE_TTL_MS`. Up to `TOKEN_CACHE_STALE_MS` it counts while auth can't
+ *    be asked, as long as Redis says just then that the session isn't revoked. Never in the token's last
+ *    30 s, for clocks differ: then auth is asked each time.
+ * 3. A yes rests on a mark that was looked for after all waiting. An entry is read together with it. A
+ *    yes of auth counts with a look at the mark after it; if Redis can't say, when it took less than a
+ *    second.
+ * 4. What Redis said counts for half a second without it, while announcements of revocations are heard.
+ * 5. Of concurrent uses of one token in this replica one asks, and the others wait for its answer.
+ * 6. A refusal counts for five seconds. An address that earned many is held up (429), but not with
+ *    tokens that are known. Calls to auth are bounded: 503 beyond.
+ * 7. Auth slow or away: known tokens wait for it half a second, and not at all once it was so a few
+ *    times in a row. Others wait as long as auth may wait for its own database, then 503.
+ *
+ * docs/token-check.md tells why.
  */
 export type Checked =
   | { readonly kind: 'caller'; readonly caller: Caller }
   | { readonly kind: 'refused' }
+  | { readonly kind: 'throttled'; readonly retryAfterSeconds: number }
   | { readonly kind: 'unavailable' }
 
-export interface TokenCheckTimes {
-  readonly ttlMs: number
-  readonly staleMs: number
+/** The request that brought a token: what auth is told of it, and where it came from. */
+export type Bearer = Pick<Request, 'id' | 'headers' | 'ip'>
+
+export interface Parts {
+  readonly auth: Pick<AuthClient, 'validate'>
+  readonly cache: Pick<TokenCache, 'look' | 'keep'>
+  readonly sessions: Sessions
+  readonly known: KnownTokens
+  readonly bad: BadTokens
+  readonly times: CacheTimes
 }
 
-/** What Redis keeps under `token:{sha256}`; `at` is when auth said it, ms since the epoch. */
-interface Entry extends Claims {
-  readonly at: number
+interface Asked {
+  readonly token: string
+  readonly hash: string
+  readonly bearer: Bearer
 }
 
-type Source = 'hit' | 'miss' | 'stale' | 'refused' | 'unavailable'
+interface Decision {
+  readonly outcome: Outcome
+  readonly checked: Checked
+}
+
+/** How long a known token waits for auth before its old answer is used. */
+const PATIENCE_MS = 500
+/** A yes that took longer says nothing of now, unless Redis says that nothing came between. */
+const RECENT_MS = 1_000
+const AUTH_BREAKER = { failures: 3, pauseMs: 1_000 }
+
+const REFUSED: Decision = { outcome: 'refused', checked: { kind: 'refused' } }
+const UNAVAILABLE: Decision = { outcome: 'unavailable', checked: { kind: 'unavailable' } }
 
 export class TokenCheck {
-  private readonly running = new Map<string, Promise<Checked>>()
-  private readonly checks: Counter<'outcome'>
+  private readonly running = new Map<string, Promise<Decision>>()
+  private readonly authBreaker = new Breaker(AUTH_BREAKER)
 
   constructor(
-    private readonly auth: Pick<AuthClient, 'validate'>,
-    private readonly redis: Pick<Redis, 'getAll' | 'set'>,
-    private readonly times: TokenCheckTimes,
-    private readonly watch: { readonly log: Pino; readonly registry: Registry },
-  ) {
-    this.checks = new Counter({
-      name: 'token_checks_total',
-      help: 'Token checks by outcome: hit, miss (auth said yes), stale, refused, unavailable',
-      labelNames: ['outcome'],
-      registers: [watch.registry],
-    })
+    private readonly parts: Parts,
+    private readonly counts: Readonly<Record<Outcome, { inc(): void }>>,
+  ) {}
+
+  /** Whether a token is good, and whose it is. */
+  async check(token: string, bearer: Bearer): Promise<Checked> {
+    const hash = tokenHash(token)
+    const warm = this.parts.known.warm(hash)
+    const { outcome, checked } = warm
+      ? accept('hit', warm)
+      : await this.decideOnce({ token, hash, bearer })
+    this.counts[outcome].inc()
+    return checked
   }
 
-  /** `headers` go on to auth: the request's id and trace. */
-  async check(token: string, headers: Record<string, string>): Promise<Checked> {
-    const hash = tokenHash(token)
-    const running = this.running.get(hash)
+  /** Whether auth was slow or away a few times in a row. */
+  get isAuthLeftAlone(): boolean {
+    return this.authBreaker.isOpen
+  }
+
+  private decideOnce(asked: Asked): Promise<Decision> {
+    const running = this.running.get(asked.hash)
     if (running) return running
-    const started = this.look(token, hash, headers).finally(() => this.running.delete(hash))
-    this.running.set(hash, started)
+    const started = this.decide(asked).finally(() => this.running.delete(asked.hash))
+    this.running.set(asked.hash, started)
     return started
   }
 
-  private async look(
-    token: string,
-    hash: string,
-    headers: Record<string, string>,
-  ): Promise<Checked> {
-    const cached = await this.cached(token, hash)
-    const isFresh = cached !== undefined && Date.now() - cached.at < this.times.ttlMs
-    if (isFresh) return this.answer('hit', cached)
-    const validation = await this.auth.validate(token, headers)
-    switch (validation.kind) {
-      case 'refused':
-        return this.answer('refused')
-      case 'valid':
-        // The check is answered without waiting for Redis: who comes next may have to ask again.
-        void this.keep(hash, validation.claims)
-        return this.answer('miss', validation.claims)
-      case 'unavailable':
-        this.watch.log.warn(
-          { why: validation.why, stale: cached !== undefined },
-          'auth can’t be asked',
-        )
-        return cached ? this.answer('stale', cached) : this.answer('unavailable')
+  private async decide(asked: Asked): Promise<Decision> {
+    const { cache, sessions, known, bad } = this.parts
+    const { hash, token, bearer } = asked
+    if (bad.isRefused(hash)) return REFUSED
+    const sid = known.sessionOf(hash) ?? claimedSession(token)
+    if (sid !== undefined && sessions.isOver(sid)) return REFUSED
+    const look = sid === undefined ? undefined : await cache.look(hash, sid)
+    if (sid !== undefined && look) {
+      if (look.revokedAt !== undefined) return this.end(sid, look.revokedAt)
+      const recognised = known.recognise(hash, sid, look)
+      if (recognised?.use === 'fresh') return accept('hit', recognised.holder)
+      if (recognised) return this.askAboutKnown(asked, sid, look)
     }
+    const retryAfterSeconds = await bad.waitSeconds(bearer.ip)
+    if (retryAfterSeconds > 0) {
+      return { outcome: 'throttled', checked: { kind: 'throttled', retryAfterSeconds } }
+    }
+    const askedAt = performance.now()
+    return this.judge(await this.ask(asked), asked, look, askedAt)
   }
 
-  /** What Redis has of a token that is neither over nor revoked nor too old. */
-  private async cached(token: string, hash: string): Promise<Entry | undefined> {
-    const session = claimedSession(token)
-    if (session === undefined) return undefined
-    const [text, revoked] = (await this.redis.getAll(`token:${hash}`, `revoked:${session}`)) ?? []
-    if (typeof text !== 'string' || revoked !== null) return undefined
-    const entry = parseEntry(text)
-    if (!entry || isOver(entry)) return undefined
-    const ageMs = Date.now() - entry.at
-    return ageMs >= 0 && ageMs < this.longestMs ? entry : undefined
+  /** A token whose answer is past its TTL: auth is asked, and the answer used if auth doesn't say. */
+  private async askAboutKnown(asked: Asked, sid: string, look: Look): Promise<Decision> {
+    const askedAt = performance.now()
+    if (!this.authBreaker.admits(askedAt)) return this.useStale(asked.hash, sid, look)
+    const asking = this.ask(asked)
+    const validation = await within(asking, PATIENCE_MS)
+    if (validation && validation.kind !== 'unavailable') {
+      return this.judge(validation, asked, look, askedAt)
+    }
+    if (!validation) {
+      this.authBreaker.failed(performance.now())
+      void asking.then((late) => late.kind === 'valid' && this.keep(asked.hash, late.claims, look))
+    }
+    return this.useStale(asked.hash, sid, await this.parts.cache.look(asked.hash, sid))
   }
 
-  private async keep(hash: string, { sub, sid, scope, exp }: Claims): Promise<void> {
-    const at = Date.now()
-    const entry: Entry = { sub, sid, scope, exp, at }
-    const livesMs = Math.min(this.longestMs, exp * 1000 - at)
-    if (livesMs > 0) await this.redis.set(`token:${hash}`, JSON.stringify(entry), livesMs)
+  private useStale(hash: string, sid: string, look: Look | undefined): Decision {
+    if (!look) return UNAVAILABLE
+    if (look.revokedAt !== undefined) return this.end(sid, look.revokedAt)
+    const recognised = this.parts.known.recognise(hash, sid, look)
+    return recognised ? accept('stale', recognised.holder) : UNAVAILABLE
   }
 
-  private get longestMs(): number {
-    return Math.max(this.times.ttlMs, this.times.staleMs)
+  private async ask({ token, hash, bearer }: Asked): Promise<Validation> {
+    const askedAt = performance.now()
+    const validation = await this.parts.auth.validate(token, passedOn(bearer.id, bearer.headers))
+    const tookMs = performance.now() - askedAt
+    if (validation.kind === 'unavailable' || tookMs > PATIENCE_MS) {
+      this.authBreaker.failed(performance.now())
+    } else this.authBreaker.succeeded()
+    if (validation.kind === 'refused') await this.parts.bad.refuse(hash, bearer.ip)
+    return validation
   }
 
-  private answer(source: Source, claims?: Claims): Checked {
-    this.checks.inc({ outcome: source })
-    if (source === 'unavailable') return { kind: 'unavailable' }
-    if (!claims || isOver(claims)) return { kind: 'refused' }
-    return { kind: 'caller', caller: { id: claims.sub, scopes: new Set(claims.scope.split(' ')) } }
+  /** `before` is what Redis said before auth was asked. */
+  private async judge(
+    validation: Validation,
+    { hash }: Asked,
+    before: Look | undefined,
+    askedAt: number,
+  ): Promise<Decision> {
+    if (validation.kind === 'refused') return REFUSED
+    if (validation.kind === 'unavailable') return UNAVAILABLE
+    const { claims } = validation
+    const { sid } = claims
+    const { cache, known } = this.parts
+    this.keep(hash, claims, before)
+    const after = await cache.look(hash, sid)
+    if (after?.revokedAt !== undefined) return this.end(sid, after.revokedAt)
+    // In one generation no mark gets lost: the session was not revoked while auth was asked.
+    const isSure = after?.generation !== undefined && after.generation === before?.generation
+    if (isSure) {
+      const kept = known.recognise(hash, sid, after)
+      return accept('miss', kept?.holder ?? known.holderOf(claims))
+    }
+    if (performance.now() - askedAt > RECENT_MS) return UNAVAILABLE
+    return accept('miss', known.holderOf(claims))
+  }
+
+  /** Keeps what auth said as of `before`: with its time, and of its generation. */
+  private keep(hash: string, { sub, sid, scope, exp }: Claims, before: Look | undefined): void {
+    const livesMs = keptMs(exp, Date.now(), this.parts.times)
+    if (before?.generation === undefined || livesMs <= 0) return
+    const { nowMs: at, generation } = before
+    const entry: Entry = { sub, sid, scope, exp, at, generation }
+    this.parts.cache.keep(hash, JSON.stringify(entry), livesMs)
+  }
+
+  private end(sid: string, at: number): Decision {
+    this.parts.sessions.end(sid, at)
+    return REFUSED
   }
 }
 
-/** Redis is shared: what another release wrote there is a miss, not a fault. */
-function parseEntry(text: string): Entry | undefined {
+/** An announcement may have come while Redis or auth was waited for: it is the last to be asked. */
+function accept(outcome: Outcome, { session, caller }: Holder): Decision {
+  if (session.overAt !== undefined) return REFUSED
+  session.acceptedAt = Date.now()
+  return { outcome, checked: { kind: 'caller', caller } }
+}
+
+/** The value if it comes in time. */
+async function within<T>(value: Promise<T>, limitMs: number): Promise<T | undefined> {
+  const { promise: late, resolve } = Promise.withResolvers<undefined>()
+  const timer = setTimeout(() => resolve(undefined), limitMs)
   try {
-    const entry = JSON.parse(text) as Partial<Entry>
-    const texts = [entry.sub, entry.sid, entry.scope].every((claim) => typeof claim === 'string')
-    const numbers = [entry.exp, entry.at].every((time) => typeof time === 'number')
-    return texts && numbers ? (entry as Entry) : undefined
-  } catch {
-    return undefined
+    return await Promise.race([value, late])
+  } finally {
+    clearTimeout(timer)
   }
-}
-
-function isOver(claims: Claims): boolean {
-  return claims.exp * 1000 <= Date.now()
 }

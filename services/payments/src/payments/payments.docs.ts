@@ -23,7 +23,7 @@ import {
 
 const { validation, malformed, tooLarge, mediaType, unavailable } = HTTP_PROBLEMS
 
-const TOKEN_PROBLEMS = [PROBLEMS.unauthenticated, PROBLEMS.forbidden]
+const TOKEN_PROBLEMS = [PROBLEMS.unauthenticated, PROBLEMS.forbidden, PROBLEMS.tooManyBadTokens]
 const DOWN = [unavailable, PROBLEMS.authUnavailable]
 const BODY_PROBLEMS = [validation, malformed, tooLarge, mediaType]
 

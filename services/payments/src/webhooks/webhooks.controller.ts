@@ -1,8 +1,9 @@
 import type { Request } from '@malipo/kit/request'
 import { invalid } from '@malipo/kit/validation'
-import { Body, Controller, HttpCode, Post, Req, Res, UseGuards } from '@nestjs/common'
+import { Body, Controller, HttpCode, Post, Req, Res } from '@nestjs/common'
 import { ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
+import { PublicBySignature } from '../caller/caller.guard.js'
 import { etagOf } from '../payments/etag.js'
 import { paymentView } from '../payments/payment.view.js'
 import { type Sender, WebhookGuard, WhoSent } from './webhook.guard.js'
@@ -18,7 +19,7 @@ export class WebhooksController {
 
   @Post('provider')
   @HttpCode(200)
-  @UseGuards(WebhookGuard)
+  @PublicBySignature(WebhookGuard)
   @DocsOfWebhook()
   async receive(
     @WhoSent() sender: Sender,

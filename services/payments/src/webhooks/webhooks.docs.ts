@@ -38,6 +38,7 @@ export const DocsOfWebhook = () =>
       PROBLEMS.unauthenticated,
       PROBLEMS.signature,
       PROBLEMS.forbidden,
+      PROBLEMS.tooManyBadTokens,
       PROBLEMS.noPayment,
       tooLarge,
       mediaType,

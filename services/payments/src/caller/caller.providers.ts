@@ -1,0 +1,77 @@
+import { LOG } from '@malipo/kit/kit.module'
+import type { Pino } from '@malipo/kit/logger'
+import { Redis } from '@malipo/kit/redis'
+import type { Provider } from '@nestjs/common'
+import { Registry } from 'prom-client'
+import type { Env } from '../env.js'
+import { AuthClient } from './auth-client.js'
+import { BadTokens } from './bad-tokens.js'
+import { CallerGuard } from './caller.guard.js'
+import { KnownTokens } from './known-tokens.js'
+import { parseAnnouncement, Sessions } from './sessions.js'
+import { TokenCache } from './token-cache.js'
+import { TokenCheck } from './token-check.js'
+import { watchTokens } from './token-watch.js'
+
+/** The channel on which auth announces that a session is over. */
+const CHANNEL = 'revoked'
+
+/** What is needed to know who is calling. */
+export function callerProviders(env: Env): Provider[] {
+  return [
+    CallerGuard,
+    {
+      provide: AuthClient,
+      inject: [Registry],
+      useFactory: (registry: Registry) =>
+        new AuthClient(env.AUTH_SERVICE_URL, env.DB_WAIT_MS, registry),
+    },
+    {
+      provide: TokenCheck,
+      inject: [AuthClient, Redis, LOG, Registry],
+      useFactory: (auth: AuthClient, redis: Redis, log: Pino, registry: Registry) =>
+        tokenCheck(env, { auth, redis, log, registry }),
+    },
+  ]
+}
+
+interface Surroundings {
+  readonly auth: Pick<AuthClient, 'validate'>
+  readonly redis: Redis
+  readonly log: Pino
+  readonly registry: Registry
+}
+
+/** The token check with all that it remembers, hearing auth's announcements. */
+export function tokenCheck(
+  env: Pick<Env, 'TOKEN_CACHE_TTL_MS' | 'TOKEN_CACHE_STALE_MS'>,
+  { auth, redis, log, registry }: Surroundings,
+): TokenCheck {
+  const times = { ttlMs: env.TOKEN_CACHE_TTL_MS, staleMs: env.TOKEN_CACHE_STALE_MS }
+  const sessions = new Sessions()
+  const cache = new TokenCache(redis, log.child({ part: 'token-cache' }))
+  const announcements = redis.subscribe(
+    CHANNEL,
+    (text) => {
+      const announced = parseAnnouncement(text)
+      if (announced) sessions.end(announced.sid, announced.at)
+      else known.cool()
+    },
+    () => known.cool(),
+  )
+  const known = new KnownTokens(sessions, announcements, times)
+  const bad = new BadTokens()
+  const counts = watchTokens(registry, {
+    get isRedisLeftAlone() {
+      return cache.isLeftAlone
+    },
+    get isAuthLeftAlone() {
+      return check.isAuthLeftAlone
+    },
+    get longestStalenessSeconds() {
+      return sessions.longestStalenessSeconds
+    },
+  })
+  const check = new TokenCheck({ auth, cache, sessions, known, bad, times }, counts)
+  return check
+}

@@ -1,0 +1,125 @@
+import { randomUUID } from 'node:crypto'
+import type { Pino } from '@malipo/kit/logger'
+import type { Redis } from '@malipo/kit/redis'
+import { Breaker } from './breaker.js'
+import { type Entry, parseEntry } from './entry.js'
+
+/**
+ * What the replicas share through Redis: entries of tokens (`token:{sha256}`), and auth's marks of
+ * sessions that are over (`revoked:{sid}`, ms since the epoch).
+ *
+ * - A mark and an entry are read together, and everything that is looked for in one turn of the event
+ *   loop, in one round trip. So it doesn't matter when an entry is written: an entry of before the
+ *   logout that arrives after it is read together with the mark, which lives longer than any entry.
+ * - An entry counts only in its generation: a random text under a key that carries the dataset's name.
+ *   A Redis that lost its data has lost the generation; one that came back with old data, or a promoted
+ *   replica, has another name. Either way what was cached before is a miss, since marks may be missing.
+ *   No clock takes part in this.
+ * - Redis slow or down is a value: `undefined`, at once when it was so a few times in a row.
+ */
+export interface Look {
+  /** Redis' clock, ms since the epoch. */
+  readonly nowMs: number
+  /** `performance.now()` before Redis was asked: what it says holds for that time. */
+  readonly sentAt: number
+  /** Undefined when there was none until now: nothing can be kept by this look. */
+  readonly generation: string | undefined
+  /** The entry's text, to be parsed unless it is known already. */
+  readonly text: string | null
+  /** When the session was ended, by auth's clock; undefined when it was not. */
+  readonly revokedAt: number | undefined
+}
+
+interface Waiting {
+  readonly hash: string
+  readonly sid: string
+  readonly resolve: (look: Look | undefined) => void
+}
+
+/** A cache that answers later than this is of no use to a request that could have asked auth. */
+const SLOW_MS = 50
+const BREAKER = { failures: 3, pauseMs: 1_000 }
+/** A command of 128 keys takes Redis some 50 µs. */
+const MOST_IN_ONE = 64
+/** Longer than any entry; a generation that ends is a cache that is empty once. */
+const GENERATION_MS = 7 * 24 * 3600 * 1000
+
+export class TokenCache {
+  private waiting: Waiting[] = []
+  private readonly breaker = new Breaker(BREAKER)
+
+  constructor(
+    private readonly redis: Pick<Redis, 'dataset' | 'read' | 'set' | 'setOnce'>,
+    private readonly log: Pino,
+  ) {}
+
+  /** Whether Redis is away, or was slow a few times in a row. */
+  get isLeftAlone(): boolean {
+    return this.breaker.isOpen || this.redis.dataset === undefined
+  }
+
+  /** What Redis has of a token and its session; undefined when it can't say within 50 ms. */
+  look(hash: string, sid: string): Promise<Look | undefined> {
+    const { promise, resolve } = Promise.withResolvers<Look | undefined>()
+    if (this.waiting.push({ hash, sid, resolve }) === 1) setImmediate(() => this.lookForAll())
+    return promise
+  }
+
+  /** Keeps an entry for `livesMs`, without a word on whether Redis took it. */
+  keep(hash: string, text: string, livesMs: number): void {
+    if (!this.breaker.isOpen) void this.redis.set(`token:${hash}`, text, livesMs)
+  }
+
+  private lookForAll(): void {
+    const all = this.waiting
+    this.waiting = []
+    for (let i = 0; i < all.length; i += MOST_IN_ONE) {
+      void this.lookFor(all.slice(i, i + MOST_IN_ONE))
+    }
+  }
+
+  private async lookFor(some: readonly Waiting[]): Promise<void> {
+    const sentAt = performance.now()
+    const values = await this.read(some, sentAt)
+    some.forEach(({ resolve }, i) => {
+      if (!values) return resolve(undefined)
+      const { nowMs, generation, pairs } = values
+      const [text = null, mark = null] = pairs.slice(2 * i, 2 * i + 2)
+      resolve({ nowMs, sentAt, generation, text, revokedAt: timeOf(mark) })
+    })
+  }
+
+  private async read(some: readonly Waiting[], sentAt: number) {
+    const { dataset } = this.redis
+    if (dataset === undefined || !this.breaker.admits(sentAt)) return undefined
+    const named = `token-generation:${dataset}`
+    const keys = some.flatMap(({ hash, sid }) => [`token:${hash}`, `revoked:${sid}`])
+    const reading = await this.redis.read([named, ...keys], SLOW_MS)
+    this.judge(reading !== undefined)
+    if (!reading) return undefined
+    const [generation, ...pairs] = reading.values
+    if (generation == null) void this.redis.setOnce(named, randomUUID(), GENERATION_MS)
+    return { nowMs: reading.nowMs, generation: generation ?? undefined, pairs }
+  }
+
+  private judge(answered: boolean): void {
+    const wasOpen = this.breaker.isOpen
+    if (answered) this.breaker.succeeded()
+    else this.breaker.failed(performance.now())
+    if (wasOpen === this.breaker.isOpen) return
+    if (wasOpen) this.log.info('redis answers in time again')
+    else this.log.warn('redis is slow or away: auth is asked about each token')
+  }
+}
+
+/** An entry, unless it is of another generation or of another session than the one looked for. */
+export function entryOf({ text, generation }: Look, sid: string): Entry | undefined {
+  const entry = text === null ? undefined : parseEntry(text)
+  return entry?.generation === generation && entry?.sid === sid ? entry : undefined
+}
+
+/** A mark is one whatever it says: 0 stands for a time that can't be read. */
+function timeOf(mark: string | null): number | undefined {
+  if (mark === null) return undefined
+  return /^\d{1,15}$/.test(mark) ? Number(mark) : 0
+}
