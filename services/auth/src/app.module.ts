@@ -7,6 +7,13 @@ import { type AuthEnv, ENV } from './env.js'
 import { Hashing } from './sessions/hashing.js'
 import { PasswordCheck } from './sessions/password-check.js'
 import { SessionsController } from './sessions/sessions.controller.js'
+import { Endings } from './sessions/endings.service.js'
+import { PasswordChange } from './sessions/password-change.service.js'
+import { PasswordController } from './sessions/password.controller.js'
+import { Refresh } from './sessions/refresh.service.js'
+import { Revocations } from './revocations/revocations.js'
+import { Teller } from './revocations/teller.js'
+import { Meters } from './audit/meters.js'
 import { Sessions } from './sessions/sessions.service.js'
 import { Throttle } from './sessions/throttle.js'
 import { TokenCheck } from './tokens/token-check.js'
@@ -30,11 +37,17 @@ export class AppModule {
     return {
       module: AppModule,
       imports: [KitModule.with('auth', env, OWN), JwtModule.register(jwtOptions(env))],
-      controllers: [UsersController, SessionsController, TokensController],
+      controllers: [UsersController, SessionsController, PasswordController, TokensController],
       providers: [
         { provide: ENV, useValue: env },
         Users,
         Sessions,
+        Refresh,
+        Endings,
+        PasswordChange,
+        Revocations,
+        Teller,
+        Meters,
         PasswordCheck,
         Hashing,
         Throttle,

@@ -28,6 +28,10 @@ export const specs = {
     default: 900,
     desc: 'How long an access token lives, in seconds',
   }),
+  SESSION_EXPIRES_IN: integer({ min: 60, max: 31_536_000 })({
+    default: 2_592_000,
+    desc: 'How long a session lives without being refreshed, in seconds',
+  }),
   BCRYPT_COST: integer({ min: 4, max: 15 })({
     default: 12,
     desc: 'Cost of a password’s hash: one more is twice the work; at least 10 in `live`',

@@ -11,5 +11,16 @@ export const PROBLEMS = {
   },
   tokenMissing: { type: 'token-missing', status: 401, title: 'A bearer token is needed' },
   tokenNotValid: { type: 'token-not-valid', status: 401, title: 'The token is not valid' },
+  refreshTokenNotValid: {
+    type: 'refresh-token-not-valid',
+    status: 401,
+    title: 'The refresh token is not valid',
+  },
+  sessionNotFound: { type: 'session-not-found', status: 404, title: 'There is no such session' },
   tooManyAttempts: { type: 'too-many-attempts', status: 429, title: 'Too many attempts' },
+  revocationUntold: {
+    type: 'revocation-untold',
+    status: 503,
+    title: 'The session is over, but not everyone has been told',
+  },
 } as const satisfies Record<string, Kind>

@@ -87,3 +87,35 @@ export async function login(client: Client, { phone, password }: Person) {
   expect(status).toBe(200)
   return body as { access_token: string; refresh_token: string; expires_in: number }
 }
+
+/** A user who has just logged in, and the claims of their token. */
+export async function newSession(client: Client) {
+  const user = await newUser(client)
+  return { user, ...(await openSession(client, user)) }
+}
+
+/** One more session of a user. */
+export async function openSession(client: Client, user: Person) {
+  const { access_token: token, refresh_token: refreshToken } = await login(client, user)
+  return { token, refreshToken, ...claimsOf(token) }
+}
+
+/** What a token says, without a look at its signature. */
+export function claimsOf(token: string) {
+  const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as {
+    sub: string
+    sid: string
+    jti: string
+    scope: string
+    iat: number
+    exp: number
+  }
+  return claims
+}
+
+/** Whether auth says that a token counts. */
+export async function isValid(client: Client, token: string): Promise<boolean> {
+  const { status, body } = await client.get('/api/auth/validate', { token })
+  expect(status).toBe(200)
+  return body.valid as boolean
+}

@@ -51,7 +51,7 @@ describe('bad input changes nothing and is told as a problem', () => {
     ['plain text', 415, json({}), { 'content-type': 'text/plain' }],
   ])('%s: %i', async (_, status, body, headers) => {
     const before = await counted()
-    for (const path of ['/api/auth/register', '/api/auth/login']) {
+    for (const path of ['/api/auth/register', '/api/auth/login', '/api/auth/refresh']) {
       const answer = await auth.client.post(path, body, headers && { headers })
       expect(answer.status).toBe(status)
       expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/)
@@ -72,6 +72,10 @@ describe('bad input changes nothing and is told as a problem', () => {
     ['GET', '/api/auth/login', 405, 'POST'],
     ['POST', '/api/auth/validate', 405, 'GET, HEAD'],
     ['DELETE', '/api/auth/me', 405, 'GET, HEAD'],
+    ['GET', '/api/auth/refresh', 405, 'POST'],
+    ['GET', '/api/auth/logout', 405, 'POST'],
+    ['POST', '/api/auth/sessions', 405, 'GET, HEAD'],
+    ['GET', '/api/auth/sessions/1', 405, 'DELETE'],
   ])('%s %s: %i', async (method, path, status, allow) => {
     const answer = await auth.client.send(method, path)
     expect([answer.status, answer.body.status]).toEqual([status, status])
@@ -136,6 +140,11 @@ describe('the documentation', () => {
       '/api/auth/login': ['200', '400', '401', '413', '415', '429', '503'],
       '/api/auth/validate': ['200', '401', '503'],
       '/api/auth/me': ['200', '401', '503'],
+      '/api/auth/refresh': ['200', '400', '401', '413', '415', '429', '503'],
+      '/api/auth/logout': ['204', '401', '503'],
+      '/api/auth/sessions': ['200', '401', '503'],
+      '/api/auth/sessions/{id}': ['204', '401', '404', '503'],
+      '/api/auth/password': ['204', '400', '401', '413', '415', '429', '503'],
     })
     expect((await auth.client.get('/docs')).status).toBe(200)
   })

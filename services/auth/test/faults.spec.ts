@@ -112,7 +112,7 @@ describe('PostgreSQL', () => {
 
   it.each([
     ['insert-user', 'a registration'],
-    ['insert-session', 'a login'],
+    ['open-session', 'a login'],
   ])('cut off between the commit of %s and its answer: done exactly once', async (statement) => {
     let lost = 0
     const proxy = await startProxy(postgres.port, (data) => {
@@ -131,7 +131,7 @@ describe('PostgreSQL', () => {
       if (statement === 'insert-user') proxy.loseNextAnswer()
       const { status } = await auth.client.post('/api/auth/register', person)
       expect(status).toBe(201)
-      if (statement === 'insert-session') proxy.loseNextAnswer()
+      if (statement === 'open-session') proxy.loseNextAnswer()
       const { access_token: token } = await login(auth.client, person)
       expect(lost).toBe(1)
       expect((await auth.client.get('/api/auth/validate', { token })).body.valid).toBe(true)

@@ -28,7 +28,7 @@ describe('POST /api/auth/login', () => {
       access_token: expect.stringMatching(/^eyJ[\w-]+\.[\w-]+\.[\w-]+$/),
       token_type: 'Bearer',
       expires_in: 900,
-      refresh_token: expect.stringMatching(/^[\w-]{43}$/),
+      refresh_token: expect.stringMatching(/^[\w-]{86}$/),
     })
     expect(headers.get('cache-control')).toBe('no-store')
     const sessions = await auth.sql<object>('SELECT * FROM sessions WHERE user_id = $1', user.id)

@@ -21,8 +21,17 @@ INSERT INTO users (id, phone, email, password_hash, scopes) VALUES
    '{payments:read,payments:write,payments:admin}');
 INSERT INTO sessions (id, user_id, refresh_token_hash, expires_at) VALUES
   ('019aa0a1-0000-7000-8000-000000000001', '019aa0a0-0000-7000-8000-000000000001',
-   sha256('a refresh token of the last release'), now() + interval '30 days');
+   sha256('a refresh token of the last release'), now() + interval '30 days'),
+  ('019aa0a1-0000-7000-8000-000000000002', '019aa0a0-0000-7000-8000-000000000001',
+   sha256('Jm1hVvTVrfmmI0yEXTUbnRlBlcwGTuXYvPjqWOv6JrE'), now() + interval '30 days');
 `
+const REFRESH_TOKEN = 'Jm1hVvTVrfmmI0yEXTUbnRlBlcwGTuXYvPjqWOv6JrE'
+
+/** The statement by which 0.1.0 opens a session. */
+const LAST_INSERT_SESSION = `
+    INSERT INTO sessions (id, user_id, refresh_token_hash, created_at, expires_at)
+    VALUES ($1, $2, sha256('one more'), now(), now() + make_interval(secs => 2592000))
+    ON CONFLICT ON CONSTRAINT sessions_pkey DO NOTHING`
 const PASSWORD = 'words of the first release'
 
 let auth: Auth
@@ -45,6 +54,28 @@ it.each([
   const { access_token: token } = await login(auth.client, { phone, password: PASSWORD, email: '' })
   const { body } = await auth.client.get('/api/auth/validate', { token })
   expect(body).toMatchObject({ valid: true, payload: { phone, scope } })
+})
+
+it('refreshes a session that the last release opened', async () => {
+  const refresh = (token: string) => auth.client.post('/api/auth/refresh', { refresh_token: token })
+  const { status, body } = await refresh(REFRESH_TOKEN)
+  expect(status).toBe(200)
+  const token = body.access_token as string
+  expect((await auth.client.get('/api/auth/validate', { token })).body.valid).toBe(true)
+  expect((await refresh(body.refresh_token as string)).status).toBe(200)
+  expect((await refresh(REFRESH_TOKEN)).status).toBe(401)
+  expect((await auth.client.get('/api/auth/validate', { token })).body.valid).toBe(false)
+})
+
+it('takes what the last release goes on to write beside this one', async () => {
+  const id = '019aa0a1-0000-7000-8000-000000000009'
+  await auth.sql(LAST_INSERT_SESSION, id, '019aa0a0-0000-7000-8000-000000000002')
+  const phone = '+256772123457'
+  const { access_token: token } = await login(auth.client, { phone, password: PASSWORD, email: '' })
+  const { body } = await auth.client.get('/api/auth/sessions', { token })
+  expect(body.data).toContainEqual(expect.objectContaining({ id, userAgent: null, address: null }))
+  const ended = await auth.client.send('DELETE', `/api/auth/sessions/${id}`, { token })
+  expect(ended.status).toBe(204)
 })
 
 it('keeps the sessions that were open', async () => {

@@ -8,6 +8,9 @@ import { defaultScopes, effectiveScopes } from '../users/scopes.js'
 import { grantScopes, insertUser } from '../users/users.store.js'
 import { type Order, OrderError } from './order.js'
 
+/** What the audit trail has for a user agent. */
+const COMMAND = 'operator command'
+
 export interface Means {
   database: Database
   env: AuthEnv
@@ -48,7 +51,8 @@ async function make(means: Means, order: Order): Promise<string | undefined> {
   }
   const passwordHash = await new Hashing(env).hash(await acceptable(means.password))
   const scopes = effectiveScopes([...defaultScopes(env.MODE), ...order.granted], env.MODE)
-  const user = { id: uuidV7(), phone, email, passwordHash, scopes }
+  const origin = { address: null, userAgent: COMMAND }
+  const user = { id: uuidV7(), phone, email, passwordHash, scopes, origin }
   try {
     await database.write((run) => insertUser(run, user))
   } catch (error) {

@@ -2,9 +2,18 @@ import { Database } from '@malipo/kit/database'
 import { LOG } from '@malipo/kit/kit.module'
 import type { Pino } from '@malipo/kit/logger'
 import { Inject, Injectable } from '@nestjs/common'
+import { v7 as uuidV7 } from 'uuid'
+import { noteLoginFailure } from '../audit/audit.store.js'
 import { type Credentials, credentialsOf, replaceHash } from '../users/users.store.js'
 import { Hashing } from './hashing.js'
-import { type Attempt, Throttle } from './throttle.js'
+import type { Origin } from './origin.js'
+import { Throttle } from './throttle.js'
+
+/** Whose password is tried, and from where. */
+export interface Attempt {
+  phone: string
+  origin: Origin
+}
 
 /**
  * Whether a phone and a password belong together. A no is the same and takes the same time for a phone
@@ -37,7 +46,10 @@ export class PasswordCheck {
     try {
       const user = await this.database.read((run) => credentialsOf(run, attempt.phone))
       const matches = await this.hashing.matches(password, user?.passwordHash)
-      return matches ? user : undefined
+      if (matches) return user
+      const failure = { id: uuidV7(), userId: user?.id ?? null, origin: attempt.origin }
+      await this.database.write((run) => noteLoginFailure(run, failure))
+      return undefined
     } catch (error) {
       await this.throttle.unjudged(attempt)
       throw error

@@ -1,11 +1,45 @@
-import { expect, it } from 'vitest'
-import { newRefreshToken, refreshTokenHash } from './refresh-token.js'
+import { createHash } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
+import { newRefreshToken, parseRefreshToken, successorOf } from './refresh-token.js'
 
-it('is 256 bits, never the same, and kept as SHA-256', () => {
-  const token = newRefreshToken()
-  expect(Buffer.from(token, 'base64url')).toHaveLength(32)
-  expect(newRefreshToken()).not.toBe(token)
-  expect(refreshTokenHash('abc').toString('hex')).toBe(
-    'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad',
-  )
+const sha256 = (text: string) => createHash('sha256').update(text).digest()
+
+describe('a refresh token', () => {
+  it('is twice 256 bits, never the same', () => {
+    const { text } = newRefreshToken()
+    expect(text).toMatch(/^[\w-]{86}$/)
+    expect(newRefreshToken().text.slice(0, 43)).not.toBe(text.slice(0, 43))
+  })
+
+  it('has a successor of the same session with a part of its own', () => {
+    const token = newRefreshToken()
+    const next = successorOf(token)
+    expect(next.text.slice(0, 43)).toBe(token.text.slice(0, 43))
+    expect(next.text.slice(43)).toMatch(/^[\w-]{43}$/)
+    expect(next.text.slice(43)).not.toBe(token.text.slice(43))
+    expect(next.hashes.session).toEqual(token.hashes.session)
+    expect(next.hashes.own).not.toEqual(token.hashes.own)
+  })
+
+  it('is kept as SHA-256 of its parts', () => {
+    const { text, hashes } = newRefreshToken()
+    expect(hashes).toEqual({ session: sha256(text.slice(0, 43)), own: sha256(text.slice(43)) })
+    expect(parseRefreshToken(text)).toEqual({ text, hashes })
+  })
+
+  it('of the first release has no part of its own, and a successor that has', () => {
+    const old = parseRefreshToken('a'.repeat(43))
+    expect(old?.hashes).toEqual({ session: sha256('a'.repeat(43)), own: null })
+    expect(old && successorOf(old).text).toMatch(/^a{43}[\w-]{43}$/)
+  })
+
+  it.each([
+    '',
+    'abc',
+    'a'.repeat(42),
+    'a'.repeat(44),
+    'a'.repeat(87),
+    `${'a'.repeat(85)}+`,
+    `${'a'.repeat(86)}\n`,
+  ])('is not %j', (text) => expect(parseRefreshToken(text)).toBeUndefined())
 })

@@ -1,19 +1,74 @@
-import { Body, Controller, HttpCode, Post, Req } from '@nestjs/common'
+import { Problem } from '@malipo/kit/problem'
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  HttpCode,
+  Param,
+  Post,
+  Req,
+  UseGuards,
+} from '@nestjs/common'
 import { ApiTags } from '@nestjs/swagger'
+import { isUUID } from 'class-validator'
 import type { FastifyRequest } from 'fastify'
-import { LoginDto, type TokensDto } from './login.dto.js'
-import { LoginDocs } from './sessions.docs.js'
+import { PROBLEMS } from '../problems.js'
+import { Caller, CallerGuard, SignedGuard } from '../tokens/caller.guard.js'
+import type { Claims } from '../tokens/claims.js'
+import { tokenNotValid } from '../tokens/unauthorized.js'
+import { Endings } from './endings.service.js'
+import { originOf } from './origin.js'
+import { Refresh } from './refresh.service.js'
+import { EndDocs, ListDocs, LoginDocs, LogoutDocs, RefreshDocs } from './sessions.docs.js'
+import { LoginDto, RefreshDto, type SessionsDto, type TokensDto } from './sessions.dto.js'
 import { Sessions } from './sessions.service.js'
 
 @ApiTags('sessions')
 @Controller('api/auth')
 export class SessionsController {
-  constructor(private readonly sessions: Sessions) {}
+  constructor(
+    private readonly sessions: Sessions,
+    private readonly refreshing: Refresh,
+    private readonly endings: Endings,
+  ) {}
 
   @Post('login')
   @HttpCode(200)
   @LoginDocs()
   login(@Body() { phone, password }: LoginDto, @Req() request: FastifyRequest): Promise<TokensDto> {
-    return this.sessions.login({ phone, address: request.ip }, password)
+    return this.sessions.login({ phone, origin: originOf(request) }, password)
+  }
+
+  @Post('refresh')
+  @HttpCode(200)
+  @RefreshDocs()
+  refresh(@Body() body: RefreshDto, @Req() request: FastifyRequest): Promise<TokensDto> {
+    return this.refreshing.refresh(body.refresh_token, originOf(request))
+  }
+
+  @Post('logout')
+  @HttpCode(204)
+  @UseGuards(SignedGuard)
+  @LogoutDocs()
+  async logout(@Caller() { sid, sub }: Claims): Promise<void> {
+    if (!(await this.endings.end({ sid, sub, cause: 'logout' }))) throw tokenNotValid()
+  }
+
+  @Get('sessions')
+  @UseGuards(CallerGuard)
+  @ListDocs()
+  async list(@Caller() { sid, sub }: Claims): Promise<SessionsDto> {
+    const sessions = await this.sessions.of(sub)
+    return { data: sessions.map((session) => ({ ...session, current: session.id === sid })) }
+  }
+
+  @Delete('sessions/:id')
+  @HttpCode(204)
+  @UseGuards(CallerGuard)
+  @EndDocs()
+  async delete(@Caller() { sub }: Claims, @Param('id') id: string): Promise<void> {
+    if (isUUID(id) && (await this.endings.end({ sid: id, sub, cause: 'revoked' }))) return
+    throw new Problem(PROBLEMS.sessionNotFound, 'You have no session with this id.')
   }
 }

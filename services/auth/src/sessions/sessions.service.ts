@@ -2,19 +2,16 @@ import { Database } from '@malipo/kit/database'
 import { Problem } from '@malipo/kit/problem'
 import { Inject, Injectable } from '@nestjs/common'
 import { v7 as uuidV7 } from 'uuid'
+import { Meters } from '../audit/meters.js'
 import { type AuthEnv, ENV } from '../env.js'
 import { PROBLEMS } from '../problems.js'
 import { Tokens } from '../tokens/tokens.js'
-import { effectiveScopes } from '../users/scopes.js'
 import type { Credentials } from '../users/users.store.js'
-import type { TokensDto } from './login.dto.js'
-import { newRefreshToken, refreshTokenHash } from './refresh-token.js'
-import { insertSession } from './sessions.store.js'
-import { PasswordCheck } from './password-check.js'
-import type { Attempt } from './throttle.js'
-
-/** How long a session lives without being refreshed. */
-const SESSION_SECONDS = 30 * 24 * 3600
+import type { Origin } from './origin.js'
+import { type Attempt, PasswordCheck } from './password-check.js'
+import { newRefreshToken } from './refresh-token.js'
+import type { TokensDto } from './sessions.dto.js'
+import { livingSessions, openSession, type SessionRow } from './sessions.store.js'
 
 /**
  * Sessions: a login opens one, its tokens carry its id and count while it lives. The answer to a login
@@ -25,35 +22,46 @@ export class Sessions {
   constructor(
     private readonly passwords: PasswordCheck,
     private readonly tokens: Tokens,
+    private readonly meters: Meters,
     @Inject(Database) private readonly database: Database,
-    @Inject(ENV) private readonly env: AuthEnv,
+    @Inject(ENV) private readonly env: Pick<AuthEnv, 'SESSION_EXPIRES_IN'>,
   ) {}
 
   /** @throws Problem 401 for a wrong phone or password alike, 429, 503 */
   async login(attempt: Attempt, password: string): Promise<TokensDto> {
-    const user = await this.passwords.check(attempt, password)
-    if (user) return this.open(user)
-    throw new Problem(PROBLEMS.wrongCredentials, 'No account has this phone with this password.', {
-      headers: { 'www-authenticate': 'Bearer' },
-    })
+    const judged = async () => {
+      const user = await this.passwords.check(attempt, password)
+      const tokens = user && (await this.open(user, attempt.origin))
+      if (tokens) return tokens
+      throw new Problem(
+        PROBLEMS.wrongCredentials,
+        'No account has this phone with this password.',
+        { headers: { 'www-authenticate': 'Bearer' } },
+      )
+    }
+    return this.meters.count('logins', judged, () => 'ok')
   }
 
-  private async open({ id: sub, scopes }: Credentials): Promise<TokensDto> {
+  /** The living sessions of a user, the last used first; 100 at most. */
+  async of(userId: string): Promise<SessionRow[]> {
+    return this.database.read((run) => livingSessions(run, userId))
+  }
+
+  /** undefined when the password was changed since it was looked at. */
+  private async open(user: Credentials, origin: Origin): Promise<TokensDto | undefined> {
     const sid = uuidV7()
     const refreshToken = newRefreshToken()
     const session = {
       id: sid,
-      userId: sub,
-      refreshTokenHash: refreshTokenHash(refreshToken),
-      lifetimeSeconds: SESSION_SECONDS,
+      userId: user.id,
+      passwordVersion: user.passwordVersion,
+      hashes: refreshToken.hashes,
+      lifetimeSeconds: this.env.SESSION_EXPIRES_IN,
+      origin,
     }
-    await this.database.write((run) => insertSession(run, session))
-    const scope = effectiveScopes(scopes, this.env.MODE).join(' ')
-    return {
-      access_token: this.tokens.sign({ sub, sid, scope }),
-      token_type: 'Bearer',
-      expires_in: this.env.JWT_EXPIRES_IN,
-      refresh_token: refreshToken,
-    }
+    const opened = await this.database.write((run) => openSession(run, session))
+    if (!opened) return undefined
+    const { scopes } = opened
+    return { ...this.tokens.sign({ sub: user.id, sid, scopes }), refresh_token: refreshToken.text }
   }
 }

@@ -1,26 +1,65 @@
 import type { Run } from '@malipo/kit/database'
+import type { Origin } from './origin.js'
+import type { TokenHashes } from './refresh-token.js'
 
-/** The statements on sessions, each a function from plain values to a plain row. */
+/** The statements that open sessions and look at them, each from plain values to plain rows. */
 
 export interface NewSession {
   id: string
   userId: string
-  refreshTokenHash: Buffer
+  /** Which of the user's passwords was given. */
+  passwordVersion: number
+  hashes: TokenHashes
   lifetimeSeconds: number
+  origin: Origin
 }
 
-const INSERT_SESSION = {
-  name: 'insert-session',
+/*
+ * The user's row is locked against a new password and new scopes until the session is there, so whoever
+ * changes them finds it and ends it; and when they were faster, it is not opened.
+ */
+const OPEN_SESSION = {
+  name: 'open-session',
   text: `
-    INSERT INTO sessions (id, user_id, refresh_token_hash, created_at, expires_at)
-    VALUES ($1, $2, $3, now(), now() + make_interval(secs => $4))
-    ON CONFLICT ON CONSTRAINT sessions_pkey DO NOTHING`,
+    WITH holder AS MATERIALIZED (
+      SELECT id, scopes FROM users WHERE id = $2 AND password_version = $3 FOR SHARE
+    ), opened AS (
+      INSERT INTO sessions
+        (id, user_id, refresh_token_hash, current_token_hash, created_at, expires_at, last_used_at,
+         address, user_agent)
+      SELECT $1, id, $4, $5, now(), now() + make_interval(secs => $6), now(), $7::inet, $8::text
+      FROM holder
+      ON CONFLICT ON CONSTRAINT sessions_pkey DO NOTHING
+      RETURNING id, user_id
+    ), audited AS (
+      INSERT INTO audit_events (kind, user_id, actor_id, session_id, address, user_agent)
+      SELECT 'login', user_id, user_id, id, $7::inet, $8::text
+      FROM opened
+    )
+    SELECT scopes FROM holder`,
 }
 
-/** Opens a session. Its id is ours alone, so a row that has it already is this very session. */
-export async function insertSession(run: Run, session: NewSession): Promise<void> {
-  const { id, userId, refreshTokenHash, lifetimeSeconds } = session
-  await run(INSERT_SESSION, [id, userId, refreshTokenHash, lifetimeSeconds])
+/**
+ * Opens a session. Its id is ours alone, so a row that has it already is this very session.
+ *
+ * @returns what its user may do; undefined when the password was changed meanwhile
+ */
+export async function openSession(
+  run: Run,
+  session: NewSession,
+): Promise<{ scopes: string[] | null } | undefined> {
+  const { hashes, origin } = session
+  const [holder] = await run<{ scopes: string[] | null }>(OPEN_SESSION, [
+    session.id,
+    session.userId,
+    session.passwordVersion,
+    hashes.session,
+    hashes.own,
+    session.lifetimeSeconds,
+    origin.address,
+    origin.userAgent,
+  ])
+  return holder
 }
 
 export interface Holder {
@@ -46,4 +85,34 @@ export async function holderOf(
   session: { sid: string; sub: string },
 ): Promise<Holder | undefined> {
   return (await run<Holder>(HOLDER_OF_SESSION, [session.sid, session.sub]))[0]
+}
+
+export interface SessionRow {
+  id: string
+  createdAt: Date
+  lastUsedAt: Date
+  expiresAt: Date
+  userAgent: string | null
+  address: string | null
+}
+
+/** Nobody reads more, and a program that logs in each minute has them. */
+const MOST_LISTED = 100
+
+const LIVING_SESSIONS = {
+  name: 'living-sessions',
+  text: `
+    SELECT id, created_at AS "createdAt", coalesce(last_used_at, created_at) AS "lastUsedAt",
+           expires_at AS "expiresAt", user_agent AS "userAgent", host(address) AS address
+    FROM sessions
+    WHERE user_id = $1
+      AND ended_at IS NULL
+      AND expires_at > now()
+    ORDER BY coalesce(last_used_at, created_at) DESC, id DESC
+    LIMIT ${MOST_LISTED}`,
+}
+
+/** A user's living sessions, the last used first; 100 at most. */
+export async function livingSessions(run: Run, userId: string): Promise<SessionRow[]> {
+  return run<SessionRow>(LIVING_SESSIONS, [userId])
 }

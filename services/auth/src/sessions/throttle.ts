@@ -9,15 +9,10 @@ import {
   RateLimiterRes,
 } from 'rate-limiter-flexible'
 import { PROBLEMS } from '../problems.js'
+import type { Attempt } from './password-check.js'
 
 const MAX_FAILURES = 10
 const WINDOW_SECONDS = 5 * 60
-
-/** Whose login it is: failures are counted for a phone as seen from one address. */
-export interface Attempt {
-  phone: string
-  address: string
-}
 
 /**
  * Holds up who guesses passwords: after ten failed logins to one phone from one address the next wait
@@ -67,6 +62,6 @@ export class Throttle {
 }
 
 /** No phone and no address is kept in Redis as it is. */
-function keyOf({ phone, address }: Attempt): string {
-  return createHash('sha256').update(`${phone} ${address}`).digest('base64url')
+function keyOf({ phone, origin }: Attempt): string {
+  return createHash('sha256').update(`${phone} ${origin.address}`).digest('base64url')
 }

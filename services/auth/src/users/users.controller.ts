@@ -1,5 +1,7 @@
-import { Body, Controller, Get, Post, UseGuards } from '@nestjs/common'
+import { Body, Controller, Get, Post, Req, UseGuards } from '@nestjs/common'
 import { ApiTags } from '@nestjs/swagger'
+import type { FastifyRequest } from 'fastify'
+import { originOf } from '../sessions/origin.js'
 import { Caller, CallerGuard } from '../tokens/caller.guard.js'
 import type { Claims } from '../tokens/claims.js'
 import { RegisterDto, type UserDto } from './user.dto.js'
@@ -13,8 +15,8 @@ export class UsersController {
 
   @Post('register')
   @RegisterDocs()
-  register(@Body() body: RegisterDto): Promise<UserDto> {
-    return this.users.register(body)
+  register(@Body() body: RegisterDto, @Req() request: FastifyRequest): Promise<UserDto> {
+    return this.users.register(body, originOf(request))
   }
 
   @Get('me')

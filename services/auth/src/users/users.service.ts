@@ -3,7 +3,9 @@ import { type Kind, Problem } from '@malipo/kit/problem'
 import { Inject, Injectable } from '@nestjs/common'
 import { v7 as uuidV7 } from 'uuid'
 import { PROBLEMS } from '../problems.js'
+import { Meters } from '../audit/meters.js'
 import { Hashing } from '../sessions/hashing.js'
+import type { Origin } from '../sessions/origin.js'
 import { User } from './user.entity.js'
 import { insertUser, type UserRow } from './users.store.js'
 
@@ -28,19 +30,16 @@ export class Users {
   constructor(
     @Inject(Database) private readonly database: Database,
     private readonly hashing: Hashing,
+    private readonly meters: Meters,
   ) {}
 
   /** @throws Problem 409 when the phone or the email is taken, 503 when the database is away */
-  async register({ phone, email, password }: Registration): Promise<UserRow> {
-    const passwordHash = await this.hashing.hash(password)
-    const user = { id: uuidV7(), phone, email, passwordHash, scopes: null }
-    try {
-      return await this.database.write((run) => insertUser(run, user))
-    } catch (error) {
-      const kind = TAKEN.get(violatedConstraint(error) ?? '')
-      if (!kind) throw error
-      throw new Problem(kind, 'Log in instead, or use another.')
-    }
+  async register(registration: Registration, origin: Origin): Promise<UserRow> {
+    return this.meters.count(
+      'registrations',
+      () => this.make(registration, origin),
+      () => 'made',
+    )
   }
 
   /** The account of a caller whose token was just found valid; accounts are never deleted. */
@@ -51,5 +50,17 @@ export class Users {
         .findOneByOrFail({ id })
       return { id, phone, email, createdAt }
     })
+  }
+
+  private async make({ phone, email, password }: Registration, origin: Origin): Promise<UserRow> {
+    const passwordHash = await this.hashing.hash(password)
+    const user = { id: uuidV7(), phone, email, passwordHash, scopes: null, origin }
+    try {
+      return await this.database.write((run) => insertUser(run, user))
+    } catch (error) {
+      const kind = TAKEN.get(violatedConstraint(error) ?? '')
+      if (!kind) throw error
+      throw new Problem(kind, 'Log in instead, or use another.')
+    }
   }
 }

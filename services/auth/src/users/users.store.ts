@@ -1,4 +1,5 @@
 import type { Run } from '@malipo/kit/database'
+import type { Origin } from '../sessions/origin.js'
 
 /** The statements on users, each a function from plain values to a plain row. */
 
@@ -9,6 +10,7 @@ export interface NewUser {
   passwordHash: string
   /** null: what the mode gives to everyone. */
   scopes: readonly string[] | null
+  origin: Origin
 }
 
 export interface UserRow {
@@ -21,10 +23,18 @@ export interface UserRow {
 const INSERT_USER = {
   name: 'insert-user',
   text: `
-    INSERT INTO users (id, phone, email, password_hash, scopes)
-    VALUES ($1, $2, $3, $4, $5)
-    ON CONFLICT ON CONSTRAINT users_pkey DO NOTHING
-    RETURNING id, phone, email, created_at AS "createdAt"`,
+    WITH made AS (
+      INSERT INTO users (id, phone, email, password_hash, scopes)
+      VALUES ($1, $2, $3, $4, $5)
+      ON CONFLICT ON CONSTRAINT users_pkey DO NOTHING
+      RETURNING id, phone, email, scopes, created_at
+    ), audited AS (
+      INSERT INTO audit_events (kind, user_id, actor_id, address, user_agent, detail)
+      SELECT 'registration', id, CASE WHEN scopes IS NULL THEN id END, $6::inet, $7::text,
+             jsonb_strip_nulls(jsonb_build_object('scopes', scopes))
+      FROM made
+    )
+    SELECT id, phone, email, created_at AS "createdAt" FROM made`,
 }
 
 const USER_BY_ID = {
@@ -43,8 +53,15 @@ const USER_BY_ID = {
  * @throws an error with the violated constraint's name when the phone or the email is taken
  */
 export async function insertUser(run: Run, user: NewUser): Promise<UserRow> {
-  const values = [user.id, user.phone, user.email, user.passwordHash, user.scopes]
-  const [made] = await run<UserRow>(INSERT_USER, values)
+  const [made] = await run<UserRow>(INSERT_USER, [
+    user.id,
+    user.phone,
+    user.email,
+    user.passwordHash,
+    user.scopes,
+    user.origin.address,
+    user.origin.userAgent,
+  ])
   const row = made ?? (await run<UserRow>(USER_BY_ID, [user.id]))[0]
   if (!row) throw new Error('a user that was just there is gone')
   return row
@@ -53,13 +70,15 @@ export async function insertUser(run: Run, user: NewUser): Promise<UserRow> {
 export interface Credentials {
   id: string
   passwordHash: string
-  scopes: string[] | null
+  /** One more with each new password. */
+  passwordVersion: number
 }
 
 const CREDENTIALS = {
   name: 'credentials',
   text: `
-    SELECT id, password_hash AS "passwordHash", scopes
+    SELECT id, password_hash AS "passwordHash",
+           password_version AS "passwordVersion"
     FROM users
     WHERE phone = $1`,
 }

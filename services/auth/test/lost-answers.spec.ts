@@ -1,0 +1,130 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Postgres, startPostgres } from '@malipo/local/postgres'
+import { freshDatabase } from '@malipo/testing/database'
+import { type Proxy, startProxy } from '@malipo/testing/proxy'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { type Auth, isValid, newPerson, newSession, openSession, startAuth } from './auth.js'
+
+/** The connection is cut after the database has done a write and before auth learns of it. */
+
+let folder: string
+let postgres: Postgres
+let proxy: Proxy
+let auth: Auth
+let statement = ''
+let lost = 0
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'malipo-auth-lost-'))
+  postgres = await startPostgres({ dataDir: join(folder, 'postgres'), databases: [] })
+  proxy = await startProxy(postgres.port, (data) => {
+    const matches = statement !== '' && data.includes(statement)
+    if (matches) lost++
+    return matches
+  })
+  const address = new URL(await freshDatabase('auth', postgres.url('postgres')))
+  address.port = String(proxy.port)
+  auth = await startAuth({ DATABASE_URL: address.href })
+})
+afterAll(async () => {
+  await auth.close()
+  await proxy.close()
+  await postgres.stop()
+  await rm(folder, { recursive: true, force: true })
+})
+beforeEach(() => {
+  statement = ''
+  lost = 0
+})
+
+function lose(name: string) {
+  statement = name
+  proxy.loseNextAnswer()
+}
+
+const events = (kind: string, sid: string) =>
+  auth.sql('SELECT 1 FROM audit_events WHERE kind = $1 AND session_id = $2', kind, sid)
+
+const untold = () => auth.sql('SELECT 1 FROM revocations_untold')
+
+const refresh = (token: string) => auth.client.post('/api/auth/refresh', { refresh_token: token })
+
+describe('an answer that was lost', () => {
+  it('to a registration: one account, one event', async () => {
+    const person = newPerson()
+    lose('insert-user')
+    const { status, body } = await auth.client.post('/api/auth/register', person)
+    expect([status, lost]).toEqual([201, 1])
+    const rows = await auth.sql(
+      `SELECT 1 FROM audit_events WHERE kind = 'registration' AND user_id = $1`,
+      body.id,
+    )
+    expect(rows).toHaveLength(1)
+  })
+
+  it('to a login: one session, one event', async () => {
+    const { user } = await newSession(auth.client)
+    lose('open-session')
+    const { token, sid, sub } = await openSession(auth.client, user)
+    expect(lost).toBe(1)
+    expect(await isValid(auth.client, token)).toBe(true)
+    expect(await events('login', sid)).toHaveLength(1)
+    expect(await auth.sql('SELECT 1 FROM sessions WHERE user_id = $1', sub)).toHaveLength(2)
+  })
+
+  it('to a failed login: one event', async () => {
+    const { user, sub } = await newSession(auth.client)
+    lose('login-failure')
+    const { status } = await auth.client.post('/api/auth/login', {
+      phone: user.phone,
+      password: 'not this one',
+    })
+    expect([status, lost]).toEqual([401, 1])
+    const rows = await auth.sql(
+      `SELECT 1 FROM audit_events WHERE kind = 'login_failure' AND user_id = $1`,
+      sub,
+    )
+    expect(rows).toHaveLength(1)
+  })
+
+  it('to a refresh: its token is the good one, and the session lives', async () => {
+    const { refreshToken, sid } = await newSession(auth.client)
+    lose('rotate-refresh-token')
+    const { status, body } = await refresh(refreshToken)
+    expect([status, lost]).toEqual([200, 1])
+    expect((await refresh(body.refresh_token as string)).status).toBe(200)
+    expect(await events('refresh_reuse', sid)).toEqual([])
+  })
+
+  it('to a refresh that ended the session: 401, ended once', async () => {
+    const { refreshToken, sid } = await newSession(auth.client)
+    lose('rotate-refresh-token')
+    const { status } = await refresh(refreshToken.slice(0, 43))
+    expect([status, lost]).toEqual([401, 1])
+    expect(await events('refresh_reuse', sid)).toHaveLength(1)
+    expect(await events('revocation', sid)).toHaveLength(1)
+    await expect.poll(untold, { timeout: 10_000 }).toEqual([])
+  })
+
+  it('to a logout: 204, ended once', async () => {
+    const { token, sid } = await newSession(auth.client)
+    lose('end-session')
+    const { status } = await auth.client.send('POST', '/api/auth/logout', { token })
+    expect([status, lost]).toEqual([204, 1])
+    expect(await events('revocation', sid)).toHaveLength(1)
+  })
+
+  it('to a change of password: 204, changed once, the others ended and told', async () => {
+    const own = await newSession(auth.client)
+    const other = await openSession(auth.client, own.user)
+    lose('change-password')
+    const body = { currentPassword: own.user.password, newPassword: 'quite another phrase' }
+    const { status } = await auth.client.post('/api/auth/password', body, { token: own.token })
+    expect([status, lost]).toEqual([204, 1])
+    expect(await events('password_change', own.sid)).toHaveLength(1)
+    expect(await isValid(auth.client, other.token)).toBe(false)
+    await expect.poll(untold, { timeout: 10_000 }).toEqual([])
+  })
+})

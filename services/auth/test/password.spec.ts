@@ -1,0 +1,147 @@
+import { hash } from 'bcrypt'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Auth, isValid, login, newSession, openSession, startAuth } from './auth.js'
+
+let auth: Auth
+beforeAll(async () => void (auth = await startAuth()))
+afterAll(() => auth.close())
+
+const NEXT = 'quite another pass phrase'
+
+const change = (token: string, currentPassword: string, newPassword: string) =>
+  auth.client.post('/api/auth/password', { currentPassword, newPassword }, { token })
+
+const ascending = (a: number, b: number) => a - b
+
+const attempt = async (phone: string, password: string) =>
+  (await auth.client.post('/api/auth/login', { phone, password })).status
+
+/** Those of the tokens that count. */
+async function validOf(tokens: (string | undefined)[]) {
+  const valid = []
+  for (const token of tokens) if (token && (await isValid(auth.client, token))) valid.push(token)
+  return valid
+}
+
+describe('POST /api/auth/password', () => {
+  it('puts a new password in place and ends the other sessions', async () => {
+    const own = await newSession(auth.client)
+    const others = [
+      await openSession(auth.client, own.user),
+      await openSession(auth.client, own.user),
+    ]
+    const stranger = await newSession(auth.client)
+    const { status, body } = await change(own.token, own.user.password, NEXT)
+    expect([status, body]).toEqual([204, ''])
+    expect(await isValid(auth.client, own.token)).toBe(true)
+    expect(await isValid(auth.client, stranger.token)).toBe(true)
+    for (const { token, refreshToken } of others) {
+      expect(await isValid(auth.client, token)).toBe(false)
+      const answer = await auth.client.post('/api/auth/refresh', { refresh_token: refreshToken })
+      expect(answer.status).toBe(401)
+    }
+    const again = { refresh_token: own.refreshToken }
+    expect((await auth.client.post('/api/auth/refresh', again)).status).toBe(200)
+    expect(await attempt(own.user.phone, own.user.password)).toBe(401)
+    expect(await attempt(own.user.phone, NEXT)).toBe(200)
+    const events = await auth.sql(
+      `SELECT kind, session_id, actor_id, detail FROM audit_events
+       WHERE user_id = $1 AND kind IN ('password_change', 'revocation') ORDER BY id`,
+      own.sub,
+    )
+    expect(events).toHaveLength(3)
+    expect(events).toContainEqual({
+      kind: 'password_change',
+      session_id: own.sid,
+      actor_id: own.sub,
+      detail: {},
+    })
+    for (const { sid } of others) {
+      expect(events).toContainEqual({
+        kind: 'revocation',
+        session_id: sid,
+        actor_id: own.sub,
+        detail: { cause: 'password' },
+      })
+    }
+  })
+
+  it('refuses a wrong current password, and holds up who guesses it', async () => {
+    const { token, user } = await newSession(auth.client)
+    const answer = await change(token, 'not this one', NEXT)
+    expect([answer.status, answer.body.type]).toEqual([401, '/problems/wrong-credentials'])
+    const statuses = []
+    for (let i = 0; i < 10; i++) statuses.push((await change(token, `guess ${i}`, NEXT)).status)
+    expect(statuses.slice(0, 2)).toEqual([401, 401])
+    expect(statuses.at(-1)).toBe(429)
+    expect((await change(token, user.password, NEXT)).status).toBe(429)
+    expect(await isValid(auth.client, token)).toBe(true)
+  })
+
+  it.each([
+    ['short', 'seven77', 'newPassword'],
+    ['of more than 72 bytes', 'é'.repeat(37), 'newPassword'],
+    ['among the commonest', 'password1', 'newPassword'],
+    ['no text', 12_345_678, 'newPassword'],
+  ])('refuses a new one that is %s', async (_, next, field) => {
+    const { token, user } = await newSession(auth.client)
+    const body = { currentPassword: user.password, newPassword: next }
+    const answer = await auth.client.post('/api/auth/password', body, { token })
+    expect(answer.status).toBe(400)
+    expect(answer.body.errors).toEqual([{ field, message: expect.any(String) }])
+    expect(await attempt(user.phone, user.password)).toBe(200)
+  })
+
+  it('refuses the same one again', async () => {
+    const { token, user } = await newSession(auth.client)
+    const answer = await change(token, user.password, user.password)
+    expect([answer.status, answer.body.errors[0].field]).toEqual([400, 'newPassword'])
+  })
+
+  it('needs a token, before anything else', async () => {
+    const answer = await auth.client.post('/api/auth/password', { currentPassword: 1 })
+    expect([answer.status, answer.body.type]).toEqual([401, '/problems/token-missing'])
+  })
+
+  it('of two at once takes one', async () => {
+    const { token, user } = await newSession(auth.client)
+    const nexts = ['the first of two phrases', 'the second of two phrases']
+    const answers = await Promise.all(nexts.map((next) => change(token, user.password, next)))
+    expect(answers.map(({ status }) => status).toSorted(ascending)).toEqual([204, 401])
+    const logins = await Promise.all(nexts.map((next) => attempt(user.phone, next)))
+    expect(logins.toSorted(ascending)).toEqual([200, 401])
+  })
+
+  it('together with logins leaves no session that the old password opened', async () => {
+    for (let round = 0; round < 8; round++) {
+      const own = await newSession(auth.client)
+      const { phone, password } = own.user
+      const logins = Array.from({ length: 6 }, () =>
+        auth.client.post('/api/auth/login', { phone, password }),
+      )
+      const [changed, ...opened] = await Promise.all([change(own.token, password, NEXT), ...logins])
+      expect(changed.status).toBe(204)
+      const tokens = opened.map(({ body }) => body.access_token as string | undefined)
+      expect(await validOf(tokens)).toEqual([])
+      const living = await auth.sql(
+        'SELECT id FROM sessions WHERE user_id = $1 AND ended_at IS NULL',
+        own.sub,
+      )
+      expect(living).toEqual([{ id: own.sid }])
+    }
+  })
+
+  it('is not put off by a hash that is brought to another cost meanwhile', async () => {
+    const { token, user, sub } = await newSession(auth.client)
+    const old = await hash(user.password, 5)
+    await auth.sql('UPDATE users SET password_hash = $2 WHERE id = $1', sub, old)
+    const [changed, opened] = await Promise.all([
+      change(token, user.password, NEXT),
+      login(auth.client, user).catch(() => undefined),
+    ])
+    expect(changed.status).toBe(204)
+    expect(await validOf([opened?.access_token])).toEqual([])
+    expect(await attempt(user.phone, NEXT)).toBe(200)
+    expect(await attempt(user.phone, user.password)).toBe(401)
+  })
+})

@@ -1,0 +1,169 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { startRedis, type Redis as RedisServer } from '@malipo/local/redis'
+import { startProxy } from '@malipo/testing/proxy'
+import { Redis } from 'ioredis'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Auth, isValid, newSession, openSession, startAuth } from './auth.js'
+
+let server: RedisServer
+let redis: Redis
+let auth: Auth
+
+beforeAll(async () => {
+  const started = await startRedis()
+  if (!started) throw new Error('no redis-server on the PATH')
+  server = started
+  redis = new Redis(server.url, { retryStrategy: () => 50, maxRetriesPerRequest: null })
+  redis.on('error', () => undefined)
+  auth = await startAuth({ REDIS_URL: server.url })
+})
+afterAll(async () => {
+  redis.disconnect()
+  await auth.close()
+  await server.stop()
+})
+
+const logout = (token: string, from = auth) =>
+  from.client.send('POST', '/api/auth/logout', { token })
+
+const untold = () => auth.sql<{ sid: string }>('SELECT session_id AS sid FROM revocations_untold')
+
+const told = (sid: string) =>
+  expect.poll(() => redis.exists(`revoked:${sid}`), { timeout: 10_000 }).toBe(1)
+
+async function ended(from = auth) {
+  const session = await newSession(from.client)
+  expect((await logout(session.token, from)).status).toBe(204)
+  return session
+}
+
+describe('while Redis is away', () => {
+  it('a logout is 503, the session is over, and Redis is told when it is back', async () => {
+    const { token, sid } = await newSession(auth.client)
+    await server.kill()
+    try {
+      const answer = await logout(token)
+      expect([answer.status, answer.body.type]).toEqual([503, '/problems/revocation-untold'])
+      expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
+      expect(await isValid(auth.client, token)).toBe(false)
+      expect(await untold()).toEqual([{ sid }])
+      expect((await logout(token)).status).toBe(503)
+    } finally {
+      await server.restart()
+    }
+    await told(sid)
+    await expect.poll(untold, { timeout: 10_000 }).toEqual([])
+    expect((await logout(token)).status).toBe(204)
+  })
+
+  it('so is the end of another session; a reused refresh token and a new password are not', async () => {
+    const own = await newSession(auth.client)
+    const other = await openSession(auth.client, own.user)
+    const third = await openSession(auth.client, own.user)
+    const stolen = await newSession(auth.client)
+    const cut = { refresh_token: stolen.refreshToken.slice(0, 43) }
+    await server.kill()
+    try {
+      const path = `/api/auth/sessions/${other.sid}`
+      const deleted = await auth.client.send('DELETE', path, { token: own.token })
+      expect(deleted.status).toBe(503)
+      expect((await auth.client.post('/api/auth/refresh', cut)).status).toBe(401)
+      const passwords = { currentPassword: own.user.password, newPassword: 'another pass phrase' }
+      const changed = await auth.client.post('/api/auth/password', passwords, { token: own.token })
+      expect(changed.status).toBe(204)
+      const sids = (await untold()).map(({ sid }) => sid).sort()
+      expect(sids).toEqual([other.sid, third.sid, stolen.sid].sort())
+    } finally {
+      await server.restart()
+    }
+    for (const { sid } of [other, third, stolen]) await told(sid)
+    await expect.poll(untold, { timeout: 10_000 }).toEqual([])
+  })
+
+  it('what a replica could not tell before it ended, another one tells', async () => {
+    const dying = await startAuth({
+      DATABASE_URL: auth.databaseUrl,
+      REDIS_URL: 'redis://127.0.0.1:1',
+    })
+    const { token, sid } = await newSession(dying.client)
+    expect((await logout(token, dying)).status).toBe(503)
+    await dying.close()
+    await told(sid)
+    await expect.poll(untold, { timeout: 10_000 }).toEqual([])
+  })
+})
+
+describe('a Redis that comes back', () => {
+  it('without its data is told again of every end that still matters', async () => {
+    const sessions = await Promise.all(Array.from({ length: 5 }, () => ended()))
+    const longAgo = await newSession(auth.client)
+    await auth.sql(
+      `UPDATE sessions SET ended_at = now() - interval '961 s' WHERE id = $1`,
+      longAgo.sid,
+    )
+    await server.restart()
+    for (const { sid } of sessions) await told(sid)
+    await sleep(500)
+    expect(await redis.exists(`revoked:${longAgo.sid}`)).toBe(0)
+    await expect.poll(untold, { timeout: 10_000 }).toEqual([])
+  })
+
+  it('is told again of more than are told at once', async () => {
+    const { sub } = await newSession(auth.client)
+    const made = await auth.sql<{ id: string }>(
+      `WITH made AS (
+         INSERT INTO sessions (id, user_id, refresh_token_hash, expires_at)
+         SELECT gen_random_uuid(), $1, sha256(gen_random_uuid()::text::bytea), now() + interval '1 d'
+         FROM generate_series(1, 450) RETURNING id
+       ) SELECT id FROM made`,
+      sub,
+    )
+    // All in one transaction, so at one time: a page begins where the last one ended, not at a time.
+    await auth.sql('UPDATE sessions SET ended_at = now() WHERE user_id = $1', sub)
+    const marked = async () => redis.exists(...made.map(({ id }) => `revoked:${id}`))
+    await expect.poll(marked, { timeout: 10_000 }).toBe(made.length)
+    await expect.poll(untold, { timeout: 10_000 }).toEqual([])
+    await server.restart()
+    await expect.poll(marked, { timeout: 10_000 }).toBe(made.length)
+  })
+})
+
+describe('a Redis that answers late', () => {
+  it('is as good as none, and is told once it answers', async () => {
+    const { token, sid } = await newSession(auth.client)
+    await redis.call('CLIENT', 'PAUSE', '2000', 'ALL')
+    const begun = performance.now()
+    expect((await logout(token)).status).toBe(503)
+    expect(performance.now() - begun).toBeLessThan(1_500)
+    await told(sid)
+  })
+
+  it('or whose answer is lost: 503, and a repetition is 204', async () => {
+    const proxy = await startProxy(server.port, (data) => data.includes('revoked:'))
+    const far = await startAuth({
+      DATABASE_URL: auth.databaseUrl,
+      REDIS_URL: `redis://127.0.0.1:${proxy.port}`,
+    })
+    try {
+      const { token, sid } = await newSession(far.client)
+      await sleep(300)
+      proxy.loseNextAnswer()
+      expect((await logout(token, far)).status).toBe(503)
+      await told(sid)
+      await expect.poll(async () => (await logout(token, far)).status).toBe(204)
+    } finally {
+      await far.close()
+      await proxy.close()
+    }
+  })
+})
+
+it('without any Redis a logout is answered after the database', async () => {
+  const alone = await startAuth({ DATABASE_URL: auth.databaseUrl, REDIS_URL: undefined })
+  try {
+    const { token } = await ended(alone)
+    expect(await isValid(alone.client, token)).toBe(false)
+  } finally {
+    await alone.close()
+  }
+})
