@@ -1,7 +1,6 @@
 import { setDefaultRegion } from '@malipo/kit/contact'
 import { KitModule } from '@malipo/kit/kit.module'
 import { type DynamicModule, Module } from '@nestjs/common'
-import { JwtModule } from '@nestjs/jwt'
 import { OWN } from './data-source.js'
 import { type AuthEnv, ENV } from './env.js'
 import { Hashing } from './sessions/hashing.js'
@@ -18,7 +17,9 @@ import { Sessions } from './sessions/sessions.service.js'
 import { Throttle } from './sessions/throttle.js'
 import { TokenCheck } from './tokens/token-check.js'
 import { TokensController } from './tokens/tokens.controller.js'
-import { jwtOptions, Tokens } from './tokens/tokens.js'
+import { JwksController } from './tokens/jwks.controller.js'
+import { Keys } from './tokens/keys.js'
+import { Tokens } from './tokens/tokens.js'
 import { UsersController } from './users/users.controller.js'
 import { Users } from './users/users.service.js'
 
@@ -36,8 +37,14 @@ export class AppModule {
     setDefaultRegion(env.DEFAULT_REGION)
     return {
       module: AppModule,
-      imports: [KitModule.with('auth', env, OWN), JwtModule.register(jwtOptions(env))],
-      controllers: [UsersController, SessionsController, PasswordController, TokensController],
+      imports: [KitModule.with('auth', env, OWN)],
+      controllers: [
+        UsersController,
+        SessionsController,
+        PasswordController,
+        TokensController,
+        JwksController,
+      ],
       providers: [
         { provide: ENV, useValue: env },
         Users,
@@ -51,6 +58,7 @@ export class AppModule {
         PasswordCheck,
         Hashing,
         Throttle,
+        Keys,
         Tokens,
         TokenCheck,
       ],

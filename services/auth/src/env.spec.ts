@@ -40,11 +40,13 @@ describe('auth’s environment', () => {
   })
 
   it.each([
-    [{ JWT_SECRET: undefined }, 'JWT_SECRET is required (or JWT_SECRET_FILE)'],
-    [{ JWT_SECRET: '' }, 'JWT_SECRET is required (or JWT_SECRET_FILE)'],
+    [{ JWT_SECRET: undefined }, 'JWT_SECRET is required (or JWT_SECRET_FILE, or JWT_KEYS_DIR)'],
+    [{ JWT_SECRET: '' }, 'JWT_SECRET is required (or JWT_SECRET_FILE, or JWT_KEYS_DIR)'],
     [{ JWT_SECRET: 's'.repeat(31) }, 'JWT_SECRET must have at least 32 bytes'],
     [{ JWT_SECRET_FILE: '/nowhere' }, 'JWT_SECRET_FILE must name a file that can be read'],
     [{ JWT_SECRET_FILE: fileWith('short\n') }, 'JWT_SECRET_FILE must have at least 32 bytes'],
+    [{ JWT_KEYS_DIR: '/nowhere' }, 'JWT_KEYS_DIR must name a folder that can be read'],
+    [{ JWT_KEYS_DIR: folder }, 'JWT_KEYS_DIR has no key: a file such as one.json'],
     [{ JWT_EXPIRES_IN: '15m' }, 'JWT_EXPIRES_IN must be a whole number from 1 to 86400'],
     [{ JWT_EXPIRES_IN: '0' }, 'JWT_EXPIRES_IN must be a whole number from 1 to 86400'],
     [{ BCRYPT_COST: '3' }, 'BCRYPT_COST must be a whole number from 4 to 15'],
@@ -66,7 +68,7 @@ describe('auth’s environment', () => {
       'DB_USERNAME is required (or DATABASE_URL)',
       'DB_NAME is required (or DATABASE_URL)',
       'DB_PASSWORD is required (or DB_PASSWORD_FILE, or DATABASE_URL)',
-      'JWT_SECRET is required (or JWT_SECRET_FILE)',
+      'JWT_SECRET is required (or JWT_SECRET_FILE, or JWT_KEYS_DIR)',
     ])
   })
 

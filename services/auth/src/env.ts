@@ -12,6 +12,8 @@ import {
   secret,
 } from '@malipo/kit/env'
 import { type CleanedEnv, str } from 'envalid'
+import { readKeyFolder } from './tokens/key-folder.js'
+import { KeySetError } from './tokens/key-set.js'
 
 /** Every variable that auth reads. No other file looks at `process.env`. */
 export const specs = {
@@ -24,6 +26,12 @@ export const specs = {
     desc: 'Secret that signs tokens (HS256), at least 32 bytes; never has a default',
   }),
   JWT_SECRET_FILE: file({ default: undefined, desc: 'File with it, instead of `JWT_SECRET`' }),
+  JWT_KEYS_DIR: str({
+    default: undefined,
+    desc: 'Folder with the keys that sign tokens (ES256), read again when it changes; `npm run keys` makes it',
+  }),
+  JWT_ISSUER: str({ default: 'malipo-auth', desc: 'Who issues the tokens: their `iss`' }),
+  JWT_AUDIENCE: str({ default: 'malipo', desc: 'Whom the tokens are for: their `aud`' }),
   JWT_EXPIRES_IN: integer({ min: 1, max: 86_400 })({
     default: 900,
     desc: 'How long an access token lives, in seconds',
@@ -53,9 +61,9 @@ export function readAuthEnv(source: NodeJS.ProcessEnv = process.env): AuthEnv {
   return readEnv(source, specs, ...checks)
 }
 
-/** The secret that tokens are signed with; `checkSecret` has seen to it that there is one. */
-export function jwtSecret(env: Pick<AuthEnv, 'JWT_SECRET' | 'JWT_SECRET_FILE'>): string {
-  return secret(env.JWT_SECRET, env.JWT_SECRET_FILE) ?? ''
+/** The secret that tokens are signed with, if there is one. */
+export function jwtSecret(env: Pick<AuthEnv, 'JWT_SECRET' | 'JWT_SECRET_FILE'>) {
+  return secret(env.JWT_SECRET, env.JWT_SECRET_FILE)
 }
 
 /** What the operator's command reads: the service's environment, so that it runs where that runs. */
@@ -67,13 +75,34 @@ export function readOperatorEnv(source: NodeJS.ProcessEnv = process.env) {
   return readEnv(source, { ...specs, OPERATOR_PASSWORD }, ...checks)
 }
 
-const checkSecret: Check<Pick<AuthEnv, 'JWT_SECRET' | 'JWT_SECRET_FILE'>> = (env) => {
-  if (!env.JWT_SECRET && !env.JWT_SECRET_FILE) {
-    return { JWT_SECRET: 'is required (or JWT_SECRET_FILE)' }
+/** What the command that makes keys reads: it runs where nothing else of the service has to be. */
+export function readKeysEnv(source: NodeJS.ProcessEnv = process.env) {
+  const { JWT_KEYS_DIR, JWT_EXPIRES_IN } = specs
+  return readEnv(source, { JWT_KEYS_DIR, JWT_EXPIRES_IN })
+}
+
+type KeyEnv = Pick<AuthEnv, 'JWT_SECRET' | 'JWT_SECRET_FILE' | 'JWT_KEYS_DIR'>
+
+const checkSecret: Check<KeyEnv> = (env) => {
+  const secret = jwtSecret(env)
+  if (secret === undefined) {
+    return env.JWT_KEYS_DIR
+      ? {}
+      : { JWT_SECRET: 'is required (or JWT_SECRET_FILE, or JWT_KEYS_DIR)' }
   }
-  if (Buffer.byteLength(jwtSecret(env)) >= MIN_SECRET_BYTES) return {}
+  if (Buffer.byteLength(secret) >= MIN_SECRET_BYTES) return {}
   const name = env.JWT_SECRET_FILE ? 'JWT_SECRET_FILE' : 'JWT_SECRET'
   return { [name]: `must have at least ${MIN_SECRET_BYTES} bytes` }
+}
+
+const checkKeys: Check<KeyEnv> = ({ JWT_KEYS_DIR: folder }) => {
+  try {
+    if (folder) readKeyFolder(folder)
+    return {}
+  } catch (error) {
+    if (error instanceof KeySetError) return { JWT_KEYS_DIR: error.message }
+    throw error
+  }
 }
 
 const checkCost: Check<Pick<AuthEnv, 'MODE' | 'BCRYPT_COST'>> = ({ MODE, BCRYPT_COST }) =>
@@ -81,4 +110,4 @@ const checkCost: Check<Pick<AuthEnv, 'MODE' | 'BCRYPT_COST'>> = ({ MODE, BCRYPT_
     ? { BCRYPT_COST: `must be at least ${MIN_LIVE_COST} when MODE is live` }
     : {}
 
-const checks = [checkDatabase, checkRedis, checkSecret, checkCost] as const
+const checks = [checkDatabase, checkRedis, checkSecret, checkKeys, checkCost] as const

@@ -1,5 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Run } from '@malipo/kit/database'
 import { hash } from 'bcrypt'
+import { Client } from 'pg'
+import { v7 as uuidV7 } from 'uuid'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { newRefreshToken } from '../src/sessions/refresh-token.js'
+import { openSession as openInDatabase } from '../src/sessions/sessions.store.js'
 import { type Auth, isValid, login, newSession, openSession, startAuth } from './auth.js'
 
 let auth: Auth
@@ -128,6 +134,33 @@ describe('POST /api/auth/password', () => {
         own.sub,
       )
       expect(living).toEqual([{ id: own.sid }])
+    }
+  })
+
+  it('waits for a login that is being written, and ends its session too', async () => {
+    const own = await newSession(auth.client)
+    const connection = new Client({ connectionString: auth.databaseUrl })
+    await connection.connect()
+    try {
+      await connection.query('BEGIN')
+      const id = uuidV7()
+      const { hashes } = newRefreshToken()
+      const origin = { address: null, userAgent: null }
+      const opening = { userId: own.sub, passwordVersion: 1, hashes, lifetimeSeconds: 60, origin }
+      const run: Run = async (statement, values) =>
+        (await connection.query({ ...statement, values: [...values] })).rows
+      expect(await openInDatabase(run, { id, ...opening })).toEqual({ scopes: null })
+      const changed = change(own.token, own.user.password, NEXT)
+      await sleep(300)
+      await connection.query('COMMIT')
+      expect((await changed).status).toBe(204)
+      const rows = await auth.sql('SELECT end_cause AS cause FROM sessions WHERE id = $1', id)
+      expect(rows).toEqual([{ cause: 'password' }])
+      // And one that comes after it is not opened with the old password.
+      await connection.query('BEGIN')
+      expect(await openInDatabase(run, { id: uuidV7(), ...opening })).toBeUndefined()
+    } finally {
+      await connection.end()
     }
   })
 

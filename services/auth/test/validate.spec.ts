@@ -1,5 +1,5 @@
 import { generateKeyPairSync, randomUUID } from 'node:crypto'
-import { JwtService, type JwtSignOptions } from '@nestjs/jwt'
+import jwt, { type SignOptions } from 'jsonwebtoken'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Auth, login, newUser, type Person, SECRET, startAuth } from './auth.js'
 
@@ -25,11 +25,12 @@ const payloadOf = (jwt: string) =>
 const encoded = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
 
 /** A token with the good one's claims but for `changes`, signed with the service's own secret. */
-function forged(changes: Record<string, unknown>, options: JwtSignOptions = {}) {
+function forged(changes: Record<string, unknown>, options: SignOptions & { secret?: string } = {}) {
   const payload = Object.fromEntries(
     Object.entries({ ...claims, ...changes }).filter(([, value]) => value !== undefined),
   )
-  return new JwtService().sign(payload, { secret: SECRET, algorithm: 'HS256', ...options })
+  const { secret = SECRET, ...rest } = options
+  return jwt.sign(payload, secret, { algorithm: 'HS256', ...rest })
 }
 
 describe('GET /api/auth/validate', () => {
@@ -95,10 +96,7 @@ describe('a token that does not count', () => {
     ['is signed with an empty secret', () => forged({}, { secret: '\0' })],
     ['is signed by HS384', () => forged({}, { algorithm: 'HS384' })],
     ['is signed by HS512', () => forged({}, { algorithm: 'HS512' })],
-    [
-      'is signed by RS256',
-      () => new JwtService().sign(claims, { privateKey: privatePem, algorithm: 'RS256' }),
-    ],
+    ['is signed by RS256', () => jwt.sign(claims, privatePem, { algorithm: 'RS256' })],
     ['is signed by HS256 with a public key', () => forged({}, { secret: publicPem })],
     [
       'was tampered with',

@@ -2,9 +2,6 @@ import { isUUID } from 'class-validator'
 
 /** What an access token says, and what is taken for one. Pure: no clock, no key. */
 
-export const ISSUER = 'malipo-auth'
-export const AUDIENCE = 'malipo'
-
 /** The registered claims of RFC 7519, with `scope` of RFC 8693 and the session's id. No phone, no email. */
 export interface Claims {
   /** The user's id. */

@@ -1,26 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common'
-import { JwtService, type JwtModuleOptions } from '@nestjs/jwt'
+import jwt from 'jsonwebtoken'
 import { v4 as uuidV4 } from 'uuid'
-import { type AuthEnv, ENV, jwtSecret } from '../env.js'
+import { type AuthEnv, ENV } from '../env.js'
 import { effectiveScopes } from '../users/scopes.js'
-import { AUDIENCE, type Claims, claimsOf, ISSUER } from './claims.js'
-
-/**
- * How tokens are signed and verified. The algorithm is ours: what a token's own header names only has to
- * be equal to it, so that neither `none` nor another algorithm is ever tried.
- */
-export function jwtOptions(env: AuthEnv): JwtModuleOptions {
-  return {
-    secret: jwtSecret(env),
-    signOptions: {
-      algorithm: 'HS256',
-      issuer: ISSUER,
-      audience: AUDIENCE,
-      expiresIn: env.JWT_EXPIRES_IN,
-    },
-    verifyOptions: { algorithms: ['HS256'], issuer: ISSUER, audience: AUDIENCE },
-  }
-}
+import { type Claims, claimsOf } from './claims.js'
+import { Keys } from './keys.js'
 
 /** Whose session a token is to be of, and what was granted to its user: null is what the mode gives. */
 export interface Bearing {
@@ -35,27 +19,39 @@ export interface AccessToken {
   expires_in: number
 }
 
-/** Access tokens: signed statements that a session may do something for a while. */
+/**
+ * Access tokens: signed statements that a session may do something for a while. A token's header says with
+ * which of our keys it was signed, and nothing else that is believed: the algorithm is the key's, so that
+ * neither `none` nor a public key taken for a secret is ever tried.
+ */
 @Injectable()
 export class Tokens {
   constructor(
-    private readonly jwt: JwtService,
+    private readonly keys: Keys,
     @Inject(ENV) private readonly env: AuthEnv,
   ) {}
 
   sign({ sub, sid, scopes }: Bearing): AccessToken {
+    const { JWT_EXPIRES_IN: expiresIn, JWT_ISSUER: issuer, JWT_AUDIENCE: audience } = this.env
     const scope = effectiveScopes(scopes, this.env.MODE).join(' ')
+    const { kid, algorithm, signing } = this.keys.toSign()
+    const options = { algorithm, issuer, audience, expiresIn, ...(kid && { keyid: kid }) }
     return {
-      access_token: this.jwt.sign({ sub, sid, scope, jti: uuidV4() }),
+      access_token: jwt.sign({ sub, sid, scope, jti: uuidV4() }, signing, options),
       token_type: 'Bearer',
-      expires_in: this.env.JWT_EXPIRES_IN,
+      expires_in: expiresIn,
     }
   }
 
   /** The claims of a token that we signed, for us, and that is not over; else undefined. */
   verify(token: string): Claims | undefined {
+    const key = this.keys.toVerify(token)
+    if (!key) return undefined
+    const { JWT_ISSUER: issuer, JWT_AUDIENCE: audience } = this.env
     try {
-      return claimsOf(this.jwt.verify(token))
+      return claimsOf(
+        jwt.verify(token, key.verifying, { algorithms: [key.algorithm], issuer, audience }),
+      )
     } catch {
       return undefined
     }

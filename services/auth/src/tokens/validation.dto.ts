@@ -1,5 +1,4 @@
 import { ApiProperty } from '@nestjs/swagger'
-import { AUDIENCE, ISSUER } from './claims.js'
 
 const UUID = { type: String, format: 'uuid', example: '019b76da-a800-7000-8000-0242ac120002' }
 
@@ -27,10 +26,10 @@ export class PayloadDto {
   @ApiProperty({ ...UUID, description: 'The token' })
   jti: string
 
-  @ApiProperty({ type: String, example: ISSUER })
+  @ApiProperty({ type: String, example: 'malipo-auth' })
   iss: string
 
-  @ApiProperty({ type: String, example: AUDIENCE })
+  @ApiProperty({ type: String, example: 'malipo' })
   aud: string
 
   @ApiProperty({ type: Number, description: 'Issued, in seconds since 1970', example: 1767259800 })
