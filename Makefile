@@ -25,6 +25,7 @@ lint: setup ## Check style, format and types
 	@npm run --silent lint
 	@npm run --silent format:check
 	@npm run --silent check
+	@npm run --silent docs -- --check
 	@if command -v helm >/dev/null; then $(RENDER) --check; \
 	else echo 'left out: whether k8s/ is as the charts say, since helm is not here'; fi
 

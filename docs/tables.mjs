@@ -1,5 +1,5 @@
-// Writes the tables that are made from the code: the README's environment variables and
-// docs/problems.md. `npm run docs` writes them, `npm run docs -- --check` fails if they are out of date.
+// Writes the tables that are made from the code: the README's environment variables, docs/problems.md and
+// docs/metrics.md. `npm run docs` writes them, `npm run docs -- --check` fails if they are out of date.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { HTTP_PROBLEMS } from '@malipo/kit/problem'
 import { format, resolveConfig } from 'prettier'
@@ -7,6 +7,7 @@ import { specs as auth } from '../services/auth/dist/env.js'
 import { PROBLEMS as authProblems } from '../services/auth/dist/problems.js'
 import { VARIABLES as payments } from '../services/payments/dist/env.js'
 import { PROBLEMS as paymentsProblems } from '../services/payments/dist/problems.js'
+import { metrics } from './metrics.mjs'
 
 const root = new URL('../', import.meta.url)
 const check = process.argv.includes('--check')
@@ -80,8 +81,11 @@ async function put(file, name, text) {
 const upToDate = [
   await put('README.md', 'environment', variables()),
   await put('docs/problems.md', 'problems', problems()),
+  await put('docs/metrics.md', 'metrics', await metrics()),
 ]
 if (check && upToDate.includes(false)) {
-  console.error('README.md or docs/problems.md is out of date: npm run docs')
+  console.error('README.md, docs/problems.md or docs/metrics.md is out of date: npm run docs')
   process.exit(1)
 }
+// Created services hold timers.
+process.exit()

@@ -35,7 +35,7 @@ export class DatabaseMetrics {
     })
     this.lost = new Counter({
       name: 'db_unavailable_total',
-      help: 'Requests given up since the database could not answer within DB_WAIT_MS: a 503 each',
+      help: 'Requests, and work beside them, given up since the database could not answer within DB_WAIT_MS: a request is told 503',
       registers,
     })
     const retries = {

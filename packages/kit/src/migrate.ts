@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { DataSource } from 'typeorm'
+import { DataSource, type QueryRunner } from 'typeorm'
 import { dataSourceOptions, type EntitiesAndMigrations } from './connection.js'
 import { ConfigurationError, type DatabaseEnv, readMigrationEnv } from './env.js'
 import { grant, type Rights } from './grant.js'
@@ -8,6 +8,7 @@ import { fateOf } from './retry.js'
 
 /** Any number, the same in every release: the advisory lock that migrations of one database take. */
 const LOCK = 4_711_000
+const ASK_AGAIN_MS = 200
 const WAIT_FOR_DATABASE_MS = 120_000
 
 /** What a service's migrations work with: `rights` are those of the role that the service runs as. */
@@ -62,10 +63,24 @@ async function connected(source: DataSource, log: Pino): Promise<DataSource> {
 async function underLock(source: DataSource, work: () => Promise<void>) {
   const lock = source.createQueryRunner()
   try {
-    await lock.query('SELECT pg_advisory_lock($1)', [LOCK])
+    await taken(lock)
     await work()
   } finally {
     await lock.release()
     await source.destroy()
+  }
+}
+
+/**
+ * By asking again and again: a statement that waits for the lock would itself be waited for by an index that
+ * the holder builds concurrently, and neither would end.
+ */
+async function taken(lock: QueryRunner) {
+  for (;;) {
+    const [row] = (await lock.query('SELECT pg_try_advisory_lock($1) AS taken', [LOCK])) as [
+      { taken: boolean },
+    ]
+    if (row.taken) return
+    await sleep(ASK_AGAIN_MS)
   }
 }

@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { setDefaultRegion } from '@malipo/kit/contact'
-import { KitModule } from '@malipo/kit/kit.module'
+import { Database } from '@malipo/kit/database'
+import { KitModule, LOG } from '@malipo/kit/kit.module'
+import type { Pino } from '@malipo/kit/logger'
 import { type DynamicModule, Module } from '@nestjs/common'
+import { Registry } from 'prom-client'
 import { callerProviders } from './caller/caller.providers.js'
 import { ScopedRoutes } from './caller/scoped-routes.js'
 import { dataSource } from './data-source.js'
@@ -10,6 +13,7 @@ import { KeySweeper } from './idempotency/key-sweeper.js'
 import { PaymentMetrics } from './payments/payment-metrics.js'
 import { PaymentsController } from './payments/payments.controller.js'
 import { PaymentsService } from './payments/payments.service.js'
+import { Totals } from './totals/totals.js'
 import { PROVIDER_SECRETS } from './webhooks/webhook.guard.js'
 import { WebhookGuard } from './webhooks/webhook.guard.js'
 import { WebhookMetrics } from './webhooks/webhook-metrics.js'
@@ -45,6 +49,12 @@ export class AppModule {
         KeySweeper,
         ...callerProviders(env),
         WebhookGuard,
+        {
+          provide: Totals,
+          inject: [Database, LOG, Registry],
+          useFactory: (database: Database, log: Pino, registry: Registry) =>
+            new Totals(database, log.child({ part: 'totals' }), env.TOTALS_METRICS, registry),
+        },
         { provide: PROVIDER_SECRETS, useValue: env.providerSecrets },
       ],
     }

@@ -1,0 +1,63 @@
+// The table of docs/metrics.md: what the registries of both services hold once they are created, so that a
+// metric without a line there can't be.
+import { createApp } from '@malipo/kit/bootstrap'
+import { Registry } from 'prom-client'
+import { AppModule as Auth } from '../services/auth/dist/app.module.js'
+import { readAuthEnv as authEnv } from '../services/auth/dist/env.js'
+import { AppModule as Payments } from '../services/payments/dist/app.module.js'
+import { readEnv as paymentsEnv } from '../services/payments/dist/env.js'
+
+/** Enough to create a service; nothing is connected to before it listens. */
+const ENV = {
+  MODE: 'sandbox',
+  LOG_LEVEL: 'silent',
+  DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none',
+  REDIS_URL: 'redis://127.0.0.1:1',
+  JWT_SECRET: 'a secret of thirty-two bytes, or more',
+  AUTH_SERVICE_URL: 'http://127.0.0.1:1',
+}
+
+/** What libraries bring; their names begin so. */
+const OF_THE_PROCESS = /^(process|nodejs)_/
+
+async function metricsOf(module, readEnv) {
+  const app = await createApp(module, readEnv(ENV))
+  const all = app.get(Registry).getMetricsAsArray()
+  return new Map(all.map((metric) => [metric.name, metric]))
+}
+
+/** The unit that a name ends with, as Prometheus has it. */
+function unitOf(name) {
+  if (/_minor(_total)?$/.test(name)) return 'minor units'
+  if (/_seconds(_total)?$/.test(name)) return 'seconds'
+  if (/_bytes$/.test(name)) return 'bytes'
+  if (/(_info|_up)$/.test(name)) return '1 or 0'
+  return 'count'
+}
+
+function row({ name, help, labelNames = [], constructor }, readers) {
+  const labels = labelNames.map((label) => `\`${label}\``).join(', ')
+  const type = constructor.name.toLowerCase()
+  return `| \`${name}\` | ${type} | ${unitOf(name)} | ${labels} | ${readers} | ${help} |`
+}
+
+const HEAD = [
+  '| metric | type | unit | labels | told by | what it is |',
+  '| --- | --- | --- | --- | --- | --- |',
+]
+
+/** Every metric of the services: their own, then those of the process. */
+export async function metrics() {
+  const [auth, payments] = [await metricsOf(Auth, authEnv), await metricsOf(Payments, paymentsEnv)]
+  const readers = (name) => {
+    if (auth.has(name) && payments.has(name)) return 'both'
+    return auth.has(name) ? 'auth' : 'payments'
+  }
+  const all = [...new Map([...auth, ...payments]).values()].toSorted((a, b) =>
+    a.name < b.name ? -1 : 1,
+  )
+  const table = (some) => [...HEAD, ...some.map((metric) => row(metric, readers(metric.name)))]
+  const own = all.filter(({ name }) => !OF_THE_PROCESS.test(name))
+  const process = all.filter(({ name }) => OF_THE_PROCESS.test(name))
+  return [...table(own), '', '### The process', '', ...table(process)].join('\n')
+}

@@ -1,0 +1,115 @@
+import { randomUUID } from 'node:crypto'
+import type { Database } from '@malipo/kit/database'
+import type { Pino } from '@malipo/kit/logger'
+import type { OnApplicationBootstrap, OnModuleDestroy } from '@nestjs/common'
+import type { Registry } from 'prom-client'
+import { figures } from './figures.store.js'
+import { fold, foldOld, resign } from './fold.store.js'
+import { type Figures, tellTotals } from './totals-metrics.js'
+
+/**
+ * Sums of money by status, method and currency, kept as payments move. The truth is the database's: one
+ * replica at a time counts new events into a table, every two seconds, so no request pays for it, a restart
+ * loses nothing, and a scrape reads a few rows. The replica that counts is also the one that tells, unless the
+ * database's own exporter does.
+ */
+
+const EVERY_MS = 2_000
+/** Events that one statement counts, and statements of one round, so that a backlog leaves room for others. */
+const AT_ONCE = 5_000
+const IN_A_ROUND = 10
+/** What is open is looked at in every so many rounds. */
+const LOOK_EVERY = 5
+/** Who can't reach the database for longer than its lease no longer knows whether it leads. */
+const GOOD_FOR_MS = 15_000
+
+export class Totals implements OnApplicationBootstrap, OnModuleDestroy {
+  private readonly replica = randomUUID()
+  private timer: NodeJS.Timeout | undefined
+  private running: Promise<unknown> = Promise.resolve()
+  private hasEnded = false
+  private hasOld = true
+  private wasAway = false
+  private rounds = 0
+  private told: { readonly figures: Figures; readonly at: number } | undefined
+
+  constructor(
+    private readonly database: Database,
+    private readonly log: Pino,
+    private readonly tells: boolean,
+    registry: Registry,
+  ) {
+    if (tells) tellTotals(registry, () => this.figures)
+  }
+
+  onApplicationBootstrap() {
+    this.later()
+  }
+
+  /** Before the drain: another replica can lead while this one still serves. */
+  async onModuleDestroy() {
+    this.hasEnded = true
+    clearTimeout(this.timer)
+    await this.running
+    this.told = undefined
+    if (!this.database.isOpen) return
+    await this.database.write((run) => resign(run, this.replica)).catch(() => undefined)
+  }
+
+  /** What this replica tells, if it is the one that leads. */
+  get figures(): Figures | undefined {
+    const { told } = this
+    return told && performance.now() - told.at < GOOD_FOR_MS ? told.figures : undefined
+  }
+
+  /** One round: counts what is new. @returns whether this replica leads */
+  async round(): Promise<boolean> {
+    let folded = { leads: false, taken: AT_ONCE }
+    let counted = 0
+    for (let n = 0; n < IN_A_ROUND && folded.taken >= AT_ONCE; n++) {
+      folded = await this.database.write((run) => fold(run, this.replica, AT_ONCE))
+      counted += folded.taken
+    }
+    if (!folded.leads) {
+      this.told = undefined
+      return false
+    }
+    for (let n = 0; n < IN_A_ROUND && this.hasOld; n++) {
+      const taken = await this.database.write((run) => foldOld(run, this.replica, AT_ONCE))
+      counted += taken
+      this.hasOld = taken > 0
+    }
+    if (this.tells) await this.look(counted > 0)
+    return true
+  }
+
+  private async look(hasMoved: boolean) {
+    const before = this.told?.figures
+    const isDue = this.rounds++ % LOOK_EVERY === 0
+    const fresh = await this.database.read(async (run) => ({
+      totals: before && !hasMoved ? before.totals : await figures(run, 'payments_entered'),
+      open: before && !isDue ? before.open : await figures(run, 'payments'),
+      oldest: before && !isDue ? before.oldest : await figures(run, 'payments_open_oldest'),
+      lag: await figures(run, 'payment_totals'),
+    }))
+    this.told = { figures: fresh, at: performance.now() }
+  }
+
+  private later() {
+    if (this.hasEnded) return
+    const next = () => {
+      this.running = this.attempt().finally(() => this.later())
+    }
+    this.timer = setTimeout(next, EVERY_MS).unref()
+  }
+
+  private async attempt() {
+    try {
+      await this.round()
+      this.wasAway = false
+    } catch (error) {
+      if (!this.wasAway) this.log.warn({ err: error }, 'totals wait: nothing can be counted')
+      this.wasAway = true
+    }
+  }
+}

@@ -1,0 +1,129 @@
+import type { Run } from '@malipo/kit/database'
+import { freshDatabase } from '@malipo/testing/database'
+import { Client } from 'pg'
+import { v7 } from 'uuid'
+import { fold, foldOld } from '../src/totals/fold.store.js'
+import { migrate } from './payments.js'
+import { until } from './until.js'
+
+/** A database of payments without the service: what is written and counted is up to the test. */
+
+export interface Ledger {
+  readonly url: string
+  /** A connection of its own, closed with the ledger. */
+  connection(): Promise<Client>
+  close(): Promise<void>
+}
+
+export async function newLedger(server?: string): Promise<Ledger> {
+  const url = await freshDatabase('ledger', server)
+  await migrate(url)
+  return ledgerAt(url)
+}
+
+export function ledgerAt(url: string): Ledger {
+  const clients: Client[] = []
+  return {
+    url,
+    async connection() {
+      const client = new Client({ connectionString: url })
+      // A server that is killed ends its connections.
+      client.on('error', () => undefined)
+      await client.connect()
+      clients.push(client)
+      return client
+    },
+    async close() {
+      await Promise.all(clients.map((client) => client.end().catch(() => undefined)))
+    },
+  }
+}
+
+/** How the service's statements are run, on one connection. */
+export function runOn(client: Client): Run {
+  return async (statement, values) =>
+    (await client.query({ ...statement, values: [...values] })).rows as never
+}
+
+/** A payment and its first event, as the service writes them: without a word of `xid`. */
+export async function writePayment(
+  client: Client,
+  { amount = 500, currency = 'UGX', method = 'MOBILE_MONEY' } = {},
+): Promise<string> {
+  const id = v7()
+  await client.query(
+    `WITH made AS (
+       INSERT INTO payments (id, owner_id, amount_minor, currency, payment_method, customer_phone,
+                             customer_email, metadata, status, created_at, updated_at, version)
+       VALUES ($1, $1, $2, $3, $4, '+256772123456', 'a@example.com', '{}', 'INITIATED', now(), now(), 1)
+       RETURNING *)
+     INSERT INTO payment_events (payment_id, version, operation_id, to_status, at, actor, cause)
+     SELECT id, 1, gen_random_uuid(), 'INITIATED', now(), 'x', 'create' FROM made`,
+    [id, amount, currency, method],
+  )
+  return id
+}
+
+/** The next step of a payment's life. */
+export async function movePayment(client: Client, id: string, to: string): Promise<void> {
+  await client.query(
+    `WITH moved AS (
+       UPDATE payments SET status = $2, version = version + 1, updated_at = now() WHERE id = $1
+       RETURNING *)
+     INSERT INTO payment_events (payment_id, version, operation_id, to_status, at, actor, cause)
+     SELECT id, version, gen_random_uuid(), $2, now(), 'x', 'status' FROM moved`,
+    [id, to],
+  )
+}
+
+type Sum = Readonly<Record<string, string>>
+
+/** What was counted: a line for each status, method and currency. */
+export async function counted(client: Client): Promise<Sum> {
+  return sums(
+    await client.query(
+      'SELECT status, payment_method, currency, entered AS n, amount_minor AS sum FROM payment_totals',
+    ),
+  )
+}
+
+/** What there is to count. */
+export async function truth(client: Client): Promise<Sum> {
+  return sums(
+    await client.query(
+      `SELECT to_status AS status, payment_method, currency, count(*) AS n, sum(amount_minor) AS sum
+         FROM payment_events JOIN payments ON payments.id = payment_id GROUP BY 1, 2, 3`,
+    ),
+  )
+}
+
+function sums({ rows }: { rows: Record<string, string>[] }): Sum {
+  const lines = rows.map((row) => [
+    `${row.status} ${row.payment_method} ${row.currency}`,
+    `${row.n}, ${row.sum}`,
+  ])
+  return Object.fromEntries(lines) as Sum
+}
+
+/** Folds until everything is behind the bookmark: a transaction of another test's database holds it back. */
+export async function countAll(client: Client, most = 100): Promise<void> {
+  await until(async () => {
+    await foldAll(client, v7(), most)
+    const left = `SELECT FROM payment_events, payment_totals_bookmark WHERE xid > folded_through LIMIT 1`
+    return (await client.query(left)).rowCount === 0
+  })
+}
+
+/** Folds until nothing can be counted just now. */
+export async function foldAll(client: Client, replica = v7(), most = 100): Promise<void> {
+  const run = runOn(client)
+  await client.query(`UPDATE payment_totals_bookmark SET leads_until = '-infinity'`)
+  while ((await fold(run, replica, most)).taken > 0);
+  while ((await foldOld(run, replica, most)) > 0);
+}
+
+/** Resolves when no transaction, of any database of the server, is in the way of what was written so far. */
+export async function untilReached(client: Client): Promise<void> {
+  const reached = `SELECT FROM payment_events HAVING max(xid) < pg_snapshot_xmin(pg_current_snapshot())`
+  await until(async () => (await client.query(reached)).rowCount === 1)
+}

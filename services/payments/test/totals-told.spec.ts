@@ -1,0 +1,119 @@
+import { data } from 'currency-codes'
+import { Client } from 'pg'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { isCurrency } from '../src/payments/money.js'
+import { PAYMENT_METHODS } from '../src/payments/payment.entity.js'
+import { newUser } from './auth.js'
+import { movePayment, writePayment } from './ledger.js'
+import { type Payments, startPayments } from './payments.js'
+import { as, newPayment } from './requests.js'
+import { until } from './until.js'
+
+/** Totals as Prometheus sees them: told by one replica, the same after a restart. */
+
+let replicas: Payments[]
+beforeAll(async () => {
+  const first = await startPayments()
+  replicas = [first, await first.replica(), await first.replica()]
+})
+afterAll(() => Promise.all(replicas.map((replica) => replica.close())))
+
+const told = async (of: Payments, name = 'payments_entered_total') =>
+  String((await of.client.get('/metrics')).body)
+    .split('\n')
+    .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
+
+const tellers = async () => {
+  const all = await Promise.all(replicas.map((replica) => told(replica)))
+  return replicas.filter((_, n) => all[n]!.length > 0)
+}
+
+it('are told by one replica of several', async () => {
+  const user = as(await newUser(), replicas[0]!)
+  for (let n = 0; n < 3; n++) await newPayment(user, 'PENDING', 'SUCCESS')
+  const line = 'payments_entered_total{status="SUCCESS",method="MOBILE_MONEY",currency="UGX"}'
+  await until(async () => {
+    const values = await Promise.all(replicas.map((replica) => replica.metric(line)))
+    return values.filter((value) => value === 3).length === 1
+  })
+  const [teller] = await tellers()
+  expect(await told(teller!, 'payments_entered_amount_minor_total')).toContain(
+    'payments_entered_amount_minor_total{status="SUCCESS",method="MOBILE_MONEY",currency="UGX"} 15000',
+  )
+  expect(await told(teller!, 'payment_totals_lag_seconds')).toEqual([
+    'payment_totals_lag_seconds 0',
+  ])
+  for (const other of replicas.filter((replica) => replica !== teller)) {
+    for (const name of [
+      'payment_totals_lag_seconds',
+      'payments_open',
+      'payments_open_oldest_seconds',
+    ])
+      expect(await told(other, name)).toEqual([])
+  }
+})
+
+it('are told by another when that one leaves, and are what they were', async () => {
+  const [teller] = await tellers()
+  const before = await told(teller!)
+  replicas = replicas.filter((replica) => replica !== teller)
+  await teller!.close()
+  await until(async () => (await tellers()).length === 1)
+  expect(await told((await tellers())[0]!)).toEqual(before)
+})
+
+it('are not told where the database’s own exporter does', async () => {
+  const quiet = await startPayments({ TOTALS_METRICS: 'false' })
+  const user = as(await newUser(), quiet)
+  await newPayment(user)
+  await until(async () => (await quiet.sql('SELECT FROM payment_totals')).length > 0)
+  expect(await told(quiet)).toEqual([])
+  await quiet.close()
+})
+
+it('tell how many are open, by their age', async () => {
+  const client = new Client({ connectionString: replicas[0]!.databaseUrl })
+  await client.connect()
+  const id = await writePayment(client)
+  await movePayment(client, id, 'PENDING')
+  await client.query(`UPDATE payments SET updated_at = now() - interval '2 hours' WHERE id = $1`, [
+    id,
+  ])
+  await client.end()
+  await until(async () => {
+    const [teller] = await tellers()
+    return teller && (await teller.metric('payments_open{status="PENDING",age="1h"}')) === 1
+  })
+  const [teller] = await tellers()
+  expect(await teller!.metric('payments_open{status="PENDING",age="1d"}')).toBe(0)
+  const oldest = await teller!.metric('payments_open_oldest_seconds{status="PENDING"}')
+  expect(oldest).toBeGreaterThanOrEqual(7200)
+})
+
+it('have no more series than statuses, methods and currencies', async () => {
+  const currencies = data.map(({ code }) => code).filter(isCurrency)
+  const client = new Client({ connectionString: replicas[0]!.databaseUrl })
+  await client.connect()
+  await client.query('BEGIN')
+  for (const [n, currency] of currencies.entries()) {
+    for (const method of PAYMENT_METHODS) {
+      const id = await writePayment(client, { currency, method })
+      await movePayment(client, id, 'PENDING')
+      await movePayment(client, id, n % 2 === 0 ? 'SUCCESS' : 'FAILED')
+    }
+  }
+  await client.query('COMMIT')
+  await client.end()
+  const most = 4 * PAYMENT_METHODS.length * currencies.length
+  const settled = 3 * PAYMENT_METHODS.length * currencies.length
+  await until(async () => {
+    const [teller] = await tellers()
+    return teller && (await told(teller)).length >= settled
+  })
+  const [teller] = await tellers()
+  const series = await told(teller!)
+  expect(currencies.length).toBeGreaterThan(150)
+  expect(series.length).toBeLessThanOrEqual(most)
+  expect(await told(teller!, 'payments_entered_amount_minor_total')).toHaveLength(series.length)
+  expect((await told(teller!, 'payments_open')).length).toBe(6)
+})

@@ -1,0 +1,260 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startPostgres } from '@malipo/local/postgres'
+import fc from 'fast-check'
+import type { Client } from 'pg'
+import { v7 } from 'uuid'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { PAYMENT_METHODS } from '../src/payments/payment.entity.js'
+import { fold } from '../src/totals/fold.store.js'
+import {
+  countAll,
+  counted,
+  foldAll,
+  type Ledger,
+  ledgerAt,
+  movePayment,
+  newLedger,
+  runOn,
+  truth,
+  untilReached,
+  writePayment,
+} from './ledger.js'
+import { until } from './until.js'
+
+/** Every event is counted once, whatever else goes on. */
+
+let ledger: Ledger
+let client: Client
+beforeAll(async () => {
+  ledger = await newLedger()
+  client = await ledger.connection()
+})
+afterAll(() => ledger.close())
+
+/** Anybody may lead from now on, as if every lease had run out. */
+const expire = (on = client) =>
+  on.query(`UPDATE payment_totals_bookmark SET leads_until = '-infinity'`)
+
+describe('a fold', () => {
+  it('counts payments that came into a status, and their amounts', async () => {
+    const id = await writePayment(client, { amount: 700, method: 'CARD', currency: 'USD' })
+    await movePayment(client, id, 'PENDING')
+    await movePayment(client, id, 'FAILED')
+    await writePayment(client, { amount: 300, method: 'CARD', currency: 'USD' })
+    await countAll(client)
+    expect(await counted(client)).toMatchObject({
+      'INITIATED CARD USD': '2, 1000',
+      'PENDING CARD USD': '1, 700',
+      'FAILED CARD USD': '1, 700',
+    })
+  })
+
+  it('takes about as many as it is told, and all of one transaction', async () => {
+    await countAll(client)
+    await client.query('BEGIN')
+    for (let n = 0; n < 25; n++) await writePayment(client)
+    await client.query('COMMIT')
+    for (let n = 0; n < 25; n++) await writePayment(client)
+    await expire()
+    await untilReached(client)
+    const replica = v7()
+    expect(await fold(runOn(client), replica, 10)).toEqual({ leads: true, taken: 10 })
+    const rest = []
+    for (let taken = 1; taken > 0; rest.push(taken)) {
+      taken = (await fold(runOn(client), replica, 10)).taken
+    }
+    expect(rest).toEqual([10, 10, 5, 0])
+    expect(await counted(client)).toEqual(await truth(client))
+  })
+
+  it('is exact over 2^53', async () => {
+    const most = 100_000_000_000_001
+    for (let n = 0; n < 101; n++) await writePayment(client, { amount: most, currency: 'KES' })
+    await countAll(client)
+    const sum = String(BigInt(most) * 101n)
+    expect(BigInt(sum)).toBeGreaterThan(2n ** 53n)
+    expect((await counted(client))['INITIATED MOBILE_MONEY KES']).toBe(`101, ${sum}`)
+  })
+
+  it('waits for a transaction that is open, and skips nothing', async () => {
+    await countAll(client)
+    const before = await counted(client)
+    const slow = await ledger.connection()
+    await slow.query('BEGIN')
+    await writePayment(slow, { currency: 'TZS' })
+    await writePayment(client, { currency: 'RWF' })
+    await foldAll(client)
+    expect(await counted(client)).toEqual(before)
+    await slow.query('COMMIT')
+    await countAll(client)
+    expect(await counted(client)).toEqual({
+      ...before,
+      'INITIATED MOBILE_MONEY TZS': '1, 500',
+      'INITIATED MOBILE_MONEY RWF': '1, 500',
+    })
+  })
+
+  it('that is killed in the middle has done nothing', async () => {
+    await countAll(client)
+    const before = await counted(client)
+    await writePayment(client)
+    await untilReached(client)
+    const [holder, folder] = [await ledger.connection(), await ledger.connection()]
+    await holder.query('BEGIN')
+    // The holder's own number would keep the fold back; a lock of the table takes none.
+    await holder.query('LOCK TABLE payment_totals IN SHARE MODE')
+    await expire()
+    const { rows } = await folder.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
+    const folding = fold(runOn(folder), v7(), 100).catch((error: unknown) => error)
+    await until(async () => {
+      const waits = `SELECT FROM pg_stat_activity WHERE pid = $1 AND wait_event_type = 'Lock'`
+      return (await client.query(waits, [rows[0]?.pid])).rowCount
+    })
+    await client.query('SELECT pg_terminate_backend($1)', [rows[0]?.pid])
+    expect(await folding).toBeInstanceOf(Error)
+    await holder.query('COMMIT')
+    expect(await counted(client)).toEqual(before)
+    await countAll(client)
+    expect(await counted(client)).toEqual(await truth(client))
+  })
+
+  it.each([
+    ['of several at once counts once, even when all believe that they lead', 50, 4],
+    ['of several at once leads alone, when there is nothing to count, too', 0, 4],
+    ['counts once, even when the replica’s own first try still runs', 50, 1],
+  ])('%s', async (_, payments, replicas) => {
+    await countAll(client)
+    for (let n = 0; n < payments; n++) await writePayment(client)
+    await untilReached(client)
+    const holder = await ledger.connection()
+    const folders = await Promise.all([1, 2, 3, 4].map(() => ledger.connection()))
+    const ids = Array.from({ length: replicas }, () => v7())
+    await expire()
+    await holder.query('BEGIN')
+    await holder.query('SELECT FROM payment_totals_bookmark FOR UPDATE')
+    // All of them have looked at the same state before any goes on.
+    const folding = folders.map((folder, n) => fold(runOn(folder), ids[n % replicas]!, 1000))
+    await until(async () => {
+      const waits = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%payment_totals_bookmark AS kept%'`
+      return (await client.query(waits)).rowCount === folders.length
+    })
+    await holder.query('COMMIT')
+    const folded = await Promise.all(folding)
+    const leaders = ids.filter((_id, n) =>
+      folded.some(({ leads }, m) => leads && m % replicas === n),
+    )
+    expect(leaders).toHaveLength(1)
+    expect(await counted(client)).toEqual(await truth(client))
+  })
+
+  it('is one replica’s until its lease is over', async () => {
+    await expire()
+    const [first, second] = [v7(), v7()]
+    expect((await fold(runOn(client), first, 10)).leads).toBe(true)
+    await writePayment(client)
+    await untilReached(client)
+    expect(await fold(runOn(client), second, 10)).toEqual({ leads: false, taken: 0 })
+    expect(await fold(runOn(client), first, 10)).toEqual({ leads: true, taken: 1 })
+    await expire()
+    expect((await fold(runOn(client), second, 10)).leads).toBe(true)
+    expect((await fold(runOn(client), first, 10)).leads).toBe(false)
+  })
+
+  it('writes nothing when there is nothing to count and the lease is young', async () => {
+    await countAll(client)
+    const replica = v7()
+    await expire()
+    await fold(runOn(client), replica, 10)
+    const place = async () =>
+      (await client.query('SELECT xmin, ctid FROM payment_totals_bookmark')).rows[0]
+    const before = await place()
+    expect((await fold(runOn(client), replica, 10)).leads).toBe(true)
+    expect(await place()).toEqual(before)
+  })
+})
+
+/** What one writer does, one transaction after the other. */
+const writer = fc.array(
+  fc.record({
+    steps: fc.integer({ min: 1, max: 4 }),
+    moves: fc.integer({ min: 0, max: 2 }),
+    currency: fc.constantFrom('UGX', 'KES', 'USD'),
+    method: fc.constantFrom(...PAYMENT_METHODS),
+    amount: fc.integer({ min: 1, max: 1_000_000 }),
+    pauseMs: fc.integer({ min: 0, max: 15 }),
+    rollsBack: fc.boolean(),
+  }),
+  { minLength: 1, maxLength: 8 },
+)
+type Transactions = typeof writer extends fc.Arbitrary<infer T> ? T : never
+
+async function write(on: Client, transactions: Transactions) {
+  for (const { steps, moves, pauseMs, rollsBack, ...payment } of transactions) {
+    await on.query('BEGIN')
+    for (let n = 0; n < steps; n++) {
+      const id = await writePayment(on, payment)
+      if (moves > 0) await movePayment(on, id, 'PENDING')
+      await sleep(pauseMs)
+      if (moves > 1) await movePayment(on, id, n % 2 === 0 ? 'SUCCESS' : 'FAILED')
+    }
+    await on.query(rollsBack ? 'ROLLBACK' : 'COMMIT')
+  }
+}
+
+it('counts every event once, however writers and folds run into each other', async () => {
+  const writers = await Promise.all([1, 2, 3, 4].map(() => ledger.connection()))
+  const folders = await Promise.all([1, 2, 3].map(() => ledger.connection()))
+  const plans = fc.tuple(writer, writer, writer, writer)
+  await fc.assert(
+    fc.asyncProperty(plans, fc.integer({ min: 1, max: 20 }), async (each, most) => {
+      const over = new AbortController()
+      const folding = folders.map(async (folder) => {
+        const replica = v7()
+        for (; !over.signal.aborted; await sleep(1)) {
+          // Every lease is over at once: all of them try to lead all the time.
+          await expire(folder)
+          await fold(runOn(folder), replica, most)
+        }
+      })
+      await Promise.all(each.map((transactions, n) => write(writers[n]!, transactions)))
+      over.abort()
+      await Promise.all(folding)
+      await countAll(client)
+      expect(await counted(client)).toEqual(await truth(client))
+    }),
+    { numRuns: 12 },
+  )
+})
+
+it('goes on where it was after a crash of the database', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'malipo-totals-'))
+  const postgres = await startPostgres({ dataDir: join(folder, 'postgres'), databases: [] })
+  const before = await newLedger(postgres.url('postgres'))
+  const [writing, folding] = [await before.connection(), await before.connection()]
+  const replica = v7()
+  const crash = new AbortController()
+  const work = [
+    (async () => {
+      while (!crash.signal.aborted) await write(writing, fc.sample(writer, 1)[0]!)
+    })(),
+    (async () => {
+      for (; !crash.signal.aborted; await sleep(2)) await fold(runOn(folding), replica, 7)
+    })(),
+  ].map((each) => each.catch(() => undefined))
+  await sleep(1_000)
+  await postgres.kill()
+  crash.abort()
+  await Promise.all([...work, before.close()])
+  await postgres.restart()
+  const after = ledgerAt(before.url)
+  const there = await after.connection()
+  expect(Object.keys(await truth(there))).not.toHaveLength(0)
+  await countAll(there)
+  expect(await counted(there)).toEqual(await truth(there))
+  await after.close()
+  await postgres.stop()
+  await rm(folder, { recursive: true, force: true })
+})
