@@ -229,7 +229,7 @@ spec:
       # The services' statements are prepared by name.
       max_prepared_statements: "200"
       # The database has these limits as its own settings; see the migrations.
-      ignore_startup_parameters: statement_timeout,idle_in_transaction_session_timeout,extra_float_digits
+      ignore_startup_parameters: statement_timeout,lock_timeout,idle_in_transaction_session_timeout,extra_float_digits
       query_wait_timeout: "10"
   template:
     metadata:

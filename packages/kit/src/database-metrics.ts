@@ -8,6 +8,7 @@ import { countBy, gaugeOf } from './metrics.js'
 const STATEMENT_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 6]
 /** Seconds; most find a connection at once. */
 const WAIT_BUCKETS = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 3]
+const CROWD_BUCKETS = [1, 2, 4, 8, 16, 32, 64]
 
 export class DatabaseMetrics {
   /** One more for each time that a statement is tried again, by what was known of the try before. */
@@ -15,7 +16,9 @@ export class DatabaseMetrics {
   private readonly statements: Histogram<'statement'>
   private readonly known = new Map<string, Histogram.Internal<'statement'>>()
   private readonly waits: Histogram
+  private readonly crowds: Histogram
   private readonly lost: Counter
+  private readonly shed: Counter
 
   /** Without a registry, as in a command that nobody scrapes, the figures go nowhere. */
   constructor(private readonly registry = new Registry()) {
@@ -31,6 +34,17 @@ export class DatabaseMetrics {
       name: 'db_pool_wait_seconds',
       help: 'Time that a statement waited for a connection of the pool',
       buckets: WAIT_BUCKETS,
+      registers,
+    })
+    this.crowds = new Histogram({
+      name: 'db_statement_requests',
+      help: 'Requests that one statement served, of the statements that requests share',
+      buckets: CROWD_BUCKETS,
+      registers,
+    })
+    this.shed = new Counter({
+      name: 'db_overloaded_total',
+      help: 'Requests turned away since more arrived than the database could be sent in time: a 503 each',
       registers,
     })
     this.lost = new Counter({
@@ -56,6 +70,16 @@ export class DatabaseMetrics {
     let found = this.known.get(statement)
     if (!found) this.known.set(statement, (found = this.statements.labels(statement)))
     found.observe(seconds)
+  }
+
+  /** A statement went for this many requests. */
+  shared(requests: number) {
+    this.crowds.observe(requests)
+  }
+
+  /** A request was told that too many came. */
+  turnedAway() {
+    this.shed.inc()
   }
 
   /** A request was told that the database can’t be reached. */

@@ -1,12 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common'
-import type { Pool, PoolClient, QueryConfig, QueryResultRow } from 'pg'
+import type { Pool, QueryResultRow } from 'pg'
 import { DataSource, type DataSourceOptions } from 'typeorm'
-import { ANSWER_TIMEOUT_MS, wasUncertain } from './connection.js'
+import { Overloaded, TooLate } from './batch.js'
 import { DatabaseMetrics } from './database-metrics.js'
+import type { DatabaseEnv } from './env.js'
 import type { Pino } from './logger.js'
 import { HTTP_PROBLEMS, Problem } from './problem.js'
-import { fateOf, type Phase, UncertainCommit } from './retry.js'
+import { type Fate, fateOf } from './retry.js'
+import { type Attempt, type Run, type Statement, Statements, type Values } from './statement.js'
+
+export type { Run, Statement } from './statement.js'
 
 /**
  * A service's PostgreSQL, and the one place where a statement is tried again.
@@ -16,18 +20,6 @@ import { fateOf, type Phase, UncertainCommit } from './retry.js'
  * only by a `write`, which knows it by its operation id, and its answer leaves only after a later
  * commit of ours has gone through: after a crash in place PostgreSQL shows commits that no standby has.
  */
-
-/** One SQL statement. Its name makes it a prepared statement, once a connection. */
-export interface Statement {
-  readonly name: string
-  readonly text: string
-}
-
-/** Sends one statement and gives its rows. */
-export type Run = <Row extends QueryResultRow>(
-  statement: Statement,
-  values: readonly unknown[],
-) => Promise<Row[]>
 
 const PAUSE_MS = { first: 25, most: 400 }
 /** How often a database that is not up or not migrated yet is looked at again. */
@@ -42,25 +34,22 @@ const KEEP: Statement = {
   text: `SELECT pg_logical_emit_message(true, 'keep', '')`,
 }
 
-/** One try of a piece of work: how far it came, and until when it may go on (ms since the epoch). */
-interface Attempt {
-  phase: Phase
-  answered: boolean
-  readonly deadline: number
-}
-
 export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly source: DataSource
+  private readonly statements: Statements
+  private readonly waitMs: number
   private readonly opened = Promise.withResolvers<void>()
   private state: 'unreached' | 'unmigrated' | 'open' | 'closed' = 'unreached'
 
   constructor(
     options: DataSourceOptions,
-    private readonly waitMs: number,
+    env: Pick<DatabaseEnv, 'DB_WAIT_MS' | 'DB_BATCH_MAX' | 'DB_POOL_MAX'>,
     private readonly log: Pino,
     private readonly metrics = new DatabaseMetrics(),
   ) {
     this.source = new DataSource(options)
+    this.waitMs = env.DB_WAIT_MS
+    this.statements = new Statements(() => this.pg, env, metrics)
     this.opened.promise.catch(() => undefined)
   }
 
@@ -153,15 +142,24 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
     onUnknown: () => void = () => undefined,
   ): Promise<T> {
     if (this.state !== 'open') await this.untilOpen(deadline)
+    let alone = false
     for (let pauseMs = PAUSE_MS.first; ; pauseMs = Math.min(pauseMs * 2, PAUSE_MS.most)) {
-      const attempt: Attempt = { phase: 'building', answered: false, deadline }
+      const attempt: Attempt = {
+        phase: 'building',
+        answered: false,
+        neighbours: 0,
+        alone,
+        deadline,
+      }
       try {
-        return await work((statement, values) => this.send(statement, values, attempt))
+        return await work(this.runOf(attempt))
       } catch (error) {
-        const fate = error instanceof Problem ? 'final' : fateOf(error, attempt.phase)
+        if (error instanceof Overloaded) throw this.overloaded(error)
+        const fate = fateFor(error, attempt)
         if (fate === 'final') throw error
         // What an earlier statement of the same try did stands, whatever became of the later one.
         if (fate === 'unknown' || attempt.answered) onUnknown()
+        alone ||= attempt.neighbours > 0
         const waitMs = fate === 'again' ? 0 : pauseMs * (0.5 + Math.random() / 2)
         if (this.state === 'closed' || Date.now() + waitMs >= deadline) {
           this.metrics.gaveUp()
@@ -174,33 +172,19 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
     }
   }
 
-  private async send<Row extends QueryResultRow>(
-    statement: Statement,
-    values: readonly unknown[],
-    attempt: Attempt,
-  ): Promise<Row[]> {
-    attempt.phase = 'connecting'
-    const asked = performance.now()
-    const client = await this.pg.connect()
-    const sent = performance.now()
-    this.metrics.waited((sent - asked) / 1000)
-    attempt.phase = 'sent'
-    const limitMs = Math.max(1, Math.min(ANSWER_TIMEOUT_MS, attempt.deadline - Date.now()))
-    // `query_timeout` works for one query too, but pg's types know it only for a client.
-    const query = { ...statement, values: [...values], query_timeout: limitMs } as QueryConfig
-    let failed: unknown
-    try {
-      const { rows } = await client.query<Row>(query)
-      if (wasUncertain(client)) throw new UncertainCommit()
-      attempt.answered = true
-      return rows
-    } catch (error) {
-      failed = error
-      throw error
-    } finally {
-      this.metrics.answered(statement.name, (performance.now() - sent) / 1000)
-      release(client, failed)
-    }
+  private runOf(attempt: Attempt): Run {
+    return <Row extends QueryResultRow>(statement: Statement, values: Values) =>
+      this.statements.send(statement, values, attempt) as Promise<Row[]>
+  }
+
+  private overloaded(cause: Overloaded): Problem {
+    this.metrics.turnedAway()
+    return new Problem(
+      HTTP_PROBLEMS.unavailable,
+      'More requests arrive than can be answered in time. Nothing was done: try again a little later.',
+      { retryAfterSeconds: 1 },
+      { cause },
+    )
   }
 
   private async untilOpen(deadline: number): Promise<void> {
@@ -251,10 +235,14 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 }
 
-/** Gives the connection back, or drops it when it is no longer to be trusted. */
-function release(client: PoolClient, failed: unknown) {
-  const drop = failed !== undefined && fateOf(failed, 'sent') !== 'final'
-  client.release(drop && failed instanceof Error ? failed : undefined)
+/**
+ * An answer of the database's own is final for a request that it answered alone; in a crowd it may be
+ * meant for a neighbour, and nothing of the statement was done.
+ */
+function fateFor(error: unknown, attempt: Attempt): Fate {
+  if (error instanceof TooLate) return attempt.phase === 'sent' ? 'unknown' : 'refused'
+  const fate = error instanceof Problem ? 'final' : fateOf(error, attempt.phase)
+  return fate === 'final' && attempt.neighbours > 0 ? 'again' : fate
 }
 
 function unavailable(cause?: unknown): Problem {

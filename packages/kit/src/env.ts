@@ -109,6 +109,10 @@ export const database = {
   DB_SSL: bool({ default: false, desc: 'Use TLS and verify the server' }),
   DB_SSL_CA_FILE: file({ default: undefined, desc: 'Certificates to verify the server with' }),
   DB_POOL_MAX: integer({ min: 1, max: 100 })({ default: 8, desc: 'Connections at most' }),
+  DB_BATCH_MAX: integer({ min: 1, max: 1_000 })({
+    default: 64,
+    desc: 'Concurrent requests that one statement serves at most; 1: each has its own',
+  }),
   DB_WAIT_MS: milliseconds({
     default: 12_000,
     desc: 'How long a request waits for a database that is away, then 503',

@@ -39,7 +39,7 @@ export class KitModule {
             const metrics = new DatabaseMetrics(registry)
             const part = log.child({ part: 'database' })
             const options = dataSourceOptions(env, own)
-            const database = new Database(options, env.DB_WAIT_MS, part, metrics)
+            const database = new Database(options, env, part, metrics)
             metrics.watch(database, env.DB_POOL_MAX)
             return database
           },

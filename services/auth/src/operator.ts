@@ -15,7 +15,7 @@ async function run() {
   setDefaultRegion(env.DEFAULT_REGION)
   const order = parseOrder(process.argv.slice(2), env.MODE)
   const log = createLogger('auth', 'warn')
-  const database = new Database(dataSourceOptions(env, OWN), env.DB_WAIT_MS, log)
+  const database = new Database(dataSourceOptions(env, OWN), env, log)
   database.onApplicationBootstrap()
   try {
     const password = async () => env.OPERATOR_PASSWORD ?? (await askPassword())

@@ -15,3 +15,22 @@ export interface Keyed {
  */
 export const isAdmitted = (key: string) =>
   `(${key} IS NULL OR pg_try_advisory_xact_lock(hashtextextended(concat_ws(' ', caller, route, ${key}), 0)))`
+
+/** A keyed request among the values of a statement. */
+export interface KeyedValues {
+  readonly caller?: string | undefined
+  readonly route?: string | undefined
+  readonly key?: string | undefined
+}
+
+/** The columns of `input` that say under which key a request came; none without one. */
+export function columnsOf(keyed: Keyed | undefined) {
+  if (!keyed) return {}
+  const { key, route, fingerprint } = keyed
+  return { key, route, fingerprint: `\\x${fingerprint.toString('hex')}` }
+}
+
+/** Two requests with one key don't share a statement, where they would not see each other. */
+export function keysOfKeyed({ caller, route, key }: KeyedValues): readonly string[] {
+  return key === undefined ? [] : [`${caller} ${route} ${key}`]
+}

@@ -1,12 +1,12 @@
 import type { Run, Statement } from '@malipo/kit/database'
-import { isAdmitted, type Keyed } from '../idempotency/keyed.js'
+import { columnsOf, isAdmitted, type Keyed, keysOfKeyed } from '../idempotency/keyed.js'
 import { paymentColumns } from './payment-columns.js'
 import type { Payment } from './payment.entity.js'
 
 /**
  * The statements on payments: each one function that takes a plain value and gives a plain row. A write
  * is one statement, so one transaction: the payment, its event and its idempotency key are there together
- * or not at all. Their inputs are a relation (`input`) of one row, and nothing below it counts on one.
+ * or not at all. Those that many requests share take a relation (`input`) with a row for each.
  */
 
 /** A new payment. */
@@ -28,11 +28,12 @@ const INSERT: Statement = {
   name: 'payment_insert',
   text: `
 WITH input AS (
-  SELECT $1::uuid AS id, $2::uuid AS caller, $3::bigint AS amount_minor, $4::text AS currency,
-         $5::text AS payment_method, $6::text AS customer_phone, $7::text AS customer_email,
-         $8::text AS description, $9::jsonb AS metadata, $10::text AS status,
-         $11::timestamptz AS created_at, $12::uuid AS operation_id,
-         $13::text AS key, $14::text AS route, $15::bytea AS fingerprint
+  SELECT *
+    FROM json_to_recordset($1)
+      AS input (nth integer, id uuid, caller uuid, amount_minor bigint, currency text,
+                payment_method text, customer_phone text, customer_email text, description text,
+                metadata jsonb, status text, created_at timestamptz, operation_id uuid,
+                key text, route text, fingerprint bytea)
 ), claimed AS (
   INSERT INTO idempotency_keys
     (caller, route, key, fingerprint, operation_id, answer, created_at)
@@ -57,30 +58,29 @@ WITH input AS (
   SELECT inserted.id, 1, operation_id, inserted.status, inserted.created_at, caller::text, 'create'
     FROM inserted JOIN input USING (id)
 )
-SELECT ${paymentColumns('inserted')}
-  FROM inserted`,
+SELECT nth, ${paymentColumns('inserted')}
+  FROM inserted JOIN input USING (id)`,
+  shared: { keysOf: keysOfKeyed },
 }
 
 /** Inserts a payment; undefined when its id or its idempotency key is there already, or in use. */
 export async function insert(run: Run, insertion: Insertion): Promise<Payment | undefined> {
   const { payment, operationId, keyed } = insertion
-  const [inserted] = await run<Payment>(INSERT, [
-    payment.id,
-    payment.ownerId,
-    payment.amountMinor,
-    payment.currency,
-    payment.paymentMethod,
-    payment.customerPhone,
-    payment.customerEmail,
-    payment.description,
-    payment.metadata,
-    payment.status,
-    payment.createdAt,
-    operationId,
-    keyed?.key,
-    keyed?.route,
-    keyed?.fingerprint,
-  ])
+  const [inserted] = await run<Payment>(INSERT, {
+    id: payment.id,
+    caller: payment.ownerId,
+    amount_minor: payment.amountMinor,
+    currency: payment.currency,
+    payment_method: payment.paymentMethod,
+    customer_phone: payment.customerPhone,
+    customer_email: payment.customerEmail,
+    description: payment.description,
+    metadata: payment.metadata,
+    status: payment.status,
+    created_at: payment.createdAt,
+    operation_id: operationId,
+    ...columnsOf(keyed),
+  })
   return inserted
 }
 
@@ -93,14 +93,17 @@ export interface Reader {
 const FIND: Statement = {
   name: 'payment_find',
   text: `
-SELECT ${paymentColumns('payments')}
-  FROM payments
- WHERE id = $1 AND (owner_id = $2 OR $3)`,
+SELECT nth, ${paymentColumns('payments')}
+  FROM json_to_recordset($1) AS input (nth integer, id uuid, reader uuid, everyone boolean)
+  JOIN payments USING (id)
+ WHERE owner_id = reader OR everyone`,
+  shared: { keysOf: () => [] },
 }
 
 /** The payment, if it exists for this reader. */
 export async function find(run: Run, id: string, reader: Reader): Promise<Payment | undefined> {
-  const [payment] = await run<Payment>(FIND, [id, reader.id, reader.everyone])
+  const { id: readerId, everyone } = reader
+  const [payment] = await run<Payment>(FIND, { id, reader: readerId, everyone })
   return payment
 }
 

@@ -1,5 +1,5 @@
 import type { Run, Statement } from '@malipo/kit/database'
-import { isAdmitted, type Keyed } from '../idempotency/keyed.js'
+import { columnsOf, isAdmitted, type Keyed, type KeyedValues, keysOfKeyed } from '../idempotency/keyed.js'
 import { paymentColumns } from './payment-columns.js'
 import type { Payment } from './payment.entity.js'
 import type { Reader } from './payments.store.js'
@@ -36,21 +36,25 @@ export interface Verdict {
  * The row is locked before it is judged, so of concurrent callers each sees what the one before it left.
  * The update goes by that verdict alone: its own look at the status would be through the statement's
  * snapshot, where the row is still as it was before the wait. A refusal takes the key as a change does.
+ * Rows are locked in the order of their ids, so that two crowds don't wait for each other.
  */
 const TRANSITION: Statement = {
   name: 'payment_transition',
   text: `
 WITH input AS (
-  SELECT $1::uuid AS id, $2::uuid AS caller, $3::boolean AS everyone, $4::text AS to_status,
-         $5::text[] AS from_statuses, $6::integer[] AS versions,
-         $7::text AS provider_transaction_id, $8::text AS reason, $9::timestamptz AS at,
-         $10::uuid AS operation_id, $11::text AS key, $12::text AS route, $13::bytea AS fingerprint
+  SELECT *
+    FROM json_to_recordset($1)
+      AS input (nth integer, id uuid, caller uuid, everyone boolean, to_status text,
+                from_statuses text[], versions integer[], provider_transaction_id text,
+                reason text, at timestamptz, operation_id uuid, key text, route text,
+                fingerprint bytea)
 ), admitted AS MATERIALIZED (
   SELECT * FROM input WHERE ${isAdmitted('key')}
 ), target AS MATERIALIZED (
   SELECT payments.id, payments.status, payments.version
     FROM admitted JOIN payments USING (id)
    WHERE owner_id = caller OR everyone
+   ORDER BY id
      FOR UPDATE OF payments
 ), verdict AS MATERIALIZED (
   SELECT admitted.*, target.status, target.version,
@@ -88,31 +92,32 @@ WITH input AS (
          changed.last_webhook_id, changed.last_webhook_at
     FROM changed JOIN decided USING (id)
 )
-SELECT answer, mine AS decided, decided.status AS "seenStatus", decided.version AS "seenVersion",
+SELECT nth, answer, mine AS decided, decided.status AS "seenStatus", decided.version AS "seenVersion",
        ${paymentColumns('changed')}
   FROM decided LEFT JOIN changed USING (id)`,
+  shared: { keysOf: ({ id, ...keyed }: TransitionValues) => [id, ...keysOfKeyed(keyed)] },
 }
+
+type TransitionValues = KeyedValues & { readonly id: string }
 
 type Row = Omit<Verdict, 'payment'> & Payment
 
 /** Moves a payment's status, or says why not; undefined when it is not there for this reader, or in use. */
 export async function transition(run: Run, wish: Transition): Promise<Verdict | undefined> {
   const { reader, keyed } = wish
-  const [row] = await run<Row>(TRANSITION, [
-    wish.id,
-    reader.id,
-    reader.everyone,
-    wish.to,
-    wish.from,
-    wish.versions,
-    wish.providerTransactionId,
-    wish.reason,
-    wish.at,
-    wish.operationId,
-    keyed?.key,
-    keyed?.route,
-    keyed?.fingerprint,
-  ])
+  const [row] = await run<Row>(TRANSITION, {
+    id: wish.id,
+    caller: reader.id,
+    everyone: reader.everyone,
+    to_status: wish.to,
+    from_statuses: wish.from,
+    versions: wish.versions,
+    provider_transaction_id: wish.providerTransactionId,
+    reason: wish.reason,
+    at: wish.at,
+    operation_id: wish.operationId,
+    ...columnsOf(keyed),
+  })
   if (!row) return undefined
   const { answer, decided, seenStatus, seenVersion, ...payment } = row
   return { answer, decided, seenStatus, seenVersion, payment: payment.id ? payment : undefined }

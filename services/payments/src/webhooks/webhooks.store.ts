@@ -37,15 +37,17 @@ const ARRIVE: Statement = {
   name: 'webhook_arrive',
   text: `
 WITH input AS (
-  SELECT $1::text AS source, $2::text AS webhook_id, $3::uuid AS id, $4::uuid AS reader_id,
-         $5::boolean AS everyone, $6::text AS to_status, $7::text[] AS from_statuses,
-         $8::text[] AS too_early_from, $9::text AS provider_name,
-         $10::text AS provider_transaction_id, $11::jsonb AS payload, $12::text AS actor,
-         $13::timestamptz AS at, $14::uuid AS operation_id
+  SELECT *
+    FROM json_to_recordset($1)
+      AS input (nth integer, source text, webhook_id text, id uuid, reader uuid, everyone boolean,
+                to_status text, from_statuses text[], too_early_from text[], provider_name text,
+                provider_transaction_id text, payload jsonb, actor text, at timestamptz,
+                operation_id uuid)
 ), target AS MATERIALIZED (
   SELECT payments.id, payments.status
     FROM input JOIN payments USING (id)
-   WHERE owner_id = reader_id OR everyone
+   WHERE owner_id = reader OR everyone
+   ORDER BY id
      FOR UPDATE OF payments
 ), verdict AS MATERIALIZED (
   SELECT input.*, target.status,
@@ -85,12 +87,24 @@ WITH input AS (
          changed.last_webhook_id, changed.last_webhook_at
     FROM changed JOIN verdict USING (id)
 )
-SELECT CASE WHEN outcome = 'early' THEN 'early'
+SELECT nth,
+       CASE WHEN outcome = 'early' THEN 'early'
             WHEN operation_id IN (SELECT operation_id FROM kept) THEN outcome
             ELSE 'repeat' END AS outcome,
        verdict.status AS "seenStatus",
        ${paymentColumns('changed')}
   FROM verdict LEFT JOIN changed USING (id)`,
+  shared: { keysOf },
+}
+
+interface ArriveValues {
+  readonly source: string
+  readonly webhook_id: string
+  readonly id: string | undefined
+}
+
+function keysOf({ source, webhook_id, id = '' }: ArriveValues): readonly string[] {
+  return [id, `${source} ${webhook_id}`]
 }
 
 /** What the inbox says of an arrival. */
@@ -105,22 +119,22 @@ type ArrivedRow = Omit<Arrived, 'payment'> & Payment
 
 /** Applies a webhook, or keeps it as evidence, or says why not; undefined when there is no such payment. */
 export async function arrive(run: Run, arrival: Arrival): Promise<Arrived | undefined> {
-  const [row] = await run<ArrivedRow>(ARRIVE, [
-    arrival.source,
-    arrival.webhookId,
-    arrival.paymentId,
-    arrival.reader.id,
-    arrival.reader.everyone,
-    arrival.status,
-    arrival.from,
-    arrival.tooEarlyFrom,
-    arrival.providerName,
-    arrival.providerTransactionId,
-    JSON.stringify(arrival.payload),
-    arrival.actor,
-    arrival.at,
-    arrival.operationId,
-  ])
+  const [row] = await run<ArrivedRow>(ARRIVE, {
+    source: arrival.source,
+    webhook_id: arrival.webhookId,
+    id: arrival.paymentId,
+    reader: arrival.reader.id,
+    everyone: arrival.reader.everyone,
+    to_status: arrival.status,
+    from_statuses: arrival.from,
+    too_early_from: arrival.tooEarlyFrom,
+    provider_name: arrival.providerName,
+    provider_transaction_id: arrival.providerTransactionId,
+    payload: arrival.payload,
+    actor: arrival.actor,
+    at: arrival.at,
+    operation_id: arrival.operationId,
+  })
   if (!row) return undefined
   const { outcome, seenStatus, ...payment } = row
   return { outcome, seenStatus, payment: payment.id ? payment : undefined }

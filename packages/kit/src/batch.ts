@@ -1,0 +1,150 @@
+/**
+ * What waits at the same time travels together: an item that arrives while crowds are under way goes with
+ * the next one. There is no timer, so who comes alone leaves at once.
+ *
+ * Each item gets its own result. Items that share a key never are in one crowd, and leave in the order in
+ * which they came. While crowds come back in time, who would wait too long is turned away on arrival;
+ * while none comes back, a bounded number waits for it.
+ */
+export interface BatchLimits {
+  /** Crowds under way at once. */
+  readonly inFlight: number
+  /** Items in a crowd. */
+  readonly items: number
+  /** Items that wait. */
+  readonly waiting: number
+  /** How long the last item of a full crowd may have waited before others are turned away, ms. */
+  readonly lagMs: number
+  /** A crowd that is under way for longer has met an outage, and no wait for it counts as lag, ms. */
+  readonly silentMs: number
+}
+
+export interface Call {
+  /** Until when a result is of use, ms since the epoch. */
+  readonly deadline: number
+  /** Its caller may give up. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Turned away, since more arrives than can be sent. */
+export class Overloaded extends Error {
+  override readonly name = 'Overloaded'
+}
+
+/** The deadline was over before a result was there; what was under way may still have its effect. */
+export class TooLate extends Error {
+  override readonly name = 'TooLate'
+}
+
+interface Passenger<Item, Result> extends Call {
+  readonly item: Item
+  readonly cameAt: number
+  readonly resolve: (result: Result) => void
+  readonly reject: (reason: unknown) => void
+}
+
+type Crowd<Item, Result> = readonly Passenger<Item, Result>[]
+
+/** How often deadlines are looked at, ms. */
+const LOOK_EVERY_MS = 50
+
+export class Batch<Item, Result> {
+  private queue: Passenger<Item, Result>[] = []
+  /** The crowds under way, by when they left. */
+  private readonly underWay = new Map<Crowd<Item, Result>, number>()
+  private lagMs = 0
+  private silentUntil = 0
+  private looking: NodeJS.Timeout | undefined
+
+  /**
+   * @param send carries a crowd; gives a result for each item, in their order
+   * @param keysOf what an item must not share with another of its crowd
+   */
+  constructor(
+    private readonly send: (items: readonly Item[]) => Promise<readonly Result[]>,
+    private readonly keysOf: (item: Item) => readonly string[],
+    private readonly limits: BatchLimits,
+  ) {}
+
+  /** @throws Overloaded, TooLate, the signal's reason, or what `send` threw for the item's crowd */
+  async call(item: Item, { deadline, signal }: Call): Promise<Result> {
+    if (this.isOverloaded()) throw new Overloaded('More arrives than can be sent')
+    signal?.throwIfAborted()
+    const { promise, resolve, reject } = Promise.withResolvers<Result>()
+    const passenger = { item, deadline, signal, cameAt: Date.now(), resolve, reject }
+    signal?.addEventListener('abort', () => this.leave(passenger, signal.reason), { once: true })
+    this.queue.push(passenger)
+    this.looking ??= setInterval(() => this.look(), LOOK_EVERY_MS).unref()
+    this.depart()
+    return promise
+  }
+
+  /** How many items wait. */
+  get waiting(): number {
+    return this.queue.length
+  }
+
+  private isOverloaded(): boolean {
+    if (this.queue.length >= this.limits.waiting) return true
+    if (this.lagMs <= this.limits.lagMs) return false
+    const [oldest = Infinity] = this.underWay.values()
+    return Date.now() - oldest <= this.limits.silentMs
+  }
+
+  private depart() {
+    while (this.queue.length > 0 && this.underWay.size < this.limits.inFlight) {
+      void this.carry(this.board())
+    }
+  }
+
+  /** Takes the first of the queue; who is passed over for a key keeps its place, and its keys. */
+  private board(): Crowd<Item, Result> {
+    const crowd: Passenger<Item, Result>[] = []
+    const passedOver: Passenger<Item, Result>[] = []
+    const taken = new Set<string>()
+    for (const passenger of this.queue) {
+      const hasSeat = crowd.length < this.limits.items
+      const keys = hasSeat ? this.keysOf(passenger.item) : []
+      const isFree = hasSeat && !keys.some((key) => taken.has(key))
+      for (const key of keys) taken.add(key)
+      ;(isFree ? crowd : passedOver).push(passenger)
+    }
+    this.queue = passedOver
+    const last = crowd.length === this.limits.items ? crowd.at(-1) : undefined
+    this.lagMs = last ? Date.now() - Math.max(last.cameAt, this.silentUntil) : 0
+    return crowd
+  }
+
+  private async carry(crowd: Crowd<Item, Result>): Promise<void> {
+    const leftAt = Date.now()
+    this.underWay.set(crowd, leftAt)
+    try {
+      const results = await this.send(crowd.map(({ item }) => item))
+      for (const [i, { resolve }] of crowd.entries()) resolve(results[i] as Result)
+    } catch (error) {
+      for (const { reject } of crowd) reject(error)
+    } finally {
+      this.underWay.delete(crowd)
+      if (Date.now() - leftAt > this.limits.silentMs) this.silentUntil = Date.now()
+      this.depart()
+    }
+  }
+
+  /** Tells those whose time is over; what is under way goes on without them. */
+  private look() {
+    const now = Date.now()
+    const late = (crowd: Crowd<Item, Result>) => crowd.filter(({ deadline }) => deadline <= now)
+    for (const passenger of late([...this.underWay.keys(), this.queue].flat())) {
+      this.leave(passenger, new TooLate('The deadline is over'))
+    }
+    if (this.queue.length > 0 || this.underWay.size > 0) return
+    clearInterval(this.looking)
+    this.looking = undefined
+  }
+
+  private leave(passenger: Passenger<Item, Result>, reason: unknown) {
+    passenger.reject(reason)
+    const place = this.queue.indexOf(passenger)
+    if (place >= 0) this.queue.splice(place, 1)
+  }
+}
