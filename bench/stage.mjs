@@ -54,6 +54,7 @@ export async function onStage({ nodeOptions }, work) {
       ...common,
       DATABASE_URL: postgres.url('payments'),
       AUTH_SERVICE_URL: auth.url,
+      DB_BATCH_MAX: process.env.DB_BATCH_MAX,
       NODE_OPTIONS: nodeOptions,
     })
     stops.push(payments.stop)

@@ -13,6 +13,8 @@ export interface BatchLimits {
   readonly items: number
   /** Items that wait. */
   readonly waiting: number
+  /** How long a crowd that is not full waits for one that is under way, ms; looked at as items arrive. */
+  readonly patienceMs: number
   /** How long the last item of a full crowd may have waited before others are turned away, ms. */
   readonly lagMs: number
   /** A crowd that is under way for longer has met an outage, and no wait for it counts as lag, ms. */
@@ -86,15 +88,25 @@ export class Batch<Item, Result> {
 
   private isOverloaded(): boolean {
     if (this.queue.length >= this.limits.waiting) return true
-    if (this.lagMs <= this.limits.lagMs) return false
-    const [oldest = Infinity] = this.underWay.values()
-    return Date.now() - oldest <= this.limits.silentMs
+    return this.lagMs > this.limits.lagMs && this.oldestMs() <= this.limits.silentMs
   }
 
   private depart() {
-    while (this.queue.length > 0 && this.underWay.size < this.limits.inFlight) {
-      void this.carry(this.board())
-    }
+    while (this.queue.length > 0 && this.mayDepart()) void this.carry(this.board())
+    if (this.queue.length === 0) this.lagMs = 0
+  }
+
+  /** Beside a crowd that is under way another leaves when it is full, or when that one takes long. */
+  private mayDepart(): boolean {
+    if (this.underWay.size === 0) return true
+    if (this.underWay.size >= this.limits.inFlight) return false
+    return this.queue.length >= this.limits.items || this.oldestMs() > this.limits.patienceMs
+  }
+
+  /** For how long the oldest crowd has been under way. */
+  private oldestMs(): number {
+    const [leftAt = Infinity] = this.underWay.values()
+    return Date.now() - leftAt
   }
 
   /** Takes the first of the queue; who is passed over for a key keeps its place, and its keys. */
@@ -134,6 +146,7 @@ export class Batch<Item, Result> {
   private look() {
     const now = Date.now()
     const late = (crowd: Crowd<Item, Result>) => crowd.filter(({ deadline }) => deadline <= now)
+    this.depart()
     for (const passenger of late([...this.underWay.keys(), this.queue].flat())) {
       this.leave(passenger, new TooLate('The deadline is over'))
     }

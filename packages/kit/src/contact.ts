@@ -1,11 +1,11 @@
 import { applyDecorators } from '@nestjs/common'
-import { Transform } from 'class-transformer'
 import { IsEmail, MaxLength, registerDecorator } from 'class-validator'
 import {
   type CountryCode,
   isSupportedCountry,
   parsePhoneNumberFromString,
 } from 'libphonenumber-js/min'
+import { Normalised } from './compiled-dto.js'
 
 /** How a person is reached, in one normal form in every service: E.164 phones, lower-case emails. */
 
@@ -52,9 +52,7 @@ const NO_PHONE = Symbol('no phone')
 /** A DTO's phone: normalised when it can be, refused when not. */
 export function IsPhone(): PropertyDecorator {
   return applyDecorators(
-    Transform(({ value }: { value: unknown }) =>
-      typeof value === 'string' ? (normalPhone(value) ?? NO_PHONE) : value,
-    ),
+    Normalised((value) => (typeof value === 'string' ? (normalPhone(value) ?? NO_PHONE) : value)),
     (target: object, property: string | symbol) =>
       registerDecorator({
         name: 'isPhone',
@@ -71,9 +69,7 @@ export function IsPhone(): PropertyDecorator {
 /** A DTO's email address: lower-cased, at most 254 characters (RFC 5321, section 4.5.3.1.3). */
 export function IsContactEmail(): PropertyDecorator {
   return applyDecorators(
-    Transform(({ value }: { value: unknown }) =>
-      typeof value === 'string' ? normalEmail(value) : value,
-    ),
+    Normalised((value) => (typeof value === 'string' ? normalEmail(value) : value)),
     MaxLength(254, { message: 'must be at most 254 characters' }),
     IsEmail({}, { message: 'must be an email address' }),
   )

@@ -24,7 +24,7 @@ export interface Statement {
 
 export interface Sharing {
   /** What two values must not have in common to go in one statement: the rows that it locks. */
-  keysOf(values: never): readonly string[]
+  readonly keysOf: (values: never) => readonly string[]
 }
 
 /** The values of a statement's parameters by their numbers; of a shared statement's by their names. */
@@ -57,7 +57,7 @@ interface Ride {
 type Row = QueryResultRow
 
 /** What waits, waits for a database that is away; one that is merely slow sheds what comes too fast. */
-const LIMITS = { waiting: 10_000, lagMs: 100, silentMs: 500 }
+const LIMITS = { waiting: 10_000, patienceMs: 10, lagMs: 200, silentMs: 500 }
 const IN_FLIGHT = 2
 
 export class Statements {

@@ -1,6 +1,7 @@
+import { Normalised } from '@malipo/kit/compiled-dto'
 import { IsContactEmail, IsPhone } from '@malipo/kit/contact'
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger'
-import { Transform, Type } from 'class-transformer'
+import { Type } from 'class-transformer'
 import { IsIn, IsInt, IsOptional, IsString, Length, Max, MaxLength, Min } from 'class-validator'
 import { IsAmount, IsCurrency, IsCursor, IsMetadata, IsTime } from './payments.rules.js'
 import { CAUSES, type Cause } from './payment-event.entity.js'
@@ -49,7 +50,7 @@ export class CreatePaymentDto {
     example: { order: '17' },
   })
   // As it came: class-transformer leaves out what is named as a method of objects, such as `toString`.
-  @Transform(({ obj }: { obj: CreatePaymentDto }) => obj.metadata)
+  @Normalised((metadata) => metadata)
   @IsOptional()
   @IsMetadata()
   metadata?: Record<string, string> | null

@@ -2,7 +2,7 @@ import { Database, type Run } from '@malipo/kit/database'
 import { Problem } from '@malipo/kit/problem'
 import { StillRunning } from '@malipo/kit/retry'
 import { Inject, Injectable } from '@nestjs/common'
-import { v7 as uuidv7 } from 'uuid'
+import { newUuid } from '@malipo/kit/uuid'
 import { type Caller, isOperator } from '../caller/scopes.js'
 import { inUse, type Outcome, replay } from '../idempotency/idempotency.js'
 import type { Keyed } from '../idempotency/keyed.js'
@@ -51,10 +51,10 @@ export class PaymentsService {
   /** @throws Problem 409 or 422 for a key in use or of another request */
   async create(caller: Caller, wish: NewPayment, keyed: Keyed | undefined): Promise<Reply> {
     const at = new Date()
-    const id = uuidv7({ msecs: at.getTime() })
+    const id = newUuid(at.getTime())
     const amountMinor = wish.amountMinor.toString()
     const payment = { ...wish, id, ownerId: caller.id, amountMinor, status: FIRST, createdAt: at }
-    const insertion = { payment, operationId: uuidv7(), keyed }
+    const insertion = { payment, operationId: newUuid(), keyed }
     const made = await this.database.write<Outcome>(async (run, retried) => {
       const inserted = await insert(run, insertion)
       if (inserted) return { payment: inserted, replayed: false }
@@ -88,7 +88,7 @@ export class PaymentsService {
       reader: readerOf(caller),
       from: statusesBefore(move.to),
       at: new Date(),
-      operationId: uuidv7(),
+      operationId: newUuid(),
       keyed,
     }
     const moved = await this.database.write<Outcome>(async (run, retried) => {

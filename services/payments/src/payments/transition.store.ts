@@ -1,5 +1,11 @@
 import type { Run, Statement } from '@malipo/kit/database'
-import { columnsOf, isAdmitted, type Keyed, type KeyedValues, keysOfKeyed } from '../idempotency/keyed.js'
+import {
+  columnsOf,
+  isAdmitted,
+  type Keyed,
+  type KeyedValues,
+  keysOfKeyed,
+} from '../idempotency/keyed.js'
 import { paymentColumns } from './payment-columns.js'
 import type { Payment } from './payment.entity.js'
 import type { Reader } from './payments.store.js'

@@ -1,7 +1,7 @@
 import { Database, type Run } from '@malipo/kit/database'
 import { Problem } from '@malipo/kit/problem'
 import { Inject, Injectable } from '@nestjs/common'
-import { v7 as uuidv7 } from 'uuid'
+import { newUuid } from '@malipo/kit/uuid'
 import { PaymentMetrics } from '../payments/payment-metrics.js'
 import type { Payment } from '../payments/payment.entity.js'
 import { noPayment } from '../payments/payments.service.js'
@@ -93,6 +93,6 @@ function arrivalOf(sender: Sender, webhookId: string, body: WebhookDto, payload:
     payload,
     actor,
     at: new Date(),
-    operationId: uuidv7(),
+    operationId: newUuid(),
   }
 }

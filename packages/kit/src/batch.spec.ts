@@ -1,0 +1,232 @@
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { Batch, type BatchLimits, Overloaded, TooLate } from './batch.js'
+
+interface Item {
+  readonly id: number
+  readonly keys: readonly string[]
+}
+
+const LIMITS: BatchLimits = {
+  inFlight: 2,
+  items: 4,
+  waiting: 1_000,
+  patienceMs: 10,
+  lagMs: 100,
+  silentMs: 500,
+}
+const NEVER = Number.MAX_SAFE_INTEGER
+
+/** A carrier whose crowds come back when the test says so. */
+function carrier(limits: Partial<BatchLimits> = {}) {
+  const crowds: { items: readonly Item[]; back: (error?: Error) => void }[] = []
+  const send = (items: readonly Item[]) =>
+    new Promise<string[]>((resolve, reject) => {
+      const back = (error?: Error) =>
+        error ? reject(error) : resolve(items.map(({ id }) => `result ${id}`))
+      crowds.push({ items, back })
+    })
+  const batch = new Batch<Item, string>(send, ({ keys }) => keys, { ...LIMITS, ...limits })
+  const call = (id: number, deadline = NEVER, signal?: AbortSignal) =>
+    batch.call({ id, keys: [] }, { deadline, signal })
+  return { batch, crowds, call, ids: () => crowds.map(({ items }) => items.map(({ id }) => id)) }
+}
+
+const settled = async (promise: Promise<unknown>) =>
+  promise.then(
+    (result) => ({ result }),
+    (error: unknown) => ({ error }),
+  )
+
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => void vi.useRealTimers())
+
+describe('a batch', () => {
+  it('sends at once what comes alone, and together what comes meanwhile', async () => {
+    const { call, crowds, ids } = carrier()
+    const first = call(1)
+    expect(ids()).toEqual([[1]])
+    const others = [call(2), call(3)]
+    expect(ids()).toEqual([[1]])
+    crowds[0]?.back()
+    expect(await first).toBe('result 1')
+    expect(ids()).toEqual([[1], [2, 3]])
+    crowds[1]?.back()
+    expect(await Promise.all(others)).toEqual(['result 2', 'result 3'])
+  })
+
+  it('has a second crowd leave beside the first when it is full, and no third', () => {
+    const { call, ids } = carrier()
+    for (let id = 1; id <= 12; id++) void call(id)
+    expect(ids()).toEqual([[1], [2, 3, 4, 5]])
+  })
+
+  it('does not wait long for a slow crowd', async () => {
+    const { call, ids } = carrier()
+    void call(1)
+    void call(2)
+    vi.setSystemTime(Date.now() + LIMITS.patienceMs + 1)
+    void call(3)
+    expect(ids()).toEqual([[1], [2, 3]])
+  })
+
+  it('sends what waits for a slow crowd although nothing else arrives', async () => {
+    const { call, ids } = carrier()
+    void call(1)
+    void call(2)
+    await vi.advanceTimersByTimeAsync(60)
+    expect(ids()).toEqual([[1], [2]])
+  })
+
+  it('gives a crowd’s error to all of it, and to no one else', async () => {
+    const { call, crowds } = carrier()
+    const calls = [1, 2, 3, 4, 5].map((id) => settled(call(id)))
+    const error = new Error('cut off')
+    crowds[1]?.back(error)
+    crowds[0]?.back()
+    expect(await Promise.all(calls)).toEqual([
+      { result: 'result 1' },
+      ...Array.from({ length: 4 }, () => ({ error })),
+    ])
+  })
+
+  it('turns away at once who would wait too long while crowds come back', async () => {
+    const { call, crowds } = carrier()
+    for (let id = 1; id <= 11; id++) void call(id)
+    vi.setSystemTime(Date.now() + LIMITS.lagMs + 1)
+    crowds[0]?.back()
+    await vi.advanceTimersByTimeAsync(0)
+    expect(await settled(call(12))).toEqual({ error: expect.any(Overloaded) })
+    crowds[1]?.back()
+    crowds[2]?.back()
+    await vi.advanceTimersByTimeAsync(0)
+    // The last of the queue has left: whoever comes now is let in.
+    const late = call(13)
+    for (let i = 0; i < 3; i++) {
+      for (const { back } of crowds) back()
+      await vi.advanceTimersByTimeAsync(60)
+    }
+    expect(await late).toBe('result 13')
+  })
+
+  it('keeps who waits for a carrier that does not answer, up to a number', async () => {
+    const { call, crowds } = carrier({ waiting: 6 })
+    const calls = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11].map((id) => call(id))
+    await vi.advanceTimersByTimeAsync(5_000)
+    expect(await settled(call(12))).toEqual({ error: expect.any(Overloaded) })
+    crowds[0]?.back()
+    await vi.advanceTimersByTimeAsync(0)
+    // The outage is over, and the wait for it is not held against those who come now.
+    const later = call(13)
+    for (let i = 0; i < 6; i++) {
+      for (const { back } of crowds) back()
+      await vi.advanceTimersByTimeAsync(60)
+    }
+    expect(await Promise.all([...calls, later])).toHaveLength(12)
+  })
+
+  it('lets go whose time is over, waiting or under way', async () => {
+    const { call, crowds, ids } = carrier()
+    const deadline = Date.now() + 100
+    const calls = [1, 2, 3].map((id) => settled(call(id, deadline)))
+    const patient = call(4)
+    await vi.advanceTimersByTimeAsync(160)
+    const late = { error: expect.any(TooLate) }
+    expect(await Promise.all(calls)).toEqual([late, late, late])
+    for (const { back } of crowds) back()
+    await vi.advanceTimersByTimeAsync(60)
+    for (const { back } of crowds) back()
+    expect(await patient).toBe('result 4')
+    expect(
+      ids()
+        .flat()
+        .filter((id) => id === 4),
+    ).toHaveLength(1)
+  })
+
+  it('forgets who gives up while they wait', async () => {
+    const { call, crowds, ids } = carrier()
+    const giveUp = new AbortController()
+    void call(1)
+    const left = settled(call(2, NEVER, giveUp.signal))
+    const gone = new Error('gone')
+    giveUp.abort(gone)
+    expect(await left).toEqual({ error: gone })
+    expect(await settled(call(3, NEVER, giveUp.signal))).toEqual({ error: gone })
+    crowds[0]?.back()
+    await vi.advanceTimersByTimeAsync(60)
+    expect(ids()).toEqual([[1]])
+  })
+
+  it('looks at the clock only while something is to be done', async () => {
+    const { call, crowds } = carrier()
+    const only = call(1)
+    expect(vi.getTimerCount()).toBe(1)
+    crowds[0]?.back()
+    await only
+    await vi.advanceTimersByTimeAsync(60)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+})
+
+describe('under any interleaving', () => {
+  const arrivals = fc.array(
+    fc.record({
+      keys: fc.uniqueArray(fc.constantFrom('a', 'b', 'c', 'd'), { maxLength: 2 }),
+      fails: fc.boolean(),
+    }),
+    { maxLength: 40 },
+  )
+  const limits = fc.record({
+    inFlight: fc.integer({ min: 1, max: 3 }),
+    items: fc.integer({ min: 1, max: 5 }),
+  })
+
+  it('each item is sent once, in the order of its key, and gets the result of its own', async () => {
+    vi.useRealTimers()
+    await fc.assert(
+      fc.asyncProperty(fc.scheduler(), arrivals, limits, async (scheduler, wishes, some) => {
+        let underWay = 0
+        const sent: Item[] = []
+        const waiting = new Set<number>()
+        const send = async (items: readonly Item[]) => {
+          underWay++
+          expect(underWay).toBeLessThanOrEqual(some.inFlight)
+          expect(items.length).toBeLessThanOrEqual(some.items)
+          const keys = items.flatMap((item) => item.keys)
+          expect(new Set(keys).size).toBe(keys.length)
+          // Nobody starves: who has waited longest is always on board.
+          expect(items[0]?.id).toBe([...waiting][0])
+          for (const { id } of items) waiting.delete(id)
+          sent.push(...items)
+          await scheduler.schedule(Promise.resolve(), 'the answer')
+          underWay--
+          if (items.some(({ id }) => wishes[id]?.fails)) throw items
+          return items.map(({ id }) => id)
+        }
+        const batch = new Batch(send, ({ keys }) => keys, { ...LIMITS, ...some })
+        const outcomes: unknown[][] = wishes.map(() => [])
+        const calls = wishes.map(async ({ keys }, id) => {
+          await scheduler.schedule(Promise.resolve(), 'an arrival').then(async () => {
+            waiting.add(id)
+            await batch.call({ id, keys }, { deadline: NEVER }).then(
+              (result) => outcomes[id]?.push(result),
+              (crowd: unknown) => outcomes[id]?.push(crowd),
+            )
+          })
+        })
+        await scheduler.waitFor(Promise.all(calls))
+        expect(sent.map(({ id }) => id).toSorted((a, b) => a - b)).toEqual(
+          wishes.map((_, id) => id),
+        )
+        for (const [id, outcome] of outcomes.entries()) {
+          expect(outcome).toHaveLength(1)
+          const [only] = outcome
+          const failed = Array.isArray(only) && only.some((item: Item) => wishes[item.id]?.fails)
+          expect(failed || only).toBe(failed || id)
+        }
+      }),
+      { numRuns: 300 },
+    )
+  })
+})

@@ -1,0 +1,219 @@
+import { randomUUID } from 'node:crypto'
+import { freshDatabase } from '@malipo/testing/database'
+import { type Proxy, startProxy } from '@malipo/testing/proxy'
+import { Client as Connection } from 'pg'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { newUser, type User } from './auth.js'
+import { lockRow, untilBlocked } from './locks.js'
+import { migrate, type Payments, startPayments } from './payments.js'
+import { as, type As, fromProvider, newPayment, news, wish } from './requests.js'
+
+/** Requests that wait at the same time share a statement: each must end as it would have alone. */
+
+let proxy: Proxy
+/** A replica whose wire can be cut, and one beside it; the same user at both. */
+let payments: Payments
+let other: Payments
+let owner: User
+let user: As
+let beside: As
+
+beforeAll(async () => {
+  const databaseUrl = await freshDatabase('payments')
+  await migrate(databaseUrl)
+  const url = new URL(databaseUrl)
+  proxy = await startProxy(Number(url.port), (data) => data.includes(CUT))
+  url.port = String(proxy.port)
+  payments = await startPayments({ DATABASE_URL: url.href })
+  other = await startPayments({ DATABASE_URL: databaseUrl })
+  owner = await newUser()
+  user = as(owner, payments)
+  beside = as(owner, other)
+  await other.sql(POISON)
+  await other.sql(`CREATE TRIGGER poison BEFORE INSERT ON payments
+    FOR EACH ROW WHEN (NEW.description = 'poison') EXECUTE FUNCTION refuse_poison()`)
+})
+afterAll(async () => {
+  await Promise.all([payments.close(), other.close()])
+  await proxy.close()
+})
+
+/** A customer's email that only the statement whose answer gets lost has in it. */
+const CUT = 'cut@example.com'
+
+const POISON = `CREATE FUNCTION refuse_poison() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'poison' USING ERRCODE = 'check_violation'; END $$`
+
+/** A create that the database refuses for no reason of the contract's: the one 500 that is provoked. */
+function poison() {
+  const options = { body: wish({ description: 'poison' }), token: owner.token }
+  return payments.client.sendUnchecked('POST', '/api/payments', options)
+}
+
+/** Begins something while no payment can be made, so that it waits, and gives what became of it. */
+async function whileHeld<T>(begin: () => readonly Promise<T>[]): Promise<T[]> {
+  const holder = new Connection({ connectionString: other.databaseUrl })
+  await holder.connect()
+  await holder.query('BEGIN; LOCK TABLE payments IN SHARE MODE')
+  const begun = begin()
+  await untilBlocked(payments, 2)
+  await holder.query('COMMIT')
+  await holder.end()
+  return Promise.all(begun)
+}
+
+const times = <T>(count: number, begin: (n: number) => T) =>
+  Array.from({ length: count }, (_, n) => begin(n))
+
+const statuses = (answers: { status: number }[]) => answers.map(({ status }) => status)
+
+/** How many payments of a mark each transaction made. */
+async function perTransaction(mark: string): Promise<number[]> {
+  const rows = await other.sql<{ n: number }>(
+    `SELECT count(*)::int AS n FROM payments WHERE description = $1 GROUP BY xmin`,
+    mark,
+  )
+  return rows.map(({ n }) => n)
+}
+
+describe('creates that wait together', () => {
+  it('travel together, and each gets its own payment', async () => {
+    const mark = randomUUID()
+    const answers = await whileHeld(() =>
+      times(40, (n) => user.create({ amount: 1_000 + n, description: mark })),
+    )
+    expect(answers.map(({ body }) => body.amount)).toEqual(times(40, (n) => String(1_000 + n)))
+    const crowds = await perTransaction(mark)
+    expect(crowds.reduce((sum, n) => sum + n)).toBe(40)
+    expect(Math.max(...crowds)).toBeGreaterThan(10)
+  })
+
+  it('suffer nothing from one that the database refuses', async () => {
+    const mark = randomUUID()
+    const answers = await whileHeld(() =>
+      times(20, (n) =>
+        n === 11
+          ? poison()
+          : user.create({ description: mark }, { 'idempotency-key': `${mark} ${n}` }),
+      ),
+    )
+    expect(statuses(answers)).toEqual(times(20, (n) => (n === 11 ? 500 : 201)))
+    expect((await perTransaction(mark)).reduce((sum, n) => sum + n)).toBe(19)
+    const [row] = await other.sql<{ keys: number; events: number }>(
+      `SELECT (SELECT count(*)::int FROM idempotency_keys WHERE key LIKE $1 || ' %') AS keys,
+              (SELECT count(*)::int FROM payment_events JOIN payments ON payments.id = payment_id
+                WHERE description = $1) AS events`,
+      mark,
+    )
+    expect(row).toEqual({ keys: 19, events: 19 })
+  })
+
+  it('with one key make one payment, and with another body it is 422', async () => {
+    const key = { 'idempotency-key': randomUUID() }
+    const mark = randomUUID()
+    const answers = await whileHeld(() =>
+      times(12, (n) => user.create({ description: n === 6 ? 'another' : mark }, key)),
+    )
+    expect((await perTransaction(mark)).concat(await perTransaction('another'))).toEqual([1])
+    const made = answers.filter(({ status }) => status === 201)
+    expect(new Set(made.map(({ body }) => body.id)).size).toBe(1)
+    const first = made.filter(({ headers }) => headers.get('idempotent-replayed') === null)
+    expect(first).toHaveLength(1)
+    for (const status of statuses(answers)) expect([201, 409, 422]).toContain(status)
+    expect((await user.create({ description: 'a third' }, key)).status).toBe(422)
+  })
+
+  it('whose answer is lost are each made once, and each caller gets its own', async () => {
+    const mark = randomUUID()
+    proxy.loseNextAnswer()
+    const answers = await whileHeld(() =>
+      times(30, (n) =>
+        user.create(
+          { amount: 2_000 + n, description: mark, customerEmail: n === 20 ? CUT : 'a@example.com' },
+          n % 2 === 0 ? { 'idempotency-key': `${mark} ${n}` } : {},
+        ),
+      ),
+    )
+    expect(statuses(answers)).toEqual(times(30, () => 201))
+    expect(answers.map(({ body }) => body.amount)).toEqual(times(30, (n) => String(2_000 + n)))
+    for (const { headers } of answers) expect(headers.get('idempotent-replayed')).toBeNull()
+    const crowds = await perTransaction(mark)
+    expect(crowds.reduce((sum, n) => sum + n)).toBe(30)
+    expect(Math.max(...crowds)).toBeGreaterThan(10)
+  })
+})
+
+describe('changes that wait together', () => {
+  it('of one payment have one winner', async () => {
+    const reference = await newPayment(user, 'PENDING')
+    const release = await lockRow(payments, reference)
+    const begun = times(20, (n) => user.move(reference, n % 2 === 0 ? 'SUCCESS' : 'FAILED'))
+    await untilBlocked(payments, 2)
+    await release()
+    const answers = statuses(await Promise.all(begun))
+    expect(answers.filter((status) => status === 200)).toHaveLength(1)
+    expect(answers.filter((status) => status === 400)).toHaveLength(19)
+  })
+
+  it('are held up no longer than a second by a payment that someone holds', async () => {
+    const held = await newPayment(user)
+    const references = await Promise.all(times(20, () => newPayment(user)))
+    const release = await lockRow(payments, held)
+    const first = user.move(held, 'PENDING')
+    await untilBlocked(payments, 1)
+    const begun = Date.now()
+    const second = user.webhook(news(held, 'PENDING'))
+    const answers = await Promise.all([
+      ...references.slice(0, 10).map((reference) => user.move(reference, 'PENDING')),
+      ...references.slice(10).map((reference) => user.webhook(news(reference, 'PENDING'))),
+    ])
+    expect(new Set(statuses(answers))).toEqual(new Set([200]))
+    expect(Date.now() - begun).toBeLessThan(3_000)
+    await release()
+    expect(statuses(await Promise.all([first, second]))).toEqual([200, 200])
+  })
+
+  it('at two replicas, in opposite orders, end without a deadlock', async () => {
+    const references = await Promise.all(times(60, () => newPayment(user)))
+    const both = await Promise.all([
+      ...references.map((reference) => user.move(reference, 'PENDING')),
+      ...references.toReversed().map((reference) => beside.move(reference, 'PENDING')),
+      ...references.map((reference) => fromProvider(payments, news(reference, 'PENDING'))),
+      ...references
+        .toReversed()
+        .map((reference) => fromProvider(other, news(reference, 'PENDING'))),
+    ])
+    for (const status of statuses(both)) expect([200, 400]).toContain(status)
+    const [row] = await other.sql<{ deadlocks: number }>(
+      `SELECT deadlocks::int FROM pg_stat_database WHERE datname = current_database()`,
+    )
+    expect(row?.deadlocks).toBe(0)
+    const events = await Promise.all(references.map((reference) => user.events(reference)))
+    for (const { body } of events) expect(body.data).toHaveLength(2)
+  })
+
+  it('by copies of one webhook change a payment once', async () => {
+    const reference = await newPayment(user)
+    const release = await lockRow(payments, reference)
+    const body = news(reference, 'PENDING')
+    const begun = times(20, () => fromProvider(payments, body))
+    await untilBlocked(payments, 2)
+    await release()
+    expect(new Set(statuses(await Promise.all(begun)))).toEqual(new Set([200]))
+    expect((await user.events(reference)).body.data).toHaveLength(2)
+  })
+})
+
+describe('reads that wait together', () => {
+  it('give everyone their own payment, and no one another’s', async () => {
+    const references = await Promise.all(times(20, () => newPayment(user)))
+    const stranger = as(await newUser(), payments)
+    const answers = await Promise.all(
+      references.flatMap((reference) => [user.get(reference), stranger.get(reference)]),
+    )
+    expect(statuses(answers)).toEqual(references.flatMap(() => [200, 404]))
+    expect(answers.filter((_, n) => n % 2 === 0).map(({ body }) => body.reference)).toEqual(
+      references,
+    )
+  })
+})
