@@ -1,25 +1,28 @@
 import { setDefaultRegion } from '@malipo/kit/contact'
 import { KitModule } from '@malipo/kit/kit.module'
 import { type DynamicModule, Module } from '@nestjs/common'
+import { AuditController } from './audit/audit.controller.js'
+import { Meters } from './audit/meters.js'
 import { OWN } from './data-source.js'
 import { type AuthEnv, ENV } from './env.js'
-import { Hashing } from './sessions/hashing.js'
-import { PasswordCheck } from './sessions/password-check.js'
-import { SessionsController } from './sessions/sessions.controller.js'
-import { Endings } from './sessions/endings.service.js'
-import { PasswordChange } from './sessions/password-change.service.js'
-import { PasswordController } from './sessions/password.controller.js'
-import { Refresh } from './sessions/refresh.service.js'
 import { Revocations } from './revocations/revocations.js'
 import { Teller } from './revocations/teller.js'
-import { Meters } from './audit/meters.js'
+import { Endings } from './sessions/endings.service.js'
+import { Hashing } from './sessions/hashing.js'
+import { PasswordChange } from './sessions/password-change.service.js'
+import { PasswordCheck } from './sessions/password-check.js'
+import { PasswordController } from './sessions/password.controller.js'
+import { Refresh } from './sessions/refresh.service.js'
+import { SessionsController } from './sessions/sessions.controller.js'
 import { Sessions } from './sessions/sessions.service.js'
 import { Throttle } from './sessions/throttle.js'
-import { TokenCheck } from './tokens/token-check.js'
-import { TokensController } from './tokens/tokens.controller.js'
 import { JwksController } from './tokens/jwks.controller.js'
 import { Keys } from './tokens/keys.js'
+import { TokenCheck } from './tokens/token-check.js'
+import { TokensController } from './tokens/tokens.controller.js'
 import { Tokens } from './tokens/tokens.js'
+import { GrantsController } from './users/grants.controller.js'
+import { Grants } from './users/grants.service.js'
 import { UsersController } from './users/users.controller.js'
 import { Users } from './users/users.service.js'
 
@@ -44,10 +47,13 @@ export class AppModule {
         PasswordController,
         TokensController,
         JwksController,
+        GrantsController,
+        AuditController,
       ],
       providers: [
         { provide: ENV, useValue: env },
         Users,
+        Grants,
         Sessions,
         Refresh,
         Endings,

@@ -16,6 +16,12 @@ export const PROBLEMS = {
     status: 401,
     title: 'The refresh token is not valid',
   },
+  insufficientScope: {
+    type: 'insufficient-scope',
+    status: 403,
+    title: 'The token does not allow this',
+  },
+  userNotFound: { type: 'user-not-found', status: 404, title: 'There is no such user' },
   sessionNotFound: { type: 'session-not-found', status: 404, title: 'There is no such session' },
   tooManyAttempts: { type: 'too-many-attempts', status: 429, title: 'Too many attempts' },
   revocationUntold: {

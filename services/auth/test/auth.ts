@@ -119,3 +119,10 @@ export async function isValid(client: Client, token: string): Promise<boolean> {
   expect(status).toBe(200)
   return body.valid as boolean
 }
+
+/** A session of an operator: `scopes` are granted by hand, as nobody is one from the start. */
+export async function newOperator(auth: Auth, ...scopes: string[]) {
+  const user = await newUser(auth.client)
+  await auth.sql('UPDATE users SET scopes = $2 WHERE id = $1', user.id, scopes)
+  return { user, ...(await openSession(auth.client, user)) }
+}

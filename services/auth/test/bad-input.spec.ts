@@ -142,6 +142,8 @@ describe('the documentation', () => {
       '/api/auth/validate': ['200', '401', '503'],
       '/api/auth/me': ['200', '401', '503'],
       '/api/auth/refresh': ['200', '400', '401', '413', '415', '429', '503'],
+      '/api/auth/users/{id}/scopes': ['200', '400', '401', '403', '404', '413', '415', '503'],
+      '/api/auth/audit': ['200', '400', '401', '403', '503'],
       '/api/auth/logout': ['204', '401', '503'],
       '/api/auth/sessions': ['200', '401', '503'],
       '/api/auth/sessions/{id}': ['204', '401', '404', '503'],

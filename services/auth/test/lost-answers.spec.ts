@@ -5,7 +5,15 @@ import { type Postgres, startPostgres } from '@malipo/local/postgres'
 import { freshDatabase } from '@malipo/testing/database'
 import { type Proxy, startProxy } from '@malipo/testing/proxy'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { type Auth, isValid, newPerson, newSession, openSession, startAuth } from './auth.js'
+import {
+  type Auth,
+  isValid,
+  newOperator,
+  newPerson,
+  newSession,
+  openSession,
+  startAuth,
+} from './auth.js'
 
 /** The connection is cut after the database has done a write and before auth learns of it. */
 
@@ -125,6 +133,24 @@ describe('an answer that was lost', () => {
     expect([status, lost]).toEqual([204, 1])
     expect(await events('password_change', own.sid)).toHaveLength(1)
     expect(await isValid(auth.client, other.token)).toBe(false)
+    await expect.poll(untold, { timeout: 10_000 }).toEqual([])
+  })
+
+  it('to a grant that takes a scope away: 200, done once, the sessions ended and told', async () => {
+    const operator = await newOperator(auth, 'auth:admin')
+    const { sub, sid, token } = await newSession(auth.client)
+    lose('set-scopes')
+    const path = `/api/auth/users/${sub}/scopes`
+    const body = { scopes: ['payments:read'] }
+    const { status } = await auth.client.send('PUT', path, { token: operator.token, body })
+    expect([status, lost]).toEqual([200, 1])
+    const grants = await auth.sql(
+      `SELECT 1 FROM audit_events WHERE kind = 'grant' AND user_id = $1`,
+      sub,
+    )
+    expect(grants).toHaveLength(1)
+    expect(await events('revocation', sid)).toHaveLength(1)
+    expect(await isValid(auth.client, token)).toBe(false)
     await expect.poll(untold, { timeout: 10_000 }).toEqual([])
   })
 })

@@ -3,13 +3,15 @@ import { Inject, Injectable } from '@nestjs/common'
 import { Counter, Registry } from 'prom-client'
 import { PROBLEMS } from '../problems.js'
 
-/** Why a session was over. */
-export type Cause = 'logout' | 'revoked' | 'password' | 'scopes' | 'refresh_reuse'
+/** Why a session was ended. */
+const CAUSES = ['logout', 'revoked', 'password', 'scopes', 'refresh_reuse'] as const
+type Cause = (typeof CAUSES)[number]
 
 /** What is counted, by what it may come to. */
 const OUTCOMES = {
   logins: ['ok', 'wrong', 'throttled', 'failed'],
   registrations: ['made', 'taken', 'throttled', 'failed'],
+  password_changes: ['made', 'wrong', 'throttled', 'failed'],
   refreshes: ['rotated', 'repeated', 'reused', 'refused', 'throttled', 'failed'],
 } as const
 type What = keyof typeof OUTCOMES
@@ -28,6 +30,7 @@ const OF_PROBLEM = new Map<string, string>([
 export class Meters {
   private readonly outcomes: Record<What, Counter<'outcome'>>
   private readonly revocations: Counter<'cause'>
+  private readonly grants: Counter
 
   constructor(@Inject(Registry) registry: Registry) {
     const counter = <Label extends string>(name: string, help: string, label: Label) =>
@@ -35,7 +38,7 @@ export class Meters {
     const ofOutcomes = (what: What) => {
       const made = counter(
         `${what}_total`,
-        `How many ${what} came to what: ${OUTCOMES[what].join(', ')}`,
+        `How many ${what.replace('_', ' ')} came to what: ${OUTCOMES[what].join(', ')}`,
         'outcome',
       )
       // A series that is there from the start shows its first event as an increase.
@@ -46,8 +49,15 @@ export class Meters {
       logins: ofOutcomes('logins'),
       registrations: ofOutcomes('registrations'),
       refreshes: ofOutcomes('refreshes'),
+      password_changes: ofOutcomes('password_changes'),
     }
     this.revocations = counter('revocations_total', 'Sessions that were ended, by cause', 'cause')
+    for (const cause of CAUSES) this.revocations.inc({ cause }, 0)
+    this.grants = new Counter({
+      name: 'grants_total',
+      help: 'Times that an operator said what a user may do',
+      registers: [registry],
+    })
   }
 
   /** Does the work and counts what it came to: `outcomeOf` its result, or the problem that it met. */
@@ -64,6 +74,10 @@ export class Meters {
       if (!isRefusedInput(error)) this.outcomes[what].inc({ outcome: outcomeOfProblem(error) })
       throw error
     }
+  }
+
+  granted() {
+    this.grants.inc()
   }
 
   ended(cause: Cause, sessions = 1) {

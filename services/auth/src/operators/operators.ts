@@ -5,11 +5,12 @@ import { commonestPasswords } from '../sessions/commonest-passwords.js'
 import { Hashing } from '../sessions/hashing.js'
 import { passwordFaults } from '../sessions/password.js'
 import { defaultScopes, effectiveScopes } from '../users/scopes.js'
-import { grantScopes, insertUser } from '../users/users.store.js'
+import { grantScopes } from '../users/grants.store.js'
+import { insertUser } from '../users/users.store.js'
 import { type Order, OrderError } from './order.js'
 
-/** What the audit trail has for a user agent. */
-const COMMAND = 'operator command'
+/** As the audit trail has it. */
+const ORIGIN = { address: null, userAgent: 'operator command' }
 
 export interface Means {
   database: Database
@@ -36,7 +37,8 @@ export async function makeOperator(means: Means, order: Order): Promise<string> 
 async function grant({ database, env }: Means, order: Order): Promise<string | undefined> {
   const { phone, granted } = order
   const defaults = defaultScopes(env.MODE)
-  const user = await database.write((run) => grantScopes(run, { phone, defaults, granted }))
+  const wish = { id: uuidV7(), phone, defaults, granted, origin: ORIGIN }
+  const user = await database.write((run) => grantScopes(run, wish))
   if (!user) return undefined
   const scopes = effectiveScopes(user.scopes, env.MODE).join(' ')
   return `account ${user.id} now has: ${scopes} (in tokens from the next login on)`
@@ -51,8 +53,7 @@ async function make(means: Means, order: Order): Promise<string | undefined> {
   }
   const passwordHash = await new Hashing(env).hash(await acceptable(means.password))
   const scopes = effectiveScopes([...defaultScopes(env.MODE), ...order.granted], env.MODE)
-  const origin = { address: null, userAgent: COMMAND }
-  const user = { id: uuidV7(), phone, email, passwordHash, scopes, origin }
+  const user = { id: uuidV7(), phone, email, passwordHash, scopes, origin: ORIGIN }
   try {
     await database.write((run) => insertUser(run, user))
   } catch (error) {

@@ -13,6 +13,11 @@ import { Hashing } from './hashing.js'
 import type { Origin } from './origin.js'
 import { PasswordCheck } from './password-check.js'
 
+interface Given {
+  current: string
+  next: string
+}
+
 /**
  * A new password ends the other sessions of its user, for one of them may be why it is changed. Who only has
  * a token can't change it, and guesses of the current one are held up like those of a login.
@@ -28,7 +33,15 @@ export class PasswordChange {
   ) {}
 
   /** @throws Problem 400 for the same password again, 401 for a wrong current one, 429, 503 */
-  async change(caller: Validated, origin: Origin, given: { current: string; next: string }) {
+  async change(caller: Validated, origin: Origin, given: Given): Promise<void> {
+    return this.meters.count(
+      'password_changes',
+      () => this.make(caller, origin, given),
+      () => 'made',
+    )
+  }
+
+  private async make(caller: Validated, origin: Origin, given: Given): Promise<void> {
     if (given.current === given.next) {
       throw invalid([{ field: 'newPassword', message: 'must be another than the current one' }])
     }

@@ -1,5 +1,6 @@
 import { IsContactEmail, IsPhone } from '@malipo/kit/contact'
 import { ApiProperty } from '@nestjs/swagger'
+import { ArrayMaxSize, IsArray, IsString } from 'class-validator'
 import { IsPassword } from '../sessions/is-password.js'
 import { PASSWORD } from '../sessions/password.js'
 
@@ -38,4 +39,24 @@ export class UserDto {
 
   @ApiProperty({ type: String, format: 'date-time', example: '2026-01-01T09:30:00.000Z' })
   createdAt: Date
+}
+
+export class ScopesDto {
+  @ApiProperty({
+    type: [String],
+    description: 'All that the user may do from now on',
+    example: ['payments:read', 'payments:admin'],
+  })
+  @IsArray({ message: 'must be a list' })
+  @ArrayMaxSize(20, { message: 'must have at most 20 scopes' })
+  @IsString({ each: true, message: 'must be a list of texts' })
+  scopes: string[]
+}
+
+export class UserScopesDto {
+  @ApiProperty({ type: String, format: 'uuid', example: '019b76da-a800-7000-8000-0242ac120002' })
+  id: string
+
+  @ApiProperty({ type: [String], example: ['payments:read', 'payments:admin'] })
+  scopes: string[]
 }

@@ -1,9 +1,15 @@
 import { ApiProblems, ApiTracing } from '@malipo/kit/openapi'
 import { HTTP_PROBLEMS } from '@malipo/kit/problem'
 import { applyDecorators } from '@nestjs/common'
-import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiOperation } from '@nestjs/swagger'
+import {
+  ApiBearerAuth,
+  ApiCreatedResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiParam,
+} from '@nestjs/swagger'
 import { PROBLEMS } from '../problems.js'
-import { UserDto } from './user.dto.js'
+import { UserDto, UserScopesDto } from './user.dto.js'
 
 export const RegisterDocs = () =>
   applyDecorators(
@@ -28,4 +34,28 @@ export const MeDocs = () =>
     ApiTracing(),
     ApiOkResponse({ type: UserDto }),
     ApiProblems(PROBLEMS.tokenMissing, PROBLEMS.tokenNotValid, HTTP_PROBLEMS.unavailable),
+  )
+
+export const ScopesDocs = () =>
+  applyDecorators(
+    ApiOperation({
+      summary: 'Say what a user may do',
+      description: 'A scope that is taken away ends the user’s sessions.',
+    }),
+    ApiBearerAuth(),
+    ApiParam({ name: 'id', description: 'The user', schema: { type: 'string', format: 'uuid' } }),
+    ApiTracing(),
+    ApiOkResponse({ type: UserScopesDto }),
+    ApiProblems(
+      HTTP_PROBLEMS.validation,
+      HTTP_PROBLEMS.malformed,
+      PROBLEMS.tokenMissing,
+      PROBLEMS.tokenNotValid,
+      PROBLEMS.insufficientScope,
+      PROBLEMS.userNotFound,
+      HTTP_PROBLEMS.tooLarge,
+      HTTP_PROBLEMS.mediaType,
+      PROBLEMS.revocationUntold,
+      HTTP_PROBLEMS.unavailable,
+    ),
   )

@@ -106,31 +106,3 @@ const REPLACE_HASH = {
 export async function replaceHash(run: Run, { id, from, to }: HashChange): Promise<void> {
   await run(REPLACE_HASH, [id, from, to])
 }
-
-export interface Grant {
-  phone: string
-  /** What a user without scopes of their own has by the mode. */
-  defaults: readonly string[]
-  granted: readonly string[]
-}
-
-const GRANT_SCOPES = {
-  name: 'grant-scopes',
-  text: `
-    UPDATE users
-    SET scopes = ARRAY(
-      SELECT DISTINCT scope
-      FROM unnest(coalesce(scopes, $2::text[]) || $3::text[]) AS scope
-      ORDER BY scope
-    )
-    WHERE phone = $1
-    RETURNING id, scopes`,
-}
-
-/** Adds scopes to those that a user has; undefined when no account has the phone. */
-export async function grantScopes(
-  run: Run,
-  { phone, defaults, granted }: Grant,
-): Promise<{ id: string; scopes: string[] } | undefined> {
-  return (await run<{ id: string; scopes: string[] }>(GRANT_SCOPES, [phone, defaults, granted]))[0]
-}

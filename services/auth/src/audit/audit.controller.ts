@@ -1,0 +1,45 @@
+import { Database } from '@malipo/kit/database'
+import { ApiProblems, ApiTracing } from '@malipo/kit/openapi'
+import { HTTP_PROBLEMS } from '@malipo/kit/problem'
+import { applyDecorators, Controller, Get, Inject, Query } from '@nestjs/common'
+import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger'
+import { PROBLEMS } from '../problems.js'
+import { NeedsScope } from '../tokens/needs-scope.js'
+import { AuditPageDto, AuditQueryDto } from './audit.dto.js'
+import { listEvents } from './audit.list.js'
+
+const ListDocs = () =>
+  applyDecorators(
+    ApiOperation({
+      summary: 'The audit trail',
+      description: 'What happened to accounts and sessions, the last event first.',
+    }),
+    ApiBearerAuth(),
+    ApiTracing(),
+    ApiOkResponse({ type: AuditPageDto }),
+    ApiProblems(
+      HTTP_PROBLEMS.validation,
+      PROBLEMS.tokenMissing,
+      PROBLEMS.tokenNotValid,
+      PROBLEMS.insufficientScope,
+      HTTP_PROBLEMS.unavailable,
+    ),
+  )
+
+/** For operators: what happened to accounts and sessions. */
+@ApiTags('operators')
+@Controller('api/auth/audit')
+export class AuditController {
+  constructor(@Inject(Database) private readonly database: Database) {}
+
+  @Get()
+  @NeedsScope('auth:admin')
+  @ListDocs()
+  list(@Query() { from, to, ...filter }: AuditQueryDto): Promise<AuditPageDto> {
+    return listEvents(this.database, {
+      ...filter,
+      from: from === undefined ? undefined : new Date(from),
+      to: to === undefined ? undefined : new Date(to),
+    })
+  }
+}

@@ -1,0 +1,98 @@
+import { applyDecorators } from '@nestjs/common'
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger'
+import { Type } from 'class-transformer'
+import { IsIn, IsInt, IsISO8601, IsOptional, IsUUID, Matches, Max, Min } from 'class-validator'
+import { type Kind, KINDS } from './audit-event.entity.js'
+
+const ID = '019b76da-a800-7000-8000-0242ac120002'
+const TIME = '2026-01-01T09:30:00.000Z'
+
+/** RFC 3339, section 5.6: ISO 8601 has more forms than that, and not all are times. */
+const FORM = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/
+
+const IsTime = () => {
+  const message = 'must be a time as in RFC 3339, such as 2026-01-01T09:30:00Z'
+  return applyDecorators(Matches(FORM, { message }), IsISO8601({ strict: true }, { message }))
+}
+
+export class AuditQueryDto {
+  @ApiPropertyOptional({ type: String, enum: KINDS })
+  @IsOptional()
+  @IsIn(KINDS, { message: `must be one of ${KINDS.join(', ')}` })
+  kind?: Kind
+
+  @ApiPropertyOptional({ type: String, description: 'Whose account it is about', example: ID })
+  @IsOptional()
+  @IsUUID(undefined, { message: 'must be a UUID' })
+  userId?: string
+
+  @ApiPropertyOptional({ type: String, description: 'From this time on', example: TIME })
+  @IsOptional()
+  @IsTime()
+  from?: string
+
+  @ApiPropertyOptional({ type: String, description: 'Before this time', example: TIME })
+  @IsOptional()
+  @IsTime()
+  to?: string
+
+  @ApiPropertyOptional({ type: Number, minimum: 1, maximum: 100, default: 50 })
+  @IsOptional()
+  @Type(() => Number)
+  @IsInt({ message: 'must be a whole number' })
+  @Min(1, { message: 'must be at least 1' })
+  @Max(100, { message: 'must be at most 100' })
+  limit = 50
+
+  @ApiPropertyOptional({ type: String, description: '`nextCursor` of the page before' })
+  @IsOptional()
+  @IsUUID(undefined, { message: 'must be the nextCursor of a page' })
+  cursor?: string
+}
+
+const OPTIONAL_ID = { type: String, format: 'uuid', nullable: true, example: ID }
+
+export class AuditEventDto {
+  @ApiProperty({ type: String, format: 'uuid', example: ID })
+  id: string
+
+  @ApiProperty({ type: String, format: 'date-time', example: TIME })
+  at: Date
+
+  @ApiProperty({ type: String, enum: KINDS })
+  kind: Kind
+
+  @ApiProperty({ ...OPTIONAL_ID, description: 'Whose account; null: a phone that nobody has' })
+  userId: string | null
+
+  @ApiProperty({
+    ...OPTIONAL_ID,
+    description: 'Who did it; null: not known, or an operator’s command',
+  })
+  actorId: string | null
+
+  @ApiProperty(OPTIONAL_ID)
+  sessionId: string | null
+
+  @ApiProperty({ type: String, nullable: true, example: '203.0.113.7' })
+  address: string | null
+
+  @ApiProperty({ type: String, nullable: true, example: 'curl/8.5' })
+  userAgent: string | null
+
+  @ApiProperty({
+    type: 'object',
+    additionalProperties: true,
+    description: '`cause` of a revocation; `scopes` of a grant and those `before`',
+    example: { cause: 'logout' },
+  })
+  detail: Record<string, unknown>
+}
+
+export class AuditPageDto {
+  @ApiProperty({ type: [AuditEventDto], description: 'The last event first' })
+  data: AuditEventDto[]
+
+  @ApiProperty({ type: String, nullable: true, description: 'null: there are no more' })
+  nextCursor: string | null
+}
