@@ -7,6 +7,8 @@ export interface Proxy {
   loseNextAnswer(): void
   /** From now on answers from the server come so much later; 0: at once again. */
   slow(ms: number): void
+  /** New connections go to another port; those that there are stay until they are cut. */
+  retarget(port: number): void
   /** Cuts every connection; new ones are taken. */
   cut(): void
   close(): Promise<void>
@@ -23,10 +25,11 @@ export async function startProxy(
   matches: (data: Buffer) => boolean = () => true,
 ): Promise<Proxy> {
   const pairs = new Set<[Socket, Socket]>()
+  let port = targetPort
   let armed = false
   let delayMs = 0
   const server = createServer((client) => {
-    const upstream = connect(targetPort, '127.0.0.1')
+    const upstream = connect(port, '127.0.0.1')
     const pair: [Socket, Socket] = [client, upstream]
     let losing = false
     pairs.add(pair)
@@ -60,6 +63,7 @@ export async function startProxy(
     port: (server.address() as AddressInfo).port,
     loseNextAnswer: () => void (armed = true),
     slow: (ms) => void (delayMs = ms),
+    retarget: (other) => void (port = other),
     cut,
     close: async () => {
       cut()

@@ -78,7 +78,8 @@ export function untilReady(client: Client) {
   return until(async () => (await client.get('/health/ready')).status === 200)
 }
 
-async function metric(client: Client, line: string): Promise<number> {
+/** The value of one line of /metrics, 0 when there is none yet. */
+export async function metric(client: Client, line: string): Promise<number> {
   const { body } = await client.get('/metrics')
   const found = String(body)
     .split('\n')
