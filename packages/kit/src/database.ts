@@ -8,7 +8,7 @@ import type { DatabaseEnv } from './env.js'
 import type { Pino } from './logger.js'
 import { HTTP_PROBLEMS, Problem } from './problem.js'
 import { type Fate, fateOf } from './retry.js'
-import { type Attempt, type Run, type Statement, Statements, type Values } from './statement.js'
+import { type Attempt, type Run, type Statement, Statements } from './statement.js'
 
 export type { Run, Statement } from './statement.js'
 
@@ -173,7 +173,7 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 
   private runOf(attempt: Attempt): Run {
-    return <Row extends QueryResultRow>(statement: Statement, values: Values) =>
+    return <Row extends QueryResultRow>(statement: Statement, values: readonly unknown[]) =>
       this.statements.send(statement, values, attempt) as Promise<Row[]>
   }
 

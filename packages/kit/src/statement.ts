@@ -16,24 +16,21 @@ export interface Statement {
   readonly text: string
   /**
    * Present on a statement that serves several requests at once. Its only parameter is a JSON array of
-   * their values (`json_to_recordset`), each with its place in the array as `nth`; a row that it gives
-   * carries the `nth` of the value that it answers.
+   * what each of them asks for (`json_to_recordset`), with its place in the array as `nth`; a row that
+   * it gives carries the `nth` of the one that it answers.
    */
   readonly shared?: Sharing
 }
 
 export interface Sharing {
-  /** What two values must not have in common to go in one statement: the rows that it locks. */
-  readonly keysOf: (values: never) => readonly string[]
+  /** What two requests must not have in common to share the statement: the rows that it locks. */
+  readonly keysOf: (item: never) => readonly string[]
 }
 
-/** The values of a statement's parameters by their numbers; of a shared statement's by their names. */
-export type Values = readonly unknown[] | object
-
-/** Sends one statement and gives its rows. */
+/** Sends one statement and gives its rows. A shared one has one value: what it is to be of the array. */
 export type Run = <Row extends QueryResultRow>(
   statement: Statement,
-  values: Values,
+  values: readonly unknown[],
 ) => Promise<Row[]>
 
 /** One try of a piece of work, and how far it came. */
@@ -50,7 +47,7 @@ export interface Attempt {
 }
 
 interface Ride {
-  readonly values: object
+  readonly item: object
   readonly attempt: Attempt
 }
 
@@ -74,10 +71,10 @@ export class Statements {
     this.limits = { ...LIMITS, items, inFlight: items === 1 ? env.DB_POOL_MAX : IN_FLIGHT }
   }
 
-  async send(statement: Statement, values: Values, attempt: Attempt): Promise<Row[]> {
+  async send(statement: Statement, values: readonly unknown[], attempt: Attempt): Promise<Row[]> {
     const { shared } = statement
-    if (!shared) return this.query(statement, values as readonly unknown[], [attempt])
-    const ride = { values, attempt }
+    if (!shared) return this.query(statement, values, [attempt])
+    const ride = { item: values[0] as object, attempt }
     if (attempt.alone) return (await this.carry(statement, [ride]))[0] ?? []
     return this.batchOf(statement, shared).call(ride, attempt)
   }
@@ -86,7 +83,7 @@ export class Statements {
     let batch = this.batches.get(statement)
     if (!batch) {
       const carry = (rides: readonly Ride[]) => this.carry(statement, rides)
-      batch = new Batch(carry, ({ values }) => keysOf(values as never), this.limits)
+      batch = new Batch(carry, ({ item }) => keysOf(item as never), this.limits)
       this.batches.set(statement, batch)
     }
     return batch
@@ -94,7 +91,7 @@ export class Statements {
 
   private async carry(statement: Statement, rides: readonly Ride[]): Promise<Row[][]> {
     this.metrics.shared(rides.length)
-    const input = JSON.stringify(rides.map(({ values }, nth) => ({ nth, ...values })))
+    const input = JSON.stringify(rides.map(({ item }, nth) => ({ nth, ...item })))
     const rows = await this.query(
       statement,
       [input],

@@ -148,7 +148,7 @@ describe('POST /api/auth/password', () => {
       const origin = { address: null, userAgent: null }
       const opening = { userId: own.sub, passwordVersion: 1, hashes, lifetimeSeconds: 60, origin }
       const run: Run = async (statement, values) =>
-        (await connection.query({ ...statement, values: Object.values(values) })).rows
+        (await connection.query({ ...statement, values: [...values] })).rows
       expect(await openInDatabase(run, { id, ...opening })).toEqual({ scopes: null })
       const changed = change(own.token, own.user.password, NEXT)
       await sleep(300)

@@ -42,7 +42,7 @@ export function ledgerAt(url: string): Ledger {
 /** How the service's statements are run, on one connection. */
 export function runOn(client: Client): Run {
   return async (statement, values) =>
-    (await client.query({ ...statement, values: Object.values(values) })).rows as never
+    (await client.query({ ...statement, values: [...values] })).rows as never
 }
 
 /** A payment and its first event, as the service writes them: without a word of `xid`. */

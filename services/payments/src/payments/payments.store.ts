@@ -66,21 +66,23 @@ SELECT nth, ${paymentColumns('inserted')}
 /** Inserts a payment; undefined when its id or its idempotency key is there already, or in use. */
 export async function insert(run: Run, insertion: Insertion): Promise<Payment | undefined> {
   const { payment, operationId, keyed } = insertion
-  const [inserted] = await run<Payment>(INSERT, {
-    id: payment.id,
-    caller: payment.ownerId,
-    amount_minor: payment.amountMinor,
-    currency: payment.currency,
-    payment_method: payment.paymentMethod,
-    customer_phone: payment.customerPhone,
-    customer_email: payment.customerEmail,
-    description: payment.description,
-    metadata: payment.metadata,
-    status: payment.status,
-    created_at: payment.createdAt,
-    operation_id: operationId,
-    ...columnsOf(keyed),
-  })
+  const [inserted] = await run<Payment>(INSERT, [
+    {
+      id: payment.id,
+      caller: payment.ownerId,
+      amount_minor: payment.amountMinor,
+      currency: payment.currency,
+      payment_method: payment.paymentMethod,
+      customer_phone: payment.customerPhone,
+      customer_email: payment.customerEmail,
+      description: payment.description,
+      metadata: payment.metadata,
+      status: payment.status,
+      created_at: payment.createdAt,
+      operation_id: operationId,
+      ...columnsOf(keyed),
+    },
+  ])
   return inserted
 }
 
@@ -103,7 +105,7 @@ SELECT nth, ${paymentColumns('payments')}
 /** The payment, if it exists for this reader. */
 export async function find(run: Run, id: string, reader: Reader): Promise<Payment | undefined> {
   const { id: readerId, everyone } = reader
-  const [payment] = await run<Payment>(FIND, { id, reader: readerId, everyone })
+  const [payment] = await run<Payment>(FIND, [{ id, reader: readerId, everyone }])
   return payment
 }
 

@@ -111,19 +111,21 @@ type Row = Omit<Verdict, 'payment'> & Payment
 /** Moves a payment's status, or says why not; undefined when it is not there for this reader, or in use. */
 export async function transition(run: Run, wish: Transition): Promise<Verdict | undefined> {
   const { reader, keyed } = wish
-  const [row] = await run<Row>(TRANSITION, {
-    id: wish.id,
-    caller: reader.id,
-    everyone: reader.everyone,
-    to_status: wish.to,
-    from_statuses: wish.from,
-    versions: wish.versions,
-    provider_transaction_id: wish.providerTransactionId,
-    reason: wish.reason,
-    at: wish.at,
-    operation_id: wish.operationId,
-    ...columnsOf(keyed),
-  })
+  const [row] = await run<Row>(TRANSITION, [
+    {
+      id: wish.id,
+      caller: reader.id,
+      everyone: reader.everyone,
+      to_status: wish.to,
+      from_statuses: wish.from,
+      versions: wish.versions,
+      provider_transaction_id: wish.providerTransactionId,
+      reason: wish.reason,
+      at: wish.at,
+      operation_id: wish.operationId,
+      ...columnsOf(keyed),
+    },
+  ])
   if (!row) return undefined
   const { answer, decided, seenStatus, seenVersion, ...payment } = row
   return { answer, decided, seenStatus, seenVersion, payment: payment.id ? payment : undefined }

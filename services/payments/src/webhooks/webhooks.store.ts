@@ -119,22 +119,24 @@ type ArrivedRow = Omit<Arrived, 'payment'> & Payment
 
 /** Applies a webhook, or keeps it as evidence, or says why not; undefined when there is no such payment. */
 export async function arrive(run: Run, arrival: Arrival): Promise<Arrived | undefined> {
-  const [row] = await run<ArrivedRow>(ARRIVE, {
-    source: arrival.source,
-    webhook_id: arrival.webhookId,
-    id: arrival.paymentId,
-    reader: arrival.reader.id,
-    everyone: arrival.reader.everyone,
-    to_status: arrival.status,
-    from_statuses: arrival.from,
-    too_early_from: arrival.tooEarlyFrom,
-    provider_name: arrival.providerName,
-    provider_transaction_id: arrival.providerTransactionId,
-    payload: arrival.payload,
-    actor: arrival.actor,
-    at: arrival.at,
-    operation_id: arrival.operationId,
-  })
+  const [row] = await run<ArrivedRow>(ARRIVE, [
+    {
+      source: arrival.source,
+      webhook_id: arrival.webhookId,
+      id: arrival.paymentId,
+      reader: arrival.reader.id,
+      everyone: arrival.reader.everyone,
+      to_status: arrival.status,
+      from_statuses: arrival.from,
+      too_early_from: arrival.tooEarlyFrom,
+      provider_name: arrival.providerName,
+      provider_transaction_id: arrival.providerTransactionId,
+      payload: arrival.payload,
+      actor: arrival.actor,
+      at: arrival.at,
+      operation_id: arrival.operationId,
+    },
+  ])
   if (!row) return undefined
   const { outcome, seenStatus, ...payment } = row
   return { outcome, seenStatus, payment: payment.id ? payment : undefined }
