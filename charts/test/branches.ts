@@ -37,6 +37,14 @@ const NEVER_EMPTY = [
   // The keys of a Secret, which the templates give.
   /^range \$key, \$value := \$fresh$/,
   /^range \$key := \$keys$/,
+  // A list that a template holds, and values that have a literal beside them.
+  /^range \$alert := include/,
+  /^range \$kind, \$percent := dict /,
+  /^range \$window := uniq/,
+  /^range \.Values\.monitoring\.burnRates$/,
+  /^range \$objective := \.Values/,
+  /^range \$burn := \$root/,
+  /^range \$path, \$_ := \.Files\.Glob/,
   // A group of values is always there.
   /^with \.Values\.autoscaling$/,
 ]

@@ -32,7 +32,7 @@ export type Manifest = any
 
 export interface Rendering {
   readonly text: string
-  /** The object of a kind, by the end of its name where there are several. */
+  /** The object of a kind, by the end of its name where there are several, or else the shortest. */
   readonly find: (kind: string, suffix?: string) => Manifest
   readonly all: readonly Manifest[]
 }
@@ -61,6 +61,8 @@ export async function render(program: string, folder: string, which: Case): Prom
     .map((document) => document.toJSON())
     .filter(Boolean)
   const find = (kind: string, suffix = '') =>
-    all.find((each) => each.kind === kind && each.metadata.name.endsWith(suffix))
+    all
+      .filter((each) => each.kind === kind && each.metadata.name.endsWith(suffix))
+      .toSorted((a, b) => a.metadata.name.length - b.metadata.name.length)[0]
   return { text, all, find }
 }

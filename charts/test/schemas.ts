@@ -20,6 +20,7 @@ const VERSIONS = [
   'apis/networking.k8s.io/v1',
   'apis/gateway.networking.k8s.io/v1',
   'apis/postgresql.cnpg.io/v1',
+  'apis/monitoring.coreos.com/v1',
 ]
 
 /** Where kubeconform finds schemas; undefined without a cluster, now and before. */

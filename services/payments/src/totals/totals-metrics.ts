@@ -9,7 +9,8 @@ export interface Figures {
   readonly lag: readonly Lag[]
 }
 
-const HELP = {
+/** What each is, for Prometheus, whoever tells it. */
+export const HELP = {
   payments_entered_total:
     'Payments that ever came into a status; how many are in it now is this less those that came into the statuses after it',
   payments_entered_amount_minor_total:

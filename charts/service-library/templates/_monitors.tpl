@@ -1,0 +1,100 @@
+{{/*
+Who is scraped, by the Prometheus Operator. Every series gets the same labels: `namespace` from the operator, and
+`release`, `app` and `component` from here, by which rules and dashboards find it.
+*/}}
+{{- define "service.serviceMonitor" -}}
+{{- if .Values.monitoring.enabled -}}
+apiVersion: monitoring.coreos.com/v1
+kind: ServiceMonitor
+metadata:
+  name: {{ include "service.fullname" . }}
+  labels:
+    {{- include "service.labels" . | nindent 4 }}
+    {{- include "service.monitoringLabels" . | nindent 4 }}
+spec:
+  selector:
+    matchLabels:
+      {{- include "service.selectorLabels" . | nindent 6 }}
+  endpoints:
+    - port: http
+      path: /metrics
+      {{- include "service.scrape" (list . "service") | nindent 6 }}
+{{- end -}}
+{{- end }}
+
+{{/* Each instance of the database; its exporter gives the totals of payments, whose name it puts `cnpg_` before. */}}
+{{- define "service.databaseMonitor" -}}
+{{- if and .Values.monitoring.enabled (eq .Values.database.kind "cnpg") -}}
+apiVersion: monitoring.coreos.com/v1
+kind: PodMonitor
+metadata:
+  name: {{ include "service.cluster" . }}
+  labels:
+    {{- include "service.labels" . | nindent 4 }}
+    {{- include "service.monitoringLabels" . | nindent 4 }}
+spec:
+  selector:
+    matchLabels:
+      cnpg.io/cluster: {{ include "service.cluster" . }}
+      cnpg.io/podRole: instance
+  podMetricsEndpoints:
+    - port: metrics
+      {{- include "service.scrape" (list . "database") | nindent 6 }}
+      metricRelabelings:
+        - sourceLabels: [__name__]
+          regex: cnpg_(payments?_.+)
+          targetLabel: __name__
+          replacement: $1
+{{- if .Values.database.pooler.enabled }}
+---
+apiVersion: monitoring.coreos.com/v1
+kind: PodMonitor
+metadata:
+  name: {{ include "service.cluster" . }}-pooler
+  labels:
+    {{- include "service.labels" . | nindent 4 }}
+    {{- include "service.monitoringLabels" . | nindent 4 }}
+spec:
+  selector:
+    matchLabels:
+      cnpg.io/poolerName: {{ include "service.cluster" . }}-pooler
+  podMetricsEndpoints:
+    - port: metrics
+      {{- include "service.scrape" (list . "pooler") | nindent 6 }}
+{{- end }}
+{{- end -}}
+{{- end }}
+
+{{/* Queries of the service's own for the exporter of its database: the file `files/queries.yaml` of its chart. */}}
+{{- define "service.queries" -}}
+{{- if eq .Values.database.kind "cnpg" -}}
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: {{ include "service.cluster" . }}-queries
+  labels:
+    {{- include "service.labels" . | nindent 4 }}
+    # The operator reads it again when it changes.
+    cnpg.io/reload: ""
+data:
+  queries: |
+    {{- .Files.Get "files/queries.yaml" | nindent 4 }}
+{{- end -}}
+{{- end }}
+
+{{- define "service.monitoringLabels" -}}
+{{- with .Values.monitoring.labels }}
+{{- toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Takes the root and the component that is scraped. */}}
+{{- define "service.scrape" -}}
+{{- $root := index . 0 -}}
+interval: {{ $root.Values.monitoring.interval }}
+scrapeTimeout: {{ $root.Values.monitoring.timeout }}
+relabelings:
+  - { targetLabel: release, replacement: {{ $root.Release.Name }} }
+  - { targetLabel: app, replacement: {{ $root.Chart.Name }} }
+  - { targetLabel: component, replacement: {{ index . 1 }} }
+{{- end }}
