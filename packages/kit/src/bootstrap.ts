@@ -125,11 +125,23 @@ function leaveWhenAsked(app: NestFastifyApplication) {
     })
 }
 
+/** What a program in a browser may read beside the body. */
+const EXPOSED_HEADERS = [
+  'ETag',
+  'Location',
+  'Idempotent-Replayed',
+  'Password-Strength',
+  'RateLimit',
+  'RateLimit-Policy',
+  'Retry-After',
+  'X-Request-Id',
+]
+
 function allowOrigins(app: NestFastifyApplication, origins: string[]) {
   app.enableCors({
     origin: origins,
     methods: ['GET', 'POST', 'PUT', 'DELETE'],
-    exposedHeaders: ['ETag', 'Location', 'Idempotent-Replayed', 'Retry-After', 'X-Request-Id'],
+    exposedHeaders: EXPOSED_HEADERS,
     maxAge: 600,
   })
 }

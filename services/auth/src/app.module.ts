@@ -13,9 +13,10 @@ import { PasswordChange } from './sessions/password-change.service.js'
 import { PasswordCheck } from './sessions/password-check.js'
 import { PasswordController } from './sessions/password.controller.js'
 import { Refresh } from './sessions/refresh.service.js'
+import { Rotations } from './sessions/rotations.js'
 import { SessionsController } from './sessions/sessions.controller.js'
 import { Sessions } from './sessions/sessions.service.js'
-import { Throttle } from './sessions/throttle.js'
+import { Throttle } from './throttle/throttle.js'
 import { JwksController } from './tokens/jwks.controller.js'
 import { Keys } from './tokens/keys.js'
 import { TokenCheck } from './tokens/token-check.js'
@@ -56,6 +57,7 @@ export class AppModule {
         Grants,
         Sessions,
         Refresh,
+        Rotations,
         Endings,
         PasswordChange,
         Revocations,

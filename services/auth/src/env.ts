@@ -44,7 +44,25 @@ export const specs = {
     default: 12,
     desc: 'Cost of a password’s hash: one more is twice the work; at least 10 in `live`',
   }),
+  UV_THREADPOOL_SIZE: integer({ min: 2, max: 128 })({
+    default: 4,
+    desc: 'Threads of Node, which hash passwords: one more than the cores that may be used for it',
+  }),
+  REGISTRATIONS_PER_HOUR: integer({ min: 1, max: 1_000_000 })({
+    default: undefined,
+    desc: 'Registrations from one address (IPv6: one /64) in an hour; 100, and 10000 in `sandbox`',
+  }),
+  REFUSALS_PER_ADDRESS: integer({ min: 10, max: 1_000_000 })({
+    default: undefined,
+    desc: 'Refused logins, and refreshes, of one address in ten minutes; 200, and 4000 in `sandbox`',
+  }),
 }
+
+/** In the sandbox one machine plays everyone. */
+const NETWORK_LIMITS = {
+  live: { registrationsPerHour: 100, refusalsPerAddress: 200 },
+  sandbox: { registrationsPerHour: 10_000, refusalsPerAddress: 4_000 },
+} as const
 
 export type AuthEnv = CleanedEnv<typeof specs>
 
@@ -59,6 +77,15 @@ const MIN_LIVE_COST = 10
 /** @throws ConfigurationError with a line for each variable that is missing or malformed */
 export function readAuthEnv(source: NodeJS.ProcessEnv = process.env): AuthEnv {
   return readEnv(source, specs, ...checks)
+}
+
+/** What is let pass from one network. */
+export function networkLimits(env: AuthEnv) {
+  const usual = NETWORK_LIMITS[env.MODE]
+  return {
+    registrationsPerHour: env.REGISTRATIONS_PER_HOUR ?? usual.registrationsPerHour,
+    refusalsPerAddress: env.REFUSALS_PER_ADDRESS ?? usual.refusalsPerAddress,
+  }
 }
 
 /** The secret that tokens are signed with, if there is one. */

@@ -160,7 +160,7 @@ describe('PUT /api/auth/users/{id}/scopes', () => {
     try {
       await connection.query('BEGIN')
       const run: Run = async (statement, values) =>
-        (await connection.query({ ...statement, values: [...values] })).rows
+        (await connection.query({ ...statement, values: Object.values(values) })).rows
       const id = uuidV7()
       const { hashes } = newRefreshToken()
       const origin = { address: null, userAgent: null }

@@ -37,8 +37,9 @@ describe('POST /api/auth/password', () => {
       await openSession(auth.client, own.user),
     ]
     const stranger = await newSession(auth.client)
-    const { status, body } = await change(own.token, own.user.password, NEXT)
+    const { status, body, headers } = await change(own.token, own.user.password, NEXT)
     expect([status, body]).toEqual([204, ''])
+    expect(headers.get('password-strength')).toBe('4')
     expect(await isValid(auth.client, own.token)).toBe(true)
     expect(await isValid(auth.client, stranger.token)).toBe(true)
     for (const { token, refreshToken } of others) {

@@ -21,6 +21,7 @@ describe('POST /api/auth/register', () => {
     })
     expect(Math.abs(Date.parse(body.createdAt) - before)).toBeLessThan(10_000)
     expect(headers.get('cache-control')).toBe('no-store')
+    expect(headers.get('password-strength')).toBe('4')
   })
 
   it('normalises the phone and the email, so that each is taken in any form', async () => {

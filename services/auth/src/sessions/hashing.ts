@@ -1,30 +1,31 @@
+import { availableParallelism } from 'node:os'
 import { HTTP_PROBLEMS, Problem } from '@malipo/kit/problem'
 import { Inject, Injectable } from '@nestjs/common'
 import { compare, hash } from 'bcrypt'
-import pLimit from 'p-limit'
+import pLimit, { type LimitFunction } from 'p-limit'
 import { type AuthEnv, ENV } from '../env.js'
 import { costOf, remainingWork } from './work.js'
 
-/**
- * Of libuv's four threads bcrypt gets three: names are resolved and new connections to the database are
- * authenticated on the same threads, and must not wait behind a crowd that logs in.
- */
-const AT_ONCE = 3
 /** Who comes when so many wait is told to come again: at cost 12 the last of them waits some 20 s. */
 const MOST_WAITING = 200
 
-/** bcrypt at the configured cost, on the thread pool. */
+/**
+ * bcrypt at the configured cost, on Node's thread pool. As many hashes are made at once as there are cores,
+ * and one thread is left: names are resolved and new connections to the database are authenticated on
+ * the same threads, and must not wait behind a crowd that logs in.
+ */
 @Injectable()
 export class Hashing {
   private readonly cost: number
-  private readonly limit = pLimit(AT_ONCE)
+  private readonly limit: LimitFunction
 
-  constructor(@Inject(ENV) env: Pick<AuthEnv, 'BCRYPT_COST'>) {
+  constructor(@Inject(ENV) env: Pick<AuthEnv, 'BCRYPT_COST' | 'UV_THREADPOOL_SIZE'>) {
     this.cost = env.BCRYPT_COST
+    this.limit = pLimit(Math.max(1, Math.min(availableParallelism(), env.UV_THREADPOOL_SIZE - 1)))
   }
 
   hash(password: string): Promise<string> {
-    return this.queued(() => hash(password, this.cost))
+    return this.inTurn(() => hash(password, this.cost))
   }
 
   /** Whether a hash was made with another cost than is configured now. */
@@ -34,15 +35,17 @@ export class Hashing {
 
   /** Whether the password fits the stored hash; a no takes the same work without one. */
   async matches(password: string, stored: string | undefined): Promise<boolean> {
-    return this.queued(async () => {
-      if (stored !== undefined && (await compare(password, stored))) return true
-      for (const dummy of remainingWork(stored, this.cost)) await compare(password, dummy)
-      return false
-    })
+    if (stored !== undefined && (await compare(password, stored))) return true
+    for (const dummy of remainingWork(stored, this.cost)) await compare(password, dummy)
+    return false
   }
 
-  /** @throws Problem 503 when too many wait already */
-  private async queued<T>(work: () => Promise<T>): Promise<T> {
+  /**
+   * Does the work when its turn has come: hashing, and what is to be decided just before it.
+   *
+   * @throws Problem 503 when too many wait already
+   */
+  async inTurn<T>(work: () => Promise<T>): Promise<T> {
     if (this.limit.pendingCount < MOST_WAITING) return this.limit(work)
     throw new Problem(HTTP_PROBLEMS.unavailable, 'Too many log in at once. Try again.', {
       retryAfterSeconds: 5,

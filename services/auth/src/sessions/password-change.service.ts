@@ -7,11 +7,12 @@ import { Meters } from '../audit/meters.js'
 import { PROBLEMS } from '../problems.js'
 import { Revocations } from '../revocations/revocations.js'
 import { untoldOf } from '../revocations/untold.store.js'
+import type { Visit } from '../throttle/visit.js'
 import type { Validated } from '../tokens/token-check.js'
 import { changePassword } from './end.store.js'
 import { Hashing } from './hashing.js'
-import type { Origin } from './origin.js'
 import { PasswordCheck } from './password-check.js'
+import { STRENGTH_HEADER, strengthOf } from './strength.js'
 
 interface Given {
   current: string
@@ -33,19 +34,19 @@ export class PasswordChange {
   ) {}
 
   /** @throws Problem 400 for the same password again, 401 for a wrong current one, 429, 503 */
-  async change(caller: Validated, origin: Origin, given: Given): Promise<void> {
+  async change(caller: Validated, visit: Visit, given: Given): Promise<void> {
     return this.meters.count(
       'password_changes',
-      () => this.make(caller, origin, given),
+      () => this.make(caller, visit, given),
       () => 'made',
     )
   }
 
-  private async make(caller: Validated, origin: Origin, given: Given): Promise<void> {
+  private async make(caller: Validated, visit: Visit, given: Given): Promise<void> {
     if (given.current === given.next) {
       throw invalid([{ field: 'newPassword', message: 'must be another than the current one' }])
     }
-    const user = await this.passwords.check({ phone: caller.phone, origin }, given.current)
+    const user = await this.passwords.check({ phone: caller.phone, visit }, given.current)
     if (!user) throw wrong()
     const change = {
       id: uuidV7(),
@@ -53,11 +54,13 @@ export class PasswordChange {
       sid: caller.sid,
       passwordVersion: user.passwordVersion,
       passwordHash: await this.hashing.hash(given.next),
-      origin,
+      origin: visit.origin,
     }
     const ended = await this.database.write((run, retried) => changePassword(run, retried, change))
     if (ended === undefined) throw wrong()
     this.meters.ended('password', ended)
+    const strength = await strengthOf(given.next, [caller.email, caller.phone])
+    visit.tell({ [STRENGTH_HEADER]: String(strength) })
     // Repeated, this would be refused, so it is not answered by 503 when Redis can't be told just now.
     await this.revocations.tell(await this.database.read((run) => untoldOf(run, user.id)))
   }

@@ -6,14 +6,7 @@ import { v7 as uuidV7 } from 'uuid'
 import { noteLoginFailure } from '../audit/audit.store.js'
 import { type Credentials, credentialsOf, replaceHash } from '../users/users.store.js'
 import { Hashing } from './hashing.js'
-import type { Origin } from './origin.js'
-import { Throttle } from './throttle.js'
-
-/** Whose password is tried, and from where. */
-export interface Attempt {
-  phone: string
-  origin: Origin
-}
+import { type Attempt, Throttle } from '../throttle/throttle.js'
 
 /**
  * Whether a phone and a password belong together. A no is the same and takes the same time for a phone
@@ -34,26 +27,25 @@ export class PasswordCheck {
    * @throws Problem 429 after too many failures, 503 when the database is away
    */
   async check(attempt: Attempt, password: string): Promise<Credentials | undefined> {
-    await this.throttle.begin(attempt)
-    const user = await this.judged(attempt, password)
-    if (!user) return undefined
-    await this.throttle.succeeded(attempt)
+    await this.throttle.lookAtLogin(attempt)
+    const user = await this.database.read((run) => credentialsOf(run, attempt.phone))
+    // Counted when its turn to be hashed has come: those that wait are not failures yet.
+    const { matches, turn } = await this.hashing.inTurn(async () => {
+      const turn = await this.throttle.beginLogin(attempt)
+      return { turn, matches: await this.hashing.matches(password, user?.passwordHash) }
+    })
+    if (!matches || !user) {
+      await Promise.all([turn.failed(), this.noteFailure(attempt, user)])
+      return undefined
+    }
+    await turn.succeeded()
     if (this.hashing.isOutdated(user.passwordHash)) void this.rehash(user, password)
     return user
   }
 
-  private async judged(attempt: Attempt, password: string): Promise<Credentials | undefined> {
-    try {
-      const user = await this.database.read((run) => credentialsOf(run, attempt.phone))
-      const matches = await this.hashing.matches(password, user?.passwordHash)
-      if (matches) return user
-      const failure = { id: uuidV7(), userId: user?.id ?? null, origin: attempt.origin }
-      await this.database.write((run) => noteLoginFailure(run, failure))
-      return undefined
-    } catch (error) {
-      await this.throttle.unjudged(attempt)
-      throw error
-    }
+  private async noteFailure({ visit }: Attempt, user: Credentials | undefined): Promise<void> {
+    const failure = { id: uuidV7(), userId: user?.id ?? null, origin: visit.origin }
+    await this.database.write((run) => noteLoginFailure(run, failure))
   }
 
   /** Beside the login, which neither waits for it nor fails with it: the next one would do it again. */

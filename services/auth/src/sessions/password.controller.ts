@@ -1,9 +1,8 @@
-import { Body, Controller, HttpCode, Post, Req, UseGuards } from '@nestjs/common'
+import { Body, Controller, HttpCode, Post, UseGuards } from '@nestjs/common'
 import { ApiTags } from '@nestjs/swagger'
-import type { FastifyRequest } from 'fastify'
+import { type Visit, Visiting } from '../throttle/visit.js'
 import { Caller, CallerGuard } from '../tokens/caller.guard.js'
 import type { Validated } from '../tokens/token-check.js'
-import { originOf } from './origin.js'
 import { PasswordChange } from './password-change.service.js'
 import { PasswordDocs } from './sessions.docs.js'
 import { PasswordDto } from './sessions.dto.js'
@@ -20,8 +19,8 @@ export class PasswordController {
   async change(
     @Caller() caller: Validated,
     @Body() { currentPassword: current, newPassword: next }: PasswordDto,
-    @Req() request: FastifyRequest,
+    @Visiting() visit: Visit,
   ): Promise<void> {
-    await this.passwords.change(caller, originOf(request), { current, next })
+    await this.passwords.change(caller, visit, { current, next })
   }
 }

@@ -4,7 +4,7 @@ import { passwordFaults } from './password.js'
 
 const SHORT = 'must have at least 8 characters'
 const LONG = 'must have at most 72 bytes of UTF-8'
-const COMMON = 'must not be one of the commonest passwords'
+const COMMON = 'must not be one of the commonest passwords: a few uncommon words are better'
 
 describe('a new password', () => {
   it.each([

@@ -28,7 +28,7 @@ export const HASHABLE: PasswordRule = {
 
 export const UNCOMMON: PasswordRule = {
   name: 'isUncommon',
-  message: 'must not be one of the commonest passwords',
+  message: 'must not be one of the commonest passwords: a few uncommon words are better',
   holds: (password, commonest) => !commonest.has(password.toLowerCase()),
 }
 

@@ -1,24 +1,13 @@
 import { Problem } from '@malipo/kit/problem'
-import {
-  Body,
-  Controller,
-  Delete,
-  Get,
-  HttpCode,
-  Param,
-  Post,
-  Req,
-  UseGuards,
-} from '@nestjs/common'
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, UseGuards } from '@nestjs/common'
 import { ApiTags } from '@nestjs/swagger'
 import { isUUID } from 'class-validator'
-import type { FastifyRequest } from 'fastify'
+import { type Visit, Visiting } from '../throttle/visit.js'
 import { PROBLEMS } from '../problems.js'
 import { Caller, CallerGuard, SignedGuard } from '../tokens/caller.guard.js'
 import type { Claims } from '../tokens/claims.js'
 import { tokenNotValid } from '../tokens/unauthorized.js'
 import { Endings } from './endings.service.js'
-import { originOf } from './origin.js'
 import { Refresh } from './refresh.service.js'
 import { EndDocs, ListDocs, LoginDocs, LogoutDocs, RefreshDocs } from './sessions.docs.js'
 import { LoginDto, RefreshDto, type SessionsDto, type TokensDto } from './sessions.dto.js'
@@ -36,15 +25,15 @@ export class SessionsController {
   @Post('login')
   @HttpCode(200)
   @LoginDocs()
-  login(@Body() { phone, password }: LoginDto, @Req() request: FastifyRequest): Promise<TokensDto> {
-    return this.sessions.login({ phone, origin: originOf(request) }, password)
+  login(@Body() { phone, password }: LoginDto, @Visiting() visit: Visit): Promise<TokensDto> {
+    return this.sessions.login({ phone, visit }, password)
   }
 
   @Post('refresh')
   @HttpCode(200)
   @RefreshDocs()
-  refresh(@Body() body: RefreshDto, @Req() request: FastifyRequest): Promise<TokensDto> {
-    return this.refreshing.refresh(body.refresh_token, originOf(request))
+  refresh(@Body() body: RefreshDto, @Visiting() visit: Visit): Promise<TokensDto> {
+    return this.refreshing.refresh(body.refresh_token, visit)
   }
 
   @Post('logout')

@@ -11,6 +11,14 @@ import {
 import { PROBLEMS } from '../problems.js'
 import { SessionsDto, TokensDto } from './sessions.dto.js'
 
+/** A hint for the owner of a new password. */
+export const StrengthHeader = {
+  'Password-Strength': {
+    description: 'How hard the password is to guess, from 0 (at once) to 4; a hint',
+    schema: { type: 'integer' as const, minimum: 0, maximum: 4 },
+  },
+}
+
 const OF_BODY = [
   HTTP_PROBLEMS.validation,
   HTTP_PROBLEMS.malformed,
@@ -95,7 +103,7 @@ export const PasswordDocs = () =>
     ApiOperation({ summary: 'Change your password', description: 'Your other sessions end.' }),
     ApiBearerAuth(),
     ApiTracing(),
-    ApiNoContentResponse({ description: 'It is changed' }),
+    ApiNoContentResponse({ description: 'It is changed', headers: StrengthHeader }),
     ApiProblems(
       ...OF_BODY,
       ...OF_BEARER,

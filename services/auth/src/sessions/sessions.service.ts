@@ -5,10 +5,11 @@ import { v7 as uuidV7 } from 'uuid'
 import { Meters } from '../audit/meters.js'
 import { type AuthEnv, ENV } from '../env.js'
 import { PROBLEMS } from '../problems.js'
+import type { Attempt } from '../throttle/throttle.js'
 import { Tokens } from '../tokens/tokens.js'
 import type { Credentials } from '../users/users.store.js'
 import type { Origin } from './origin.js'
-import { type Attempt, PasswordCheck } from './password-check.js'
+import { PasswordCheck } from './password-check.js'
 import { newRefreshToken } from './refresh-token.js'
 import type { TokensDto } from './sessions.dto.js'
 import { livingSessions, openSession, type SessionRow } from './sessions.store.js'
@@ -31,7 +32,7 @@ export class Sessions {
   async login(attempt: Attempt, password: string): Promise<TokensDto> {
     const judged = async () => {
       const user = await this.passwords.check(attempt, password)
-      const tokens = user && (await this.open(user, attempt.origin))
+      const tokens = user && (await this.open(user, attempt.visit.origin))
       if (tokens) return tokens
       throw new Problem(
         PROBLEMS.wrongCredentials,

@@ -87,6 +87,24 @@ export async function holderOf(
   return (await run<Holder>(HOLDER_OF_SESSION, [session.sid, session.sub]))[0]
 }
 
+const SESSION_FROM = {
+  name: 'session-from-network',
+  text: `
+    SELECT 1
+    FROM users
+    JOIN sessions ON sessions.user_id = users.id
+    WHERE users.phone = $1
+      AND ended_at IS NULL
+      AND expires_at > now()
+      AND address <<= $2::inet
+    LIMIT 1`,
+}
+
+/** Whether the phone's owner has an open session that was last used from this network. */
+export async function hasSessionFrom(run: Run, phone: string, network: string): Promise<boolean> {
+  return (await run(SESSION_FROM, [phone, network])).length > 0
+}
+
 export interface SessionRow {
   id: string
   createdAt: Date

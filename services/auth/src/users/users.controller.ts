@@ -1,7 +1,6 @@
-import { Body, Controller, Get, Post, Req, UseGuards } from '@nestjs/common'
+import { Body, Controller, Get, Post, UseGuards } from '@nestjs/common'
 import { ApiTags } from '@nestjs/swagger'
-import type { FastifyRequest } from 'fastify'
-import { originOf } from '../sessions/origin.js'
+import { type Visit, Visiting } from '../throttle/visit.js'
 import { Caller, CallerGuard } from '../tokens/caller.guard.js'
 import type { Claims } from '../tokens/claims.js'
 import { RegisterDto, type UserDto } from './user.dto.js'
@@ -15,8 +14,8 @@ export class UsersController {
 
   @Post('register')
   @RegisterDocs()
-  register(@Body() body: RegisterDto, @Req() request: FastifyRequest): Promise<UserDto> {
-    return this.users.register(body, originOf(request))
+  register(@Body() body: RegisterDto, @Visiting() visit: Visit): Promise<UserDto> {
+    return this.users.register(body, visit)
   }
 
   @Get('me')

@@ -8,6 +8,7 @@ import {
   ApiOperation,
   ApiParam,
 } from '@nestjs/swagger'
+import { StrengthHeader } from '../sessions/sessions.docs.js'
 import { PROBLEMS } from '../problems.js'
 import { UserDto, UserScopesDto } from './user.dto.js'
 
@@ -15,12 +16,13 @@ export const RegisterDocs = () =>
   applyDecorators(
     ApiOperation({ summary: 'Make an account' }),
     ApiTracing(),
-    ApiCreatedResponse({ type: UserDto }),
+    ApiCreatedResponse({ type: UserDto, headers: StrengthHeader }),
     ApiProblems(
       HTTP_PROBLEMS.validation,
       HTTP_PROBLEMS.malformed,
       PROBLEMS.phoneTaken,
       PROBLEMS.emailTaken,
+      PROBLEMS.tooManyAttempts,
       HTTP_PROBLEMS.tooLarge,
       HTTP_PROBLEMS.mediaType,
       HTTP_PROBLEMS.unavailable,

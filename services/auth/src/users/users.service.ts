@@ -5,7 +5,9 @@ import { v7 as uuidV7 } from 'uuid'
 import { PROBLEMS } from '../problems.js'
 import { Meters } from '../audit/meters.js'
 import { Hashing } from '../sessions/hashing.js'
-import type { Origin } from '../sessions/origin.js'
+import { STRENGTH_HEADER, strengthOf } from '../sessions/strength.js'
+import { Throttle } from '../throttle/throttle.js'
+import type { Visit } from '../throttle/visit.js'
 import { User } from './user.entity.js'
 import { insertUser, type UserRow } from './users.store.js'
 
@@ -31,13 +33,14 @@ export class Users {
     @Inject(Database) private readonly database: Database,
     private readonly hashing: Hashing,
     private readonly meters: Meters,
+    private readonly throttle: Throttle,
   ) {}
 
-  /** @throws Problem 409 when the phone or the email is taken, 503 when the database is away */
-  async register(registration: Registration, origin: Origin): Promise<UserRow> {
+  /** @throws Problem 409 when the phone or the email is taken, 429, 503 when the database is away */
+  async register(registration: Registration, visit: Visit): Promise<UserRow> {
     return this.meters.count(
       'registrations',
-      () => this.make(registration, origin),
+      () => this.make(registration, visit),
       () => 'made',
     )
   }
@@ -52,11 +55,14 @@ export class Users {
     })
   }
 
-  private async make({ phone, email, password }: Registration, origin: Origin): Promise<UserRow> {
+  private async make({ phone, email, password }: Registration, visit: Visit): Promise<UserRow> {
+    await this.throttle.countRegistration(visit)
     const passwordHash = await this.hashing.hash(password)
-    const user = { id: uuidV7(), phone, email, passwordHash, scopes: null, origin }
+    const user = { id: uuidV7(), phone, email, passwordHash, scopes: null, origin: visit.origin }
     try {
-      return await this.database.write((run) => insertUser(run, user))
+      const made = await this.database.write((run) => insertUser(run, user))
+      visit.tell({ [STRENGTH_HEADER]: String(await strengthOf(password, [email, phone])) })
+      return made
     } catch (error) {
       const kind = TAKEN.get(violatedConstraint(error) ?? '')
       if (!kind) throw error

@@ -1,0 +1,16 @@
+/** How much of a limit is left, and how a client is told: draft-ietf-httpapi-ratelimit-headers-10. */
+export interface Quota {
+  readonly name: string
+  readonly limit: number
+  readonly windowSeconds: number
+  readonly remaining: number
+  /** Until all of it is there again. */
+  readonly resetSeconds: number
+}
+
+export function quotaHeaders({ name, limit, windowSeconds, remaining, resetSeconds }: Quota) {
+  return {
+    'ratelimit-policy': `"${name}";q=${limit};w=${windowSeconds}`,
+    ratelimit: `"${name}";r=${remaining};t=${resetSeconds}`,
+  }
+}
