@@ -126,8 +126,13 @@ function failover({ redis, wires, peek }: Stage): Fault {
     begin: async (replicas, known) => {
       wires.redis.retarget(promoted?.port ?? 0)
       wires.redis.cut()
-      await untilRedisIsUsed(...replicas)
       const admin = new RedisClient(promoted?.url ?? '')
+      await until(async () => {
+        const listeners = String(await admin.client('LIST', 'TYPE', 'PUBSUB')).match(/^id=/gm)
+        // The stage has a replica of its own besides.
+        return listeners?.length === replicas.length + 1
+      })
+      await untilRedisIsUsed(...replicas)
       await expectUnmarked(admin, known)
       admin.disconnect()
     },
