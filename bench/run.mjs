@@ -2,7 +2,8 @@
  * `make bench`: both services under load beside a bare server (`limit.mjs`), in the same run and by
  * turns, so that ratios hold on a machine that does other things too. See docs/performance.md.
  *
- * Settings by environment: SECONDS of a half round, ROUNDS, CONNECTIONS, ONLY=create,get and PROFILE=1.
+ * Settings by environment: SECONDS of a half round, ROUNDS, CONNECTIONS, ONLY=create,get,token,revocation and
+ * PROFILE=1.
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -11,6 +12,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { onStage } from './stage.mjs'
 import { failed, row, table } from './table.mjs'
+import { benchRevocation, benchTokens } from './tokens.mjs'
 import { prepare, send } from './work.mjs'
 
 const seconds = positive('SECONDS', 3)
@@ -26,11 +28,14 @@ const WARM_UP_SECONDS = 3
 const PAUSE_MS = 200
 /** Over what the rounds take: starting, filling and stopping. */
 const SLACK_SECONDS = 40
+/** The token check's rounds, and a thousand logouts. */
+const TOKENS_SECONDS = 120
 const KINDS = 4
 
 const { promise: ending, reject: end } = Promise.withResolvers()
 ending.catch(() => undefined)
-const limitMs = (KINDS * 2 * (WARM_UP_SECONDS + rounds * (seconds + 0.5)) + SLACK_SECONDS) * 1_000
+const worksSeconds = KINDS * 2 * (WARM_UP_SECONDS + rounds * (seconds + 0.5))
+const limitMs = (worksSeconds + TOKENS_SECONDS + SLACK_SECONDS) * 1_000
 setTimeout(() => end(`not done within ${limitMs / 1_000} s`), limitMs).unref()
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => end(`ended by ${signal}`))
 const loader = fork(join(import.meta.dirname, 'load.mjs'))
@@ -59,12 +64,17 @@ async function bench(stage) {
     failures += failed([warm, ...measured])
     rows.push(row(work.name, measured))
   }
-  console.log(table(rows.splice(0)))
-  console.log(`Medians of ${rounds} rounds of ${seconds} s with ${connections} connections`)
+  if (rows.length > 0) {
+    console.log(table(rows.splice(0)))
+    console.log(`Medians of ${rounds} rounds of ${seconds} s with ${connections} connections`)
+  }
   for (const [name, pid] of Object.entries(stage.pids)) {
     console.log(`${name}: ${peakMb(pid)} MB of resident memory at most`)
   }
   if (failures > 0) throw new Error(`${failures} requests failed`)
+  const reads = works.find(({ name }) => name === 'get')?.clientsOf(stage.urls.payments) ?? []
+  if (only?.includes('token') ?? true) await benchTokens(stage, reads)
+  if (only?.includes('revocation') ?? true) await benchRevocation(stage, reads)
 }
 
 /** Warms both up, then loads them by turns. @param {import('./work.mjs').Work} work */

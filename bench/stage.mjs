@@ -22,6 +22,10 @@ const BCRYPT_COST = '10'
  * @property {{ auth: string, payments: string, limit: string }} urls
  * @property {string} password what every account has
  * @property {{ auth: number, payments: number }} pids
+ * @property {Record<string, string>} environment the payments' own
+ * @property {(name: ServiceName, own: Record<string, string>) => Promise<Service>} also another replica
+ * @typedef {import('@malipo/local/process').ServiceName} ServiceName
+ * @typedef {import('@malipo/local/process').Service} Service
  */
 
 /**
@@ -43,21 +47,18 @@ export async function onStage({ nodeOptions }, work) {
     stops.push(redis.stop)
 
     const common = { MODE: 'sandbox', REDIS_URL: redis.url }
-    const auth = await start('auth', {
-      ...common,
-      DATABASE_URL: postgres.url('auth'),
-      JWT_SECRET,
-      BCRYPT_COST,
-    })
-    stops.push(auth.stop)
-    const payments = await start('payments', {
-      ...common,
-      DATABASE_URL: postgres.url('payments'),
-      AUTH_SERVICE_URL: auth.url,
-      DB_BATCH_MAX: process.env.DB_BATCH_MAX,
-      NODE_OPTIONS: nodeOptions,
-    })
-    stops.push(payments.stop)
+    const environments = {
+      auth: { ...common, DATABASE_URL: postgres.url('auth'), JWT_SECRET, BCRYPT_COST },
+      payments: { ...common, DATABASE_URL: postgres.url('payments'), AUTH_SERVICE_URL: '' },
+    }
+    const also = async (/** @type {ServiceName} */ name, /** @type {object} */ own) => {
+      const service = await start(name, { ...environments[name], ...own })
+      stops.push(service.stop)
+      return service
+    }
+    const auth = await also('auth', {})
+    environments.payments.AUTH_SERVICE_URL = auth.url
+    const payments = await also('payments', { NODE_OPTIONS: nodeOptions })
     const limit = await startLimit(postgres.url('limit'))
     stops.push(limit.stop)
 
@@ -65,6 +66,8 @@ export async function onStage({ nodeOptions }, work) {
       urls: { auth: auth.url, payments: payments.url, limit: limit.url },
       password: PASSWORD,
       pids: { auth: auth.pid, payments: payments.pid },
+      environment: environments.payments,
+      also,
     })
   } finally {
     for (const stop of stops.toReversed()) await stop()

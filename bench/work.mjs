@@ -101,3 +101,9 @@ export async function send(url, { path, ...request }) {
   if (answer.ok) return answer.json()
   throw new Error(`${request.method} ${path} answered ${answer.status}: ${await answer.text()}`)
 }
+
+/** The value of a line of /metrics. @param {string} url @param {string} name */
+export async function metric(url, name) {
+  const text = await (await fetch(`${url}/metrics`)).text()
+  return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1] ?? NaN)
+}

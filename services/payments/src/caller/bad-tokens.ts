@@ -1,4 +1,4 @@
-import { isIPv6 } from 'node:net'
+import ipaddr from 'ipaddr.js'
 import { LRUCache } from 'lru-cache'
 import { RateLimiterMemory } from 'rate-limiter-flexible'
 
@@ -14,6 +14,7 @@ const REFUSAL_MS = 5_000
 const MOST_REFUSALS = 10_000
 /** Several hundred people may come from one address of a mobile network, with tokens just over. */
 const MOST_OF_ONE_ADDRESS = { points: 100, duration: 10 }
+const GROUPS_OF_A_CUSTOMER = 4
 
 export class BadTokens {
   private readonly refused = new LRUCache<string, true>({ max: MOST_REFUSALS, ttl: REFUSAL_MS })
@@ -39,19 +40,12 @@ export class BadTokens {
 
 /**
  * Who is at an address: one customer has a whole /64 of IPv6 (RFC 6177), and could send each token from
- * another address of it. Not an address: itself.
+ * another address of it.
  */
 export function networkOf(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
-  if (mapped) return mapped
-  if (!isIPv6(address)) return address
-  const [head = '', tail] = address.toLowerCase().split('%')[0]!.split('::')
-  const before = head.split(':').filter(Boolean)
-  const after = (tail ?? '').split(':').filter(Boolean)
-  const zeros = tail === undefined ? 0 : 8 - before.length - after.length
-  const groups = [...before, ...Array<string>(Math.max(0, zeros)).fill('0'), ...after]
-  return `${groups
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(':')}::/64`
+  if (!ipaddr.isValid(address)) return address
+  const parsed = ipaddr.process(address)
+  if (!(parsed instanceof ipaddr.IPv6)) return parsed.toString()
+  const groups = parsed.parts.slice(0, GROUPS_OF_A_CUSTOMER)
+  return `${groups.map((group) => group.toString(16)).join(':')}::/64`
 }

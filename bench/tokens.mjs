@@ -1,0 +1,98 @@
+/**
+ * What tokens cost and how soon they are over: a warm token check as a share of a payment read, and the
+ * longest time from a logout's answer until the last of three replicas refuses.
+ *
+ * @typedef {import('./stage.mjs').Stage} Stage
+ * @typedef {import('./load.mjs').Request} Request
+ * @typedef {import('./token-check.mjs').Costs} Costs
+ */
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { measureRevocation } from './revocation.mjs'
+import { median } from './table.mjs'
+import { metric } from './work.mjs'
+
+const ROUNDS = 3
+const LOAD_SECONDS = 3
+/** What a check may cost, as a share of a read, and what a revocation may take. */
+const MOST = { share: 0.15, revocationMs: 1_000 }
+
+/** @param {Stage} stage @param {Request[][]} reads what each connection reads */
+export async function benchTokens(stage, reads) {
+  const { shares, costs } = await measureCosts(stage, reads)
+  console.log('A token check’s CPU as a share of a payment read’s, medians of 3 rounds:')
+  for (const kind of /** @type {const} */ (['warm', 'redis'])) {
+    const name = kind === 'warm' ? 'known to the process' : 'looked up in Redis'
+    const micros = `${costs[kind].toFixed(1)} of ${costs.read.toFixed(0)} µs`
+    console.log(
+      `  ${name.padEnd(22)} ${(shares[kind] * 100).toFixed(1).padStart(5)} %  (${micros})`,
+    )
+  }
+  if (shares.warm > MOST.share) throw new Error('a warm token check costs more than 15 % of a read')
+}
+
+/** @param {Stage} stage @param {Request[][]} reads */
+export async function benchRevocation(stage, reads) {
+  const { logouts, refusedMs, median, acceptedMs, staleness } = await measureRevocation(
+    stage,
+    reads,
+  )
+  console.log(`${logouts} logouts against 3 payments replicas under load:`)
+  console.log(
+    `  until the last replica refused    ${refusedMs.toFixed(0)} ms at most, median ${median.toFixed(1)} ms`,
+  )
+  console.log(`  last accepted after the logout    ${acceptedMs.toFixed(0)} ms at most`)
+  console.log(`  token_revocation_staleness_seconds ${staleness.toFixed(3)}`)
+  if (refusedMs >= MOST.revocationMs) throw new Error('a revocation took a second or more')
+}
+
+/** By turns, so that both see the same machine. @param {Stage} stage @param {Request[][]} reads */
+async function measureCosts(stage, reads) {
+  const [loader, checker] = ['load.mjs', 'token-check.mjs'].map((file) =>
+    fork(join(import.meta.dirname, file), { env: { ...process.env, ...stage.environment } }),
+  )
+  try {
+    const tokens = reads.map(([read]) => read?.headers['authorization'] ?? '')
+    const rounds = []
+    // The first warms both up.
+    for (let i = 0; i <= ROUNDS; i++) {
+      const read = await costOfRead(stage.urls.payments, reads, loader)
+      checker?.send(tokens)
+      const [costs] = /** @type {[Costs]} */ (await once(/** @type {never} */ (checker), 'message'))
+      if (i > 0) rounds.push({ ...costs, read })
+    }
+    const of = (/** @type {(round: typeof rounds[0]) => number} */ figure) =>
+      median(rounds.map(figure))
+    return {
+      shares: {
+        warm: of(({ warm, read }) => warm / read),
+        redis: of(({ redis, read }) => redis / read),
+      },
+      costs: {
+        warm: of(({ warm }) => warm),
+        redis: of(({ redis }) => redis),
+        read: of(({ read }) => read),
+      },
+    }
+  } finally {
+    loader?.disconnect()
+    checker?.disconnect()
+  }
+}
+
+/**
+ * Microseconds of the service's CPU for a read, all that it does in it: what PostgreSQL and Redis do
+ * besides is not counted, which would make the share of the check smaller.
+ *
+ * @param {string} url
+ * @param {Request[][]} clients
+ * @param {import('node:child_process').ChildProcess | undefined} loader
+ */
+async function costOfRead(url, clients, loader) {
+  const before = await metric(url, 'process_cpu_seconds_total')
+  loader?.send({ url, seconds: LOAD_SECONDS, clients })
+  const [{ count, failures }] = await once(/** @type {never} */ (loader), 'message')
+  if (failures > 0) throw new Error(`${failures} reads failed`)
+  return (((await metric(url, 'process_cpu_seconds_total')) - before) / count) * 1e6
+}
