@@ -10,6 +10,7 @@ import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { probe, quantile } from './probe.mjs'
 import { onStage } from './stage.mjs'
 import { failed, row, table } from './table.mjs'
 import { benchRevocation, benchTokens } from './tokens.mjs'
@@ -58,9 +59,12 @@ process.exit()
 async function bench(stage) {
   const works = await prepare(stage, connections)
   let failures = 0
+  /** @type {string[]} */
+  const notes = []
   for (const work of works.filter(({ name }) => only?.includes(name) ?? true)) {
     console.error(`${work.name}: ${rounds} rounds of 2 × ${seconds} s`)
-    const { warm, measured } = await measure(work)
+    const { warm, measured, probed } = await measure(work)
+    if (work.probed) notes.push(probeNote(work.probed, probed))
     failures += failed([warm, ...measured])
     rows.push(row(work.name, measured))
   }
@@ -68,6 +72,7 @@ async function bench(stage) {
     console.log(table(rows.splice(0)))
     console.log(`Medians of ${rounds} rounds of ${seconds} s with ${connections} connections`)
   }
+  for (const note of notes) console.log(note)
   for (const [name, pid] of Object.entries(stage.pids)) {
     console.log(`${name}: ${peakMb(pid)} MB of resident memory at most`)
   }
@@ -78,7 +83,7 @@ async function bench(stage) {
 }
 
 /** Warms both up, then loads them by turns. @param {import('./work.mjs').Work} work */
-async function measure({ ours, limit, clientsOf }) {
+async function measure({ ours, limit, clientsOf, probed: path }) {
   const half = async (/** @type {string} */ url, howLong = seconds) => {
     const clients = clientsOf(url)
     loader.send({ url, seconds: howLong, clients })
@@ -93,10 +98,21 @@ async function measure({ ours, limit, clientsOf }) {
     limit: await half(limit, WARM_UP_SECONDS),
   }
   const measured = []
+  /** @type {number[]} */
+  const probed = []
   for (let i = 0; i < rounds; i++) {
-    measured.push({ ours: await half(ours), limit: await half(limit) })
+    const asking = path === undefined ? undefined : probe(`${ours}${path}`)
+    const first = await half(ours)
+    probed.push(...((await asking?.stop()) ?? []))
+    measured.push({ ours: first, limit: await half(limit) })
   }
-  return { warm, measured }
+  return { warm, measured, probed }
+}
+
+/** @param {string} path @param {number[]} times */
+function probeNote(path, times) {
+  const [p50, p99] = [0.5, 0.99].map((share) => quantile(times, share).toFixed(1))
+  return `GET ${path} meanwhile, asked ${times.length} times: p50 ${p50} ms, p99 ${p99} ms`
 }
 
 /** A setting that is a positive number. @param {string} name @param {number} usual */

@@ -8,6 +8,7 @@
  * @property {string} ours where it goes
  * @property {string} limit where the bare server is
  * @property {(url: string) => Request[][]} clientsOf
+ * @property {string} [probed] a path of ours that is asked for meanwhile
  */
 
 /** As many payments of its own a connection reads in turn. */
@@ -45,7 +46,7 @@ export async function prepare({ urls: { auth, payments, limit }, password }, con
     { name: 'create', ours: payments, limit, clientsOf: () => creates },
     { name: 'get', ours: payments, limit, clientsOf: (url) => gets[url] ?? [] },
     { name: 'validate', ours: auth, limit, clientsOf: () => validations },
-    { name: 'login', ours: auth, limit, clientsOf: () => logins },
+    { name: 'login', ours: auth, limit, clientsOf: () => logins, probed: '/health/live' },
   ]
 }
 

@@ -8,6 +8,7 @@ export const STRENGTH_HEADER = 'password-strength'
 /** The time that judging takes grows faster than the text; 24 characters take 6 ms at most. */
 const LOOKED_AT = 24
 const MOST_SUBSTITUTIONS = 4
+const MOST_COMMON = 10_000
 
 let judge: Promise<ZxcvbnFactory> | undefined
 
@@ -27,7 +28,8 @@ async function load() {
     import('@zxcvbn-ts/language-common'),
   ])
   return new ZxcvbnFactory({
-    dictionary: { common: dictionary['passwords-common'] },
+    // Commoner first; as whole passwords the others are refused anyway.
+    dictionary: { common: dictionary['passwords-common'].slice(0, MOST_COMMON) },
     graphs: adjacencyGraphs,
     l33tMaxSubstitutions: MOST_SUBSTITUTIONS,
   })
