@@ -3,6 +3,12 @@
 {{ .Values.webhooks.existingSecret | default (include "service.fullname" .) }}
 {{- end }}
 
+{{/* The files of its own. */}}
+{{- define "payments.files" -}}
+- secret:
+    name: {{ include "payments.secretName" . }}
+{{- end }}
+
 {{/* What is payments' own in the ConfigMap. */}}
 {{- define "payments.config" -}}
 AUTH_SERVICE_URL: {{ tpl (required "authUrl is where auth is, such as http://auth:3002" .Values.authUrl) . }}

@@ -215,9 +215,10 @@ capabilities:
       {{- end }}
 {{ end -}}
 - name: own
-  secret:
+  projected:
     defaultMode: 0440
-    secretName: {{ include (printf "%s.secretName" .Chart.Name) . }}
+    sources:
+      {{- include (printf "%s.files" .Chart.Name) . | nindent 6 }}
 {{- end }}
 
 {{/* The password of one database role, and the certificate to know the server by. */}}
