@@ -41,7 +41,7 @@ async function grant({ database, env }: Means, order: Order): Promise<string | u
   const user = await database.write((run) => grantScopes(run, wish))
   if (!user) return undefined
   const scopes = effectiveScopes(user.scopes, env.MODE).join(' ')
-  return `account ${user.id} now has: ${scopes} (in tokens from the next login on)`
+  return `account ${user.id} now has: ${scopes} (in tokens from the next login or refresh on)`
 }
 
 /** undefined when an account has the phone by now. */

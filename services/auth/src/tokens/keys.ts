@@ -24,6 +24,7 @@ export class Keys implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly folder: string | undefined
   private keys: readonly Key[]
   private lastSeen = ''
+  private isUnreadable = false
   private timer: NodeJS.Timeout | undefined
   private readonly unreadable: Gauge
 
@@ -72,11 +73,15 @@ export class Keys implements OnApplicationBootstrap, OnModuleDestroy {
       this.keys = [...this.secret, ...parseKeys(texts)]
       this.lastSeen = seen
       this.log.info({ keys: this.keys.map(({ kid }) => kid ?? 'the secret') }, 'keys are read')
-      this.unreadable.set(0)
+      this.isUnreadable = false
     } catch (error) {
+      // Told once, not every two seconds.
+      if (!this.isUnreadable) {
+        this.log.error({ err: error }, 'JWT_KEYS_DIR can’t be read: the keys stay as they were')
+      }
       this.lastSeen = ''
-      this.unreadable.set(1)
-      this.log.error({ err: error }, 'JWT_KEYS_DIR can’t be read: the keys stay as they were')
+      this.isUnreadable = true
     }
+    this.unreadable.set(this.isUnreadable ? 1 : 0)
   }
 }
