@@ -266,6 +266,17 @@ describe('refreshing', () => {
     const { status, headers } = await refresh(token, address)
     expect([status, headers.get('ratelimit-policy')]).toEqual([429, '"refresh";q=60;w=600'])
     expect((await refresh(token, newAddress())).status).toBe(200)
+    expect(Number(headers.get('retry-after'))).toBeLessThanOrEqual(600)
+  })
+
+  it('with many at once that are none makes the wait no longer than one after the other', async () => {
+    const address = newAddress()
+    const guesses = Array.from({ length: 150 }, () => refresh('a'.repeat(86), address))
+    const statuses = (await Promise.all(guesses)).map(({ status }) => status)
+    expect(statuses.filter((status) => status === 401).length).toBeGreaterThanOrEqual(60)
+    const { status, headers } = await refresh('a'.repeat(86), address)
+    expect(status).toBe(429)
+    expect(Number(headers.get('retry-after'))).toBeLessThanOrEqual(600)
   })
 })
 

@@ -73,8 +73,8 @@ export class Hurdle {
   }
 
   /** It counts: the last one that was left makes the wait longer than the time before. */
-  async keep(key: string, { quota }: Taken): Promise<void> {
-    if (quota.remaining > 0) return
+  async keep(key: string, { isOpen, quota }: Taken): Promise<void> {
+    if (!isOpen || quota.remaining > 0) return
     const { consumedPoints: times } = await this.reached.consume(key)
     const { windowSeconds, longestWaitSeconds } = this.terms
     const waitSeconds = Math.min(windowSeconds * GROWTH ** (times - 1), longestWaitSeconds)

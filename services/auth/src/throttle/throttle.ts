@@ -101,26 +101,25 @@ export class Throttle {
     const own = await this.login.take(pair)
     if (!own.isOpen) throw refused(own.quota)
     const [account, all] = await Promise.all([this.account.take(phone), this.network.take(network)])
+    const giveBack = () =>
+      Promise.all([
+        account.isOpen && this.account.giveBack(phone),
+        all.isOpen && this.network.giveBack(network),
+      ])
     try {
       await this.admit(attempt, account, all)
     } catch (refusal) {
-      await this.login.giveBack(pair)
+      await Promise.all([this.login.giveBack(pair), giveBack()])
       throw refusal
     }
     attempt.visit.tell(quotaHeaders(own.quota))
     return {
-      succeeded: async () => {
-        await Promise.all([
-          this.login.forget(pair),
-          account.isOpen && this.account.giveBack(phone),
-          all.isOpen && this.network.giveBack(network),
-        ])
-      },
+      succeeded: async () => void (await Promise.all([this.login.forget(pair), giveBack()])),
       failed: async () => {
         await Promise.all([
           this.login.keep(pair, own),
-          account.isOpen && this.account.keep(phone, account),
-          all.isOpen && this.network.keep(network, all),
+          this.account.keep(phone, account),
+          this.network.keep(network, all),
         ])
       },
     }
