@@ -10,6 +10,7 @@ import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { alone, amongMillion, overload, replicas } from './crowds.mjs'
 import { probe, quantile } from './probe.mjs'
 import { onStage } from './stage.mjs'
 import { failed, row, table } from './table.mjs'
@@ -27,16 +28,10 @@ const nodeOptions = profiles && `--cpu-prof --cpu-prof-dir=${profiles}`
 const WARM_UP_SECONDS = 3
 /** After a round, the machine comes to rest. */
 const PAUSE_MS = 200
-/** Over what the rounds take: starting, filling and stopping. */
-const SLACK_SECONDS = 40
-/** The token check's rounds, and a thousand logouts. */
-const TOKENS_SECONDS = 120
-const KINDS = 4
 
 const { promise: ending, reject: end } = Promise.withResolvers()
 ending.catch(() => undefined)
-const worksSeconds = KINDS * 2 * (WARM_UP_SECONDS + rounds * (seconds + 0.5))
-const limitMs = (worksSeconds + TOKENS_SECONDS + SLACK_SECONDS) * 1_000
+const limitMs = 15 * 60_000
 setTimeout(() => end(`not done within ${limitMs / 1_000} s`), limitMs).unref()
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => end(`ended by ${signal}`))
 const loader = fork(join(import.meta.dirname, 'load.mjs'))
@@ -73,6 +68,7 @@ async function bench(stage) {
     console.log(`Medians of ${rounds} rounds of ${seconds} s with ${connections} connections`)
   }
   for (const note of notes) console.log(note)
+  failures += await benchCrowds(stage, works)
   for (const [name, pid] of Object.entries(stage.pids)) {
     console.log(`${name}: ${peakMb(pid)} MB of resident memory at most`)
   }
@@ -80,6 +76,44 @@ async function bench(stage) {
   const reads = works.find(({ name }) => name === 'get')?.clientsOf(stage.urls.payments) ?? []
   if (only?.includes('token') ?? true) await benchTokens(stage, reads)
   if (only?.includes('revocation') ?? true) await benchRevocation(stage, reads)
+}
+
+/** What `crowds.mjs` measures; gives how many requests failed. @param {import('./stage.mjs').Stage} stage @param {import('./work.mjs').Work[]} works */
+async function benchCrowds(stage, works) {
+  const wanted = (/** @type {string} */ name) => only?.includes(name) ?? true
+  const [create, get] = works
+  if (!create || !get) throw new Error('there is nothing to create and get')
+  let failures = 0
+  const measureAll = async (/** @type {import('./work.mjs').Work[]} */ some) => {
+    for (const work of some) {
+      console.error(`${work.name}: ${rounds} rounds of 2 × ${seconds} s`)
+      const { warm, measured } = await measure(work)
+      failures += failed([warm, ...measured])
+      rows.push(row(work.name, measured))
+    }
+    console.log(table(rows.splice(0)))
+  }
+  if (wanted('alone')) {
+    console.log('\nOne client, beside the same service with DB_BATCH_MAX=1:')
+    const other = await stage.also('payments', { DB_BATCH_MAX: '1' })
+    await measureAll(alone(other.url, works))
+    await other.stop()
+  }
+  if (wanted('replicas')) {
+    for (const work of [create, get]) console.log(await replicas(stage, work))
+  }
+  if (wanted('overload')) {
+    for (const work of [create, get]) {
+      const { measured } = await measure(work)
+      const perSecond = Math.max(...measured.map(({ ours }) => ours.perSecond))
+      console.log(await overload(stage, work, perSecond))
+    }
+  }
+  if (wanted('million')) {
+    console.log('\nA million payments more:')
+    await measureAll([{ ...create, name: 'create, full' }, await amongMillion(stage, get)])
+  }
+  return failures
 }
 
 /** Warms both up, then loads them by turns. @param {import('./work.mjs').Work} work */

@@ -5,6 +5,7 @@ import { NestFactory } from '@nestjs/core'
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify'
 import type { FastifyReply } from 'fastify'
 import { Registry } from 'prom-client'
+import { SECURITY_HEADERS, shedOverload } from './admission.js'
 import { logRequests } from './access-log.js'
 import { answerBrokenRequest, answerOddAddress } from './broken-request.js'
 import { ConfigurationError, type DatabaseEnv, type HttpEnv } from './env.js'
@@ -81,6 +82,7 @@ export async function createApp<E extends BootEnv>(service: Service<E>, env: E) 
   const log: Pino = app.get(LOG)
   app.useLogger(new NestLogger(log))
   wire(app, log)
+  shedOverload(app.getHttpServer(), app.get(Registry))
   tellBuild(app.get(Registry), service.about)
   if (env.CORS_ORIGINS.length > 0) allowOrigins(app, env.CORS_ORIGINS)
   serveOpenApi(app, service.about)
@@ -106,8 +108,7 @@ function wire(app: NestFastifyApplication, log: Pino) {
 
 function headEveryAnswer(request: Request, reply: FastifyReply) {
   reply.header(REQUEST_ID, request.id)
-  reply.header('strict-transport-security', 'max-age=31536000; includeSubDomains')
-  reply.header('x-content-type-options', 'nosniff')
+  reply.headers(SECURITY_HEADERS)
   // Every answer under /api may hold a token or personal data.
   if (request.url.startsWith('/api/')) reply.header('cache-control', 'no-store')
 }

@@ -1,0 +1,128 @@
+/**
+ * A loader of the open model, a process of its own: requests set out by the clock, whatever became of those
+ * before, as they do when each comes from somebody else. A request's time begins when it was due, so the wait
+ * for a free connection is part of it. It speaks HTTP on bare sockets: a client that costs more than the
+ * server would measure itself.
+ *
+ * @typedef {object} OpenLoad
+ * @property {string} url
+ * @property {number} seconds
+ * @property {number} perSecond how many set out
+ * @property {number} connections
+ * @property {import('./load.mjs').Request[]} requests what is sent in turn
+ *
+ * @typedef {{ perSecond: number, p50: number, p99: number }} Figures times in milliseconds
+ *
+ * @typedef {object} OpenResult
+ * @property {Figures} taken answered 2xx
+ * @property {Figures} refused answered 503
+ * @property {number} failures anything else
+ */
+import { connect } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+process.on('message', async (load) => process.send?.(await run(/** @type {OpenLoad} */ (load))))
+process.on('disconnect', () => process.exit())
+
+const TICK_MS = 2
+/** How long answers are waited for after the last request has set out. */
+const PATIENCE_MS = 20_000
+
+/** @param {OpenLoad} load @returns {Promise<OpenResult>} */
+async function run({ url, seconds, perSecond, connections, requests }) {
+  const { hostname, port } = new URL(url)
+  const bytes = requests.map((request) => asBytes(request, hostname))
+  /** @type {Record<string, number[]>} times by status, ms */
+  const times = {}
+  /** @type {number[]} when those were due that wait for a connection */
+  const queue = []
+  /** @type {Connection[]} */
+  const free = []
+  let answered = 0
+  const sockets = Array.from({ length: connections }, () => {
+    const connection = new Connection(Number(port), hostname, (status, ms) => {
+      if (status !== undefined) {
+        ;(times[status] ??= []).push(ms)
+        answered++
+      }
+      const waiting = queue.shift()
+      if (waiting === undefined) free.push(connection)
+      else connection.send(bytes[answered % bytes.length] ?? '', waiting)
+    })
+    return connection
+  })
+  while (free.length < connections) await sleep(TICK_MS)
+
+  const total = Math.floor(perSecond * seconds)
+  const begun = performance.now()
+  for (let due = 0; due < total; await sleep(TICK_MS)) {
+    const wanted = Math.min(total, ((performance.now() - begun) / 1_000) * perSecond)
+    for (; due < wanted; due++) {
+      const at = begun + (due / perSecond) * 1_000
+      const connection = free.pop()
+      if (connection) connection.send(bytes[due % bytes.length] ?? '', at)
+      else queue.push(at)
+    }
+  }
+  const isDone = () => answered === total
+  for (let ms = 0; ms < PATIENCE_MS && !isDone(); ms += TICK_MS) await sleep(TICK_MS)
+  for (const connection of sockets) connection.end()
+  const ok = [...(times['200'] ?? []), ...(times['201'] ?? [])]
+  const refused = times['503'] ?? []
+  return {
+    taken: figures(ok, seconds),
+    refused: figures(refused, seconds),
+    failures: total - ok.length - refused.length,
+  }
+}
+
+/** @param {number[]} ms @param {number} seconds */
+function figures(ms, seconds) {
+  ms.sort((a, b) => a - b)
+  const at = (/** @type {number} */ share) => ms[Math.floor(ms.length * share)] ?? NaN
+  return { perSecond: ms.length / seconds, p50: at(0.5), p99: at(0.99) }
+}
+
+/** A kept-alive connection with one request at a time. */
+class Connection {
+  #dueAt = NaN
+  #received = ''
+
+  /**
+   * @param {number} port
+   * @param {string} host
+   * @param {(status: string | undefined, ms: number) => void} onFree once it is there, then at each answer
+   */
+  constructor(port, host, onFree) {
+    this.socket = connect(port, host).setNoDelay(true)
+    this.socket.on('connect', () => onFree(undefined, NaN))
+    // What is lost with a connection is missing among the answers.
+    this.socket.on('error', () => undefined)
+    this.socket.on('data', (data) => {
+      this.#received += data.toString('latin1')
+      const end = this.#received.indexOf('\r\n\r\n')
+      const [, length] = /content-length: (\d+)/i.exec(this.#received.slice(0, end)) ?? []
+      if (end < 0 || this.#received.length < end + 4 + Number(length)) return
+      const status = this.#received.slice(9, 12)
+      this.#received = ''
+      onFree(status, performance.now() - this.#dueAt)
+    })
+  }
+
+  /** @param {string} bytes @param {number} dueAt */
+  send(bytes, dueAt) {
+    this.#dueAt = dueAt
+    this.socket.write(bytes)
+  }
+
+  end() {
+    this.socket.destroy()
+  }
+}
+
+/** @param {import('./load.mjs').Request} request @param {string} host */
+function asBytes({ method, path, headers, body = '' }, host) {
+  const length = body ? { 'content-length': String(Buffer.byteLength(body)) } : {}
+  const lines = Object.entries({ host, ...headers, ...length }).map(([k, v]) => `${k}: ${v}\r\n`)
+  return `${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n${body}`
+}

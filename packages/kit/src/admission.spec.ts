@@ -1,0 +1,119 @@
+import { Agent, createServer, get, type IncomingMessage, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Registry } from 'prom-client'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { shedOverload } from './admission.js'
+
+const registry = new Registry()
+const agent = new Agent({ keepAlive: true, maxSockets: 1_000 })
+/** How long the server works on a request, and whether its answers wait for something else. */
+let workMs = 0
+let outage: Promise<void> | undefined
+let server: Server
+let url: string
+
+beforeEach(async () => {
+  registry.clear()
+  workMs = 0
+  outage = undefined
+  server = createServer((_request, response) => {
+    const begun = performance.now()
+    while (performance.now() - begun < workMs);
+    void Promise.resolve(outage).then(() => response.end('done'))
+  })
+  shedOverload(server, registry, { turnMs: 10, welcome: 20 })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+})
+afterEach(() => {
+  server.closeAllConnections()
+  server.close()
+})
+
+interface Answer {
+  readonly status: number | undefined
+  readonly headers: IncomingMessage['headers']
+  readonly body: string
+}
+
+function ask(path = '/api/payments/PAY-1?customerPhone=%2B256772123456'): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    get(url + path, { agent }, (response) => {
+      let body = ''
+      response.setEncoding('utf8').on('data', (text) => (body += text))
+      const { statusCode: status, headers } = response
+      response.on('end', () => resolve({ status, headers, body }))
+    }).on('error', reject)
+  })
+}
+
+const askAll = (count: number, path?: string) =>
+  Promise.all(Array.from({ length: count }, () => ask(path)))
+
+/** A crowd over connections that stand already, so that it arrives at once; its answers take a second. */
+async function crowd(count: number, path?: string) {
+  await askAll(count, path)
+  workMs = 2
+  const held = Promise.withResolvers<void>()
+  outage = held.promise
+  const answers = askAll(count, path)
+  setTimeout(held.resolve, 1_000)
+  return answers
+}
+
+const having = (status: number, answers: Answer[]) =>
+  answers.filter((answer) => answer.status === status)
+
+describe('the door', () => {
+  it('refuses what arrives beyond a crowd, and counts it', async () => {
+    const answers = await crowd(100)
+    const refused = having(503, answers)
+    expect(refused.length).toBeGreaterThan(20)
+    expect(having(200, answers)).toHaveLength(100 - refused.length)
+    expect(await registry.metrics()).toContain(`http_requests_shed_total ${refused.length}`)
+  })
+
+  it('says so as every error is said, without the query', async () => {
+    const [refused] = having(503, await crowd(100))
+    expect(refused?.headers).toMatchObject({
+      'cache-control': 'no-store',
+      'content-type': 'application/problem+json',
+      'retry-after': '1',
+      'strict-transport-security': 'max-age=31536000; includeSubDomains',
+      'x-content-type-options': 'nosniff',
+    })
+    expect(JSON.parse(refused?.body ?? '')).toEqual({
+      type: '/problems/unavailable',
+      title: 'Not available just now',
+      status: 503,
+      detail: expect.stringMatching(/^More requests arrive/),
+      instance: '/api/payments/PAY-1',
+      requestId: refused?.headers['x-request-id'],
+    })
+  })
+
+  it('lets probes and metrics pass', async () => {
+    expect(having(200, await crowd(100, '/health/live'))).toHaveLength(100)
+  })
+
+  it('is open to any number that wait for an outage, and to a slow few', async () => {
+    const held = Promise.withResolvers<void>()
+    outage = held.promise
+    const waiting = askAll(100)
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    const late = ask()
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    held.resolve()
+    expect(having(200, await waiting)).toHaveLength(100)
+    expect((await late).status).toBe(200)
+    outage = undefined
+    workMs = 30
+    expect(having(200, await askAll(15))).toHaveLength(15)
+  })
+
+  it('is open again once the crowd has gone', async () => {
+    await crowd(100)
+    outage = undefined
+    expect((await ask()).status).toBe(200)
+  })
+})
