@@ -2,7 +2,7 @@
 {{- define "platform.alerts" -}}
 - alert: CertificateNearItsEnd
   severity: ticket
-  summary: "The certificate <name> ends in <value> s"
+  summary: "The certificate <name> ends in <duration>"
   expr: |
     certmanager_certificate_expiration_timestamp_seconds{namespace={{ .Release.Namespace | quote }},name={{ .Values.edge.ingress.tlsSecret | quote }}} - time()
     < {{ int64 .Values.monitoring.certificates.leftSeconds }}

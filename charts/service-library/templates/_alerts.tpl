@@ -6,7 +6,9 @@
 - alert: ServiceDown
   severity: page
   summary: {{ printf "No pod of %s answers Prometheus" .Chart.Name | quote }}
-  expr: absent(up{ {{- $series }},component="service"} == 1)
+  expr: |
+    max by (namespace, release, app, component) (up{ {{- $series }},component="service"}) == 0
+    or absent(up{ {{- $series }},component="service"})
 - alert: TargetDown
   severity: ticket
   summary: "<component> <pod> of <app> does not answer Prometheus"
@@ -22,7 +24,7 @@
   expr: avg_over_time(db_pool_waiting{ {{- $series }}}[{{ $rules.window }}]) > {{ $most.poolWaiting }}
 - alert: EventLoopSlow
   severity: ticket
-  summary: "<pod> is behind with its work by <value> s: one request in a hundred waits so long before it begins"
+  summary: "<pod> is <duration> behind with its work, one turn in a hundred"
   expr: avg_over_time(nodejs_eventloop_lag_p99_seconds{ {{- $series }}}[{{ $rules.window }}]) > {{ $most.eventLoopLagSeconds }}
 - alert: RedisDown
   when: {{ or (ne .Values.redis.url "") (gt (len .Values.redis.sentinels) 0) }}
@@ -46,7 +48,9 @@
 - alert: NoPrimary
   severity: page
   summary: {{ printf "%s has no primary: nothing can be written" $cluster | quote }}
-  expr: absent(cnpg_pg_replication_in_recovery{ {{- $series }}} == 0)
+  expr: |
+    min by (namespace, release, app) (cnpg_pg_replication_in_recovery{ {{- $series }}}) == 1
+    or absent(cnpg_pg_replication_in_recovery{ {{- $series }}})
 - alert: ReplicaMissing
   when: {{ gt $instances 1 }}
   severity: ticket
@@ -58,12 +62,12 @@
 - alert: ReplicationLag
   when: {{ gt $instances 1 }}
   severity: ticket
-  summary: "<pod> is <value> s behind its primary"
+  summary: "<pod> is <duration> behind its primary"
   expr: cnpg_pg_replication_lag{ {{- $series }}} > {{ $most.replicationLagSeconds }}
 - alert: BackupTooOld
   when: {{ .Values.database.backup.enabled }}
   severity: ticket
-  summary: {{ printf "The newest backup of %s is <value> s old" $cluster | quote }}
+  summary: {{ printf "The newest backup of %s is <duration> old" $cluster | quote }}
   expr: |
     time() - max by (namespace, release, app) (
       barman_cloud_cloudnative_pg_io_last_available_backup_timestamp{ {{- $series }}}
@@ -80,7 +84,7 @@
 - alert: DiskNearlyFull
   when: {{ .Values.monitoring.rules.kubelet }}
   severity: page
-  summary: "The volume <persistentvolumeclaim> has <value> of its size left"
+  summary: "The volume <persistentvolumeclaim> has <percent> of its size left"
   {{- $claim := printf "namespace=%q,persistentvolumeclaim=~%q" .Release.Namespace (printf "%s-[0-9]+(-wal)?" $cluster) }}
   expr: kubelet_volume_stats_available_bytes{ {{- $claim }}} / kubelet_volume_stats_capacity_bytes{ {{- $claim }}} < {{ $most.diskLeft }}
 {{- end }}

@@ -55,7 +55,7 @@ spent to matter, and over the short one it still goes on, so that it ends soon a
   "for" $burn.for
   "severity" $burn.severity
   "labels" (dict "objective" $objective.name "window" $burn.long)
-  "summary" (printf "%s: requests %s, <value> of them over %s" $objective.name $what $burn.long)
+  "summary" (printf "%s: requests %s, <percent> of them over %s" $objective.name $what $burn.long)
 }}
 {{ include "service.alert" (list $root $alert) }}
 {{- end }}

@@ -4,7 +4,7 @@ Rules of a service: objectives as recording rules, and alerts. An alert is writt
 
   severity      page (somebody gets up) or ticket (in the morning); says how long it must last, unless `for` does
   when          false leaves it out
-  <pod>         in a summary is that label of the series, and <value> its value
+  <pod>         in a summary is that label of the series, and <value>, <percent> or <duration> its value
   runbook_url   the page in docs/runbooks whose name is the alert's
 */}}
 {{- define "service.rules" -}}
@@ -63,7 +63,10 @@ spec:
 {{- end }}
 
 {{- define "service.filled" -}}
-{{ regexReplaceAll "<([a-z_]+)>" (. | replace "<value>" "{{ $value | humanize }}") "{{ $$labels.${1} }}" }}
+{{- $text := . | replace "<value>" "{{ $value | humanize }}" }}
+{{- $text = $text | replace "<percent>" "{{ $value | humanizePercentage }}" }}
+{{- $text = $text | replace "<duration>" "{{ $value | humanizeDuration }}" }}
+{{- regexReplaceAll "<([a-z_]+)>" $text "{{ $$labels.${1} }}" }}
 {{- end }}
 
 {{/* What selects the series of this release, and those of this service's own component. */}}
