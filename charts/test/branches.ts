@@ -40,8 +40,9 @@ const NEVER_EMPTY = [
   // A list that a template holds, and values that have a literal beside them.
   /^range \$alert := include/,
   /^range \$kind, \$percent := dict /,
-  /^range \$window := uniq/,
+
   /^range \.Values\.monitoring\.burnRates$/,
+  /^range \$window := uniq/,
   /^range \$objective := \.Values/,
   /^range \$burn := \$root/,
   /^range \$path, \$_ := \.Files\.Glob/,

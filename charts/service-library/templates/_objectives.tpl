@@ -7,7 +7,8 @@ spent to matter, and over the short one it still goes on, so that it ends soon a
 {{/* For each objective and window: requests a second, the part not answered (5xx), the part not answered in time. */}}
 {{- define "service.objectives" -}}
 {{- $root := . -}}
-{{- $windows := list -}}
+{{- /* Dashboards show these two, whatever the burn rates look at. */}}
+{{- $windows := list "5m" "1h" -}}
 {{- range .Values.monitoring.burnRates }}
 {{- $windows = concat $windows (list .long .short) }}
 {{- end }}

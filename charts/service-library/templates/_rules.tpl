@@ -5,7 +5,7 @@ Rules of a service: objectives as recording rules, and alerts. An alert is writt
   severity      page (somebody gets up) or ticket (in the morning); says how long it must last, unless `for` does
   when          false leaves it out
   <pod>         in a summary is that label of the series, and <value>, <percent> or <duration> its value
-  runbook_url   the page in docs/runbooks whose name is the alert's
+  runbook       the name of its page in docs/runbooks, for links of dashboards; `runbook_url` is where that is to be read
 */}}
 {{- define "service.rules" -}}
 {{- if and .Values.monitoring.enabled .Values.monitoring.rules.enabled -}}
@@ -18,13 +18,15 @@ metadata:
     {{- include "service.monitoringLabels" . | nindent 4 }}
 spec:
   groups:
-    {{- if and .Values.monitoring.objectives .Values.monitoring.burnRates }}
+    {{- if .Values.monitoring.objectives }}
     - name: {{ .Release.Namespace }}-{{ include "service.fullname" . }}-objectives
       rules:
         {{- include "service.objectives" . | nindent 8 }}
+    {{- if .Values.monitoring.burnRates }}
     - name: {{ .Release.Namespace }}-{{ include "service.fullname" . }}-burn
       rules:
         {{- include "service.burnAlerts" . | nindent 8 }}
+    {{- end }}
     {{- end }}
     - name: {{ .Release.Namespace }}-{{ include "service.fullname" . }}
       rules:
@@ -56,7 +58,7 @@ spec:
   expr: {{ $alert.expr | trim | quote }}
   for: {{ get $alert "for" | default (get $rules.for $alert.severity) }}
   labels:
-    {{- merge (dict "severity" $alert.severity) (get $alert "labels" | default dict) $rules.labels | toYaml | nindent 4 }}
+    {{- merge (dict "severity" $alert.severity "runbook" (kebabcase $alert.alert)) (get $alert "labels" | default dict) $rules.labels | toYaml | nindent 4 }}
   annotations:
     summary: {{ include "service.filled" $alert.summary | quote }}
     runbook_url: {{ printf "%s/%s.md" (trimSuffix "/" $rules.runbooks) (kebabcase $alert.alert) }}

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Database } from '@malipo/kit/database'
 import { LOG } from '@malipo/kit/kit.module'
 import type { Pino } from '@malipo/kit/logger'
+import { gaugeOf } from '@malipo/kit/metrics'
 import { Redis } from '@malipo/kit/redis'
 import {
   Inject,
@@ -9,6 +10,7 @@ import {
   type OnApplicationBootstrap,
   type OnModuleDestroy,
 } from '@nestjs/common'
+import { Registry } from 'prom-client'
 import { type Ended, MOST_AT_ONCE, Revocations } from './revocations.js'
 import { endedSince, forgetOver, untold } from './untold.store.js'
 
@@ -27,13 +29,19 @@ export class Teller implements OnApplicationBootstrap, OnModuleDestroy {
   /** How often Redis was connected, and after which of them everything was told. */
   private connected = 0
   private toldAfter = 0
+  /** How many ends waited at the last look, of those that one look sees. */
+  private waiting = 0
 
   constructor(
     private readonly revocations: Revocations,
     @Inject(Redis) private readonly redis: Redis,
     @Inject(Database) private readonly database: Database,
     @Inject(LOG) private readonly log: Pino,
-  ) {}
+    @Inject(Registry) registry: Registry,
+  ) {
+    const help = `Ends of sessions that Redis was not told yet, at most ${MOST_AT_ONCE}, the same for all replicas`
+    gaugeOf(registry, { name: 'revocations_untold', help }, (gauge) => gauge.set(this.waiting))
+  }
 
   onApplicationBootstrap() {
     this.redis.raw?.on('ready', () => {
@@ -72,6 +80,7 @@ export class Teller implements OnApplicationBootstrap, OnModuleDestroy {
     try {
       await this.database.write((run) => forgetOver(run, this.revocations.lifeSeconds))
       if (!this.redis.isConfigured) return true
+      this.waiting = (await this.database.read((run) => untold(run, MOST_AT_ONCE))).length
       // Its return wakes us.
       if (!this.redis.isUp) return false
       if (this.toldAfter !== this.connected) await this.tellAllAgain()
@@ -101,6 +110,7 @@ export class Teller implements OnApplicationBootstrap, OnModuleDestroy {
       const ended = await this.database.read((run) => untold(run, MOST_AT_ONCE))
       if (!(await this.revocations.announce(ended))) return false
       await this.revocations.forget(ended)
+      this.waiting = 0
       some = ended.length
     }
     return true
