@@ -7,6 +7,7 @@ import { chosen, type Dashboard, faultsOf } from './dashboards.ts'
 import { pay, register, tokenOf } from './http.ts'
 import { picture } from './picture.ts'
 import { type Ground, Platform, RELEASE } from './platform.ts'
+import { checkRunbooks } from './runbooks.ts'
 import { traffic, webhook } from './traffic.ts'
 
 /** The platform as Prometheus sees it: targets, rules, totals of money, and every query of every dashboard. */
@@ -61,6 +62,7 @@ export async function checkMonitoring(namespace: string, helm: Helm, ground: Gro
     await conflict(platform)
     await firing(platform, ['WebhookConflicts'])
   })
+  await checkRunbooks(platform)
 }
 
 /** One of everything with a backup, beside the releases of the other parts. */
