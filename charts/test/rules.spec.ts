@@ -248,6 +248,16 @@ describe.each(['auth', 'payments'])('%s', (service) => {
     ['no API server', { networkPolicy: { apiServer: { cidrs: [] } } }, /apiServer.cidrs is empty/],
     ['no DNS', { networkPolicy: { dns: [] } }, /networkPolicy.dns is empty/],
     [
+      'more pods than connections',
+      { autoscaling: { enabled: true, maxReplicas: 30 } },
+      /30 pods of 8 connections need 268/,
+    ],
+    [
+      'larger pools than connections',
+      { replicas: 4, database: { poolMax: 50 } },
+      /4 pods of 50 connections need 270/,
+    ],
+    [
       'no place for backups',
       { database: { backup: { enabled: true } } },
       /database.backup.destinationPath/,
@@ -259,6 +269,11 @@ describe.each(['auth', 'payments'])('%s', (service) => {
     ],
   ])('refuses %s', async (_, values, said) => {
     await expect(rendered(service, values)).rejects.toThrow(said)
+  })
+
+  it('takes more pods behind a pooler', async () => {
+    const values = { replicas: 40, database: { pooler: { enabled: true } } }
+    expect(await rendered(service, values)).toContain('replicas: 40')
   })
 })
 

@@ -4,6 +4,7 @@ deletes volumes together with their Cluster.
 */}}
 {{- define "service.database" -}}
 {{- if eq .Values.database.kind "cnpg" -}}
+{{- include "service.poolsFit" . -}}
 {{- $db := .Values.database -}}
 {{- $name := include "service.cluster" . -}}
 apiVersion: postgresql.cnpg.io/v1
@@ -250,3 +251,17 @@ spec:
             {{- toYaml $pooler.resources | nindent 12 }}
 {{- end -}}
 {{- end }}
+
+{{/*
+Refuses more pods than the database has connections for: the last of them would never get one. An update has
+a pod more, and the migration, the exporter, the operator and people need some too.
+*/}}
+{{- define "service.poolsFit" -}}
+{{- $db := .Values.database -}}
+{{- $pods := ternary .Values.autoscaling.maxReplicas .Values.replicas .Values.autoscaling.enabled | int -}}
+{{- $needed := add (mul (add1 $pods) (int $db.poolMax)) 20 -}}
+{{- $most := index $db.parameters "max_connections" | default 100 | int -}}
+{{- if and (not $db.pooler.enabled) (gt $needed $most) -}}
+{{- fail (printf "%d pods of %d connections need %d with those of an update and of operators, and database.parameters.max_connections is %d: raise it, lower database.poolMax, or set database.pooler.enabled" $pods (int $db.poolMax) $needed $most) -}}
+{{- end -}}
+{{- end -}}
