@@ -18,6 +18,7 @@ import { ProblemFilter } from './problem.filter.js'
 import type { Request } from './request.js'
 import { REQUEST_ID, requestId } from './request-id.js'
 import { RouteTable } from './route-table.js'
+import { startTracing, traceRequests } from './tracing.js'
 import { InputPipe } from './validation.js'
 
 /**
@@ -81,7 +82,8 @@ export async function createApp<E extends BootEnv>(service: Service<E>, env: E) 
   })
   const log: Pino = app.get(LOG)
   app.useLogger(new NestLogger(log))
-  wire(app, log)
+  await startTracing(service.about, env, log.child({ part: 'tracing' }))
+  wire(app, log, env)
   shedOverload(app.getHttpServer(), app.get(Registry))
   tellBuild(app.get(Registry), service.about)
   if (env.CORS_ORIGINS.length > 0) allowOrigins(app, env.CORS_ORIGINS)
@@ -90,7 +92,7 @@ export async function createApp<E extends BootEnv>(service: Service<E>, env: E) 
 }
 
 /** Everything that must stand before the routes are registered. */
-function wire(app: NestFastifyApplication, log: Pino) {
+function wire(app: NestFastifyApplication, log: Pino, env: HttpEnv) {
   const fastify = app.getHttpAdapter().getInstance()
   const routes = app.get(RouteTable)
   fastify.addHook('onRoute', ({ url, method }) => routes.add(url, method))
@@ -98,9 +100,10 @@ function wire(app: NestFastifyApplication, log: Pino) {
     headEveryAnswer(request, reply)
     done()
   })
+  traceRequests(fastify)
   acceptJsonOnly(fastify)
   measureRequests(fastify, app.get(Registry))
-  logRequests(fastify, log)
+  logRequests(fastify, log, env.LOG_REQUESTS)
   leaveWhenAsked(app)
   app.useGlobalPipes(new InputPipe())
   app.useGlobalFilters(new ProblemFilter(routes))

@@ -8,7 +8,8 @@ import type { DatabaseEnv } from './env.js'
 import type { Pino } from './logger.js'
 import { HTTP_PROBLEMS, Problem } from './problem.js'
 import { type Fate, fateOf } from './retry.js'
-import { type Attempt, type Run, type Statement, Statements } from './statement.js'
+import { type Attempt, doing, type Run, type Statement, Statements } from './statement.js'
+import { traced } from './tracing.js'
 
 export type { Run, Statement } from './statement.js'
 
@@ -84,7 +85,7 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
     }
   }
 
-  /** For queries that TypeORM builds; call it inside `read`. */
+  /** For queries that TypeORM builds; call it inside `find`. */
   get orm(): DataSource {
     return this.source
   }
@@ -96,6 +97,11 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
    */
   async read<T>(work: (run: Run) => Promise<T>): Promise<T> {
     return this.retrying(work)
+  }
+
+  /** Reads by a query that TypeORM builds, whose name is for traces. */
+  async find<T>(name: string, work: () => Promise<T>): Promise<T> {
+    return this.read(() => traced(() => doing({ name }, this.pg), work))
   }
 
   /**

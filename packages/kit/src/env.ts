@@ -53,6 +53,27 @@ export function address(...schemes: string[]) {
   })
 }
 
+/** A part of all, from 0 to 1. */
+export const part = makeValidator<number>((input) => {
+  if (/^(0(\.\d+)?|1(\.0+)?)$/.test(input)) return Number(input)
+  throw new EnvError('must be a number from 0 to 1')
+})
+
+/** Headers as OpenTelemetry writes them: `name=value`, by commas, the values percent-encoded. */
+const headers = makeValidator<Record<string, string>>((input) => {
+  const pairs = input.split(',').map((pair) => /^\s*([!#$%&'*+.^_`|~\w-]+)=(.*?)\s*$/.exec(pair))
+  try {
+    return Object.fromEntries(
+      pairs.map((pair) => [
+        pair?.[1] ?? decodeURIComponent('%'),
+        decodeURIComponent(pair?.[2] ?? ''),
+      ]),
+    )
+  } catch {
+    throw new EnvError('must be name=value, several by commas, values percent-encoded')
+  }
+})
+
 /** The path of a file that can be read. */
 export const file = makeValidator<string>((input) => {
   try {
@@ -75,6 +96,10 @@ export const http = (port: number) => ({
     desc: '`sandbox` lets users settle their own payments; `live` never does',
   }),
   LOG_LEVEL: str({ choices: LOG_LEVELS, default: 'info', desc: 'Least level that is logged' }),
+  LOG_REQUESTS: bool({
+    default: false,
+    desc: 'Log every request at `info`; without it those that were answered with an error',
+  }),
   TRUSTED_PROXIES: list({
     default: [],
     desc: 'Addresses or networks of proxies whose `X-Forwarded-For` is believed',
@@ -86,6 +111,21 @@ export const http = (port: number) => ({
   SHUTDOWN_DRAIN_MS: milliseconds({
     default: 0,
     desc: 'How long to go on serving after SIGTERM while readiness already says no',
+  }),
+  OTEL_EXPORTER_OTLP_ENDPOINT: address(
+    'http',
+    'https',
+  )({
+    default: undefined,
+    desc: 'Collector that traces are sent to, OTLP over HTTP, such as `http://collector:4318`; none: no tracing',
+  }),
+  OTEL_EXPORTER_OTLP_HEADERS: headers({
+    default: {},
+    desc: 'Headers for the collector: `name=value`, several by commas',
+  }),
+  OTEL_TRACES_SAMPLER_ARG: part({
+    default: 0.1,
+    desc: 'Part of the traces that begin here to be recorded; one that comes with a request says itself',
   }),
 })
 

@@ -11,6 +11,7 @@ import { createRegistry, MetricsController } from './metrics.js'
 import { Redis } from './redis.js'
 import { watchRedis } from './redis-metrics.js'
 import { RouteTable } from './route-table.js'
+import { TracingEnd } from './tracing.js'
 
 /** The injection token of the service's logger. */
 export const LOG = Symbol('log')
@@ -32,6 +33,7 @@ export class KitModule {
         { provide: LOG, useFactory: () => createLogger(name, env.LOG_LEVEL) },
         { provide: Registry, useFactory: createRegistry },
         RouteTable,
+        TracingEnd,
         {
           provide: Database,
           inject: [LOG, Registry],

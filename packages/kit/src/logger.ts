@@ -1,6 +1,7 @@
 import type { LoggerService } from '@nestjs/common'
 import { type Logger as Pino, pino, stdTimeFunctions } from 'pino'
 import { mask } from './mask.js'
+import { currentRequest } from './request-scope.js'
 
 export type { Logger as Pino } from 'pino'
 
@@ -16,7 +17,16 @@ export function createLogger(service: string, level: LogLevel): Pino {
     timestamp: stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     serializers: { err: errorForLog },
+    mixin: requestForLog,
   })
+}
+
+/** Which request a line is of, when it is written for one. */
+function requestForLog() {
+  const scope = currentRequest()
+  if (!scope) return {}
+  const { requestId, traceId } = scope
+  return { requestId: mask(requestId), ...(traceId === undefined ? {} : { traceId }) }
 }
 
 interface LoggedError {

@@ -1,7 +1,9 @@
-import { Controller, Get, Header, Inject } from '@nestjs/common'
+import { Controller, Get, Headers, Inject, Res } from '@nestjs/common'
 import { ApiExcludeController } from '@nestjs/swagger'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { asOpenMetrics, wantsOpenMetrics } from './open-metrics.js'
+import { exemplarOf, isTracing } from './tracing.js'
 
 /**
  * What a process tells Prometheus of itself. Every label has few values, which are known beforehand: no
@@ -73,8 +75,11 @@ export function measureRequests(fastify: FastifyInstance, registry: Registry) {
     help: 'Time from a request’s first byte read to its answer sent, by route template',
     labelNames: ['method', 'route', 'status_code'],
     buckets: BUCKETS,
-    registers: [registry],
+    registers: [],
+    enableExemplars: isTracing(),
   })
+  // Its constructor would have a registry of the one format that knows exemplars.
+  registry.registerMetric(duration)
   const known = new Map<string, Histogram.Internal<string>>()
   fastify.addHook('onResponse', (request, reply, done) => {
     const method = METHODS.has(request.method) ? request.method : 'other'
@@ -82,7 +87,12 @@ export function measureRequests(fastify: FastifyInstance, registry: Registry) {
     const key = `${method} ${reply.statusCode} ${route}`
     let found = known.get(key)
     if (!found) known.set(key, (found = duration.labels(method, route, `${reply.statusCode}`)))
-    found.observe(reply.elapsedTime / 1000)
+    const seconds = reply.elapsedTime / 1000
+    const exemplarLabels = exemplarOf(request)
+    if (exemplarLabels) {
+      const labels = { method, route, status_code: `${reply.statusCode}` }
+      duration.observe({ labels, value: seconds, exemplarLabels } as never)
+    } else found.observe(seconds)
     done()
   })
 }
@@ -93,8 +103,12 @@ export class MetricsController {
   constructor(@Inject(Registry) private readonly registry: Registry) {}
 
   @Get()
-  @Header('content-type', 'text/plain; version=0.0.4; charset=utf-8')
-  metrics(): Promise<string> {
-    return this.registry.metrics()
+  metrics(
+    @Headers('accept') accept: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<string> {
+    const registry = wantsOpenMetrics(accept) ? asOpenMetrics(this.registry) : this.registry
+    void reply.type(registry.contentType)
+    return registry.metrics()
   }
 }

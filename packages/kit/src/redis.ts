@@ -4,6 +4,7 @@ import { type Redis as Client, ReplyError } from 'ioredis'
 import type { RedisEnv } from './env.js'
 import type { Pino } from './logger.js'
 import { connect } from './redis-connection.js'
+import { traced } from './tracing.js'
 
 /**
  * A Redis whose failure is a value: an operation gives `undefined` when it is down, slow or not
@@ -97,7 +98,7 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
 
   /** Several values in one round trip; undefined without an answer within `limitMs`. */
   async read(keys: readonly string[], limitMs: number): Promise<Reading | undefined> {
-    const reading = this.attempt(async (client) => {
+    const reading = this.attempt('MGET', async (client) => {
       const answers = await client
         .pipeline()
         .time()
@@ -114,7 +115,9 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
 
   /** Sets a value that lives for `ttlMs` milliseconds. */
   async set(key: string, value: string, ttlMs: number): Promise<'OK' | undefined> {
-    return this.attempt((client) => client.set(key, value, 'PX', Math.max(1, Math.floor(ttlMs))))
+    return this.attempt('SET', (client) =>
+      client.set(key, value, 'PX', Math.max(1, Math.floor(ttlMs))),
+    )
   }
 
   /**
@@ -122,7 +125,7 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
    * it. Without an answer, which is `undefined`, it may have happened or not.
    */
   async setAndPublish(channel: string, news: readonly News[]): Promise<'OK' | undefined> {
-    return this.attempt(async (client) => {
+    return this.attempt('MULTI', async (client) => {
       const transaction = client.multi()
       for (const { key, value, ttlMs, message } of news) {
         transaction.set(key, value, 'PX', Math.max(1, Math.floor(ttlMs))).publish(channel, message)
@@ -134,7 +137,7 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
 
   /** Sets a value for `ttlMs` milliseconds unless there is one. */
   async setOnce(key: string, value: string, ttlMs: number): Promise<'OK' | null | undefined> {
-    return this.attempt((client) => client.set(key, value, 'PX', ttlMs, 'NX'))
+    return this.attempt('SET', (client) => client.set(key, value, 'PX', ttlMs, 'NX'))
   }
 
   /**
@@ -172,15 +175,22 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 
   private async learnDataset(): Promise<void> {
-    const told = await this.attempt((client) => client.info().catch(refusal))
+    const told = await this.attempt('INFO', (client) => client.info().catch(refusal))
     if (told !== undefined) this.known = nameOf(told)
     else if (this.isUp) setTimeout(() => void this.learnDataset(), ASK_AGAIN_MS).unref()
   }
 
-  private async attempt<T>(command: (client: Client) => Promise<T>): Promise<T | undefined> {
-    if (this.client?.status !== 'ready') return undefined
+  private async attempt<T>(
+    name: string,
+    command: (client: Client) => Promise<T>,
+  ): Promise<T | undefined> {
+    const { client } = this
+    if (client?.status !== 'ready') return undefined
     try {
-      return await command(this.client)
+      return await traced(
+        () => doing(name, client),
+        () => command(client),
+      )
     } catch (error) {
       this.log.debug({ err: error }, 'redis did not answer')
       return undefined
@@ -200,6 +210,19 @@ function within<T>(answer: Promise<T>, limitMs: number): Promise<T | undefined> 
     resolve(value)
   })
   return promise
+}
+
+/** A command as a trace tells it: by its name, never by its keys. */
+function doing(name: string, { options: { host, port } }: Client) {
+  return {
+    name,
+    attributes: {
+      'db.system.name': 'redis',
+      'db.operation.name': name,
+      ...(host === undefined ? {} : { 'server.address': host }),
+      ...(port === undefined ? {} : { 'server.port': port }),
+    },
+  }
 }
 
 /** An answer of Redis that is a no, such as to a user without the right to ask, and not an outage. */

@@ -29,6 +29,14 @@ describe('what is passed on', () => {
     })
   })
 
+  it('is what other makers of traces say, too, unless it is too long or alone', () => {
+    const tracestate = 'vendor=opaque,other=1'
+    const passed = { 'x-request-id': 'a', traceparent: TRACE }
+    expect(passedOn('a', { traceparent: TRACE, tracestate })).toEqual({ ...passed, tracestate })
+    expect(passedOn('a', { traceparent: TRACE, tracestate: 'x'.repeat(513) })).toEqual(passed)
+    expect(passedOn('a', { tracestate })).toEqual({ 'x-request-id': 'a' })
+  })
+
   it.each([undefined, '', 'nonsense', TRACE.toUpperCase(), `${TRACE}\r\nx: y`])(
     'is the id alone with %j',
     (traceparent) => expect(passedOn('a', { traceparent })).toEqual({ 'x-request-id': 'a' }),

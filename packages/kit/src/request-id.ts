@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
+import { traceContext, traceparent, traceState } from './trace-context.js'
 
 /** The header that a request's id travels in, both ways and on to the other service. */
 export const REQUEST_ID = 'x-request-id'
@@ -12,15 +13,13 @@ export function requestId(headers: IncomingHttpHeaders): string {
   return typeof given === 'string' && SANE.test(given) ? given : randomUUID()
 }
 
-/** W3C Trace Context, section 3.2: version, trace id, parent id, flags. */
-const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/
-
 /** What a call to another service carries on of the request that it is made for. */
 export function passedOn(id: string, headers: IncomingHttpHeaders): Record<string, string> {
-  const traceparent = headers['traceparent']
   const passed: Record<string, string> = { [REQUEST_ID]: id }
-  if (typeof traceparent === 'string' && TRACEPARENT.test(traceparent)) {
-    passed['traceparent'] = traceparent
-  }
+  const context = traceContext(headers)
+  if (!context) return passed
+  passed['traceparent'] = traceparent(context)
+  const state = traceState(headers)
+  if (state !== undefined) passed['tracestate'] = state
   return passed
 }

@@ -1,9 +1,12 @@
+import type { Attributes, Span } from '@opentelemetry/api'
 import type { Pool, PoolClient, QueryConfig, QueryResultRow } from 'pg'
 import { Batch, type BatchLimits } from './batch.js'
 import { ANSWER_TIMEOUT_MS, wasUncertain } from './connection.js'
 import type { DatabaseMetrics } from './database-metrics.js'
 import type { DatabaseEnv } from './env.js'
+import type { Rider } from './request-scope.js'
 import { fateOf, type Phase, UncertainCommit } from './retry.js'
+import { rider, together, traced } from './tracing.js'
 
 /**
  * How one statement gets to PostgreSQL and its rows back: on a connection of the pool, alone or with
@@ -49,6 +52,7 @@ export interface Attempt {
 interface Ride {
   readonly item: object
   readonly attempt: Attempt
+  readonly rider: Rider | undefined
 }
 
 type Row = QueryResultRow
@@ -74,7 +78,7 @@ export class Statements {
   async send(statement: Statement, values: readonly unknown[], attempt: Attempt): Promise<Row[]> {
     const { shared } = statement
     if (!shared) return this.query(statement, values, [attempt])
-    const ride = { item: values[0] as object, attempt }
+    const ride = { item: values[0] as object, attempt, rider: rider() }
     if (attempt.alone) return (await this.carry(statement, [ride]))[0] ?? []
     return this.batchOf(statement, shared).call(ride, attempt)
   }
@@ -92,20 +96,26 @@ export class Statements {
   private async carry(statement: Statement, rides: readonly Ride[]): Promise<Row[][]> {
     this.metrics.shared(rides.length)
     const input = JSON.stringify(rides.map(({ item }, nth) => ({ nth, ...item })))
-    const rows = await this.query(
-      statement,
-      [input],
-      rides.map(({ attempt }) => attempt),
-    )
+    const attempts = rides.map(({ attempt }) => attempt)
+    const riders = rides.map((ride) => ride.rider)
+    const rows = await together(riders, () => this.query(statement, [input], attempts))
     const results: Row[][] = rides.map(() => [])
     for (const row of rows) results[row['nth'] as number]?.push(row)
     return results
   }
 
-  private async query(
+  private query(statement: Statement, values: readonly unknown[], attempts: readonly Attempt[]) {
+    return traced(
+      () => doing(statement, this.pool()),
+      (span) => this.ask(statement, values, attempts, span),
+    )
+  }
+
+  private async ask(
     statement: Statement,
     values: readonly unknown[],
     attempts: readonly Attempt[],
+    span: Span | undefined,
   ): Promise<Row[]> {
     const enter = (phase: Phase) => {
       for (const attempt of attempts) attempt.phase = phase
@@ -116,6 +126,7 @@ export class Statements {
     const client = await this.pool().connect()
     const sent = performance.now()
     this.metrics.waited((sent - asked) / 1000)
+    span?.setAttribute('malipo.pool_wait_ms', Math.round(sent - asked))
     enter('sent')
     const latest = Math.max(...attempts.map(({ deadline }) => deadline))
     const limitMs = Math.max(1, Math.min(ANSWER_TIMEOUT_MS, latest - Date.now()))
@@ -135,6 +146,25 @@ export class Statements {
       this.metrics.answered(statement.name, (performance.now() - sent) / 1000)
       release(client, failed)
     }
+  }
+}
+
+/** A statement as a trace tells it: by its name, never by its values. */
+export function doing({ name }: Pick<Statement, 'name'>, pool: Pool) {
+  let place = places.get(pool)
+  if (!place) places.set(pool, (place = placeOf(pool)))
+  return { name, attributes: { ...place, 'db.query.summary': name } }
+}
+
+const places = new WeakMap<Pool, Attributes>()
+
+function placeOf({ options }: Pool): Attributes {
+  const url = URL.parse(options.connectionString ?? '')
+  return {
+    'db.system.name': 'postgresql',
+    'db.namespace': url?.pathname.slice(1) ?? options.database,
+    'server.address': url?.hostname ?? options.host,
+    'server.port': Number(url?.port) || options.port || 5432,
   }
 }
 

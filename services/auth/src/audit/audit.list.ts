@@ -23,7 +23,7 @@ export interface Page {
  * and one index serves the page, the cursor and the times.
  */
 export async function listEvents(database: Database, filter: Filter): Promise<Page> {
-  const found = await database.read(() => query(database, filter).getMany())
+  const found = await database.find('audit-list', () => query(database, filter).getMany())
   const data = found.slice(0, filter.limit)
   return { data, nextCursor: found.length > filter.limit ? (data.at(-1)?.id ?? null) : null }
 }

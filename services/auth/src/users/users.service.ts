@@ -47,7 +47,7 @@ export class Users {
 
   /** The account of a caller whose token was just found valid; accounts are never deleted. */
   async byId(id: string): Promise<UserRow> {
-    return this.database.read(async () => {
+    return this.database.find('account', async () => {
       const { phone, email, createdAt } = await this.database.orm
         .getRepository(User)
         .findOneByOrFail({ id })

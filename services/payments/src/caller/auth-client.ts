@@ -1,7 +1,9 @@
 import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import { gaugeOf } from '@malipo/kit/metrics'
+import { type Doing, spanHeaders, traced } from '@malipo/kit/tracing'
 import type { OnApplicationShutdown } from '@nestjs/common'
+import type { Span } from '@opentelemetry/api'
 import axios, { type AxiosInstance } from 'axios'
 import { Histogram, type Registry } from 'prom-client'
 
@@ -26,6 +28,7 @@ const MOST_SOCKETS = 32
 const MOST_CALLS = 256
 /** Seconds: from an answer of auth at rest to its longest wait for its database. */
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15]
+const VALIDATE = '/api/auth/validate'
 /** Auth closes idle connections after 72 s. */
 const IDLE_SOCKET_MS = 30_000
 
@@ -44,6 +47,7 @@ export class AuthClient implements OnApplicationShutdown {
   }
   private readonly http: AxiosInstance
   private readonly durations: Histogram<'outcome'>
+  private readonly asking: Doing
   private inFlight = 0
 
   constructor(url: string, authWaitMs: number, registry: Registry) {
@@ -58,6 +62,7 @@ export class AuthClient implements OnApplicationShutdown {
       buckets: BUCKETS,
       registers: [registry],
     })
+    this.asking = doing(new URL(url))
     this.http = axios.create({
       ...this.agents,
       baseURL: url,
@@ -98,11 +103,38 @@ export class AuthClient implements OnApplicationShutdown {
     return this.ask(token, headers).catch(unavailable)
   }
 
-  private async ask(token: string, headers: Record<string, string>): Promise<Validation> {
-    const response = await this.http.get<unknown>('/api/auth/validate', {
+  private ask(token: string, headers: Record<string, string>): Promise<Validation> {
+    return traced(
+      () => this.asking,
+      (span) => this.send(token, { ...headers, ...spanHeaders(span) }, span),
+    )
+  }
+
+  private async send(
+    token: string,
+    headers: Record<string, string>,
+    span: Span | undefined,
+  ): Promise<Validation> {
+    const response = await this.http.get<unknown>(VALIDATE, {
       headers: { ...headers, authorization: `Bearer ${token}` },
     })
+    span?.setAttribute('http.response.status_code', response.status)
     return read(response.status, response.data)
+  }
+}
+
+/** The call as a trace tells it; its address is the same for every token. */
+function doing({ origin, hostname, port, protocol }: URL): Doing {
+  const usual = protocol === 'https:' ? 443 : 80
+  return {
+    name: `GET ${VALIDATE}`,
+    attributes: {
+      'http.request.method': 'GET',
+      'url.full': `${origin}${VALIDATE}`,
+      'url.template': VALIDATE,
+      'server.address': hostname,
+      'server.port': Number(port) || usual,
+    },
   }
 }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Pino } from '@malipo/kit/logger'
 import type { Reading, Redis } from '@malipo/kit/redis'
+import { rider, together } from '@malipo/kit/tracing'
 import { Breaker } from './breaker.js'
 import { type Entry, parseEntry } from './entry.js'
 
@@ -33,6 +34,7 @@ interface Waiting {
   readonly hash: string
   readonly sid: string
   readonly resolve: (look: Look | undefined) => void
+  readonly rider: ReturnType<typeof rider>
 }
 
 /** A cache that answers later than this is of no use to a request that could have asked auth. */
@@ -61,7 +63,7 @@ export class TokenCache {
   /** What Redis has of a token and its session; undefined when it can't say in time. */
   look(hash: string, sid: string): Promise<Look | undefined> {
     const { promise, resolve } = Promise.withResolvers<Look | undefined>()
-    this.waiting.push({ hash, sid, resolve })
+    this.waiting.push({ hash, sid, resolve, rider: rider() })
     this.depart()
     return promise
   }
@@ -86,7 +88,9 @@ export class TokenCache {
     const sentAt = performance.now()
     const { dataset } = this.redis
     const isAsked = dataset !== undefined && this.breaker.admits(sentAt)
-    const reading = isAsked ? await this.read(some, `token-generation:${dataset}`) : undefined
+    const read = () => this.read(some, `token-generation:${dataset}`)
+    const riders = some.map((each) => each.rider)
+    const reading = isAsked ? await together(riders, read) : undefined
     if (isAsked) this.judge(reading !== undefined)
     some.forEach(({ resolve }, i) => {
       if (!reading) return resolve(undefined)

@@ -35,7 +35,7 @@ export async function listPayments(
   reader: Reader,
   filter: Filter,
 ): Promise<Page> {
-  const found = await database.read(() => query(database, reader, filter).getMany())
+  const found = await database.find('payment_list', () => query(database, reader, filter).getMany())
   const payments = found.slice(0, filter.limit)
   const last = found.length > filter.limit ? payments.at(-1) : undefined
   return { payments, nextCursor: last ? cursorAfter(last.id) : null }
@@ -60,7 +60,7 @@ function query(database: Database, reader: Reader, filter: Filter) {
 
 /** Every change of a payment, the first one first. */
 export async function listEvents(database: Database, paymentId: string): Promise<PaymentEvent[]> {
-  return database.read(() =>
+  return database.find('payment_events', () =>
     database.orm
       .getRepository(PaymentEvent)
       .find({ where: { paymentId }, order: { version: 'ASC' } }),

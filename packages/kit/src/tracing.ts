@@ -1,0 +1,136 @@
+import type { Attributes, Span } from '@opentelemetry/api'
+import type { FastifyInstance } from 'fastify'
+import type { HttpEnv } from './env.js'
+import type { Pino } from './logger.js'
+import type { About } from './openapi.js'
+import type { Request } from './request.js'
+import { currentRequest, currentScope, type Rider, within } from './request-scope.js'
+import { traceContext, traceparent } from './trace-context.js'
+import type { Tracing } from './tracing-sdk.js'
+
+/**
+ * Traces: what a request did where, sent to a collector by OpenTelemetry. Off unless
+ * `OTEL_EXPORTER_OTLP_ENDPOINT` is set; nothing of OpenTelemetry is loaded then, and each place here that
+ * others call is a look at one variable. docs/tracing.md tells which spans there are.
+ *
+ * No attribute holds what a client sent or what a database holds: a route is told by its template, a
+ * statement by its name, an error by its code.
+ */
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The request's own span, if its trace is recorded. */
+    span?: Span
+  }
+}
+
+export type TracingEnv = Pick<
+  HttpEnv,
+  'OTEL_EXPORTER_OTLP_ENDPOINT' | 'OTEL_EXPORTER_OTLP_HEADERS' | 'OTEL_TRACES_SAMPLER_ARG'
+>
+
+/** What a span is of. */
+export interface Doing {
+  /** One of few. */
+  readonly name: string
+  readonly attributes: Attributes
+}
+
+let tracing: Tracing | undefined
+
+/** Begins tracing in this process, if the environment asks for it. */
+export async function startTracing(about: About, env: TracingEnv, log: Pino): Promise<void> {
+  const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint } = env
+  if (endpoint === undefined) return
+  const sdk = await import('./tracing-sdk.js')
+  tracing = new sdk.Tracing(about, { ...env, OTEL_EXPORTER_OTLP_ENDPOINT: endpoint }, log)
+}
+
+/** Sends what is still to be sent, for a bounded time. */
+export async function endTracing(): Promise<void> {
+  const ending = tracing
+  tracing = undefined
+  await ending?.end()
+}
+
+/** Whether requests may have spans. */
+export function isTracing(): boolean {
+  return tracing !== undefined
+}
+
+/** Ends tracing with the app. */
+export class TracingEnd {
+  onApplicationShutdown = endTracing
+}
+
+/** Gives each request its scope, and a span if there are any. */
+export function traceRequests(fastify: FastifyInstance) {
+  if (tracing) {
+    fastify.addHook('onRequest', (request, _reply, done) => {
+      tracing?.receive(request)
+      done()
+    })
+    fastify.addHook('onResponse', (request, reply, done) => {
+      if (request.span) tracing?.answer(request, request.span, reply.statusCode)
+      done()
+    })
+  }
+  // After the body was read: what its last part brings runs in the socket's scope, not in ours.
+  fastify.addHook('preHandler', (request, _reply, done) => {
+    within(scopeOf(request), done)
+  })
+}
+
+function scopeOf({ id, headers, span }: Request) {
+  return { requestId: id, traceId: traceContext(headers)?.traceId, span }
+}
+
+/**
+ * Does `work` within a span of the request that it is for. Work for several requests is one span of its own
+ * trace that links to each of theirs, and each of them gets one, from when it began to wait, that links to it.
+ */
+export function traced<T>(
+  doing: () => Doing,
+  work: (span: Span | undefined) => Promise<T>,
+): Promise<T> {
+  const scope = tracing && currentScope()
+  if (!tracing || !scope) return work(undefined)
+  if (!('riders' in scope)) {
+    return scope.span
+      ? tracing.spanned([tracing.begin(doing(), scope.span)], work)
+      : work(undefined)
+  }
+  return scope.riders.length > 0
+    ? tracing.spanned(tracing.beginShared(doing(), scope), work)
+    : work(undefined)
+}
+
+/** The request that asks, for `together`; undefined when its trace is not recorded. */
+export function rider(): Rider | undefined {
+  const scope = tracing && currentRequest()
+  return scope?.span
+    ? { scope: { ...scope, span: scope.span }, since: performance.now() }
+    : undefined
+}
+
+/** Does `work` once for all who wait for it. */
+export function together<T>(riders: readonly (Rider | undefined)[], work: () => T): T {
+  if (!tracing) return work()
+  const [first] = riders
+  if (riders.length === 1) return within(first?.scope, work)
+  return within(
+    { riders: riders.filter((each) => each !== undefined), served: riders.length },
+    work,
+  )
+}
+
+/** What tells the next service that it works for this span. */
+export function spanHeaders(span: Span | undefined): Record<string, string> {
+  return span ? { traceparent: traceparent(span.spanContext()) } : {}
+}
+
+/** What a bucket of a histogram remembers of a request whose trace is recorded. */
+export function exemplarOf({ span }: Request) {
+  const context = span?.spanContext()
+  return context && { trace_id: context.traceId, span_id: context.spanId }
+}

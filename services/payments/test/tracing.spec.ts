@@ -1,0 +1,237 @@
+import { randomUUID } from 'node:crypto'
+import type { CollectedSpan } from '@malipo/testing/collector'
+import { query } from '@malipo/testing/database'
+import { Client as Connection } from 'pg'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { newUser, type User } from './auth.js'
+import { untilBlocked } from './locks.js'
+import { as, type As, newPayment } from './requests.js'
+import { beginTrace, linesOf, startTraced, type Traced } from './traced.js'
+import { until } from './until.js'
+
+/** What a collector is told of requests that go through both services. */
+
+let stage: Traced
+let owner: User
+let user: As
+
+beforeAll(async () => {
+  stage = await startTraced()
+  owner = await newUser(stage.auth.url)
+  user = as(owner, stage)
+})
+afterAll(() => stage.close())
+
+const spanOf = (spans: readonly CollectedSpan[], service: string, name: string) => {
+  const found = spans.filter((span) => span.service === service && span.name === name)
+  expect(found, `${name} of ${service}`).not.toHaveLength(0)
+  return found[0]!
+}
+
+/** A tree as text: each span under the one that it is a part of; some begin at once, so by their names. */
+function tree(spans: readonly CollectedSpan[], parentId: string, indent = ''): string[] {
+  return spans
+    .filter(({ parentSpanId }) => parentSpanId === parentId)
+    .toSorted((a, b) => a.name.localeCompare(b.name))
+    .flatMap((span) => [
+      `${indent}${span.service} ${span.kind} ${span.name}`,
+      ...tree(spans, span.spanId, `${indent}  `),
+    ])
+}
+
+describe('a request', () => {
+  it('is one trace through payments, Redis, auth and both databases', async () => {
+    // The first of all makes the cache's generation, too.
+    await newPayment(user)
+    const { token } = await newUser(stage.auth.url)
+    const { traceId, parentId, headers } = beginTrace()
+    expect((await as({ token }, stage).create({}, headers)).status).toBe(201)
+
+    const spans = await stage.spansOf(traceId, 8)
+    expect(tree(spans, parentId)).toEqual([
+      'payments server POST /api/payments',
+      '  payments client GET /api/auth/validate',
+      '    auth server GET /api/auth/validate',
+      '      auth client holder-of-session',
+      '  payments client MGET',
+      '  payments client MGET',
+      '  payments client payment_insert',
+      '  payments client SET',
+    ])
+    for (const { startMs, endMs } of spans) expect(endMs).toBeGreaterThanOrEqual(startMs)
+  })
+
+  it('is told by the names that OpenTelemetry has for it', async () => {
+    const { token } = await newUser(stage.auth.url)
+    const { traceId, headers } = beginTrace()
+    await as({ token }, stage).create({}, headers)
+    const spans = await stage.spansOf(traceId, 8)
+    expect(spanOf(spans, 'payments', 'POST /api/payments')).toMatchObject({
+      resource: { 'service.name': 'payments', 'service.version': expect.stringMatching(/^\d/) },
+      attributes: {
+        'http.request.method': 'POST',
+        'http.route': '/api/payments',
+        'http.response.status_code': 201,
+        'url.scheme': 'http',
+      },
+      failed: false,
+    })
+    const authUrl = new URL(stage.auth.url)
+    expect(spanOf(spans, 'payments', 'GET /api/auth/validate').attributes).toEqual({
+      'http.request.method': 'GET',
+      'http.response.status_code': 200,
+      'server.address': authUrl.hostname,
+      'server.port': Number(authUrl.port),
+      'url.full': `${authUrl.origin}/api/auth/validate`,
+      'url.template': '/api/auth/validate',
+    })
+    const database = new URL(stage.databaseUrl)
+    expect(spanOf(spans, 'payments', 'payment_insert').attributes).toEqual({
+      'db.system.name': 'postgresql',
+      'db.namespace': database.pathname.slice(1),
+      'db.query.summary': 'payment_insert',
+      'server.address': database.hostname,
+      'server.port': Number(database.port),
+      'malipo.pool_wait_ms': expect.any(Number),
+    })
+    expect(spanOf(spans, 'payments', 'MGET').attributes).toMatchObject({
+      'db.system.name': 'redis',
+      'db.operation.name': 'MGET',
+    })
+  })
+
+  it('that a query of TypeORM’s answers has a span of it', async () => {
+    const { traceId, headers } = beginTrace()
+    await stage.client.get('/api/payments?limit=1', { token: owner.token, headers })
+    const spans = await stage.spansOf(traceId, 2)
+    expect(spanOf(spans, 'payments', 'payment_list').kind).toBe('client')
+  })
+
+  it.each([
+    [
+      'nothing',
+      'GET',
+      '/api/payments/PAY-1',
+      404,
+      'GET /api/payments/:reference',
+      'payment-not-found',
+    ],
+    ['no token', 'GET', '/api/payments', 401, 'GET /api/payments', 'unauthenticated'],
+    ['no route', 'POST', '/nothing/here', 404, 'POST', 'not-found'],
+  ])('that ends in %s says so', async (what, ...[method, path, status, name, problem]) => {
+    const { traceId, headers } = beginTrace()
+    const token = what === 'no token' ? {} : { token: owner.token }
+    const answer = await stage.client.sendUnchecked(method, path, { ...token, headers })
+    expect(answer.status).toBe(status)
+    const spans = await stage.spansOf(traceId, 1)
+    const span = spanOf(spans, 'payments', name)
+    expect(span.attributes).toMatchObject({
+      'http.response.status_code': status,
+      'malipo.problem': problem,
+    })
+    // For a server, what the client did wrong is no error of its own.
+    expect(span.failed).toBe(false)
+  })
+})
+
+describe('a statement for several requests', () => {
+  it('is one span that links to each of them, and each of them tells of it', async () => {
+    await newPayment(user)
+    const holder = new Connection({ connectionString: stage.databaseUrl })
+    await holder.connect()
+    await holder.query('BEGIN; LOCK TABLE payments IN SHARE MODE')
+    const traces = Array.from({ length: 8 }, () => beginTrace())
+    const unrecorded = Array.from({ length: 2 }, () => beginTrace('00'))
+    const sql = {
+      sql: (text: string, ...values: unknown[]) => query(stage.databaseUrl, text, values),
+    }
+    // Two statements are under way at most, so that those who come after them wait together.
+    const ahead = user.create({}, beginTrace('00').headers)
+    await untilBlocked(sql as never, 1)
+    const creates = [...traces, ...unrecorded].map(({ headers }) => user.create({}, headers))
+    await untilBlocked(sql as never, 2)
+    await holder.query('COMMIT')
+    await holder.end()
+    const answers = await Promise.all([ahead, ...creates])
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 201))
+
+    const isOf = (span: CollectedSpan) => traces.some(({ traceId }) => traceId === span.traceId)
+    const inserts = () => stage.collector.spans.filter(({ name }) => name === 'payment_insert')
+    await until(() => inserts().filter(isOf).length === traces.length)
+    const shared = () => inserts().filter(({ links }) => links.some((link) => isOf(link as never)))
+    await until(() => shared().length > 0)
+    expect(Math.max(...shared().map(({ links }) => links.length))).toBeGreaterThan(1)
+    for (const { links, traceId, spanId, parentSpanId, attributes } of shared()) {
+      expect(parentSpanId).toBe('')
+      expect(attributes['malipo.requests']).toBeGreaterThanOrEqual(links.length)
+      for (const link of links) {
+        const request = stage.collector.spans.find((span) => span.spanId === link.spanId)
+        expect(request).toMatchObject({ name: 'POST /api/payments', traceId: link.traceId })
+        const own = inserts().find((span) => span.parentSpanId === link.spanId)
+        expect(own).toMatchObject({ links: [{ traceId, spanId }], kind: 'internal' })
+      }
+    }
+    for (const { traceId } of unrecorded) {
+      expect(stage.collector.spans.filter((span) => span.traceId === traceId)).toEqual([])
+    }
+  })
+})
+
+describe('a trace', () => {
+  it('that its beginner does not record, is not recorded by either service', async () => {
+    const { token } = await newUser(stage.auth.url)
+    const off = beginTrace('00')
+    await as({ token }, stage).create({}, off.headers)
+    const on = beginTrace()
+    await user.create({}, on.headers)
+    await stage.spansOf(on.traceId, 2)
+    expect(stage.collector.spans.filter(({ traceId }) => traceId === off.traceId)).toEqual([])
+  })
+
+  it.each(['nonsense', `00-${'0'.repeat(32)}-${'0'.repeat(16)}-01`, `ff-${'a'.repeat(32)}-01`])(
+    'begins anew where %j comes',
+    async (traceparent) => {
+      const requestId = randomUUID()
+      await user.create({}, { traceparent, 'x-request-id': requestId })
+      await until(() => linesOf(stage.payments, { requestId }).length > 0)
+      const [line] = linesOf(stage.payments, { requestId })
+      expect(line?.traceId).toMatch(/^[0-9a-f]{32}$/)
+      expect(traceparent).not.toContain(line?.traceId)
+    },
+  )
+
+  it('is named in the log line of its request, recorded or not', async () => {
+    for (const { traceId, headers } of [beginTrace(), beginTrace('00')]) {
+      await user.create({}, headers)
+      await until(() => linesOf(stage.payments, { traceId }).length > 0)
+      expect(linesOf(stage.payments, { traceId })).toMatchObject([
+        { msg: 'request', route: '/api/payments', status: 201, actor: owner.id },
+      ])
+    }
+  })
+
+  it('is linked from the bucket of the histogram that its request fell into', async () => {
+    const { traceId, headers } = beginTrace()
+    await user.create({}, headers)
+    const accept = 'application/openmetrics-text;version=1.0.0;q=0.6,text/plain;q=0.3'
+    let text = ''
+    await until(async () => {
+      const metrics = await fetch(`${stage.payments.url}/metrics`, { headers: { accept } })
+      expect(metrics.headers.get('content-type')).toContain('application/openmetrics-text')
+      text = await metrics.text()
+      return text.includes(traceId)
+    })
+    expect(text).toMatch(/# EOF\n$/)
+    const [, name, labels, exemplar = ''] =
+      /^(\w+)\{(.*)\} \d+ # \{(.*)\}/m.exec(
+        text.split('\n').find((l) => l.includes(traceId)) ?? '',
+      ) ?? []
+    expect(name).toBe('http_request_duration_seconds_bucket')
+    expect(labels).toContain('route="/api/payments"')
+    expect(exemplar).toMatch(new RegExp(`^trace_id="${traceId}",span_id="[0-9a-f]{16}"$`))
+    const plain = await (await fetch(`${stage.payments.url}/metrics`)).text()
+    expect(plain).not.toContain(traceId)
+    expect(plain).toMatch(/^token_checks_total\{/m)
+    expect(text).toMatch(/^token_checks_total\{/m)
+  })
+})
