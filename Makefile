@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help setup up test bench lint format images compose-smoke cluster deploy e2e lint-charts drill npm
+.PHONY: help setup up test bench lint format images compose-smoke cluster deploy observe e2e lint-charts drill npm
 
 help: ## List the verbs
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,6 +26,7 @@ lint: setup ## Check style, format and types
 	@npm run --silent format:check
 	@npm run --silent check
 	@npm run --silent docs -- --check
+	@npm run --silent dashboards -- --check
 	@if command -v helm >/dev/null; then $(RENDER) --check; \
 	else echo 'left out: whether k8s/ is as the charts say, since helm is not here'; fi
 
@@ -47,8 +48,11 @@ deploy: ## Install or upgrade the platform on the cluster, with VALUES
 	@$(call on_cluster) charts/deploy $(VALUES)
 VALUES ?= charts/platform/values-desk.yaml
 
+observe: ## Start the platform with Prometheus on the cluster, and print the addresses
+	@$(call on_cluster) $(with_prometheus); charts/observe $(VALUES)
+
 e2e: setup ## Try the charts on the cluster, from an empty namespace to an empty one
-	@$(call on_cluster) node_modules/.bin/node e2e/suite.ts
+	@$(call on_cluster) $(with_prometheus); node_modules/.bin/node e2e/suite.ts $(PART)
 
 lint-charts: setup ## Check the charts by both Helms, the cluster's schemas and rules of their own
 	@$(call on_cluster) $(RENDER) --check; npm run --silent charts:test
@@ -61,7 +65,7 @@ release: ## Make images, what is in them, charts and checksums: dist/release
 	@k8s/release
 
 drill: setup ## Do on a cluster what goes wrong in production, and measure: docs/reliability.md
-	@$(call on_cluster) node_modules/.bin/node e2e/drill.ts
+	@$(call on_cluster) $(with_prometheus); node_modules/.bin/node e2e/drill.ts
 
 # npm writes this file last, so that an install which was interrupted is done again.
 node_modules/.package-lock.json: package-lock.json | npm
@@ -88,3 +92,6 @@ if [ -z "$${KUBECONFIG-}" ] && [ -x $(CLUSTER)/up ]; then \
   $(CLUSTER)/images; $(CLUSTER)/backups; docker compose build --quiet; \
   $(CLUSTER)/load malipo/auth:dev malipo/payments:dev; fi;
 endef
+# A Prometheus that watches the cluster, and a store for backups: what a cluster of one's own lacks is installed.
+with_prometheus = if [ -x $(CLUSTER)/monitoring ]; then $(CLUSTER)/backups; $(CLUSTER)/monitoring; \
+  else k8s/operators/install prometheus; fi

@@ -115,6 +115,7 @@ function legends(series: readonly Named[], { width, height }: Size): string {
     .map(({ name }, n) => {
       const long = 22 + name.length * 6.4
       if (x + long > width - PAD && x > PAD) [x, y] = [PAD, y + 15]
+      if (y > height - PAD / 2) return ''
       const mark = `<rect x="${x}" y="${y - 4}" width="12" height="3" fill="${colour(n)}"/>`
       const label = mark + text(x + 16, y, name, '#ccccdc', 'font-size="11"')
       x += long
@@ -130,7 +131,7 @@ function numbers(series: readonly Named[], unit: string, { width, height }: Size
       const x = PAD + each * (n + 0.5)
       const value = shownAs(Number(values.at(-1)?.[1]), unit)
       const centred = 'text-anchor="middle"'
-      const fits = Math.min(30, (each / value.length) * 1.6)
+      const fits = Math.min(30, (each / value.length) * 1.45)
       return (
         text(
           x,
@@ -145,7 +146,7 @@ function numbers(series: readonly Named[], unit: string, { width, height }: Size
 }
 
 /** Labels that a table of the overview shows. */
-const COLUMNS = ['alertname', 'severity', 'runbook', 'service', 'version', 'node', 'pod']
+const COLUMNS = ['alertname', 'severity', 'runbook', 'app', 'version', 'node']
 
 function rows(series: readonly Named[], { height }: Size): string {
   const most = Math.floor((height - 50) / 18)

@@ -18,16 +18,13 @@ export function createRegistry(): Registry {
 }
 
 /** Says which release runs; joined to anything else by the labels of the target. */
-export function tellBuild(
-  registry: Registry,
-  { name, version }: { name: string; version: string },
-) {
+export function tellBuild(registry: Registry, { version }: { version: string }) {
   new Gauge({
     name: 'build_info',
     help: 'Always 1: the release that runs, by its labels',
-    labelNames: ['service', 'version', 'node'],
+    labelNames: ['version', 'node'],
     registers: [registry],
-  }).set({ service: name, version, node: process.version }, 1)
+  }).set({ version, node: process.version }, 1)
 }
 
 /**
