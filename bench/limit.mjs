@@ -31,6 +31,7 @@ const SELECT = { name: 'select', text: 'SELECT * FROM payments WHERE id = $1' }
 
 /** @type {Record<string, (request: import('node:http').IncomingMessage) => Promise<object>>} */
 const routes = {
+  'GET /health/live': async () => ({ status: 'ok' }),
   'POST /api/payments': async (request) => {
     const { amount, currency, paymentMethod, customerPhone, customerEmail, description, metadata } =
       await bodyOf(request)

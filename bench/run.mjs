@@ -132,21 +132,28 @@ async function measure({ ours, limit, clientsOf, probed: path }) {
     limit: await half(limit, WARM_UP_SECONDS),
   }
   const measured = []
-  /** @type {number[]} */
-  const probed = []
+  /** @type {Probed} */
+  const probed = { ours: [], limit: [] }
   for (let i = 0; i < rounds; i++) {
-    const asking = path === undefined ? undefined : probe(`${ours}${path}`)
+    const ofOurs = path === undefined ? undefined : probe(`${ours}${path}`)
     const first = await half(ours)
-    probed.push(...((await asking?.stop()) ?? []))
+    probed.ours.push(...((await ofOurs?.stop()) ?? []))
+    const ofLimit = path === undefined ? undefined : probe(`${limit}${path}`)
     measured.push({ ours: first, limit: await half(limit) })
+    probed.limit.push(...((await ofLimit?.stop()) ?? []))
   }
   return { warm, measured, probed }
 }
 
-/** @param {string} path @param {number[]} times */
-function probeNote(path, times) {
-  const [p50, p99] = [0.5, 0.99].map((share) => quantile(times, share).toFixed(1))
-  return `GET ${path} meanwhile, asked ${times.length} times: p50 ${p50} ms, p99 ${p99} ms`
+/**
+ * @typedef {{ ours: number[], limit: number[] }} Probed
+ * @param {string} path
+ * @param {Probed} probed
+ */
+function probeNote(path, { ours, limit }) {
+  const of = (/** @type {number[]} */ times) =>
+    [0.5, 0.99].map((share) => quantile(times, share).toFixed(1)).join(' and ')
+  return `GET ${path} meanwhile, p50 and p99: ${of(ours)} ms, bare ${of(limit)} ms (${ours.length} asked)`
 }
 
 /** A setting that is a positive number. @param {string} name @param {number} usual */
