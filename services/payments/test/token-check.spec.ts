@@ -170,6 +170,26 @@ describe('a token', () => {
   )
 })
 
+describe('a Redis that does not say who it is', () => {
+  it('serves each connection by itself: who connects anew asks auth', async () => {
+    await peek.call('ACL', 'SETUSER', 'default', '-info')
+    const [one, other] = [await payments.replica(), await payments.replica()]
+    await untilCached(one)
+    await untilCached(other)
+    const someone = await user()
+    await list(someone, one)
+    await untilKept(someone)
+    const before = await asked()
+    const hits = await checks('hit', one)
+    expect((await list(someone, one)).status).toBe(200)
+    expect([await asked(), await checks('hit', one)]).toEqual([before, hits + 1])
+    expect((await list(someone, other)).status).toBe(200)
+    expect(await asked()).toBe(before + 1)
+    await peek.call('ACL', 'SETUSER', 'default', '+info')
+    await Promise.all([one.close(), other.close()])
+  })
+})
+
 describe('Redis down', () => {
   it('means asking auth each time, and nothing fails; back, it is used again', async () => {
     const someone = await user()

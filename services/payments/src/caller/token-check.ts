@@ -19,8 +19,8 @@ import type { Outcome } from './token-watch.js'
  *    be asked, as long as Redis says just then that the session isn't revoked. Never in the token's last
  *    30 s, for clocks differ: then auth is asked each time.
  * 3. A yes rests on a mark that was looked for after all waiting. An entry is read together with it. A
- *    yes of auth counts with a look at the mark after it; if Redis can't say, when it took less than a
- *    second.
+ *    yes of auth counts with a look at the mark after it; if Redis can't say, when it took less than
+ *    three quarters of a second.
  * 4. What Redis said counts for half a second without it, while announcements of revocations are heard.
  * 5. Of concurrent uses of one token in this replica one asks, and the others wait for its answer.
  * 6. A refusal counts for five seconds. An address that earned many is held up (429), but not with
@@ -62,7 +62,7 @@ interface Decision {
 /** How long a known token waits for auth before its old answer is used. */
 const PATIENCE_MS = 500
 /** A yes that took longer says nothing of now, unless Redis says that nothing came between. */
-const RECENT_MS = 1_000
+const RECENT_MS = 750
 const AUTH_BREAKER = { failures: 3, pauseMs: 1_000 }
 
 const REFUSED: Decision = { outcome: 'refused', checked: { kind: 'refused' } }
