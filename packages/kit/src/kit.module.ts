@@ -21,7 +21,13 @@ type KitEnv = HttpEnv & DatabaseEnv & RedisEnv
 /** What every service has: its database, Redis, log, metrics and health, for all of its modules. */
 @Module({})
 export class KitModule {
-  static with(name: string, env: KitEnv, own: EntitiesAndMigrations): DynamicModule {
+  /** @param redisAnswerMs how long Redis may take, where the usual is too short */
+  static with(
+    name: string,
+    env: KitEnv,
+    own: EntitiesAndMigrations,
+    redisAnswerMs?: number,
+  ): DynamicModule {
     return {
       module: KitModule,
       global: true,
@@ -50,7 +56,7 @@ export class KitModule {
           provide: Redis,
           inject: [LOG, Registry],
           useFactory: (log: Pino, registry: Registry) => {
-            const redis = new Redis(env, log.child({ part: 'redis' }))
+            const redis = new Redis(env, log.child({ part: 'redis' }), redisAnswerMs)
             watchRedis(redis, registry)
             return redis
           },

@@ -5,16 +5,14 @@ import { type RedisEnv, secret } from './env.js'
 /** How connections to Redis are made: given up soon, tried again for ever, with the password of now. */
 
 const CONNECT_TIMEOUT_MS = 2_000
-/** A cache that answers later than this is of no use to a request that could have asked its source. */
-const COMMAND_TIMEOUT_MS = 250
 const RECONNECT_MS = { step: 50, most: 1_000 }
 
 /** A connection, not opened yet; undefined when no Redis is configured. */
-export function connect(env: RedisEnv): Client | undefined {
+export function connect(env: RedisEnv, answerMs: number): Client | undefined {
   const options: RedisOptions = {
     lazyConnect: true,
     connectTimeout: CONNECT_TIMEOUT_MS,
-    commandTimeout: COMMAND_TIMEOUT_MS,
+    commandTimeout: answerMs,
     // A command that waits for a connection, or is sent a second time, is a late one.
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,

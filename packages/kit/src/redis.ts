@@ -12,6 +12,8 @@ import { traced } from './tracing.js'
  */
 
 const ASK_AGAIN_MS = 500
+/** A cache that answers later than this is of no use to a request that could have asked its source. */
+const USUAL_ANSWER_MS = 250
 
 /** A value that lives for `ttlMs` milliseconds, and what is told when it is set. */
 export interface News {
@@ -42,8 +44,10 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
   constructor(
     private readonly env: RedisEnv,
     private readonly log: Pino,
+    /** How long an answer is waited for, where nobody waits for it that could ask elsewhere. */
+    private readonly answerMs = USUAL_ANSWER_MS,
   ) {
-    this.client = connect(env)
+    this.client = connect(env, answerMs)
     this.client?.on('ready', () => {
       this.wasUp = true
       void this.learnDataset()
@@ -96,9 +100,9 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
     return this.known
   }
 
-  /** Several values in one round trip; undefined without an answer within `limitMs`. */
-  async read(keys: readonly string[], limitMs: number): Promise<Reading | undefined> {
-    const reading = this.attempt('MGET', async (client) => {
+  /** Several values in one round trip; undefined without an answer. */
+  async read(keys: readonly string[]): Promise<Reading | undefined> {
+    return this.attempt('MGET', async (client) => {
       const answers = await client
         .pipeline()
         .time()
@@ -110,7 +114,6 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
       const nowMs = Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000)
       return { nowMs, values: values as (string | null)[] }
     })
-    return within(reading, limitMs)
   }
 
   /** Sets a value that lives for `ttlMs` milliseconds. */
@@ -149,7 +152,7 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
    */
   subscribe(channel: string, onMessage: (text: string) => void, onLoss: () => void): Subscription {
     const subscription = { isLive: false }
-    const subscriber = connect(this.env)
+    const subscriber = connect(this.env, this.answerMs)
     if (!subscriber) return subscription
     this.subscribers.push(subscriber)
     subscriber.options.autoResubscribe = false
@@ -196,20 +199,6 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
       return undefined
     }
   }
-}
-
-/**
- * The answer if it comes in time. A busy process finds the timer due before it has read what arrived
- * meanwhile, so the socket is looked at once more before Redis is called slow.
- */
-function within<T>(answer: Promise<T>, limitMs: number): Promise<T | undefined> {
-  const { promise, resolve } = Promise.withResolvers<T | undefined>()
-  const timer = setTimeout(() => setImmediate(resolve, undefined), limitMs)
-  void answer.then((value) => {
-    clearTimeout(timer)
-    resolve(value)
-  })
-  return promise
 }
 
 /** A command as a trace tells it: by its name, never by its keys. */

@@ -31,6 +31,8 @@ const TABLE: [keyof typeof faults, ...number[]][] = [
   ['auth takes 1.5 s', /*        */ 200, 200, 401, 401, 200],
   ['both are down', /*           */ 503, 503, 401, 503, 503],
   ['both hang', /*               */ 503, 503, 401, 503, 503],
+  ['Redis 200 ms, auth 1.5 s', /**/ 200, 200, 401, 401, 200],
+  ['Redis 200 ms, auth down', /* */ 200, 200, 401, 401, 503],
   ['Redis hangs, auth 1.5 s', /* */ 503, 503, 401, 401, 503],
   ['clock 30 s ahead', /*        */ 200, 200, 401, 401, 200],
   ['clock 30 s behind', /*       */ 200, 200, 401, 401, 200],

@@ -4,6 +4,7 @@ import type { Reading, Redis } from '@malipo/kit/redis'
 import { rider, together } from '@malipo/kit/tracing'
 import { Breaker } from './breaker.js'
 import { type Entry, parseEntry } from './entry.js'
+import { within } from './within.js'
 
 /**
  * What the replicas share through Redis: entries of tokens (`token:{sha256}`), and auth's marks of
@@ -15,7 +16,7 @@ import { type Entry, parseEntry } from './entry.js'
  *   A Redis that lost its data has lost the generation; one that came back with old data, or a promoted
  *   replica, has another name. Either way what was cached before is a miss, since marks may be missing.
  *   No clock takes part in this.
- * - Redis slow or down is a value: `undefined`, at once when it was so a few times in a row.
+ * - Redis slow or down is a value: `undefined`.
  */
 export interface Look {
   /** Redis' clock, ms since the epoch. */
@@ -30,6 +31,16 @@ export interface Look {
   readonly revokedAt: number | undefined
 }
 
+/** What Redis says of a token, for who would rather ask auth than wait, and for who can't. */
+export interface Looking {
+  /** Undefined after 50 ms, or at once when Redis was that slow a few times in a row. */
+  readonly soon: Promise<Look | undefined>
+  /** Undefined when Redis is away, or hangs. */
+  readonly late: Promise<Look | undefined>
+}
+
+const NOTHING: Looking = { soon: Promise.resolve(undefined), late: Promise.resolve(undefined) }
+
 interface Waiting {
   readonly hash: string
   readonly sid: string
@@ -37,11 +48,19 @@ interface Waiting {
   readonly rider: ReturnType<typeof rider>
 }
 
-/** A cache that answers later than this is of no use to a request that could have asked auth. */
+/** A cache that answers later than this is of no use to a request that could ask auth. */
 const SLOW_MS = 50
-const BREAKER = { failures: 3, pauseMs: 1_000 }
+/**
+ * How long Redis may take where nothing but its word helps. A process or a machine that is too busy adds
+ * to that, and is not to be taken for a Redis that is away.
+ */
+export const REDIS_ANSWER_MS = 750
+/** The pause is of no use here: each look is a try, only nobody waits for it. */
+const BREAKER = { failures: 3, pauseMs: 0 }
 /** A command of 512 keys takes Redis some 200 µs. */
 const MOST_IN_ONE = 256
+/** While Redis hangs, no more than this wait for their turn. */
+const MOST_WAITING = 1_024
 /** Longer than any entry; a generation that ends is a cache that is empty once. */
 const GENERATION_MS = 7 * 24 * 3600 * 1000
 
@@ -60,12 +79,13 @@ export class TokenCache {
     return this.breaker.isOpen || this.redis.dataset === undefined
   }
 
-  /** What Redis has of a token and its session; undefined when it can't say in time. */
-  look(hash: string, sid: string): Promise<Look | undefined> {
-    const { promise, resolve } = Promise.withResolvers<Look | undefined>()
+  /** What Redis has of a token and its session. */
+  look(hash: string, sid: string): Looking {
+    if (this.redis.dataset === undefined || this.waiting.length >= MOST_WAITING) return NOTHING
+    const { promise: late, resolve } = Promise.withResolvers<Look | undefined>()
     this.waiting.push({ hash, sid, resolve, rider: rider() })
     this.depart()
-    return promise
+    return { soon: this.breaker.isOpen ? NOTHING.soon : within(late, SLOW_MS), late }
   }
 
   /** Keeps an entry for `livesMs`, without a word on whether Redis took it. */
@@ -78,47 +98,49 @@ export class TokenCache {
     if (this.isUnderWay || this.waiting.length === 0) return
     this.isUnderWay = true
     setImmediate(async () => {
-      await this.lookFor(this.waiting.splice(0, MOST_IN_ONE))
-      this.isUnderWay = false
-      this.depart()
+      try {
+        await this.lookFor(this.waiting.splice(0, MOST_IN_ONE))
+      } finally {
+        this.isUnderWay = false
+        this.depart()
+      }
     })
   }
 
   private async lookFor(some: readonly Waiting[]): Promise<void> {
     const sentAt = performance.now()
     const { dataset } = this.redis
-    const isAsked = dataset !== undefined && this.breaker.admits(sentAt)
-    const read = () => this.read(some, `token-generation:${dataset}`)
     const riders = some.map((each) => each.rider)
-    const reading = isAsked ? await together(riders, read) : undefined
-    if (isAsked) this.judge(reading !== undefined)
+    const read = async () => (dataset === undefined ? undefined : this.read(some, dataset))
+    const asking = together(riders, read)
+    void within(asking, SLOW_MS).then((soon) => this.judge(soon !== undefined))
+    const reading = await asking
     some.forEach(({ resolve }, i) => {
       if (!reading) return resolve(undefined)
       const { nowMs, values } = reading
-      const [generation, text = null, mark = null] = [
-        values[0],
-        ...values.slice(2 * i + 1, 2 * i + 3),
-      ]
-      resolve({ nowMs, sentAt, generation: generation ?? undefined, text, revokedAt: timeOf(mark) })
+      const generation = values[0] ?? undefined
+      const text = values[2 * i + 1] ?? null
+      resolve({ nowMs, sentAt, generation, text, revokedAt: timeOf(values[2 * i + 2] ?? null) })
     })
   }
 
   /** The generation is made by who finds none; two who do so at once read the one that was first. */
-  private async read(some: readonly Waiting[], generation: string): Promise<Reading | undefined> {
+  private async read(some: readonly Waiting[], dataset: string): Promise<Reading | undefined> {
+    const generation = `token-generation:${dataset}`
     const keys = some.flatMap(({ hash, sid }) => [`token:${hash}`, `revoked:${sid}`])
-    const reading = await this.redis.read([generation, ...keys], SLOW_MS)
+    const reading = await this.redis.read([generation, ...keys])
     if (!reading || reading.values[0] !== null) return reading
     await this.redis.setOnce(generation, randomUUID(), GENERATION_MS)
-    return this.redis.read([generation, ...keys], SLOW_MS)
+    return this.redis.read([generation, ...keys])
   }
 
-  private judge(answered: boolean): void {
+  private judge(inTime: boolean): void {
     const wasOpen = this.breaker.isOpen
-    if (answered) this.breaker.succeeded()
+    if (inTime) this.breaker.succeeded()
     else this.breaker.failed(performance.now())
     if (wasOpen === this.breaker.isOpen) return
     if (wasOpen) this.log.info('redis answers in time again')
-    else this.log.warn('redis is slow or away: auth is asked about each token')
+    else this.log.warn('redis is slow or away: nobody waits for it')
   }
 }
 

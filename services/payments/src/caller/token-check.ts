@@ -10,6 +10,7 @@ import type { Caller } from './scopes.js'
 import type { Sessions } from './sessions.js'
 import type { Look, TokenCache } from './token-cache.js'
 import type { Outcome } from './token-watch.js'
+import { within } from './within.js'
 
 /**
  * Is this token good, and whose is it? Auth knows; its answer is shared by all replicas through Redis.
@@ -107,7 +108,8 @@ export class TokenCheck {
     if (bad.isRefused(hash)) return REFUSED
     const sid = known.sessionOf(hash) ?? claimedSession(token)
     if (sid !== undefined && sessions.isOver(sid)) return REFUSED
-    const look = sid === undefined ? undefined : await cache.look(hash, sid)
+    const looking = sid === undefined ? undefined : cache.look(hash, sid)
+    const look = await looking?.soon
     if (sid !== undefined && look) {
       if (look.revokedAt !== undefined) return this.end(sid, look.revokedAt)
       const recognised = known.recognise(hash, sid, look)
@@ -118,14 +120,38 @@ export class TokenCheck {
     if (retryAfterSeconds > 0) {
       return { outcome: 'throttled', checked: { kind: 'throttled', retryAfterSeconds } }
     }
+    return this.askAboutUnknown(asked, sid, look, looking?.late)
+  }
+
+  private async askAboutUnknown(
+    asked: Asked,
+    sid: string | undefined,
+    look: Look | undefined,
+    late: Promise<Look | undefined> | undefined,
+  ): Promise<Decision> {
     const askedAt = performance.now()
-    return this.judge(await this.ask(asked), asked, look, askedAt)
+    const validation = await this.ask(asked)
+    if (validation.kind === 'unavailable' && sid !== undefined) {
+      return this.useStale(asked.hash, sid)
+    }
+    if (look || validation.kind !== 'valid' || isRecent(askedAt)) {
+      return this.judge(validation, asked, look, askedAt)
+    }
+    // Both were slow. What Redis says by now was perhaps not so when auth was asked: it is once more.
+    const before = await late
+    const again = performance.now()
+    return this.judge(
+      before ? await this.ask(asked) : validation,
+      asked,
+      before,
+      before ? again : askedAt,
+    )
   }
 
   /** A token whose answer is past its TTL: auth is asked, and the answer used if auth doesn't say. */
   private async askAboutKnown(asked: Asked, sid: string, look: Look): Promise<Decision> {
     const askedAt = performance.now()
-    if (!this.authBreaker.admits(askedAt)) return this.useStale(asked.hash, sid, look)
+    if (!this.authBreaker.admits(askedAt)) return this.accordingTo(look, asked.hash, sid)
     const asking = this.ask(asked)
     const validation = await within(asking, PATIENCE_MS)
     if (validation && validation.kind !== 'unavailable') {
@@ -135,10 +161,15 @@ export class TokenCheck {
       this.authBreaker.failed(performance.now())
       void asking.then((late) => late.kind === 'valid' && this.keep(asked.hash, late.claims, look))
     }
-    return this.useStale(asked.hash, sid, await this.parts.cache.look(asked.hash, sid))
+    return this.useStale(asked.hash, sid)
   }
 
-  private useStale(hash: string, sid: string, look: Look | undefined): Decision {
+  /** Auth can't be asked: what counts is what Redis says now, however long that takes it. */
+  private async useStale(hash: string, sid: string): Promise<Decision> {
+    return this.accordingTo(await this.parts.cache.look(hash, sid).late, hash, sid)
+  }
+
+  private accordingTo(look: Look | undefined, hash: string, sid: string): Decision {
     if (!look) return UNAVAILABLE
     if (look.revokedAt !== undefined) return this.end(sid, look.revokedAt)
     const recognised = this.parts.known.recognise(hash, sid, look)
@@ -169,7 +200,8 @@ export class TokenCheck {
     const { sid } = claims
     const { cache, known } = this.parts
     this.keep(hash, claims, before)
-    const after = await cache.look(hash, sid)
+    const looking = cache.look(hash, sid)
+    const after = (await looking.soon) ?? (isRecent(askedAt) ? undefined : await looking.late)
     if (after?.revokedAt !== undefined) return this.end(sid, after.revokedAt)
     // In one generation no mark gets lost: the session was not revoked while auth was asked.
     const isSure = after?.generation !== undefined && after.generation === before?.generation
@@ -177,8 +209,7 @@ export class TokenCheck {
       const kept = known.recognise(hash, sid, after)
       return accept('miss', kept?.holder ?? known.holderOf(claims))
     }
-    if (performance.now() - askedAt > RECENT_MS) return UNAVAILABLE
-    return accept('miss', known.holderOf(claims))
+    return isRecent(askedAt) ? accept('miss', known.holderOf(claims)) : UNAVAILABLE
   }
 
   /** Keeps what auth said as of `before`: with its time, and of its generation. */
@@ -196,20 +227,13 @@ export class TokenCheck {
   }
 }
 
+function isRecent(askedAt: number): boolean {
+  return performance.now() - askedAt < RECENT_MS
+}
+
 /** An announcement may have come while Redis or auth was waited for: it is the last to be asked. */
 function accept(outcome: Outcome, { session, caller }: Holder): Decision {
   if (session.overAt !== undefined) return REFUSED
   session.acceptedAt = Date.now()
   return { outcome, checked: { kind: 'caller', caller } }
-}
-
-/** The value if it comes in time. */
-async function within<T>(value: Promise<T>, limitMs: number): Promise<T | undefined> {
-  const { promise: late, resolve } = Promise.withResolvers<undefined>()
-  const timer = setTimeout(() => resolve(undefined), limitMs)
-  try {
-    return await Promise.race([value, late])
-  } finally {
-    clearTimeout(timer)
-  }
 }
