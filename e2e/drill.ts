@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { check, finish, needed, Needed } from './checks.ts'
+import { alarms } from './drill/alerts.ts'
 import { newClients } from './drill/clients.ts'
 import { hangUp } from './drill/edge.ts'
 import { FAULTS } from './drill/faults.ts'
@@ -16,6 +17,7 @@ import { Helm, packCharts } from './helm.ts'
  *
  *     node e2e/drill.ts                    everything
  *     node e2e/drill.ts redis restore      these alone; the pages stay as they are
+ *     node e2e/drill.ts redis alerts       what must alert, too
  */
 
 const wanted = process.argv.slice(2)
@@ -23,7 +25,7 @@ const isAll = wanted.length === 0
 
 async function faults(source: Source) {
   const names = Object.keys(FAULTS).filter((name) => isAll || wanted.includes(name))
-  if (names.length === 0) return
+  if (names.length === 0 && !wanted.includes('alerts')) return
   await space.create()
   await needed('the platform is installed, three instances of each database', () =>
     install(source, 'faults.yaml'),
@@ -33,6 +35,7 @@ async function faults(source: Source) {
   await clients.load.start()
   try {
     for (const name of names) rows.push(...(await row(name, source, clients)))
+    if (isAll || wanted.includes('alerts')) await alarms(clients)
   } finally {
     await clients.load.stop()
   }

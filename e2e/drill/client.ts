@@ -70,8 +70,12 @@ export function move(token: string, { reference, version }: Payment): Wish {
 }
 
 /** A provider's news of a payment, signed as Standard Webhooks says. */
-export function webhook(secret: string, { reference, version }: Payment, status: string): Wish {
-  const id = `wh-${randomUUID()}`
+export function webhook(
+  secret: string,
+  { reference, version }: Payment,
+  status: string,
+  id = `wh-${randomUUID()}`,
+): Wish {
   const now = new Date()
   const body = {
     webhookId: id,

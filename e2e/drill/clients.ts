@@ -9,6 +9,8 @@ export interface Clients {
   readonly account: Account
   readonly journal: Journal
   readonly load: Load
+  /** What the provider signs with. */
+  readonly secret: string
   /** The account's id, whose payments these are. */
   owner(): string
 }
@@ -25,5 +27,5 @@ export async function newClients(): Promise<Clients> {
     if (id === undefined) throw new Error('nobody is registered')
     return id
   }
-  return { account, journal, load: new Load(journal, account, secret), owner }
+  return { account, journal, secret, load: new Load(journal, account, secret), owner }
 }

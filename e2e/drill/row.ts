@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { unexpected } from './alerts.ts'
 import { differences } from './checker.ts'
 import type { Fault } from './faults/fault.ts'
 import { type Entry, failedAgain, failedAtFirst, type Journal } from './journal.ts'
@@ -31,7 +32,13 @@ export async function measure(fault: Fault, journal: Journal, source: Source): P
   await sleep(CALM_MS)
   const to = Date.now()
   await answered(journal, to)
-  return figures(fault, journal.between(from, to), steadyAfterMs)
+  const row = figures(fault, journal.between(from, to), steadyAfterMs)
+  const alerts = await unexpected(fault, began)
+  return {
+    ...row,
+    problems: [...row.problems, ...alerts],
+    passed: row.passed && alerts.length === 0,
+  }
 }
 
 function figures(fault: Fault, entries: Entry[], steadyAfterMs: number): Row {

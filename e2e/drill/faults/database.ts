@@ -4,6 +4,9 @@ import type { Fault } from './fault.ts'
 
 /** What can become of a database's primary; each way ends with another instance in its place. */
 
+/** A pause of all writes is late for each of them, and an instance that begins anew is missed meanwhile. */
+const WHILE_IT_STANDS = ['LatencyBudgetBurn', 'ReplicaMissing']
+
 const LIMIT = { limitMs: 180_000 }
 
 function toPrimary(
@@ -13,6 +16,7 @@ function toPrimary(
 ): Fault {
   return {
     what,
+    alerts: WHILE_IT_STANDS,
     async happen() {
       const primary = await primaryOf(service)
       await strike(primary)
@@ -60,6 +64,7 @@ const killAll = ['--container=postgres', '--', 'bash', '-c', 'kill -9 -1']
 /** The operator may take the same instance again, if that is up soon enough. */
 export const primaryKilled: Fault = {
   what: 'the primary’s processes killed (SIGKILL)',
+  alerts: WHILE_IT_STANDS,
   async happen() {
     const primary = await primaryOf('payments')
     const before = await restarts(primary)

@@ -6,5 +6,7 @@ export interface Fault {
   readonly what: string
   /** It cuts requests off, which their clients send again, once, with the same key. */
   readonly cutsOff?: boolean
+  /** Alerts that may fire, with the short times of `faults.yaml`: all else that does is one for nothing. */
+  readonly alerts?: readonly string[]
   happen(source: Source): Promise<void>
 }
