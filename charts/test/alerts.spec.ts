@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -100,6 +100,16 @@ describe('the rules', () => {
     })
     expect(wrong.map(({ alert }) => alert as string)).toEqual([])
   })
+})
+
+it('docs/metrics.md lists every metric of others that is looked at', () => {
+  const documented = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8')
+  const folder = new URL('../platform/files/dashboards/', import.meta.url)
+  const shown = readdirSync(folder).map((file) => readFileSync(new URL(file, folder), 'utf8'))
+  const looked = [...alerts().map(({ expr }) => expr as string), ...shown].join('\n')
+  const names = looked.match(/\b(cnpg|barman|kube|kubelet|certmanager)_\w+/g) ?? []
+  expect(names.length).toBeGreaterThan(10)
+  expect(names.filter((name) => !documented.includes(`\`${name}\``))).toEqual([])
 })
 
 describe('the page of', () => {
