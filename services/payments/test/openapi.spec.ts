@@ -30,14 +30,14 @@ describe('the OpenAPI document', () => {
     const { paths } = await payments.client.document()
     const statuses = (path: string, method: string) =>
       Object.keys(paths[path]?.[method]?.responses ?? {}).map(Number)
-    expect(statuses(PATH, 'post')).toEqual([201, 400, 401, 403, 409, 413, 415, 422, 503])
-    expect(statuses(PATH, 'get')).toEqual([200, 400, 401, 403, 503])
-    expect(statuses(`${PATH}/{reference}`, 'get')).toEqual([200, 401, 403, 404, 503])
+    expect(statuses(PATH, 'post')).toEqual([201, 400, 401, 403, 409, 413, 415, 422, 429, 503])
+    expect(statuses(PATH, 'get')).toEqual([200, 400, 401, 403, 429, 503])
+    expect(statuses(`${PATH}/{reference}`, 'get')).toEqual([200, 401, 403, 404, 429, 503])
     expect(statuses(`${PATH}/{reference}/status`, 'post')).toEqual([
-      200, 400, 401, 403, 404, 409, 412, 413, 415, 422, 503,
+      200, 400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 503,
     ])
     expect(statuses(`${PATH}/webhook/provider`, 'post')).toEqual([
-      200, 400, 401, 403, 404, 413, 415, 422, 503,
+      200, 400, 401, 403, 404, 413, 415, 422, 429, 503,
     ])
   })
 
