@@ -133,7 +133,7 @@ describe('the command', () => {
     expect(listed.out).toMatch(new RegExp(`^${first} signs, since .*\n.* verifies, and signs from`))
     expect(await keys(set, ['prune'])).toMatchObject({ code: 0, out: '' })
     expect(readdirSync(set)).toHaveLength(2)
-  })
+  }, 120_000)
 
   it.each<[string, string[], RegExp]>([
     ['no verb', [], /^keys: keys make\|rotate/],
