@@ -15,9 +15,9 @@ export function probe(url) {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   /** @type {number[]} */
   const times = []
-  let over = false
+  const state = { over: false }
   const asking = (async () => {
-    while (!over) {
+    while (!state.over) {
       times.push(await timed(url, agent))
       await sleep(EVERY_MS)
     }
@@ -25,7 +25,7 @@ export function probe(url) {
   })()
   return {
     stop: async () => {
-      over = true
+      state.over = true
       await asking
       return times
     },
