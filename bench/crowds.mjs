@@ -63,8 +63,8 @@ export async function overload(stage, { name, ours, clientsOf }, perSecond) {
   const [result] = await once(loader, 'message')
   loader.disconnect()
   const { taken, refused, failures } = /** @type {OpenResult} */ (result)
-  const told = ({ perSecond: n, p50, p99 }) =>
-    `${n.toFixed(0)}/s, p50 ${p50.toFixed(0)} ms, p99 ${p99.toFixed(0)} ms`
+  const told = (/** @type {Figures} */ { share, p50, p99, p99OfDue }) =>
+    `${(share * 100).toFixed(0)} %, p50 ${p50.toFixed(0)} ms, p99 ${p99.toFixed(0)} ms (${p99OfDue.toFixed(0)} ms since due)`
   const lines = [
     `${name}, ${CROWD} connections, ${(2 * perSecond).toFixed(0)}/s (twice ${perSecond.toFixed(0)}/s):`,
     `  answered ${told(taken)}; refused with 503 ${told(refused)}; failed ${failures}`,
@@ -136,10 +136,16 @@ SELECT id, 1, uuidv7(), status, now(), owner_id::text, 'create' FROM made`
 /** Several replicas on one database, each with as many clients. @param {Stage} stage @param {Work} work */
 export async function replicas(stage, { name, ours, clientsOf }) {
   const urls = [ours]
+  /** @type {import('@malipo/local/process').Service[]} */
+  const others = []
   const lines = []
   const clients = clientsOf(ours)
   for (const count of REPLICAS) {
-    while (urls.length < count) urls.push((await stage.also('payments', {})).url)
+    while (urls.length < count) {
+      const another = await stage.also('payments', {})
+      others.push(another)
+      urls.push(another.url)
+    }
     const loaders = urls.map(() => fork(join(import.meta.dirname, 'load.mjs')))
     const load = async (/** @type {number} */ seconds) =>
       Promise.all(
@@ -159,6 +165,7 @@ export async function replicas(stage, { name, ours, clientsOf }) {
         `${(connections / count).toFixed(1)} database connections a replica, ${sum(({ failures }) => failures)} failed`,
     )
   }
+  for (const another of others) await another.stop()
   return lines.join('\n')
 }
 

@@ -1,8 +1,8 @@
 /**
  * A loader of the open model, a process of its own: requests set out by the clock, whatever became of those
- * before, as they do when each comes from somebody else. A request's time begins when it was due, so the wait
- * for a free connection is part of it. It speaks HTTP on bare sockets: a client that costs more than the
- * server would measure itself.
+ * before, as they do when each comes from somebody else. Times are told from when a request was sent, and
+ * from when it was due: that has the wait for a free connection in it, and for the loader itself. It speaks
+ * HTTP on bare sockets, for a client that costs more than the server would measure itself.
  *
  * @typedef {object} OpenLoad
  * @property {string} url
@@ -11,7 +11,8 @@
  * @property {number} connections
  * @property {import('./load.mjs').Request[]} requests what is sent in turn
  *
- * @typedef {{ perSecond: number, p50: number, p99: number }} Figures times in milliseconds
+ * @typedef {{ share: number, p50: number, p99: number, p99OfDue: number }} Figures share of all requests;
+ * times in milliseconds
  *
  * @typedef {object} OpenResult
  * @property {Figures} taken answered 2xx
@@ -32,7 +33,7 @@ const PATIENCE_MS = 20_000
 async function run({ url, seconds, perSecond, connections, requests }) {
   const { hostname, port } = new URL(url)
   const bytes = requests.map((request) => asBytes(request, hostname))
-  /** @type {Record<string, number[]>} times by status, ms */
+  /** @type {Record<string, [number, number][]>} times since sent and since due by status, ms */
   const times = {}
   /** @type {number[]} when those were due that wait for a connection */
   const queue = []
@@ -40,9 +41,9 @@ async function run({ url, seconds, perSecond, connections, requests }) {
   const free = []
   let answered = 0
   const sockets = Array.from({ length: connections }, () => {
-    const connection = new Connection(Number(port), hostname, (status, ms) => {
+    const connection = new Connection(Number(port), hostname, (status, since) => {
       if (status !== undefined) {
-        ;(times[status] ??= []).push(ms)
+        ;(times[status] ??= []).push(since)
         answered++
       }
       const waiting = queue.shift()
@@ -70,32 +71,35 @@ async function run({ url, seconds, perSecond, connections, requests }) {
   const ok = [...(times['200'] ?? []), ...(times['201'] ?? [])]
   const refused = times['503'] ?? []
   return {
-    taken: figures(ok, seconds),
-    refused: figures(refused, seconds),
+    taken: figures(ok, total),
+    refused: figures(refused, total),
     failures: total - ok.length - refused.length,
   }
 }
 
-/** @param {number[]} ms @param {number} seconds */
-function figures(ms, seconds) {
-  ms.sort((a, b) => a - b)
-  const at = (/** @type {number} */ share) => ms[Math.floor(ms.length * share)] ?? NaN
-  return { perSecond: ms.length / seconds, p50: at(0.5), p99: at(0.99) }
+/** @param {[number, number][]} times @param {number} total */
+function figures(times, total) {
+  const at = (/** @type {0 | 1} */ which, /** @type {number} */ share) =>
+    times.map((since) => since[which]).toSorted((a, b) => a - b)[
+      Math.floor(times.length * share)
+    ] ?? NaN
+  return { share: times.length / total, p50: at(0, 0.5), p99: at(0, 0.99), p99OfDue: at(1, 0.99) }
 }
 
 /** A kept-alive connection with one request at a time. */
 class Connection {
   #dueAt = NaN
+  #sentAt = NaN
   #received = ''
 
   /**
    * @param {number} port
    * @param {string} host
-   * @param {(status: string | undefined, ms: number) => void} onFree once it is there, then at each answer
+   * @param {(status: string | undefined, since: [number, number]) => void} onFree once it is there, then at each answer
    */
   constructor(port, host, onFree) {
     this.socket = connect(port, host).setNoDelay(true)
-    this.socket.on('connect', () => onFree(undefined, NaN))
+    this.socket.on('connect', () => onFree(undefined, [NaN, NaN]))
     // What is lost with a connection is missing among the answers.
     this.socket.on('error', () => undefined)
     this.socket.on('data', (data) => {
@@ -105,13 +109,15 @@ class Connection {
       if (end < 0 || this.#received.length < end + 4 + Number(length)) return
       const status = this.#received.slice(9, 12)
       this.#received = ''
-      onFree(status, performance.now() - this.#dueAt)
+      const now = performance.now()
+      onFree(status, [now - this.#sentAt, now - this.#dueAt])
     })
   }
 
   /** @param {string} bytes @param {number} dueAt */
   send(bytes, dueAt) {
     this.#dueAt = dueAt
+    this.#sentAt = performance.now()
     this.socket.write(bytes)
   }
 

@@ -19,7 +19,7 @@ export interface DoorLimits {
   readonly welcome: number
 }
 
-const LIMITS: DoorLimits = { turnMs: 25, welcome: 300 }
+const LIMITS: DoorLimits = { turnMs: 10, welcome: 200 }
 const RETRY_AFTER_SECONDS = 1
 
 /** What every answer is headed with, but for its request's id. */

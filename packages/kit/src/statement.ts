@@ -58,7 +58,7 @@ interface Ride {
 type Row = QueryResultRow
 
 /** What waits, waits for a database that is away; one that is merely slow sheds what comes too fast. */
-const LIMITS = { waiting: 10_000, patienceMs: 10, lagMs: 250, silentMs: 500 }
+const LIMITS = { waiting: 10_000, patienceMs: 10, lagMs: 150, silentMs: 500 }
 const IN_FLIGHT = 2
 
 export class Statements {
