@@ -28,6 +28,8 @@ const logout = (token: string, from = auth) =>
 
 const untold = () => auth.sql<{ sid: string }>('SELECT session_id AS sid FROM revocations_untold')
 
+const metric = async () => String((await auth.client.get('/metrics')).body)
+
 const told = (sid: string) =>
   expect.poll(() => redis.exists(`revoked:${sid}`), { timeout: 10_000 }).toBe(1)
 
@@ -48,11 +50,13 @@ describe('while Redis is away', () => {
       expect(await isValid(auth.client, token)).toBe(false)
       expect(await untold()).toEqual([{ sid }])
       expect((await logout(token)).status).toBe(503)
+      await expect.poll(metric, { timeout: 20_000 }).toContain('\nrevocations_untold 1\n')
     } finally {
       await server.restart()
     }
     await told(sid)
     await expect.poll(untold, { timeout: 10_000 }).toEqual([])
+    await expect.poll(metric, { timeout: 10_000 }).toContain('\nrevocations_untold 0\n')
     expect((await logout(token)).status).toBe(204)
   })
 
