@@ -1,4 +1,8 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Run } from '@malipo/kit/database'
+import { startPostgres } from '@malipo/local/postgres'
 import { freshDatabase } from '@malipo/testing/database'
 import { Client } from 'pg'
 import { v7 } from 'uuid'
@@ -13,6 +17,18 @@ export interface Ledger {
   /** A connection of its own, closed with the ledger. */
   connection(): Promise<Client>
   close(): Promise<void>
+}
+
+/** A PostgreSQL of one file alone: a transaction of any database of a server holds back what can be counted. */
+export async function ownServer() {
+  const folder = await mkdtemp(join(tmpdir(), 'malipo-ledger-'))
+  const flags = ['-c', 'fsync=off']
+  const postgres = await startPostgres({ dataDir: join(folder, 'db'), databases: [], flags })
+  const stop = async () => {
+    await postgres.stop()
+    await rm(folder, { recursive: true, force: true })
+  }
+  return { url: postgres.url('postgres'), stop }
 }
 
 export async function newLedger(server?: string): Promise<Ledger> {

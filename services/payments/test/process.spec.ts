@@ -4,6 +4,7 @@ import { runToEnd, type Service, startService } from '@malipo/local/process'
 import { freshDatabase, query } from '@malipo/testing/database'
 import { Client as Connection } from 'pg'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { dataSource } from '../src/data-source.js'
 import { newUser, type User } from './auth.js'
 import { untilBlocked } from './locks.js'
 import { environment, migrate } from './payments.js'
@@ -129,14 +130,19 @@ describe('migrate', () => {
     const running = Promise.all(
       Array.from({ length: 3 }, () => runToEnd({ name: 'payments', script: 'migrate', env })),
     )
-    await untilBlocked({ sql: (text, ...values) => query(url, text, values) }, 3)
+    await untilBlocked({ sql: (text, ...values) => query(url, text, values) }, 1)
+    await until(async () => {
+      const asking = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%advisory_lock%'`
+      return (await query(url, `${asking} AND pid <> pg_backend_pid()`)).length === 3
+    })
     await holder.query('ROLLBACK')
     await holder.end()
     const outputs = await running
     const ran = outputs.map((output) => JSON.parse(output.split('\n').at(-1) ?? '') as object)
     const migrations = ran.flatMap((line) => (line as { migrations: string[] }).migrations)
-    expect(migrations).toEqual(['Payments1764000000000'])
-    expect(await query(url, 'SELECT name FROM migrations')).toHaveLength(1)
+    const all = dataSource.migrations.map(({ name }) => name)
+    expect(migrations).toEqual(all)
+    expect(await query(url, 'SELECT name FROM migrations')).toHaveLength(all.length)
     expect(await runToEnd({ name: 'payments', script: 'migrate', env })).toContain(
       '"migrations":[]',
     )

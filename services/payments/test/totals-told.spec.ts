@@ -1,22 +1,33 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { freshDatabase } from '@malipo/testing/database'
 import { data } from 'currency-codes'
-import { Client } from 'pg'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { isCurrency } from '../src/payments/money.js'
 import { PAYMENT_METHODS } from '../src/payments/payment.entity.js'
 import { newUser } from './auth.js'
-import { movePayment, writePayment } from './ledger.js'
-import { type Payments, startPayments } from './payments.js'
+import { type Ledger, ledgerAt, movePayment, ownServer, writePayment } from './ledger.js'
+import { migrate, type Payments, startPayments } from './payments.js'
 import { as, newPayment } from './requests.js'
 import { until } from './until.js'
 
 /** Totals as Prometheus sees them: told by one replica, the same after a restart. */
 
+let server: Awaited<ReturnType<typeof ownServer>>
+let ledger: Ledger
 let replicas: Payments[]
 beforeAll(async () => {
-  const first = await startPayments()
+  server = await ownServer()
+  const DATABASE_URL = await freshDatabase('payments', server.url)
+  await migrate(DATABASE_URL)
+  ledger = ledgerAt(DATABASE_URL)
+  const first = await startPayments({ DATABASE_URL })
   replicas = [first, await first.replica(), await first.replica()]
 })
-afterAll(() => Promise.all(replicas.map((replica) => replica.close())))
+afterAll(async () => {
+  await Promise.all(replicas.map((replica) => replica.close()))
+  await ledger.close()
+  await server.stop()
+})
 
 const told = async (of: Payments, name = 'payments_entered_total') =>
   String((await of.client.get('/metrics')).body)
@@ -72,14 +83,12 @@ it('are not told where the database’s own exporter does', async () => {
 })
 
 it('tell how many are open, by their age', async () => {
-  const client = new Client({ connectionString: replicas[0]!.databaseUrl })
-  await client.connect()
+  const client = await ledger.connection()
   const id = await writePayment(client)
   await movePayment(client, id, 'PENDING')
   await client.query(`UPDATE payments SET updated_at = now() - interval '2 hours' WHERE id = $1`, [
     id,
   ])
-  await client.end()
   await until(async () => {
     const [teller] = await tellers()
     return teller && (await teller.metric('payments_open{status="PENDING",age="1h"}')) === 1
@@ -92,8 +101,7 @@ it('tell how many are open, by their age', async () => {
 
 it('have no more series than statuses, methods and currencies', async () => {
   const currencies = data.map(({ code }) => code).filter(isCurrency)
-  const client = new Client({ connectionString: replicas[0]!.databaseUrl })
-  await client.connect()
+  const client = await ledger.connection()
   await client.query('BEGIN')
   for (const [n, currency] of currencies.entries()) {
     for (const method of PAYMENT_METHODS) {
@@ -103,7 +111,6 @@ it('have no more series than statuses, methods and currencies', async () => {
     }
   }
   await client.query('COMMIT')
-  await client.end()
   const most = 4 * PAYMENT_METHODS.length * currencies.length
   const settled = 3 * PAYMENT_METHODS.length * currencies.length
   await until(async () => {
@@ -116,4 +123,18 @@ it('have no more series than statuses, methods and currencies', async () => {
   expect(series.length).toBeLessThanOrEqual(most)
   expect(await told(teller!, 'payments_entered_amount_minor_total')).toHaveLength(series.length)
   expect((await told(teller!, 'payments_open')).length).toBe(6)
+})
+
+it('keep no replica from ending while its database is away', async () => {
+  const own = await ownServer()
+  const DATABASE_URL = await freshDatabase('payments', own.url)
+  await migrate(DATABASE_URL)
+  const alone = await startPayments({ DATABASE_URL })
+  await until(async () => (await told(alone, 'payment_totals_lag_seconds')).length > 0)
+  await own.stop()
+  // By then a round waits for it.
+  await sleep(3_000)
+  const began = Date.now()
+  await alone.close()
+  expect(Date.now() - began).toBeLessThan(5_000)
 })

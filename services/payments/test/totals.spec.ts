@@ -17,6 +17,7 @@ import {
   ledgerAt,
   movePayment,
   newLedger,
+  ownServer,
   runOn,
   truth,
   untilReached,
@@ -28,11 +29,16 @@ import { until } from './until.js'
 
 let ledger: Ledger
 let client: Client
+let server: Awaited<ReturnType<typeof ownServer>>
 beforeAll(async () => {
-  ledger = await newLedger()
+  server = await ownServer()
+  ledger = await newLedger(server.url)
   client = await ledger.connection()
 })
-afterAll(() => ledger.close())
+afterAll(async () => {
+  await ledger.close()
+  await server.stop()
+})
 
 /** Anybody may lead from now on, as if every lease had run out. */
 const expire = (on = client) =>

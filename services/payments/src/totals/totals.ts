@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Database } from '@malipo/kit/database'
 import type { Pino } from '@malipo/kit/logger'
 import type { OnApplicationBootstrap, OnModuleDestroy } from '@nestjs/common'
@@ -18,6 +19,8 @@ const EVERY_MS = 2_000
 /** Events that one statement counts, and statements of one round, so that a backlog leaves room for others. */
 const AT_ONCE = 5_000
 const IN_A_ROUND = 10
+/** What giving up the lead may take of a shutdown. */
+const RESIGN_MS = 1_000
 /** What is open is looked at in every so many rounds. */
 const LOOK_EVERY = 5
 /** Who can't reach the database for longer than its lease no longer knows whether it leads. */
@@ -50,10 +53,16 @@ export class Totals implements OnApplicationBootstrap, OnModuleDestroy {
   async onModuleDestroy() {
     this.hasEnded = true
     clearTimeout(this.timer)
-    await this.running
     this.told = undefined
     if (!this.database.isOpen) return
-    await this.database.write((run) => resign(run, this.replica)).catch(() => undefined)
+    const resigned = this.running.then(() =>
+      this.database.write((run) => resign(run, this.replica)),
+    )
+    resigned.catch(() => undefined)
+    // A database that is away keeps nobody: the lease ends by itself.
+    await Promise.race([resigned, sleep(RESIGN_MS, undefined, { ref: false })]).catch(
+      () => undefined,
+    )
   }
 
   /** What this replica tells, if it is the one that leads. */
