@@ -15,6 +15,7 @@ import { probe, quantile } from './probe.mjs'
 import { onStage } from './stage.mjs'
 import { failed, row, table } from './table.mjs'
 import { benchRevocation, benchTokens } from './tokens.mjs'
+import { benchTracing } from './tracing.mjs'
 import { prepare, send } from './work.mjs'
 
 const seconds = positive('SECONDS', 3)
@@ -76,6 +77,8 @@ async function bench(stage) {
   const reads = works.find(({ name }) => name === 'get')?.clientsOf(stage.urls.payments) ?? []
   if (only?.includes('token') ?? true) await benchTokens(stage, reads)
   if (only?.includes('revocation') ?? true) await benchRevocation(stage, reads)
+  if (only?.includes('tracing') ?? true)
+    await benchTracing(stage, works.slice(0, 2), { rounds, seconds })
 }
 
 /** What `crowds.mjs` measures; gives how many requests failed. @param {import('./stage.mjs').Stage} stage @param {import('./work.mjs').Work[]} works */

@@ -32,7 +32,7 @@ const NEVER_EMPTY = [
   // In `with` of the same list.
   /^range \.$/,
   // `service.named` refuses an empty one.
-  /^range \$policy\.(redisPorts|apiServer\.(ports|cidrs)|objectStore\.ports)$/,
+  /^range \$policy\.(redisPorts|collectorPorts|apiServer\.(ports|cidrs)|objectStore\.ports)$/,
   /^range \$name, \$list := \.$/,
   // The keys of a Secret, which the templates give.
   /^range \$key, \$value := \$fresh$/,

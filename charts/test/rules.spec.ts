@@ -246,6 +246,11 @@ describe.each(['auth', 'payments'])('%s', (service) => {
     ],
     ['no operator', { networkPolicy: { operator: [] } }, /networkPolicy.operator is empty/],
     ['no API server', { networkPolicy: { apiServer: { cidrs: [] } } }, /apiServer.cidrs is empty/],
+    [
+      'no policy for its collector',
+      { tracing: { endpoint: 'http://collector:4318' } },
+      /networkPolicy.collector is empty/,
+    ],
     ['no DNS', { networkPolicy: { dns: [] } }, /networkPolicy.dns is empty/],
     [
       'more pods than connections',

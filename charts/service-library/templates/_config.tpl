@@ -3,6 +3,11 @@
 MODE: {{ include "service.mode" . }}
 PORT: {{ .Values.service.port | quote }}
 LOG_LEVEL: {{ .Values.logLevel }}
+LOG_REQUESTS: {{ .Values.logRequests | quote }}
+{{- with .Values.tracing.endpoint }}
+OTEL_EXPORTER_OTLP_ENDPOINT: {{ . | quote }}
+OTEL_TRACES_SAMPLER_ARG: {{ $.Values.tracing.ratio | quote }}
+{{- end }}
 DEFAULT_REGION: {{ .Values.defaultRegion }}
 SHUTDOWN_DRAIN_MS: {{ .Values.shutdown.drainMs | int64 | quote }}
 {{- with .Values.corsOrigins }}

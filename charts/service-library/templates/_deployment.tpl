@@ -136,6 +136,13 @@ containers:
           secretKeyRef:
             name: {{ include "service.databaseSecret" . }}
             key: username
+      {{- with .Values.tracing.headersSecret }}
+      - name: OTEL_EXPORTER_OTLP_HEADERS
+        valueFrom:
+          secretKeyRef:
+            name: {{ . }}
+            key: {{ $.Values.tracing.headersKey }}
+      {{- end }}
     ports:
       - name: http
         containerPort: {{ .Values.service.port }}

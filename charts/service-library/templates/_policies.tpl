@@ -65,6 +65,15 @@ spec:
     {{- with include (printf "%s.reaches" .Chart.Name) . }}
     {{- . | nindent 4 }}
     {{- end }}
+    {{- if .Values.tracing.endpoint }}
+    {{- include "service.named" (dict "collector" $policy.collector "collectorPorts" $policy.collectorPorts) }}
+    - ports:
+        {{- range $policy.collectorPorts }}
+        - port: {{ . }}
+        {{- end }}
+      to:
+        {{- toYaml $policy.collector | nindent 8 }}
+    {{- end }}
     {{- with $policy.extraEgress }}
     {{- toYaml . | nindent 4 }}
     {{- end }}

@@ -3,7 +3,7 @@ import type { Pino } from './logger.js'
 import { mask } from './mask.js'
 import { HTTP_PROBLEMS, type Problem } from './problem.js'
 import type { Request } from './request.js'
-import { traceContext } from './trace-context.js'
+import { traceIdOf } from './tracing.js'
 
 /**
  * One line for each request: those answered with an error at `info` (4xx) or `error` (5xx) with the
@@ -32,8 +32,9 @@ function levelOf(status: number, failure: Problem | undefined) {
   return status >= 400 ? 'info' : undefined
 }
 
-function line({ id, actor, headers, method, routeOptions }: Request) {
-  const traceId = traceContext(headers)?.traceId
+function line(request: Request) {
+  const { id, actor, method, routeOptions } = request
+  const traceId = traceIdOf(request)
   return {
     requestId: mask(id),
     ...(traceId === undefined ? {} : { traceId }),

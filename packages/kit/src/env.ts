@@ -124,7 +124,7 @@ export const http = (port: number) => ({
     desc: 'Headers for the collector: `name=value`, several by commas',
   }),
   OTEL_TRACES_SAMPLER_ARG: part({
-    default: 0.1,
+    default: 0.05,
     desc: 'Part of the traces that begin here to be recorded; one that comes with a request says itself',
   }),
 })

@@ -6,9 +6,11 @@ export interface TraceContext {
   readonly traceId: string
   /** 16 hexadecimal digits: the span that what is done is a part of. */
   readonly spanId: string
-  /** Bit 0: the trace is recorded. */
   readonly traceFlags: number
 }
+
+/** The flag of a trace that is recorded. */
+export const RECORDED = 0x01
 
 /** What Node makes of a header that comes twice has a comma, and is none. */
 const TRACEPARENT = /^(?!ff)([\da-f]{2})-([\da-f]{32})-([\da-f]{16})-([\da-f]{2})(-[\x21-\x7e]*)?$/

@@ -9,20 +9,13 @@ import {
 } from '@opentelemetry/api'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto'
 import { defaultResource, resourceFromAttributes } from '@opentelemetry/resources'
-import {
-  BatchSpanProcessor,
-  ParentBasedSampler,
-  type Sampler,
-  SamplingDecision,
-  TraceIdRatioBasedSampler,
-  TracerProvider,
-} from '@opentelemetry/sdk-trace'
+import { AlwaysOnSampler, BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
 import type { Pino } from './logger.js'
 import type { About } from './openapi.js'
 import type { Request } from './request.js'
 import type { SharedScope } from './request-scope.js'
 import { TellingExporter } from './telling-exporter.js'
-import { traceContext, traceparent } from './trace-context.js'
+import { RECORDED, type TraceContext, traceContext, traceparent } from './trace-context.js'
 import type { Doing, TracingEnv } from './tracing.js'
 
 /**
@@ -52,6 +45,7 @@ type Env = TracingEnv & { readonly OTEL_EXPORTER_OTLP_ENDPOINT: string }
 export class Tracing {
   private readonly provider: TracerProvider
   private readonly tracer: Tracer
+  private readonly part: number
 
   constructor({ name, version }: About, env: Env, log: Pino) {
     const exporter = new OTLPTraceExporter({
@@ -71,10 +65,12 @@ export class Tracing {
       resource: defaultResource().merge(
         resourceFromAttributes({ ...about, 'service.instance.id': hostname() }),
       ),
-      sampler: new ParentBasedSampler({ root: sampled(env.OTEL_TRACES_SAMPLER_ARG) }),
+      // What is not to be recorded never gets here.
+      sampler: new AlwaysOnSampler(),
       spanLimits: { linkCountLimit: LINKS, attributeValueLengthLimit: CHARACTERS },
       spanProcessors: [processor],
     })
+    this.part = env.OTEL_TRACES_SAMPLER_ARG
     this.tracer = this.provider.getTracer('malipo', version)
   }
 
@@ -86,11 +82,23 @@ export class Tracing {
     clearTimeout(timer)
   }
 
-  /** Begins a request's span, and puts its context in the place of the one that came with it. */
+  /** Begins a request's span if its trace is recorded: as whoever began it says, or else for a part of all. */
   receive(request: Request) {
-    const { method, headers, routeOptions, protocol } = request
-    const route = routeOptions.url
-    if (route !== undefined && WATCHED.test(route)) return
+    const came = traceContext(request.headers)
+    const isRecorded = came ? (came.traceFlags & RECORDED) !== 0 : Math.random() < this.part
+    const route = request.routeOptions.url
+    if (!isRecorded || (route !== undefined && WATCHED.test(route))) return
+    request.span = this.beginRequest(request, route, came)
+    // What goes on from here, goes on from this span.
+    request.headers['traceparent'] = traceparent(request.span.spanContext())
+  }
+
+  private beginRequest(
+    request: Request,
+    route: string | undefined,
+    came: TraceContext | undefined,
+  ) {
+    const { method, protocol } = request
     const known = METHODS.has(method)
     const attributes = {
       'http.request.method': known ? method : '_OTHER',
@@ -99,13 +107,10 @@ export class Tracing {
     }
     const verb = known ? method : 'HTTP'
     const name = route === undefined ? verb : `${verb} ${route}`
-    const came = traceContext(headers)
     const parent = came
       ? trace.setSpanContext(ROOT_CONTEXT, { ...came, isRemote: true })
       : ROOT_CONTEXT
-    const span = this.tracer.startSpan(name, { kind: SpanKind.SERVER, attributes }, parent)
-    headers['traceparent'] = traceparent(span.spanContext())
-    if (span.isRecording()) request.span = span
+    return this.tracer.startSpan(name, { kind: SpanKind.SERVER, attributes }, parent)
   }
 
   /** Ends it. */
@@ -155,18 +160,6 @@ export class Tracing {
     } finally {
       for (const span of spans) span.end()
     }
-  }
-}
-
-/** A part of the traces that begin here, and each call that serves one that is recorded. */
-function sampled(part: number): Sampler {
-  const ratio = new TraceIdRatioBasedSampler(part)
-  return {
-    shouldSample: (...[context, traceId, , , , links]) =>
-      links.length > 0
-        ? { decision: SamplingDecision.RECORD_AND_SAMPLED }
-        : ratio.shouldSample(context, traceId),
-    toString: () => `Malipo{${ratio.toString()}}`,
   }
 }
 

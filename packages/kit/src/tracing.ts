@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { Attributes, Span } from '@opentelemetry/api'
 import type { FastifyInstance } from 'fastify'
 import type { HttpEnv } from './env.js'
@@ -66,6 +67,8 @@ export class TracingEnd {
 /** Gives each request its scope, and a span if there are any. */
 export function traceRequests(fastify: FastifyInstance) {
   if (tracing) {
+    // Requests of two shapes would be slower to serve, those without a span too.
+    fastify.decorateRequest('span', undefined)
     fastify.addHook('onRequest', (request, _reply, done) => {
       tracing?.receive(request)
       done()
@@ -81,8 +84,13 @@ export function traceRequests(fastify: FastifyInstance) {
   })
 }
 
-function scopeOf({ id, headers, span }: Request) {
-  return { requestId: id, traceId: traceContext(headers)?.traceId, span }
+function scopeOf(request: Request) {
+  return { requestId: request.id, traceId: traceIdOf(request), span: request.span }
+}
+
+/** The trace of a request: recorded here, or one that it brought. */
+export function traceIdOf({ span, headers }: Request): string | undefined {
+  return (span?.spanContext() ?? traceContext(headers))?.traceId
 }
 
 /**
@@ -124,9 +132,18 @@ export function together<T>(riders: readonly (Rider | undefined)[], work: () => 
   )
 }
 
-/** What tells the next service that it works for this span. */
-export function spanHeaders(span: Span | undefined): Record<string, string> {
-  return span ? { traceparent: traceparent(span.spanContext()) } : {}
+/**
+ * What tells the next service that it works for this span; where there is none, that nothing of the trace is
+ * recorded, or else that service might record its part of one that has no beginning.
+ */
+export function spanHeaders(
+  span: Span | undefined,
+  passed: Readonly<Record<string, string>>,
+): Record<string, string> {
+  if (span) return { ...passed, traceparent: traceparent(span.spanContext()) }
+  if (!tracing || passed['traceparent'] !== undefined) return passed
+  const [traceId, spanId] = [randomBytes(16), randomBytes(8)].map((bytes) => bytes.toString('hex'))
+  return { ...passed, traceparent: `00-${traceId}-${spanId}-00` }
 }
 
 /** What a bucket of a histogram remembers of a request whose trace is recorded. */

@@ -6,8 +6,8 @@ import { type Service, startService } from '@malipo/local/process'
 import { Client } from '@malipo/testing/client'
 import { type Collector, startCollector } from '@malipo/testing/collector'
 import { freshDatabase } from '@malipo/testing/database'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { newUser, type User } from './auth.js'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
+import { newUser, startAuth, type User } from './auth.js'
 import { environment, migrate } from './payments.js'
 import { as } from './requests.js'
 import { beginTrace, linesOf } from './traced.js'
@@ -41,7 +41,8 @@ async function start(own: Record<string, string | undefined>) {
     name: 'payments',
     env: environment({ DATABASE_URL: databaseUrl, LOG_LEVEL: 'info', ...own }),
   })
-  return { service: running, user: as(owner, { client: new Client(running.url) }) }
+  const client = new Client(running.url)
+  return { service: running, client, user: as(owner, { client }) }
 }
 
 /** The scripts that a process loaded, as it tells when it ends. */
@@ -107,6 +108,27 @@ describe('a collector', () => {
     // Of a hundred tosses of a coin: a million to one that it is outside.
     expect(requests.length).toBeGreaterThan(25)
     expect(requests.length).toBeLessThan(75)
+  })
+
+  it('gets nothing of auth about a request that payments does not record', async () => {
+    const traced = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url }
+    const auth = await startAuth({
+      ...traced,
+      DATABASE_URL: await freshDatabase('auth'),
+      REDIS_URL: inject('redisUrl'),
+      OTEL_TRACES_SAMPLER_ARG: '1',
+    })
+    const { service, client } = await start({
+      ...traced,
+      AUTH_SERVICE_URL: auth.url,
+      OTEL_TRACES_SAMPLER_ARG: '0',
+    })
+    const { token } = await newUser(auth.url)
+    expect((await as({ token }, { client }).create()).status).toBe(201)
+    await Promise.all([service.stop(), auth.stop()])
+    const names = collector.spans.map(({ name }) => name)
+    expect(names).toContain('POST /api/auth/login')
+    expect(names).not.toContain('GET /api/auth/validate')
   })
 
   it.each([

@@ -106,7 +106,7 @@ export class AuthClient implements OnApplicationShutdown {
   private ask(token: string, headers: Record<string, string>): Promise<Validation> {
     return traced(
       () => this.asking,
-      (span) => this.send(token, { ...headers, ...spanHeaders(span) }, span),
+      (span) => this.send(token, spanHeaders(span, headers), span),
     )
   }
 

@@ -1,0 +1,11 @@
+/** A collector of traces that takes all and keeps nothing, a process of its own. */
+import { createServer } from 'node:http'
+
+const server = createServer((request, response) => {
+  request.resume().on('end', () => response.writeHead(200).end())
+})
+server.listen(0, '127.0.0.1', () => {
+  const address = /** @type {import('node:net').AddressInfo} */ (server.address())
+  process.send?.(`http://127.0.0.1:${address.port}`)
+})
+process.on('disconnect', () => process.exit())

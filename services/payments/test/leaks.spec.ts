@@ -1,0 +1,227 @@
+import { randomUUID } from 'node:crypto'
+import { Client } from '@malipo/testing/client'
+import { query } from '@malipo/testing/database'
+import { leaks } from '@malipo/testing/leaks'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { JWT_SECRET, newUser, type User } from './auth.js'
+import { SECRETS } from './payments.js'
+import { as, fromProvider, news, wish } from './requests.js'
+import { linesOf, startTraced, type Traced } from './traced.js'
+import { until } from './until.js'
+
+/**
+ * Whatever is done to both services, and goes wrong in them, neither their logs nor their traces tell a
+ * password, a token, a phone or an email; traces tell no reference, key or user either.
+ */
+
+const HEADER = 'Basic c2VjcmV0LW9mLXRoZS1jb2xsZWN0b3I'
+const CUSTOMER = { customerPhone: '+256701987654', customerEmail: 'customer.of.leaks@example.org' }
+const digits = () => Array.from({ length: 7 }, () => Math.floor(Math.random() * 10)).join('')
+
+let stage: Traced
+let user: User
+/** What was sent or given, by what it is. */
+const seen = {
+  password: [] as string[],
+  token: [] as string[],
+  phone: [CUSTOMER.customerPhone],
+  email: [CUSTOMER.customerEmail],
+  secret: [JWT_SECRET, HEADER, ...Object.values(SECRETS)] as string[],
+}
+const inTraces = { reference: [] as string[], key: [] as string[], user: [] as string[] }
+
+beforeAll(async () => {
+  stage = await startTraced({
+    LOG_LEVEL: 'debug',
+    OTEL_TRACES_SAMPLER_ARG: '1',
+    OTEL_EXPORTER_OTLP_HEADERS: `authorization=${encodeURIComponent(HEADER)}`,
+  })
+  user = await newUser(stage.auth.url)
+  seen.secret.push(new URL(stage.databaseUrl).password)
+  await Promise.all([atAuth(), atPayments()])
+  await broken()
+  await quiet()
+})
+afterAll(() => stage.close())
+
+const sent = (client: Client, method: string, path: string, options: object = {}) =>
+  client.sendUnchecked(method, path, options)
+
+/** Everything that one does with an account, right and wrong. */
+async function atAuth() {
+  const auth = new Client(stage.auth.url)
+  const post = (path: string, body: unknown, token?: string) =>
+    sent(auth, 'POST', `/api/auth/${path}`, { body, ...(token ? { token } : {}) })
+  const { phone, email, password, token } = user
+  const [wrong, changed] = ['a wrong one, tried', 'changed words, unguessed'].map(
+    (words) => `${words} ${digits()}`,
+  ) as [string, string]
+  seen.password.push(password, wrong, changed)
+  seen.phone.push(phone)
+  seen.email.push(email)
+  inTraces.user.push(user.id)
+  await post('register', { phone, email, password })
+  await post('register', { phone: `${phone}0000`, email: `<${email}>`, password, [email]: phone })
+  await post('login', { phone, password: wrong })
+  await post('login', { phone: email, password })
+  await sent(auth, 'POST', '/api/auth/login', { body: `{"phone":"${phone}","password":"${wrong}"` })
+  const { body } = await post('login', { phone, password })
+  const next = await post('refresh', { refresh_token: body.refresh_token })
+  await post('refresh', { refresh_token: `${next.body.refresh_token}x` })
+  seen.token.push(token, body.access_token, body.refresh_token)
+  seen.token.push(next.body.access_token, next.body.refresh_token)
+  await sent(auth, 'GET', '/api/auth/me', { token })
+  await sent(auth, 'GET', '/api/auth/sessions', { token })
+  await sent(auth, 'GET', '/api/auth/validate', { token: `${token}x` })
+  await sent(auth, 'GET', `/api/auth/${encodeURIComponent(phone)}?phone=${phone}&token=${token}`)
+  await post('password', { currentPassword: wrong, newPassword: changed }, token)
+  await post('password', { currentPassword: password, newPassword: changed }, token)
+  await post('logout', undefined, token)
+}
+
+/** Everything that one does with payments, right and wrong. */
+async function atPayments() {
+  const payer = await newUser(stage.auth.url)
+  const { token, phone, email } = payer
+  seen.token.push(token)
+  seen.phone.push(phone)
+  seen.email.push(email)
+  inTraces.user.push(payer.id)
+  const mine = as(payer, stage)
+  const key = `order-of-${email}`
+  inTraces.key.push(key)
+  const headers = {
+    'idempotency-key': key,
+    // What a client likes to call its requests is its own.
+    'x-request-id': phone.slice(1),
+    tracestate: `vendor=${phone.slice(1)}`,
+    baggage: `email=${email}`,
+    'user-agent': `app of ${email}`,
+    'x-forwarded-for': '198.51.100.77',
+  }
+  const { body } = await mine.create(CUSTOMER, headers)
+  await mine.create(CUSTOMER, headers)
+  await mine.create({ amount: 7000, ...CUSTOMER }, headers)
+  const reference = body.reference as string
+  inTraces.reference.push(reference, body.id as string)
+  const { client } = stage
+  await mine.list(`?customerPhone=${encodeURIComponent(CUSTOMER.customerPhone)}`)
+  await mine.list(`?customerPhone=${CUSTOMER.customerEmail}&${email}=${phone}`)
+  await mine.get(reference)
+  await mine.events(reference)
+  await mine.move(reference, 'PENDING', {}, { reason: `asked by ${phone}` })
+  await mine.move(reference, 'INITIATED')
+  const webhook = news(reference, 'SUCCESS')
+  await fromProvider(stage, webhook)
+  await fromProvider(stage, { ...webhook, status: 'FAILED' })
+  await mine.webhook(webhook)
+  await sent(client, 'GET', `/api/payments/${phone}`, { token })
+  await sent(client, 'GET', `/${email}/${token}?password=${user.password}`, { token })
+  await sent(client, 'POST', '/api/payments', {
+    token,
+    body: wish({ [email]: phone, ...CUSTOMER }),
+  })
+  await sent(client, 'POST', '/api/payments', { token, body: `{"customerPhone":"${phone}"` })
+  await sent(client, 'GET', '/api/payments', { token: `${token.slice(0, -4)}abcd` })
+  await sent(client, 'GET', '/api/payments', { headers: { authorization: `Basic ${phone}` } })
+}
+
+/** An error of the database's that repeats what it was given, and connections that it cuts. */
+async function broken() {
+  const sql = (text: string) => query(stage.databaseUrl, text)
+  await sql(`CREATE FUNCTION tell_all() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    RAISE EXCEPTION '% of % can’t pay, token ${user.token}', NEW.customer_phone, NEW.customer_email
+    USING ERRCODE = 'check_violation', DETAIL = NEW.customer_phone; END $$`)
+  await sql(`CREATE TRIGGER tell_all BEFORE INSERT ON payments
+    FOR EACH ROW WHEN (NEW.description = 'broken') EXECUTE FUNCTION tell_all()`)
+  const payer = await newUser(stage.auth.url)
+  const body = wish({ description: 'broken', ...CUSTOMER })
+  const { status } = await sent(stage.client, 'POST', '/api/payments', { token: payer.token, body })
+  expect(status).toBe(500)
+  await sql('DROP TRIGGER tell_all ON payments')
+  await sql(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()`)
+  expect((await as(payer, stage).create(CUSTOMER)).status).toBe(201)
+}
+
+/** Once a last request is in the log and in the traces of both, all before it is. */
+async function quiet() {
+  for (const service of [stage.auth, stage.payments]) {
+    const requestId = randomUUID()
+    await fetch(`${service.url}/api/nothing`, { headers: { 'x-request-id': requestId } })
+    await until(() => linesOf(service, { requestId }).length > 0)
+    const [line] = linesOf(service, { requestId })
+    await until(() => stage.collector.spans.some(({ traceId }) => traceId === line?.traceId))
+  }
+}
+
+describe('what leaves the services', () => {
+  it.each(['auth', 'payments'] as const)('the log of %s tells no secret', (name) => {
+    const log = stage[name].output()
+    expect(linesOf(stage[name], { msg: 'request' }).length).toBeGreaterThan(15)
+    expect(leaks(log, seen)).toEqual([])
+  })
+
+  it('the log of a failure tells what failed, with its values blotted out', () => {
+    const [line] = linesOf(stage.payments, { status: 500 })
+    expect(line).toMatchObject({
+      level: 'error',
+      route: '/api/payments',
+      err: { message: '[phone …54] of [email] can’t pay, token [token]' },
+    })
+  })
+
+  it('every line is JSON with a level, a time and the service', () => {
+    for (const name of ['auth', 'payments'] as const) {
+      for (const line of stage[name].output().split('\n')) {
+        expect(JSON.parse(line)).toMatchObject({
+          level: expect.any(String),
+          time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]{12}Z$/),
+          service: name,
+        })
+      }
+    }
+  })
+
+  it('traces tell no secret, and nothing of a payment or a user', () => {
+    expect(stage.collector.spans.length).toBeGreaterThan(60)
+    const bytes = stage.collector.bytes().toString('latin1')
+    expect(leaks(bytes, { ...seen, ...inTraces, address: ['198.51.100.77'] })).toEqual([])
+    expect(stage.collector.spans.filter(({ traceState }) => traceState !== '')).toEqual([])
+  })
+
+  it('a metric tells none', async () => {
+    for (const { url } of [stage.auth, stage.payments]) {
+      const headers = { accept: 'application/openmetrics-text' }
+      const text = await (await fetch(`${url}/metrics`, { headers })).text()
+      expect(leaks(text, { ...seen, ...inTraces })).toEqual([])
+    }
+  })
+})
+
+describe('the search', () => {
+  const phone = '+256772123456'
+  it.each([
+    phone,
+    '256772123456',
+    '0772123456',
+    encodeURIComponent(phone),
+    `{"phone":"${phone}"}`,
+    Buffer.from(phone).toString('base64'),
+  ])('finds a phone as %s, and does not repeat it', (text) => {
+    const found = leaks(`before ${text} after`, { phone: [phone] })
+    expect(found[0]).toMatch(/^phone: before .*█.* after$/)
+    expect(found.join()).not.toContain('772123456')
+  })
+
+  it('finds a password inside of JSON inside of JSON', () => {
+    const password = 'a "quoted" one'
+    const text = JSON.stringify({ line: JSON.stringify({ password }) })
+    expect(leaks(text, { password: [password] })).not.toEqual([])
+  })
+
+  it('finds nothing where there is nothing, and refuses what is too short to look for', () => {
+    expect(leaks('[phone …56] of [email]', { phone: [phone] })).toEqual([])
+    expect(() => leaks('', { phone: ['12'] })).toThrow(/too short/)
+  })
+})
