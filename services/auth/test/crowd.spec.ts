@@ -53,9 +53,11 @@ it('tells who comes when too many wait to come again, at once', async () => {
   const refused = answers.filter(({ status }) => status === 503)
   expect(answers.filter(({ status }) => status === 200)).toHaveLength(260 - refused.length)
   expect(refused.length).toBeGreaterThan(0)
-  expect(refused.length).toBeLessThan(60)
+  expect(refused.length).toBeLessThanOrEqual(60)
   for (const { body, after } of refused) {
-    expect([body.type, after]).toEqual(['/problems/unavailable', '5'])
+    expect(body.type).toBe('/problems/unavailable')
+    // By the queue for hashing, or by the door before it.
+    expect(['5', '1']).toContain(after)
   }
   const last = Math.max(...answers.map(({ ms }) => ms))
   expect(Math.max(...refused.map(({ ms }) => ms))).toBeLessThan(last / 2)
