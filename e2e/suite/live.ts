@@ -6,7 +6,7 @@ import { type Platform, RELEASE, SERVICES } from './platform.ts'
 
 export async function checkLive(platform: Platform): Promise<void> {
   const { client, helm, namespace } = platform
-  await check('live: helm test leaves nothing behind', async () => {
+  await check('live: helm test leaves nothing behind but its trace in the audit', async () => {
     const before = await rows(platform)
     await helm.test(namespace, RELEASE)
     const after = await rows(platform)
@@ -23,9 +23,11 @@ export async function checkLive(platform: Platform): Promise<void> {
 
 const COUNT = `SELECT table_name || ' ' || (xpath('/row/n/text()', query_to_xml(
     format('SELECT count(*) AS n FROM %I', table_name), false, true, '')))[1]::text
-  FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1`
+  FROM information_schema.tables
+ WHERE table_schema = 'public' AND table_name <> 'audit_events'
+ ORDER BY 1`
 
-/** How many rows each table has. */
+/** How many rows each table has, but for the audit trail: a login that is refused belongs into it. */
 async function rows(platform: Platform): Promise<string> {
   const counted = SERVICES.map((service) => platform.psql(service, COUNT))
   return (await Promise.all(counted)).flat().join('\n')
