@@ -1,6 +1,6 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import { Counter, type Registry } from 'prom-client'
-import { HTTP_PROBLEMS, Problem, PROBLEM_JSON, problemDocument } from './problem.js'
+import { overloaded, pathOf, PROBLEM_JSON, problemDocument } from './problem.js'
 import { REQUEST_ID, requestId } from './request-id.js'
 
 /**
@@ -20,7 +20,6 @@ export interface DoorLimits {
 }
 
 const LIMITS: DoorLimits = { turnMs: 10, welcome: 200 }
-const RETRY_AFTER_SECONDS = 1
 
 /** What every answer is headed with, but for its request's id. */
 export const SECURITY_HEADERS = {
@@ -78,18 +77,14 @@ class Door {
 
 function refuse(request: IncomingMessage, response: ServerResponse) {
   const id = requestId(request.headers)
-  const path = request.url?.split('?', 1)[0] ?? '/'
-  const problem = new Problem(
-    HTTP_PROBLEMS.unavailable,
-    'More requests arrive than can be answered in time. Nothing was done: try again a little later.',
-  )
-  const body = JSON.stringify(problemDocument(problem, path, id))
+  const problem = overloaded()
+  const body = JSON.stringify(problemDocument(problem, pathOf(request), id))
   response.writeHead(problem.kind.status, {
     ...SECURITY_HEADERS,
     'cache-control': 'no-store',
     'content-length': Buffer.byteLength(body),
     'content-type': PROBLEM_JSON,
-    'retry-after': String(RETRY_AFTER_SECONDS),
+    'retry-after': String(problem.extras.retryAfterSeconds),
     [REQUEST_ID]: id,
   })
   response.end(body)

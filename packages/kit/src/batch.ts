@@ -81,11 +81,6 @@ export class Batch<Item, Result> {
     return promise
   }
 
-  /** How many items wait. */
-  get waiting(): number {
-    return this.queue.length
-  }
-
   private isOverloaded(): boolean {
     if (this.queue.length >= this.limits.waiting) return true
     return this.lagMs > this.limits.lagMs && this.oldestMs() <= this.limits.silentMs

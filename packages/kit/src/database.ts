@@ -6,7 +6,7 @@ import { Overloaded, TooLate } from './batch.js'
 import { DatabaseMetrics } from './database-metrics.js'
 import type { DatabaseEnv } from './env.js'
 import type { Pino } from './logger.js'
-import { HTTP_PROBLEMS, Problem } from './problem.js'
+import { HTTP_PROBLEMS, overloaded, Problem } from './problem.js'
 import { type Fate, fateOf } from './retry.js'
 import { type Attempt, doing, type Run, type Statement, Statements } from './statement.js'
 import { traced } from './tracing.js'
@@ -160,7 +160,10 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
       try {
         return await work(this.runOf(attempt))
       } catch (error) {
-        if (error instanceof Overloaded) throw this.overloaded(error)
+        if (error instanceof Overloaded) {
+          this.metrics.turnedAway()
+          throw overloaded(error)
+        }
         const fate = fateFor(error, attempt)
         if (fate === 'final') throw error
         // What an earlier statement of the same try did stands, whatever became of the later one.
@@ -181,16 +184,6 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
   private runOf(attempt: Attempt): Run {
     return <Row extends QueryResultRow>(statement: Statement, values: readonly unknown[]) =>
       this.statements.send(statement, values, attempt) as Promise<Row[]>
-  }
-
-  private overloaded(cause: Overloaded): Problem {
-    this.metrics.turnedAway()
-    return new Problem(
-      HTTP_PROBLEMS.unavailable,
-      'More requests arrive than can be answered in time. Nothing was done: try again a little later.',
-      { retryAfterSeconds: 1 },
-      { cause },
-    )
   }
 
   private async untilOpen(deadline: number): Promise<void> {

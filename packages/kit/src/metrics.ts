@@ -3,6 +3,7 @@ import { ApiExcludeController } from '@nestjs/swagger'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { asOpenMetrics, wantsOpenMetrics } from './open-metrics.js'
+import { METHODS } from './request.js'
 import { exemplarOf, isTracing } from './tracing.js'
 
 /**
@@ -61,9 +62,6 @@ export function gaugeOf<Label extends string = never>(
 
 /** Seconds; bounds of the objectives are among them: 0.1, 0.25, 0.5 and 1. */
 const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15]
-
-/** A client may send any of Node's thirty-odd methods. */
-const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
 /** Times every request by method, route template and status; unmatched paths share one label. */
 export function measureRequests(fastify: FastifyInstance, registry: Registry) {

@@ -1,6 +1,13 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common'
 import type { FastifyReply } from 'fastify'
-import { HTTP_PROBLEMS, type Kind, Problem, PROBLEM_JSON, problemDocument } from './problem.js'
+import {
+  HTTP_PROBLEMS,
+  type Kind,
+  pathOf,
+  Problem,
+  PROBLEM_JSON,
+  problemDocument,
+} from './problem.js'
 import type { Request } from './request.js'
 import type { RouteTable } from './route-table.js'
 
@@ -67,8 +74,4 @@ export function sendProblem(request: Request, reply: FastifyReply, problem: Prob
   if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds))
   const body = JSON.stringify(problemDocument(problem, pathOf(request), request.id))
   void reply.code(problem.kind.status).type(PROBLEM_JSON).send(body)
-}
-
-function pathOf(request: Request): string {
-  return request.url.split('?', 1)[0] ?? '/'
 }

@@ -57,6 +57,16 @@ export const HTTP_PROBLEMS = {
   notReady: { type: 'not-ready', status: 503, title: 'Not ready to serve' },
 } as const satisfies Record<string, Kind>
 
+/** The 503 for what is turned away since too much arrives; nothing of it was begun. */
+export function overloaded(cause?: unknown): Problem {
+  return new Problem(
+    HTTP_PROBLEMS.unavailable,
+    'More requests arrive than can be answered in time. Nothing was done: try again a little later.',
+    { retryAfterSeconds: 1 },
+    { cause },
+  )
+}
+
 /** The media type of every error body. */
 export const PROBLEM_JSON = 'application/problem+json'
 
@@ -71,7 +81,12 @@ export interface ProblemDocument {
   errors?: readonly FieldError[]
 }
 
-/** The body of an error answer. `path` must be without the query, which may hold a phone. */
+/** The path of a request's address, without the query, which may hold a phone. */
+export function pathOf({ url = '/' }: { readonly url?: string | undefined }): string {
+  return url.split('?', 1)[0] ?? '/'
+}
+
+/** The body of an error answer. `path` is that of `pathOf`. */
 export function problemDocument(problem: Problem, path: string, requestId: string) {
   const { kind, detail, extras } = problem
   const document: ProblemDocument = {

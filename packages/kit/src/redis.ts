@@ -118,9 +118,7 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
 
   /** Sets a value that lives for `ttlMs` milliseconds. */
   async set(key: string, value: string, ttlMs: number): Promise<'OK' | undefined> {
-    return this.attempt('SET', (client) =>
-      client.set(key, value, 'PX', Math.max(1, Math.floor(ttlMs))),
-    )
+    return this.attempt('SET', (client) => client.set(key, value, 'PX', lifetime(ttlMs)))
   }
 
   /**
@@ -131,7 +129,7 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
     return this.attempt('MULTI', async (client) => {
       const transaction = client.multi()
       for (const { key, value, ttlMs, message } of news) {
-        transaction.set(key, value, 'PX', Math.max(1, Math.floor(ttlMs))).publish(channel, message)
+        transaction.set(key, value, 'PX', lifetime(ttlMs)).publish(channel, message)
       }
       for (const [error] of (await transaction.exec()) ?? []) if (error) throw error
       return 'OK' as const
@@ -140,7 +138,7 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
 
   /** Sets a value for `ttlMs` milliseconds unless there is one. */
   async setOnce(key: string, value: string, ttlMs: number): Promise<'OK' | null | undefined> {
-    return this.attempt('SET', (client) => client.set(key, value, 'PX', ttlMs, 'NX'))
+    return this.attempt('SET', (client) => client.set(key, value, 'PX', lifetime(ttlMs), 'NX'))
   }
 
   /**
@@ -212,6 +210,11 @@ function doing(name: string, { options: { host, port } }: Client) {
       ...(port === undefined ? {} : { 'server.port': port }),
     },
   }
+}
+
+/** A time to live as Redis takes it: whole milliseconds, at least one. */
+function lifetime(ttlMs: number): number {
+  return Math.max(1, Math.floor(ttlMs))
 }
 
 /** An answer of Redis that is a no, such as to a user without the right to ask, and not an outage. */

@@ -12,5 +12,16 @@ declare module 'fastify' {
   }
 }
 
+/** The methods that are told by name in metrics and traces: a client may send any of Node's thirty-odd. */
+export const METHODS: ReadonlySet<string> = new Set([
+  'GET',
+  'HEAD',
+  'POST',
+  'PUT',
+  'PATCH',
+  'DELETE',
+  'OPTIONS',
+])
+
 /** A request, with what kit notes on it. */
 export type Request = FastifyRequest

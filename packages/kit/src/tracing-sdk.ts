@@ -10,9 +10,10 @@ import {
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto'
 import { defaultResource, resourceFromAttributes } from '@opentelemetry/resources'
 import { AlwaysOnSampler, BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
+import { inTime } from './in-time.js'
 import type { Pino } from './logger.js'
 import type { About } from './openapi.js'
-import type { Request } from './request.js'
+import { METHODS, type Request } from './request.js'
 import type { SharedScope } from './request-scope.js'
 import { TellingExporter } from './telling-exporter.js'
 import { RECORDED, type TraceContext, traceContext, traceparent } from './trace-context.js'
@@ -36,7 +37,6 @@ const LINKS = 1_000
 /** None is that long: a bound on what can go wrong. */
 const CHARACTERS = 256
 
-const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 /** Asked every other second by whoever watches the process. */
 const WATCHED = /^\/(health|metrics)\b/
 
@@ -75,11 +75,11 @@ export class Tracing {
   }
 
   async end(): Promise<void> {
-    const { promise: late, resolve } = Promise.withResolvers<void>()
-    const timer = setTimeout(resolve, END_LIMIT_MS)
     // What can't be sent was told already.
-    await Promise.race([this.provider.shutdown().catch(() => undefined), late])
-    clearTimeout(timer)
+    await inTime(
+      this.provider.shutdown().catch(() => undefined),
+      END_LIMIT_MS,
+    )
   }
 
   /** Begins a request's span if its trace is recorded: as whoever began it says, or else for a part of all. */

@@ -41,7 +41,7 @@ export class InputPipe extends ValidationPipe {
     const { type, metatype: dto } = metadata
     // What a decorator of ours gives, and a text of the path: there is nothing to check.
     if (type === 'custom' || (type === 'param' && dto === String)) return value
-    if (type !== 'body') return super.transform(value, metadata)
+    if (type !== 'body') return this.thoroughly(value, metadata)
     // A JSON body that is a list, a text or null: class-validator would look into it or let it pass.
     if (!isPlainObject(value)) {
       throw new Problem(HTTP_PROBLEMS.validation, 'The body must be a JSON object.', { errors: [] })
@@ -59,9 +59,9 @@ export class InputPipe extends ValidationPipe {
     return good(body)
   }
 
-  private async thoroughly(body: object, metadata: ArgumentMetadata): Promise<unknown> {
+  private async thoroughly(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
     const isLenientDto = metadata.metatype && isLenient(metadata.metatype)
-    return isLenientDto ? this.lenient.transform(body, metadata) : super.transform(body, metadata)
+    return isLenientDto ? this.lenient.transform(value, metadata) : super.transform(value, metadata)
   }
 }
 

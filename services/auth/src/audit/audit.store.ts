@@ -19,6 +19,16 @@ const LOGIN_FAILURE = {
     ON CONFLICT ON CONSTRAINT audit_events_pkey DO NOTHING`,
 }
 
+const IS_NOTED = {
+  name: 'is-noted',
+  text: `SELECT 1 FROM audit_events WHERE id = $1`,
+}
+
+/** Whether an operation whose event has this id was carried out. */
+export async function isNoted(run: Run, id: string): Promise<boolean> {
+  return (await run(IS_NOTED, [id])).length > 0
+}
+
 export async function noteLoginFailure(run: Run, failure: LoginFailure): Promise<void> {
   const { id, userId, origin } = failure
   await run(LOGIN_FAILURE, [id, userId, origin.address, origin.userAgent])

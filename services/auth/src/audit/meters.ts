@@ -1,3 +1,4 @@
+import { countBy } from '@malipo/kit/metrics'
 import { HTTP_PROBLEMS, Problem } from '@malipo/kit/problem'
 import { Inject, Injectable } from '@nestjs/common'
 import { Counter, Registry } from 'prom-client'
@@ -28,22 +29,15 @@ const OF_PROBLEM = new Map<string, string>([
 /** The facts of the audit trail as figures: how many of what, never whose. */
 @Injectable()
 export class Meters {
-  private readonly outcomes: Record<What, Counter<'outcome'>>
-  private readonly revocations: Counter<'cause'>
+  private readonly outcomes: Record<What, Readonly<Record<string, Pick<Counter.Internal, 'inc'>>>>
+  private readonly revocations
   private readonly grants: Counter
 
   constructor(@Inject(Registry) registry: Registry) {
-    const counter = <Label extends string>(name: string, help: string, label: Label) =>
-      new Counter({ name, help, labelNames: [label], registers: [registry] })
     const ofOutcomes = (what: What) => {
-      const made = counter(
-        `${what}_total`,
-        `How many ${what.replace('_', ' ')} came to what: ${OUTCOMES[what].join(', ')}`,
-        'outcome',
-      )
-      // A series that is there from the start shows its first event as an increase.
-      for (const outcome of OUTCOMES[what]) made.inc({ outcome }, 0)
-      return made
+      const outcomes: readonly string[] = OUTCOMES[what]
+      const help = `How many ${what.replace('_', ' ')} came to what: ${outcomes.join(', ')}`
+      return countBy(registry, { name: `${what}_total`, help, label: 'outcome' }, outcomes)
     }
     this.outcomes = {
       logins: ofOutcomes('logins'),
@@ -51,8 +45,12 @@ export class Meters {
       refreshes: ofOutcomes('refreshes'),
       password_changes: ofOutcomes('password_changes'),
     }
-    this.revocations = counter('revocations_total', 'Sessions that were ended, by cause', 'cause')
-    for (const cause of CAUSES) this.revocations.inc({ cause }, 0)
+    const revocations = {
+      name: 'revocations_total',
+      help: 'Sessions that were ended, by cause',
+      label: 'cause',
+    }
+    this.revocations = countBy(registry, revocations, CAUSES)
     this.grants = new Counter({
       name: 'grants_total',
       help: 'Times that an operator said what a user may do',
@@ -68,12 +66,17 @@ export class Meters {
   ): Promise<T> {
     try {
       const result = await work()
-      this.outcomes[what].inc({ outcome: outcomeOf(result) })
+      this.note(what, outcomeOf(result))
       return result
     } catch (error) {
-      if (!isRefusedInput(error)) this.outcomes[what].inc({ outcome: outcomeOfProblem(error) })
+      if (!isRefusedInput(error)) this.note(what, outcomeOfProblem(error))
       throw error
     }
+  }
+
+  private note(what: What, outcome: string) {
+    const { [outcome]: known, failed } = this.outcomes[what]
+    ;(known ?? failed)?.inc()
   }
 
   granted() {
@@ -81,7 +84,7 @@ export class Meters {
   }
 
   ended(cause: Cause, sessions = 1) {
-    this.revocations.inc({ cause }, sessions)
+    this.revocations[cause].inc(sessions)
   }
 }
 

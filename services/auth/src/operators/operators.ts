@@ -1,5 +1,5 @@
 import { type Database, violatedConstraint } from '@malipo/kit/database'
-import { v7 as uuidV7 } from 'uuid'
+import { newUuid } from '@malipo/kit/uuid'
 import type { AuthEnv } from '../env.js'
 import { commonestPasswords } from '../sessions/commonest-passwords.js'
 import { Hashing } from '../sessions/hashing.js'
@@ -37,7 +37,7 @@ export async function makeOperator(means: Means, order: Order): Promise<string> 
 async function grant({ database, env }: Means, order: Order): Promise<string | undefined> {
   const { phone, granted } = order
   const defaults = defaultScopes(env.MODE)
-  const wish = { id: uuidV7(), phone, defaults, granted, origin: ORIGIN }
+  const wish = { id: newUuid(), phone, defaults, granted, origin: ORIGIN }
   const user = await database.write((run) => grantScopes(run, wish))
   if (!user) return undefined
   const scopes = effectiveScopes(user.scopes, env.MODE).join(' ')
@@ -53,7 +53,7 @@ async function make(means: Means, order: Order): Promise<string | undefined> {
   }
   const passwordHash = await new Hashing(env).hash(await acceptable(means.password))
   const scopes = effectiveScopes([...defaultScopes(env.MODE), ...order.granted], env.MODE)
-  const user = { id: uuidV7(), phone, email, passwordHash, scopes, origin: ORIGIN }
+  const user = { id: newUuid(), phone, email, passwordHash, scopes, origin: ORIGIN }
   try {
     await database.write((run) => insertUser(run, user))
   } catch (error) {

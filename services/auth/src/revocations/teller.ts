@@ -80,11 +80,12 @@ export class Teller implements OnApplicationBootstrap, OnModuleDestroy {
     try {
       await this.database.write((run) => forgetOver(run, this.revocations.lifeSeconds))
       if (!this.redis.isConfigured) return true
-      this.waiting = (await this.database.read((run) => untold(run, MOST_AT_ONCE))).length
+      const first = await this.database.read((run) => untold(run, MOST_AT_ONCE))
+      this.waiting = first.length
       // Its return wakes us.
       if (!this.redis.isUp) return false
       if (this.toldAfter !== this.connected) await this.tellAllAgain()
-      return this.toldAfter === this.connected && (await this.tellUntold())
+      return this.toldAfter === this.connected && (await this.tell(first))
     } catch (error) {
       this.log.debug({ err: error }, 'revocations could not be told')
       return false
@@ -105,14 +106,14 @@ export class Teller implements OnApplicationBootstrap, OnModuleDestroy {
     this.toldAfter = connection
   }
 
-  private async tellUntold(): Promise<boolean> {
-    for (let some = MOST_AT_ONCE; some === MOST_AT_ONCE;) {
-      const ended = await this.database.read((run) => untold(run, MOST_AT_ONCE))
-      if (!(await this.revocations.announce(ended))) return false
-      await this.revocations.forget(ended)
+  /** Tells these, and what else there is when they are as many as one look sees. */
+  private async tell(first: readonly Ended[]): Promise<boolean> {
+    for (let some = first; ;) {
+      if (!(await this.revocations.announce(some))) return false
+      await this.revocations.forget(some)
       this.waiting = 0
-      some = ended.length
+      if (some.length < MOST_AT_ONCE) return true
+      some = await this.database.read((run) => untold(run, MOST_AT_ONCE))
     }
-    return true
   }
 }

@@ -1,4 +1,5 @@
 import type { Run } from '@malipo/kit/database'
+import { isNoted } from '../audit/audit.store.js'
 import type { Ended } from '../revocations/revocations.js'
 import type { Origin } from './origin.js'
 
@@ -73,11 +74,6 @@ const CHANGE_PASSWORD = {
     GROUP BY changed.id`,
 }
 
-const IS_CHANGED = {
-  name: 'is-password-changed',
-  text: `SELECT 1 FROM audit_events WHERE id = $1`,
-}
-
 /**
  * Puts a new password in place and ends the user's other sessions.
  *
@@ -101,5 +97,5 @@ export async function changePassword(
   if (changed) return changed.ended
   if (!retried) return undefined
   // An earlier try may have done it: its event has our id.
-  return (await run(IS_CHANGED, [id])).length > 0 ? 0 : undefined
+  return (await isNoted(run, id)) ? 0 : undefined
 }

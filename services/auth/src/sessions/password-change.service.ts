@@ -1,8 +1,8 @@
 import { Database } from '@malipo/kit/database'
 import { Problem } from '@malipo/kit/problem'
 import { invalid } from '@malipo/kit/validation'
+import { newUuid } from '@malipo/kit/uuid'
 import { Inject, Injectable } from '@nestjs/common'
-import { v7 as uuidV7 } from 'uuid'
 import { Meters } from '../audit/meters.js'
 import { PROBLEMS } from '../problems.js'
 import { Revocations } from '../revocations/revocations.js'
@@ -49,7 +49,7 @@ export class PasswordChange {
     const user = await this.passwords.check({ phone: caller.phone, visit }, given.current)
     if (!user) throw wrong()
     const change = {
-      id: uuidV7(),
+      id: newUuid(),
       userId: user.id,
       sid: caller.sid,
       passwordVersion: user.passwordVersion,

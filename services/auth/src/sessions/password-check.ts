@@ -1,8 +1,8 @@
 import { Database } from '@malipo/kit/database'
 import { LOG } from '@malipo/kit/kit.module'
 import type { Pino } from '@malipo/kit/logger'
+import { newUuid } from '@malipo/kit/uuid'
 import { Inject, Injectable } from '@nestjs/common'
-import { v7 as uuidV7 } from 'uuid'
 import { noteLoginFailure } from '../audit/audit.store.js'
 import { type Credentials, credentialsOf, replaceHash } from '../users/users.store.js'
 import { Hashing } from './hashing.js'
@@ -44,7 +44,7 @@ export class PasswordCheck {
   }
 
   private async noteFailure({ visit }: Attempt, user: Credentials | undefined): Promise<void> {
-    const failure = { id: uuidV7(), userId: user?.id ?? null, origin: visit.origin }
+    const failure = { id: newUuid(), userId: user?.id ?? null, origin: visit.origin }
     await this.database.write((run) => noteLoginFailure(run, failure))
   }
 

@@ -1,7 +1,7 @@
 import { Database } from '@malipo/kit/database'
 import { Problem } from '@malipo/kit/problem'
+import { newUuid } from '@malipo/kit/uuid'
 import { Inject, Injectable } from '@nestjs/common'
-import { v7 as uuidV7 } from 'uuid'
 import { Meters } from '../audit/meters.js'
 import { type AuthEnv, ENV } from '../env.js'
 import { PROBLEMS } from '../problems.js'
@@ -50,7 +50,7 @@ export class Sessions {
 
   /** undefined when the password was changed since it was looked at. */
   private async open(user: Credentials, origin: Origin): Promise<TokensDto | undefined> {
-    const sid = uuidV7()
+    const sid = newUuid()
     const refreshToken = newRefreshToken()
     const session = {
       id: sid,

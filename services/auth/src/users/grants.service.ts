@@ -1,8 +1,8 @@
 import { Database } from '@malipo/kit/database'
 import { Problem } from '@malipo/kit/problem'
 import { invalid } from '@malipo/kit/validation'
+import { newUuid } from '@malipo/kit/uuid'
 import { Inject, Injectable } from '@nestjs/common'
-import { v7 as uuidV7 } from 'uuid'
 import { Meters } from '../audit/meters.js'
 import { type AuthEnv, ENV } from '../env.js'
 import { PROBLEMS } from '../problems.js'
@@ -34,7 +34,7 @@ export class Grants {
   async set(userId: string, wished: readonly string[], by: { id: string; origin: Origin }) {
     const scopes = this.scopesOf(wished)
     const change = {
-      id: uuidV7(),
+      id: newUuid(),
       userId,
       scopes,
       defaults: defaultScopes(this.env.MODE),

@@ -1,4 +1,5 @@
 import type { Run } from '@malipo/kit/database'
+import { isNoted } from '../audit/audit.store.js'
 import type { Origin } from '../sessions/origin.js'
 
 /** The statements that change what users may do, each with its event in the audit trail. */
@@ -46,11 +47,6 @@ const SET_SCOPES = {
     SELECT (SELECT count(*) FROM ended)::integer AS ended FROM changed`,
 }
 
-const WAS_SET = {
-  name: 'were-scopes-set',
-  text: `SELECT 1 FROM audit_events WHERE id = $1`,
-}
-
 /**
  * Gives a user these scopes and no others. When one was taken away, their sessions end.
  *
@@ -74,7 +70,7 @@ export async function setScopes(
   if (changed) return changed.ended
   if (!retried) return undefined
   // An earlier try may have done it: its event has our id.
-  return (await run(WAS_SET, [id])).length > 0 ? 0 : undefined
+  return (await isNoted(run, id)) ? 0 : undefined
 }
 
 export interface Grant extends Change {

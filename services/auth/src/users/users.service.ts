@@ -1,7 +1,7 @@
 import { Database, violatedConstraint } from '@malipo/kit/database'
 import { type Kind, Problem } from '@malipo/kit/problem'
+import { newUuid } from '@malipo/kit/uuid'
 import { Inject, Injectable } from '@nestjs/common'
-import { v7 as uuidV7 } from 'uuid'
 import { PROBLEMS } from '../problems.js'
 import { Meters } from '../audit/meters.js'
 import { Hashing } from '../sessions/hashing.js'
@@ -58,7 +58,7 @@ export class Users {
   private async make({ phone, email, password }: Registration, visit: Visit): Promise<UserRow> {
     await this.throttle.countRegistration(visit)
     const passwordHash = await this.hashing.hash(password)
-    const user = { id: uuidV7(), phone, email, passwordHash, scopes: null, origin: visit.origin }
+    const user = { id: newUuid(), phone, email, passwordHash, scopes: null, origin: visit.origin }
     try {
       const made = await this.database.write((run) => insertUser(run, user))
       visit.tell({ [STRENGTH_HEADER]: String(await strengthOf(password, [email, phone])) })

@@ -1,17 +1,19 @@
 import { randomUUID } from 'node:crypto'
+import { Batch, type BatchLimits } from '@malipo/kit/batch'
+import { inTime } from '@malipo/kit/in-time'
 import type { Pino } from '@malipo/kit/logger'
 import type { Reading, Redis } from '@malipo/kit/redis'
 import { rider, together } from '@malipo/kit/tracing'
 import { Breaker } from './breaker.js'
 import { type Entry, parseEntry } from './entry.js'
-import { within } from './within.js'
 
 /**
  * What the replicas share through Redis: entries of tokens (`token:{sha256}`), and auth's marks of
  * sessions that are over (`revoked:{sid}`, ms since the epoch).
  *
- * - A mark and an entry are read together, and with all others that wait, in one round trip. So it doesn't matter when an entry is written: an entry of before the
- *   logout that arrives after it is read together with the mark, which lives longer than any entry.
+ * - A mark and an entry are read together, and with all others that wait, in one round trip. So it
+ *   doesn't matter when an entry is written: an entry of before the logout that arrives after it is
+ *   read together with the mark, which lives longer than any entry.
  * - An entry counts only in its generation: a random text under a key that carries the dataset's name.
  *   A Redis that lost its data has lost the generation; one that came back with old data, or a promoted
  *   replica, has another name. Either way what was cached before is a miss, since marks may be missing.
@@ -41,10 +43,9 @@ export interface Looking {
 
 const NOTHING: Looking = { soon: Promise.resolve(undefined), late: Promise.resolve(undefined) }
 
-interface Waiting {
+interface Asked {
   readonly hash: string
   readonly sid: string
-  readonly resolve: (look: Look | undefined) => void
   readonly rider: ReturnType<typeof rider>
 }
 
@@ -57,22 +58,35 @@ const SLOW_MS = 50
 export const REDIS_ANSWER_MS = 750
 /** The pause is of no use here: each look is a try, only nobody waits for it. */
 const BREAKER = { failures: 3, pauseMs: 0 }
-/** A command of 512 keys takes Redis some 200 µs. */
-const MOST_IN_ONE = 256
-/** While Redis hangs, no more than this wait for their turn. */
-const MOST_WAITING = 1_024
+/**
+ * One round trip after the other, each for all that waited for it: a command of 512 keys takes Redis some
+ * 200 µs. While Redis hangs, a bounded number waits.
+ */
+const LIMITS: BatchLimits = {
+  inFlight: 1,
+  items: 256,
+  waiting: 1_024,
+  patienceMs: Infinity,
+  lagMs: Infinity,
+  silentMs: Infinity,
+}
 /** Longer than any entry; a generation that ends is a cache that is empty once. */
 const GENERATION_MS = 7 * 24 * 3600 * 1000
 
 export class TokenCache {
-  private waiting: Waiting[] = []
-  private isUnderWay = false
+  private readonly looks: Batch<Asked, Look | undefined>
   private readonly breaker = new Breaker(BREAKER)
 
   constructor(
     private readonly redis: Pick<Redis, 'dataset' | 'read' | 'set' | 'setOnce'>,
     private readonly log: Pino,
-  ) {}
+  ) {
+    this.looks = new Batch(
+      (some) => this.lookFor(some),
+      () => [],
+      LIMITS,
+    )
+  }
 
   /** Whether Redis is away, or was slow a few times in a row. */
   get isLeftAlone(): boolean {
@@ -81,11 +95,11 @@ export class TokenCache {
 
   /** What Redis has of a token and its session. */
   look(hash: string, sid: string): Looking {
-    if (this.redis.dataset === undefined || this.waiting.length >= MOST_WAITING) return NOTHING
-    const { promise: late, resolve } = Promise.withResolvers<Look | undefined>()
-    this.waiting.push({ hash, sid, resolve, rider: rider() })
-    this.depart()
-    return { soon: this.breaker.isOpen ? NOTHING.soon : within(late, SLOW_MS), late }
+    if (this.redis.dataset === undefined) return NOTHING
+    const asked = { hash, sid, rider: rider() }
+    // Turned away, it is without an answer as any other.
+    const late = this.looks.call(asked, { deadline: Infinity }).catch(() => undefined)
+    return { soon: this.breaker.isOpen ? NOTHING.soon : inTime(late, SLOW_MS), late }
   }
 
   /** Keeps an entry for `livesMs`, without a word on whether Redis took it. */
@@ -93,39 +107,19 @@ export class TokenCache {
     if (!this.breaker.isOpen) void this.redis.set(`token:${hash}`, text, livesMs)
   }
 
-  /** What comes in this turn of the event loop goes together, and what comes later with the next. */
-  private depart(): void {
-    if (this.isUnderWay || this.waiting.length === 0) return
-    this.isUnderWay = true
-    setImmediate(async () => {
-      try {
-        await this.lookFor(this.waiting.splice(0, MOST_IN_ONE))
-      } finally {
-        this.isUnderWay = false
-        this.depart()
-      }
-    })
-  }
-
-  private async lookFor(some: readonly Waiting[]): Promise<void> {
+  private async lookFor(some: readonly Asked[]): Promise<(Look | undefined)[]> {
     const sentAt = performance.now()
     const { dataset } = this.redis
     const riders = some.map((each) => each.rider)
     const read = async () => (dataset === undefined ? undefined : this.read(some, dataset))
     const asking = together(riders, read)
-    void within(asking, SLOW_MS).then((soon) => this.judge(soon !== undefined))
+    void inTime(asking, SLOW_MS).then((soon) => this.judge(soon !== undefined))
     const reading = await asking
-    some.forEach(({ resolve }, i) => {
-      if (!reading) return resolve(undefined)
-      const { nowMs, values } = reading
-      const generation = values[0] ?? undefined
-      const text = values[2 * i + 1] ?? null
-      resolve({ nowMs, sentAt, generation, text, revokedAt: timeOf(values[2 * i + 2] ?? null) })
-    })
+    return some.map((_, i) => reading && lookOf(reading, i, sentAt))
   }
 
   /** The generation is made by who finds none; two who do so at once read the one that was first. */
-  private async read(some: readonly Waiting[], dataset: string): Promise<Reading | undefined> {
+  private async read(some: readonly Asked[], dataset: string): Promise<Reading | undefined> {
     const generation = `token-generation:${dataset}`
     const keys = some.flatMap(({ hash, sid }) => [`token:${hash}`, `revoked:${sid}`])
     const reading = await this.redis.read([generation, ...keys])
@@ -134,14 +128,21 @@ export class TokenCache {
     return this.redis.read([generation, ...keys])
   }
 
-  private judge(inTime: boolean): void {
+  private judge(isInTime: boolean): void {
     const wasOpen = this.breaker.isOpen
-    if (inTime) this.breaker.succeeded()
+    if (isInTime) this.breaker.succeeded()
     else this.breaker.failed(performance.now())
     if (wasOpen === this.breaker.isOpen) return
     if (wasOpen) this.log.info('redis answers in time again')
     else this.log.warn('redis is slow or away: nobody waits for it')
   }
+}
+
+/** What a reading of many says of the one at a place. */
+function lookOf({ nowMs, values }: Reading, place: number, sentAt: number): Look {
+  const generation = values[0] ?? undefined
+  const text = values[2 * place + 1] ?? null
+  return { nowMs, sentAt, generation, text, revokedAt: timeOf(values[2 * place + 2] ?? null) }
 }
 
 /** An entry, unless it is of another generation or of another session than the one looked for. */

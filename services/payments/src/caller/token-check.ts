@@ -1,3 +1,4 @@
+import { inTime } from '@malipo/kit/in-time'
 import { passedOn } from '@malipo/kit/request-id'
 import type { Request } from '@malipo/kit/request'
 import type { AuthClient, Claims, Validation } from './auth-client.js'
@@ -10,7 +11,6 @@ import type { Caller } from './scopes.js'
 import type { Sessions } from './sessions.js'
 import type { Look, TokenCache } from './token-cache.js'
 import type { Outcome } from './token-watch.js'
-import { within } from './within.js'
 
 /**
  * Is this token good, and whose is it? Auth knows; its answer is shared by all replicas through Redis.
@@ -153,7 +153,7 @@ export class TokenCheck {
     const askedAt = performance.now()
     if (!this.authBreaker.admits(askedAt)) return this.accordingTo(look, asked.hash, sid)
     const asking = this.ask(asked)
-    const validation = await within(asking, PATIENCE_MS)
+    const validation = await inTime(asking, PATIENCE_MS)
     if (validation && validation.kind !== 'unavailable') {
       return this.judge(validation, asked, look, askedAt)
     }

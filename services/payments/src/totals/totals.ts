@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Database } from '@malipo/kit/database'
+import { inTime } from '@malipo/kit/in-time'
 import type { Pino } from '@malipo/kit/logger'
 import type { OnApplicationBootstrap, OnModuleDestroy } from '@nestjs/common'
 import type { Registry } from 'prom-client'
@@ -58,10 +58,10 @@ export class Totals implements OnApplicationBootstrap, OnModuleDestroy {
     const resigned = this.running.then(() =>
       this.database.write((run) => resign(run, this.replica)),
     )
-    resigned.catch(() => undefined)
     // A database that is away keeps nobody: the lease ends by itself.
-    await Promise.race([resigned, sleep(RESIGN_MS, undefined, { ref: false })]).catch(
-      () => undefined,
+    await inTime(
+      resigned.catch(() => undefined),
+      RESIGN_MS,
     )
   }
 

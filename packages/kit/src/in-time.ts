@@ -2,7 +2,7 @@
  * The value if it comes in time. A busy process finds the timer due before it has read what arrived
  * meanwhile, so the socket is looked at once more before the other side is called slow.
  */
-export function within<T>(value: Promise<T>, limitMs: number): Promise<T | undefined> {
+export function inTime<T>(value: Promise<T>, limitMs: number): Promise<T | undefined> {
   const { promise, resolve } = Promise.withResolvers<T | undefined>()
   const timer = setTimeout(() => setImmediate(resolve, undefined), limitMs)
   void value.then((value) => {
