@@ -90,7 +90,7 @@ define on_cluster
 if [ -z "$${KUBECONFIG-}" ] && [ -x $(CLUSTER)/up ]; then \
   eval "$$($(CLUSTER)/up | grep '^export ')"; \
   $(CLUSTER)/images; $(CLUSTER)/backups; docker compose build --quiet; \
-  $(CLUSTER)/load malipo/auth:dev malipo/payments:dev; fi;
+  $(CLUSTER)/load malipo/auth:dev malipo/payments:dev redis:8 ghcr.io/cloudnative-pg/postgresql:18; fi;
 endef
 # A Prometheus that watches the cluster, and a store for backups: what a cluster of one's own lacks is installed.
 with_prometheus = if [ -x $(CLUSTER)/monitoring ]; then $(CLUSTER)/backups; $(CLUSTER)/monitoring; \

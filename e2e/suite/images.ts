@@ -9,7 +9,7 @@ import { run } from '../cluster.ts'
 
 const LOAD = new URL('../../../shared/cluster/load', import.meta.url).pathname
 const OWN = ['malipo/auth:dev', 'malipo/payments:dev']
-const OTHERS = ['redis:8', 'postgres:18']
+const OTHERS = ['redis:8', 'postgres:18', 'ghcr.io/cloudnative-pg/postgresql:18']
 const PGBOUNCER = 'malipo/pgbouncer:e2e'
 const DOCKERFILE = new URL('./pgbouncer.Dockerfile', import.meta.url).pathname
 const LIMIT_MS = 240_000
