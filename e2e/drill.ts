@@ -32,12 +32,12 @@ async function faults(source: Source) {
   )
   const clients = await newClients()
   const rows: Row[] = []
-  await clients.load.start()
+  await Promise.all([clients.load.start(), clients.leavers.start()])
   try {
     for (const name of names) rows.push(...(await row(name, source, clients)))
     if (isAll || wanted.includes('alerts')) await alarms(clients)
   } finally {
-    await clients.load.stop()
+    await Promise.all([clients.load.stop(), clients.leavers.stop()])
   }
   if (isAll && rows.length === names.length) await writeFaults(rows)
 }
@@ -47,11 +47,11 @@ async function row(name: string, source: Source, clients: Awaited<ReturnType<typ
   const rows: Row[] = []
   await check(fault?.what ?? name, async () => {
     if (!fault) throw new Error(`there is no fault ${name}`)
-    const measured = await measure(fault, clients.journal, source)
+    const measured = await measure(fault, clients, source)
     const found = await checked(measured, clients.journal, clients.owner())
     rows.push(found)
-    const { requests, failed, failedAgain, longestMs, gapMs } = found
-    const figures = `${requests} requests, ${failed} failed, ${failedAgain} after one retry, longest ${longestMs} ms, writes stood still ${gapMs} ms`
+    const { requests, failed, failedAgain, longestMs, gapMs, leaving } = found
+    const figures = `${requests} requests, ${failed} failed, ${failedAgain} after one retry, longest ${longestMs} ms, writes stood still ${gapMs} ms, ${leaving.logouts} logouts, a token last taken ${leaving.takenMs} ms after`
     if (!found.passed) throw new Error(`${figures}\n${found.problems.join('\n')}`)
     return figures
   })

@@ -9,6 +9,7 @@ import { checkFootprint } from './suite/footprint.ts'
 import { clientOf, walkThrough } from './suite/http.ts'
 import { bringImages } from './suite/images.ts'
 import { checkLive } from './suite/live.ts'
+import { checkLogout } from './suite/logout.ts'
 import { checkMonitoring } from './suite/monitoring.ts'
 import { apiServerAddresses, type Ground, Platform, RELEASE } from './suite/platform.ts'
 import { checkPolicy, prometheusIn } from './suite/policy.ts'
@@ -59,6 +60,7 @@ async function sandbox(helm: Helm, ground: Ground, pgBouncer: string): Promise<v
   await published('gateway', BY_GATEWAY)
   await needed('ingress: and by an Ingress again', () => platform.deploy())
   await checkTokenCache(platform)
+  await checkLogout(platform)
   // Most of a rotation is waiting.
   await Promise.all([checkRotation(platform), checkPolicy(platform, ELSEWHERE)])
   await lifeOf(platform)

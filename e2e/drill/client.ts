@@ -1,4 +1,5 @@
 import { createHmac, randomInt, randomUUID } from 'node:crypto'
+import type { Call } from './edge.ts'
 import type { Wish } from './journal.ts'
 
 /** What clients and a provider of Malipo send: the requests of the contract, and nothing that sends them. */
@@ -36,6 +37,15 @@ export function register(account: Account): Wish {
 export function login({ phone, password }: Account): Wish {
   const call = { method: 'POST', path: '/api/auth/login', body: { phone, password } } as const
   return { kind: 'login', call, expected: 200 }
+}
+
+export function logout(token: string): Call {
+  return { method: 'POST', path: '/api/auth/logout', headers: bearer(token) }
+}
+
+/** The caller's own payments, the newest: a use of a token that changes nothing. */
+export function list(token: string): Call {
+  return { method: 'GET', path: '/api/payments?limit=1', headers: bearer(token) }
 }
 
 export function create(token: string, amount: number, key: string = randomUUID()): Wish {

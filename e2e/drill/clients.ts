@@ -1,14 +1,16 @@
 import type { Account } from './client.ts'
 import { newAccount } from './client.ts'
 import { Journal } from './journal.ts'
+import { Leavers } from './leavers.ts'
 import { Load } from './load.ts'
 import { RELEASE, space } from './release.ts'
 
-/** Clients of a release: an account, a load under it, and the journal of what they saw. */
+/** Clients of a release: an account, a load under it, the journal of what they saw, and others who log out. */
 export interface Clients {
   readonly account: Account
   readonly journal: Journal
   readonly load: Load
+  readonly leavers: Leavers
   /** What the provider signs with. */
   readonly secret: string
   /** The account's id, whose payments these are. */
@@ -27,5 +29,6 @@ export async function newClients(): Promise<Clients> {
     if (id === undefined) throw new Error('nobody is registered')
     return id
   }
-  return { account, journal, secret, load: new Load(journal, account, secret), owner }
+  const load = new Load(journal, account, secret)
+  return { account, journal, secret, load, leavers: new Leavers(), owner }
 }

@@ -16,9 +16,12 @@ export async function writeFaults(rows: Row[]) {
     seconds(row.longestMs),
     seconds(row.gapMs),
     seconds(row.steadyAfterMs),
+    `${row.leaving.logouts}`,
+    `${row.leaving.takenMs} ms`,
     row.passed ? 'passed' : 'FAILED',
   ])
-  const columns = [...head, 'writes stood still', 'all as before after', 'verdict']
+  const times = ['writes stood still', 'all as before after']
+  const columns = [...head, ...times, 'logouts', 'a token last taken after', 'verdict']
   await writeInto(PAGE, 'faults', `${await measuredOn()}\n\n${table(columns, cells)}`)
 }
 

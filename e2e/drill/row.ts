@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { unexpected } from './alerts.ts'
 import { differences } from './checker.ts'
+import type { Clients } from './clients.ts'
 import type { Fault } from './faults/fault.ts'
 import { type Entry, failedAgain, failedAtFirst, type Journal } from './journal.ts'
+import type { Leaving } from './leavers.ts'
 import { type Source, steady } from './platform.ts'
 import { readRecords } from './records.ts'
 
@@ -16,13 +18,18 @@ export interface Row {
   /** The longest time between two answers to the one client that writes without a pause. */
   readonly gapMs: number
   readonly steadyAfterMs: number
+  readonly leaving: Leaving
   readonly problems: string[]
   readonly passed: boolean
 }
 
 const CALM_MS = 3_000
 
-export async function measure(fault: Fault, journal: Journal, source: Source): Promise<Row> {
+export async function measure(
+  fault: Fault,
+  { journal, leavers }: Clients,
+  source: Source,
+): Promise<Row> {
   const from = Date.now()
   await sleep(CALM_MS)
   const began = Date.now()
@@ -32,16 +39,14 @@ export async function measure(fault: Fault, journal: Journal, source: Source): P
   await sleep(CALM_MS)
   const to = Date.now()
   await answered(journal, to)
+  const leaving = leavers.between(from, to)
   const row = figures(fault, journal.between(from, to), steadyAfterMs)
-  const alerts = await unexpected(fault, began)
-  return {
-    ...row,
-    problems: [...row.problems, ...alerts],
-    passed: row.passed && alerts.length === 0,
-  }
+  const others = [...leaving.problems, ...(await unexpected(fault, began))]
+  const problems = [...row.problems, ...others]
+  return { ...row, leaving, problems, passed: row.passed && others.length === 0 }
 }
 
-function figures(fault: Fault, entries: Entry[], steadyAfterMs: number): Row {
+function figures(fault: Fault, entries: Entry[], steadyAfterMs: number): Omit<Row, 'leaving'> {
   const failed = entries.filter(failedAtFirst)
   const again = entries.filter(failedAgain)
   const times = entries.flatMap(({ tries }) => tries.map(({ ms }) => ms))
