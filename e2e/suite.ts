@@ -9,6 +9,7 @@ import { checkFootprint } from './suite/footprint.ts'
 import { clientOf, walkThrough } from './suite/http.ts'
 import { bringImages } from './suite/images.ts'
 import { checkLive } from './suite/live.ts'
+import { checkLogs } from './suite/logs.ts'
 import { checkLogout } from './suite/logout.ts'
 import { checkMonitoring } from './suite/monitoring.ts'
 import { apiServerAddresses, type Ground, Platform, RELEASE } from './suite/platform.ts'
@@ -61,6 +62,7 @@ async function sandbox(helm: Helm, ground: Ground, pgBouncer: string): Promise<v
   await needed('ingress: and by an Ingress again', () => platform.deploy())
   await checkTokenCache(platform)
   await checkLogout(platform)
+  await checkLogs(SANDBOX)
   // Most of a rotation is waiting.
   await Promise.all([checkRotation(platform), checkPolicy(platform, ELSEWHERE)])
   await lifeOf(platform)

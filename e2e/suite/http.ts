@@ -27,6 +27,14 @@ export interface Answer {
   readonly text: string
 }
 
+/** Passwords and tokens that went over the wire in this run: none may be found in a log. */
+export const secrets = new Set<string>()
+const SECRET = /"(?:\w*password|access_token|refresh_token)":"([^"]+)"/g
+
+function remember(text: string) {
+  for (const [, secret = ''] of text.matchAll(SECRET)) secrets.add(secret)
+}
+
 /** A client of the release that is published under `host`. */
 export function clientOf(host: string) {
   return (call: Call) => send(host, call)
@@ -36,6 +44,7 @@ export type Client = ReturnType<typeof clientOf>
 
 function send(host: string, { method = 'GET', path, token, headers, body }: Call): Promise<Answer> {
   const text = body === undefined ? undefined : JSON.stringify(body)
+  remember(text ?? '')
   const { promise, resolve, reject } = Promise.withResolvers<Answer>()
   const sent = request({
     host: EDGE.hostname,
@@ -56,9 +65,10 @@ function send(host: string, { method = 'GET', path, token, headers, body }: Call
     let received = ''
     response.setEncoding('utf8').on('data', (part: string) => (received += part))
     response.on('error', reject)
-    response.on('end', () =>
-      resolve({ status: response.statusCode ?? 0, headers: response.headers, text: received }),
-    )
+    response.on('end', () => {
+      remember(received)
+      resolve({ status: response.statusCode ?? 0, headers: response.headers, text: received })
+    })
   })
   sent.end(text)
   return promise

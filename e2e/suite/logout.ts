@@ -13,27 +13,41 @@ const PORT = 4000
 /** Promised: a second after the answer to a logout, every replica refuses. */
 const PROMISED_MS = 1_000
 const CALM_MS = 2_000
-/** Longer than the longest of the faults takes, with the second logout after it. */
-const WATCHED_MS = 30_000
+/** A use may be on its way when the time is over. */
+const LATE_MS = 40_000
+interface Fault {
+  /** Longer than it takes, with the second logout after it. */
+  readonly watchedMs: number
+  happen(platform: Platform): Promise<unknown>
+}
 
 /** What goes wrong once the first of three sessions is over; the second ends after it, the third goes on. */
-const FAULTS: Record<string, (platform: Platform) => Promise<unknown>> = {
-  'nothing goes wrong': () => Promise.resolve(),
-  'Redis is deleted': (platform) => remove(platform, selectorOf('redis')),
-  'auth is killed': (platform) => remove(platform, selectorOf('auth')),
-  "auth's database is lost": (platform) =>
-    remove(platform, `cnpg.io/cluster=${RELEASE}-auth-db,cnpg.io/podRole=instance`),
+const FAULTS: Record<string, Fault> = {
+  'nothing goes wrong': { watchedMs: 8_000, happen: () => Promise.resolve() },
+  'Redis is deleted': {
+    watchedMs: 20_000,
+    happen: (platform) => remove(platform, selectorOf('redis')),
+  },
+  'auth is killed': {
+    watchedMs: 30_000,
+    happen: (platform) => remove(platform, selectorOf('auth')),
+  },
+  "auth's database is lost": {
+    watchedMs: 30_000,
+    happen: (platform) =>
+      remove(platform, `cnpg.io/cluster=${RELEASE}-auth-db,cnpg.io/podRole=instance`),
+  },
 }
 
 export async function checkLogout(platform: Platform): Promise<void> {
-  for (const [what, happen] of Object.entries(FAULTS)) {
+  for (const [what, fault] of Object.entries(FAULTS)) {
     await check(`after a logout no replica takes the token: ${what}`, () =>
-      logouts(platform, () => happen(platform)),
+      logouts(platform, fault),
     )
   }
 }
 
-async function logouts(platform: Platform, happen: () => Promise<unknown>): Promise<string> {
+async function logouts(platform: Platform, { watchedMs, happen }: Fault): Promise<string> {
   const { client } = platform
   const account = await register(client)
   const [first, second, kept] = [
@@ -42,11 +56,11 @@ async function logouts(platform: Platform, happen: () => Promise<unknown>): Prom
     await tokenOf(client, account),
   ]
   const pods = await platform.pods('payments')
-  const watching = pods.map((pod) => watch(platform, pod, [first, second, kept]))
+  const watching = pods.map((pod) => watch(platform, pod, [first, second, kept], watchedMs))
   // Every pod has come to know them.
   await sleep(CALM_MS)
   const firstEnd = await loggedOut(client, first)
-  await happen()
+  await happen(platform)
   const ends = [firstEnd, await loggedOut(client, second), NEVER]
   const seen = await Promise.all(watching)
   const last = pods.flatMap((pod, i) =>
@@ -100,9 +114,10 @@ async function watch(
   { namespace }: Platform,
   pod: string,
   tokens: readonly string[],
+  watchedMs: number,
 ): Promise<Use[][]> {
   const program = `
-    const end = Date.now() + ${WATCHED_MS}
+    const end = Date.now() + ${watchedMs}
     const all = await Promise.all(${JSON.stringify(tokens)}.map(async (token) => {
       const uses = []
       while (Date.now() < end) {
@@ -115,7 +130,9 @@ async function watch(
       return uses
     }))
     console.log(JSON.stringify(all))`
-  return JSON.parse(await namespace.node(pod, program, { timeoutMs: 2 * WATCHED_MS })) as Use[][]
+  return JSON.parse(
+    await namespace.node(pod, program, { timeoutMs: watchedMs + LATE_MS }),
+  ) as Use[][]
 }
 
 async function remove({ namespace }: Platform, selector: string): Promise<void> {

@@ -5,6 +5,7 @@ import type { Helm } from '../helm.ts'
 import { findPrometheus, labelValues, query, rulesOf } from '../prometheus.ts'
 import { chosen, type Dashboard, faultsOf } from './dashboards.ts'
 import { pay, register, tokenOf } from './http.ts'
+import { checkLogs } from './logs.ts'
 import { picture } from './picture.ts'
 import { type Ground, Platform, RELEASE } from './platform.ts'
 import { checkRunbooks } from './runbooks.ts'
@@ -63,6 +64,7 @@ export async function checkMonitoring(namespace: string, helm: Helm, ground: Gro
     await firing(platform, ['WebhookConflicts'])
   })
   await checkRunbooks(platform)
+  await checkLogs(platform.namespace)
 }
 
 /** One of everything with a backup, beside the releases of the other parts. */

@@ -52,6 +52,7 @@ async function oneSession(client: Client): Promise<void> {
   ) as { access_token: string; refresh_token: string }
   await client({ path: '/api/payments', token })
   await client({ method: 'POST', path: login, body: { ...body, password: 'not the right one' } })
+  await client({ method: 'POST', path: '/api/auth/register', body: account })
   await client({ method: 'POST', path: '/api/auth/refresh', body: { refresh_token } })
   await client({ method: 'POST', path: '/api/auth/logout', token })
 }

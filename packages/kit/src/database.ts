@@ -252,9 +252,3 @@ function unavailable(cause?: unknown): Problem {
     { cause },
   )
 }
-
-/** What PostgreSQL says of a violated constraint: its name, or undefined for any other error. */
-export function violatedConstraint(error: unknown): string | undefined {
-  const { code, constraint } = error as { code?: string; constraint?: string }
-  return code === '23505' ? constraint : undefined
-}

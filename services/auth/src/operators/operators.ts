@@ -1,4 +1,4 @@
-import { type Database, violatedConstraint } from '@malipo/kit/database'
+import type { Database } from '@malipo/kit/database'
 import { newUuid } from '@malipo/kit/uuid'
 import type { AuthEnv } from '../env.js'
 import { commonestPasswords } from '../sessions/commonest-passwords.js'
@@ -54,14 +54,9 @@ async function make(means: Means, order: Order): Promise<string | undefined> {
   const passwordHash = await new Hashing(env).hash(await acceptable(means.password))
   const scopes = effectiveScopes([...defaultScopes(env.MODE), ...order.granted], env.MODE)
   const user = { id: newUuid(), phone, email, passwordHash, scopes, origin: ORIGIN }
-  try {
-    await database.write((run) => insertUser(run, user))
-  } catch (error) {
-    const constraint = violatedConstraint(error)
-    if (constraint === 'users_phone_key') return undefined
-    if (constraint === 'users_email_key') throw new OrderError('another account has this email')
-    throw error
-  }
+  const made = await database.write((run) => insertUser(run, user))
+  if (made === 'phone') return undefined
+  if (made === 'email') throw new OrderError('another account has this email')
   return `account ${user.id} made with: ${scopes.join(' ')}`
 }
 

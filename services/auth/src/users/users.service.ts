@@ -1,4 +1,4 @@
-import { Database, violatedConstraint } from '@malipo/kit/database'
+import { Database } from '@malipo/kit/database'
 import { type Kind, Problem } from '@malipo/kit/problem'
 import { newUuid } from '@malipo/kit/uuid'
 import { Inject, Injectable } from '@nestjs/common'
@@ -9,7 +9,7 @@ import { STRENGTH_HEADER, strengthOf } from '../sessions/strength.js'
 import { Throttle } from '../throttle/throttle.js'
 import type { Visit } from '../throttle/visit.js'
 import { User } from './user.entity.js'
-import { insertUser, type UserRow } from './users.store.js'
+import { insertUser, type Taken, type UserRow } from './users.store.js'
 
 export interface Registration {
   phone: string
@@ -17,11 +17,7 @@ export interface Registration {
   password: string
 }
 
-/** Which account a violated constraint speaks of. */
-const TAKEN = new Map<string, Kind>([
-  ['users_phone_key', PROBLEMS.phoneTaken],
-  ['users_email_key', PROBLEMS.emailTaken],
-])
+const TAKEN: Record<Taken, Kind> = { phone: PROBLEMS.phoneTaken, email: PROBLEMS.emailTaken }
 
 /**
  * Accounts. Whether a phone or an email is taken is decided by the database in the INSERT itself, so
@@ -59,14 +55,9 @@ export class Users {
     await this.throttle.countRegistration(visit)
     const passwordHash = await this.hashing.hash(password)
     const user = { id: newUuid(), phone, email, passwordHash, scopes: null, origin: visit.origin }
-    try {
-      const made = await this.database.write((run) => insertUser(run, user))
-      visit.tell({ [STRENGTH_HEADER]: String(await strengthOf(password, [email, phone])) })
-      return made
-    } catch (error) {
-      const kind = TAKEN.get(violatedConstraint(error) ?? '')
-      if (!kind) throw error
-      throw new Problem(kind, 'Log in instead, or use another.')
-    }
+    const made = await this.database.write((run) => insertUser(run, user))
+    if (typeof made === 'string') throw new Problem(TAKEN[made], 'Log in instead, or use another.')
+    visit.tell({ [STRENGTH_HEADER]: String(await strengthOf(password, [email, phone])) })
+    return made
   }
 }

@@ -26,7 +26,7 @@ const INSERT_USER = {
     WITH made AS (
       INSERT INTO users (id, phone, email, password_hash, scopes)
       VALUES ($1, $2, $3, $4, $5)
-      ON CONFLICT ON CONSTRAINT users_pkey DO NOTHING
+      ON CONFLICT DO NOTHING
       RETURNING id, phone, email, scopes, created_at
     ), audited AS (
       INSERT INTO audit_events (kind, user_id, actor_id, address, user_agent, detail)
@@ -37,34 +37,34 @@ const INSERT_USER = {
     SELECT id, phone, email, created_at AS "createdAt" FROM made`,
 }
 
-const USER_BY_ID = {
-  name: 'user-by-id',
+const USERS_IN_THE_WAY = {
+  name: 'users-in-the-way',
   text: `
     SELECT id, phone, email, created_at AS "createdAt"
     FROM users
-    WHERE id = $1`,
+    WHERE id = $1 OR phone = $2 OR email = $3`,
 }
 
+/** What an account has that no other may. */
+export type Taken = 'phone' | 'email'
+
 /**
- * Keeps a new user and gives the row back. An id is ours alone, so a row that already has it is what an
- * earlier try of this very call wrote before its answer was lost. PostgreSQL looks at the primary key
- * before the other constraints, so that such a row is never taken for someone else's phone.
+ * Keeps a new user and gives the row back, or says what another account has already. An id is ours alone,
+ * so a row that has it is what an earlier try of this very call wrote before its answer was lost.
  *
- * @throws an error with the violated constraint's name when the phone or the email is taken
+ * A conflict is not left to be an error: PostgreSQL's log would tell the phone or email in its DETAIL.
  */
-export async function insertUser(run: Run, user: NewUser): Promise<UserRow> {
-  const [made] = await run<UserRow>(INSERT_USER, [
-    user.id,
-    user.phone,
-    user.email,
-    user.passwordHash,
-    user.scopes,
-    user.origin.address,
-    user.origin.userAgent,
-  ])
-  const row = made ?? (await run<UserRow>(USER_BY_ID, [user.id]))[0]
-  if (!row) throw new Error('a user that was just there is gone')
-  return row
+export async function insertUser(run: Run, user: NewUser): Promise<UserRow | Taken> {
+  const { id, phone, email } = user
+  const { address, userAgent } = user.origin
+  const values = [id, phone, email, user.passwordHash, user.scopes, address, userAgent]
+  const [made] = await run<UserRow>(INSERT_USER, values)
+  if (made) return made
+  const found = await run<UserRow>(USERS_IN_THE_WAY, [id, phone, email])
+  const own = found.find((row) => row.id === id)
+  if (own) return own
+  if (found.length === 0) throw new Error('a user that was just there is gone')
+  return found.some((row) => row.phone === phone) ? 'phone' : 'email'
 }
 
 export interface Credentials {
