@@ -42,6 +42,17 @@ export async function queryRange(expr: string, seconds: number, step: number): P
   return (await ask<{ result: Series[] }>('query_range', { query: expr, ...times })).result
 }
 
+/** The labels of the exemplars that it has of a series, from the last `seconds`. */
+export async function exemplarsOf(series: string, seconds: number) {
+  const end = Date.now() / 1000
+  const times = { start: String(end - seconds), end: String(end) }
+  const found = await ask<{ exemplars: { labels: Series['metric'] }[] }[]>('query_exemplars', {
+    query: series,
+    ...times,
+  })
+  return found.flatMap(({ exemplars }) => exemplars.map(({ labels }) => labels))
+}
+
 /** The values that a label has, of the series that match. */
 export function labelValues(series: string, label: string): Promise<string[]> {
   return ask<string[]>(`label/${label}/values`, { 'match[]': series })

@@ -47,14 +47,15 @@ async function logsOf(namespace: Namespace, pod: Resource): Promise<string[]> {
   return Promise.all([now, ...before])
 }
 
-/** What a line tells that it should not; the line itself is not repeated. */
 function faults(line: string): string[] {
-  const shapes = Object.entries(SHAPES).filter(([, shape]) => shape.test(line))
-  const isKnown = [...secrets].some((secret) => line.includes(secret))
-  const where = line.slice(0, 60)
-  return [...shapes.map(([what]) => what), ...(isKnown ? ['a password or token'] : [])].map(
-    (what) => `${what} in a line that begins ${where}`,
-  )
+  return toldIn(line).map((what) => `${what} in a line that begins ${line.slice(0, 60)}`)
+}
+
+/** What a text tells that it should not; the text itself is not repeated. */
+export function toldIn(text: string): string[] {
+  const shapes = Object.entries(SHAPES).filter(([, shape]) => shape.test(text))
+  const isKnown = [...secrets].some((secret) => text.includes(secret))
+  return [...shapes.map(([what]) => what), ...(isKnown ? ['a password or token'] : [])]
 }
 
 const nameOf = ({ metadata }: Resource) => metadata.name

@@ -9,6 +9,7 @@ import { checkLogs } from './logs.ts'
 import { picture } from './picture.ts'
 import { type Ground, Platform, RELEASE } from './platform.ts'
 import { checkRunbooks } from './runbooks.ts'
+import { checkTracing, startCollector, TRACED } from './tracing.ts'
 import { traffic, webhook } from './traffic.ts'
 
 /** The platform as Prometheus sees it: targets, rules, totals of money, and every query of every dashboard. */
@@ -48,6 +49,7 @@ export async function checkMonitoring(namespace: string, helm: Helm, ground: Gro
   await needed('monitoring: the platform is installed with its monitors and rules', async () => {
     await platform.namespace.create()
     await platform.namespace.apply(BACKUP_KEYS)
+    await startCollector(platform.namespace)
     await platform.deploy()
   })
   await needed('monitoring: Prometheus reaches every target', () => allUp(platform))
@@ -63,6 +65,7 @@ export async function checkMonitoring(namespace: string, helm: Helm, ground: Gro
     await conflict(platform)
     await firing(platform, ['WebhookConflicts'])
   })
+  await checkTracing(platform)
   await checkRunbooks(platform)
   await checkLogs(platform.namespace)
 }
@@ -74,8 +77,13 @@ function watched(namespace: string, helm: Helm, ground: Ground): Platform {
   }
   const service = (name: keyof typeof OBJECTIVES) => ({
     replicas: 2,
+    tracing: TRACED.tracing,
     monitoring: { ...WATCHED, objectives: OBJECTIVES[name] },
-    networkPolicy: { prometheus: [scraper], objectStore: { ports: [9000] } },
+    networkPolicy: {
+      ...TRACED.networkPolicy,
+      prometheus: [scraper],
+      objectStore: { ports: [9000] },
+    },
     database: { backup: BACKUP },
   })
   const services = { auth: service('auth'), payments: service('payments') }

@@ -1,0 +1,168 @@
+import { randomBytes } from 'node:crypto'
+import { type CollectedSpan, readSpans } from '../../packages/testing/src/otlp.ts'
+import { check } from '../checks.ts'
+import { eventually, type Namespace } from '../cluster.ts'
+import { exemplarsOf } from '../prometheus.ts'
+import { bodyOf, register, tokenOf } from './http.ts'
+import { toldIn } from './logs.ts'
+import { type Platform, RELEASE } from './platform.ts'
+
+/** One trace from the edge through both services, Redis and SQL, as a collector in the cluster is told of it. */
+
+const NAME = 'collector'
+const PORT = 4318
+const LABELS = { app: NAME }
+
+/** Values of a service that tells this collector. */
+export const TRACED = {
+  tracing: { endpoint: `http://${NAME}:${PORT}`, ratio: 0.1 },
+  networkPolicy: { collector: [{ podSelector: { matchLabels: LABELS } }] },
+}
+
+/** Takes what is posted and gives all of it to whoever gets it; the newest, for memory has an end. */
+const PROGRAM = `
+  const bodies = []
+  require('node:http').createServer((request, answer) => {
+    if (request.method === 'GET') return answer.end(JSON.stringify(bodies))
+    const parts = []
+    request.on('data', (part) => parts.push(part)).on('end', () => {
+      bodies.push(Buffer.concat(parts).toString('base64'))
+      if (bodies.length > 1000) bodies.shift()
+      answer.end()
+    })
+  }).listen(${PORT})`
+
+export async function startCollector(namespace: Namespace): Promise<void> {
+  const securityContext = {
+    runAsNonRoot: true,
+    runAsUser: 65532,
+    allowPrivilegeEscalation: false,
+    capabilities: { drop: ['ALL'] },
+    seccompProfile: { type: 'RuntimeDefault' },
+  }
+  const container = {
+    name: NAME,
+    image: 'malipo/payments:dev',
+    command: ['/nodejs/bin/node', '--eval', PROGRAM],
+    readinessProbe: { tcpSocket: { port: PORT }, periodSeconds: 1 },
+    securityContext,
+  }
+  await namespace.apply(
+    {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: NAME, labels: LABELS },
+      spec: { containers: [container], automountServiceAccountToken: false },
+    },
+    {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: NAME },
+      spec: { selector: LABELS, ports: [{ port: PORT }] },
+    },
+  )
+  await namespace.kubectl(['wait', `pod/${NAME}`, '--for=condition=Ready', '--timeout=60s'])
+}
+
+export async function checkTracing(platform: Platform): Promise<void> {
+  await check('tracing: a request through the edge is one trace, to SQL and Redis', () =>
+    oneTrace(platform),
+  )
+  await check('tracing: no span tells a secret, a phone or an email', async () => {
+    const spans = await spansIn(platform)
+    const told = spans.flatMap((span) =>
+      toldIn(JSON.stringify(span)).map((what) => `${span.name}: ${what}`),
+    )
+    if (told.length > 0) throw new Error([...new Set(told)].join('\n'))
+    if (spans.length < MANY) throw new Error(`only ${spans.length} spans`)
+    return `${spans.length} spans`
+  })
+  await check('tracing: exemplars in Prometheus lead to traces of the collector', () =>
+    exemplars(platform),
+  )
+}
+
+/** The traffic before makes far more. */
+const MANY = 50
+
+async function oneTrace(platform: Platform): Promise<string> {
+  const { client } = platform
+  // Nobody has asked for this token yet, so auth is.
+  const token = await tokenOf(client, await register(client))
+  const [traceId, edge] = [randomBytes(16).toString('hex'), randomBytes(8).toString('hex')]
+  const headers = { traceparent: `00-${traceId}-${edge}-01` }
+  const body = {
+    amount: 5000,
+    currency: 'UGX',
+    paymentMethod: 'MOBILE_MONEY',
+    customerPhone: '+256772123456',
+    customerEmail: 'customer@example.com',
+  }
+  bodyOf(await client({ method: 'POST', path: '/api/payments', token, headers, body }), 201)
+  return eventually('the trace', async () => {
+    const spans = (await spansIn(platform)).filter((span) => span.traceId === traceId)
+    const request = theOne(
+      spans,
+      ({ kind, service }) => kind === 'server' && service === 'payments',
+    )
+    const { 'http.route': route, 'http.response.status_code': status } = request.attributes
+    if (route !== '/api/payments' || status !== 201)
+      throw new Error(`${String(route)} ${String(status)}`)
+    if (request.parentSpanId !== edge) throw new Error('it is no part of what called')
+    const validation = theOne(spans, ({ kind, service }) => kind === 'server' && service === 'auth')
+    for (const [service, system] of [
+      ['payments', 'redis'],
+      ['payments', 'postgresql'],
+      ['auth', 'postgresql'],
+    ] as const) {
+      if (
+        !spans.some(
+          (span) => span.service === service && span.attributes['db.system.name'] === system,
+        )
+      ) {
+        throw new Error(`${service} tells nothing of ${system}`)
+      }
+    }
+    if (!isBelow(validation, request, spans)) throw new Error('auth is no part of the request')
+    return `${spans.length} spans: ${spans.map(({ name }) => name).join(', ')}`
+  })
+}
+
+function theOne(
+  spans: readonly CollectedSpan[],
+  is: (span: CollectedSpan) => boolean,
+): CollectedSpan {
+  const [found, ...more] = spans.filter(is)
+  if (!found || more.length > 0)
+    throw new Error(`${spans.filter(is).length} of ${spans.length} spans`)
+  return found
+}
+
+function isBelow(
+  span: CollectedSpan,
+  top: CollectedSpan,
+  spans: readonly CollectedSpan[],
+): boolean {
+  const parent = spans.find(({ spanId }) => spanId === span.parentSpanId)
+  return parent !== undefined && (parent === top || isBelow(parent, top, spans))
+}
+
+/** What the collector has been told so far. */
+async function spansIn({ namespace }: Platform): Promise<CollectedSpan[]> {
+  const program = `process.stdout.write(await (await fetch('http://127.0.0.1:${PORT}')).text())`
+  const bodies = JSON.parse(await namespace.node(NAME, program)) as string[]
+  return bodies.flatMap((body) => readSpans(Buffer.from(body, 'base64')))
+}
+
+async function exemplars(platform: Platform): Promise<string> {
+  const series = `http_request_duration_seconds_bucket{namespace="${platform.namespace.name}",release="${RELEASE}"}`
+  return eventually('exemplars', async () => {
+    const told = (await exemplarsOf(series, EXEMPLARS_S)).map(({ trace_id }) => trace_id)
+    const kept = new Set((await spansIn(platform)).map(({ traceId }) => traceId))
+    const known = told.filter((traceId) => traceId !== undefined && kept.has(traceId))
+    if (known.length === 0) throw new Error(`none of ${told.length}`)
+    return `${known.length} of ${told.length}`
+  })
+}
+
+const EXEMPLARS_S = 600
