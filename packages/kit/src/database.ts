@@ -99,9 +99,16 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
     return this.retrying(work)
   }
 
-  /** Reads by a query that TypeORM builds, whose name is for traces. */
+  /** Reads by a query that TypeORM builds, whose name is for traces and metrics. */
   async find<T>(name: string, work: () => Promise<T>): Promise<T> {
-    return this.read(() => traced(() => doing({ name }, this.pg), work))
+    return this.read(async () => {
+      const began = performance.now()
+      try {
+        return await traced(() => doing({ name }, this.pg), work)
+      } finally {
+        this.metrics.answered(name, (performance.now() - began) / 1000)
+      }
+    })
   }
 
   /**

@@ -1,5 +1,6 @@
 import { setDefaultRegion } from '@malipo/kit/contact'
 import { KitModule } from '@malipo/kit/kit.module'
+import { versionOf } from '@malipo/kit/release'
 import { type DynamicModule, Module } from '@nestjs/common'
 import { AuditController } from './audit/audit.controller.js'
 import { Meters } from './audit/meters.js'
@@ -34,7 +35,7 @@ export class AppModule {
     name: 'auth',
     title: 'Malipo auth',
     description: 'Accounts, logins and the check of tokens.',
-    version: '1.0.0',
+    version: versionOf(import.meta.url),
   }
 
   static with(env: AuthEnv): DynamicModule {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Auth, newOperator, newPerson, newSession, newUser, startAuth } from './auth.js'
 
@@ -160,6 +161,13 @@ describe('the metrics', () => {
       lines.map((line) => [line.split(' ')[0] ?? '', Number(line.split(' ')[1])] as const),
     )
   }
+
+  it('tell the release', async () => {
+    const about = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+    const { version } = JSON.parse(about) as { version: string }
+    const { body } = await auth.client.get('/metrics')
+    expect(body).toContain(`build_info{version="${version}",`)
+  })
 
   it('count the same facts, by outcome, and name nobody', async () => {
     const before = await counts()

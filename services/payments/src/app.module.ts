@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs'
 import { setDefaultRegion } from '@malipo/kit/contact'
 import { Database } from '@malipo/kit/database'
 import { KitModule, LOG } from '@malipo/kit/kit.module'
 import type { Pino } from '@malipo/kit/logger'
+import { versionOf } from '@malipo/kit/release'
 import { type DynamicModule, Module } from '@nestjs/common'
 import { Registry } from 'prom-client'
 import { callerProviders } from './caller/caller.providers.js'
@@ -21,10 +21,6 @@ import { WebhookMetrics } from './webhooks/webhook-metrics.js'
 import { WebhooksController } from './webhooks/webhooks.controller.js'
 import { WebhooksService } from './webhooks/webhooks.service.js'
 
-const { version } = JSON.parse(
-  readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
-) as { version: string }
-
 /** Payments: made, moved and listed, and the inbox of webhooks. */
 @Module({})
 export class AppModule {
@@ -32,7 +28,7 @@ export class AppModule {
     name: 'payments',
     title: 'Malipo payments',
     description: 'Payments with enforced transitions, and providers’ webhooks.',
-    version,
+    version: versionOf(import.meta.url),
   }
 
   static with(env: Env): DynamicModule {

@@ -81,6 +81,7 @@ describe('what happens to payments', () => {
 
 describe('the process', () => {
   it('tells its release, its pool, its statements and its Redis', async () => {
+    await user.list()
     const told = await text()
     expect(told).toMatch(/^build_info\{version="\d+\.\d+\.\d+",node="v\d+/m)
     expect(told).toMatch(/^db_pool_connections\{state="idle"\} [1-9]/m)
@@ -88,6 +89,7 @@ describe('the process', () => {
     expect(told).toMatch(
       /^db_statement_duration_seconds_count\{statement="payment_insert"\} [1-9]/m,
     )
+    expect(told).toMatch(/^db_statement_duration_seconds_count\{statement="payment_list"\} [1-9]/m)
     expect(told).toMatch(/^db_pool_wait_seconds_count [1-9]/m)
     expect(told).toMatch(/^db_retries_total\{fate="unknown"\} 0$/m)
     expect(told).toMatch(/^redis_up 1$/m)
