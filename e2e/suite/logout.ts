@@ -47,7 +47,7 @@ export async function checkLogout(platform: Platform): Promise<void> {
   }
 }
 
-async function logouts(platform: Platform, { watchedMs, happen }: Fault): Promise<string> {
+async function logouts(platform: Platform, fault: Fault): Promise<string> {
   const { client } = platform
   const account = await register(client)
   const [first, second, kept] = [
@@ -56,11 +56,11 @@ async function logouts(platform: Platform, { watchedMs, happen }: Fault): Promis
     await tokenOf(client, account),
   ]
   const pods = await platform.pods('payments')
-  const watching = pods.map((pod) => watch(platform, pod, [first, second, kept], watchedMs))
+  const watching = pods.map((pod) => watch(platform, pod, [first, second, kept], fault.watchedMs))
   // Every pod has come to know them.
   await sleep(CALM_MS)
   const firstEnd = await loggedOut(client, first)
-  await happen(platform)
+  await fault.happen(platform)
   const ends = [firstEnd, await loggedOut(client, second), NEVER]
   const seen = await Promise.all(watching)
   const last = pods.flatMap((pod, i) =>
