@@ -12,6 +12,7 @@ import { type Platform, RELEASE } from './platform.ts'
 const NAME = 'collector'
 const PORT = 4318
 const LABELS = { app: NAME }
+const PART = { 'app.kubernetes.io/part-of': 'malipo' }
 
 /** Values of a service that tells this collector. */
 export const TRACED = {
@@ -53,6 +54,16 @@ export async function startCollector(namespace: Namespace): Promise<void> {
       kind: 'Pod',
       metadata: { name: NAME, labels: LABELS },
       spec: { containers: [container], automountServiceAccountToken: false },
+    },
+    {
+      // Nothing in a release's namespace is reached that no policy names.
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'NetworkPolicy',
+      metadata: { name: NAME },
+      spec: {
+        podSelector: { matchLabels: LABELS },
+        ingress: [{ ports: [{ port: PORT }], from: [{ podSelector: { matchLabels: PART } }] }],
+      },
     },
     {
       apiVersion: 'v1',
