@@ -18,7 +18,7 @@ import { metric } from './work.mjs'
 /** Of the default, in requests per second or, on a busy machine, in CPU. */
 const MOST_SHARE = 0.1
 /** A process that has just started interprets most of its code. */
-const WARM_UP_ROUNDS = 3
+const WARM_UP_SECONDS = 4
 
 /**
  * @param {Stage} stage
@@ -32,25 +32,29 @@ export async function benchTracing(stage, works, { rounds, seconds }) {
   try {
     const [endpoint] = await once(/** @type {never} */ (collector), 'message')
     const traced = { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint }
-    const services = [
-      await stage.also('payments', {}),
-      await stage.also('payments', traced),
-      await stage.also('payments', { ...traced, OTEL_TRACES_SAMPLER_ARG: '1' }),
-    ]
-    const urls = services.map(({ url }) => url)
+    const settings = [{}, traced, { ...traced, OTEL_TRACES_SAMPLER_ARG: '1' }]
     console.log(`\nTracing, medians of ${rounds} rounds of ${seconds} s each, by turns:`)
     const shares = []
     for (const { name, ours, clientsOf } of works) {
       const clients = clientsOf(ours)
+      /** @type {Cost[][]} */
       const measured = []
-      for (let i = -WARM_UP_ROUNDS; i < rounds; i++) {
+      for (let i = 0; i < rounds; i++) {
+        /** @type {Cost[]} */
         const round = []
-        for (const url of urls) round.push(await costOf(url, clients, seconds, loader))
-        if (i >= 0) measured.push(round)
+        // Two processes of one code differ by a third for as long as they live, so each round has its own; and
+        // who comes first is another one each time.
+        for (let turn = 0; turn < settings.length; turn++) {
+          const which = (turn + i) % settings.length
+          const service = await stage.also('payments', settings[which] ?? {})
+          await costOf(service.url, clients, WARM_UP_SECONDS, loader)
+          round[which] = await costOf(service.url, clients, seconds, loader)
+          await service.stop()
+        }
+        measured.push(round)
       }
       shares.push(tell(name, measured))
     }
-    for (const { stop } of services) await stop()
     if (Math.max(...shares) > MOST_SHARE) throw new Error('tracing costs more than 10 %')
   } finally {
     loader?.disconnect()

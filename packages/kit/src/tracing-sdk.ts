@@ -86,8 +86,10 @@ export class Tracing {
   receive(request: Request) {
     const came = traceContext(request.headers)
     const isRecorded = came ? (came.traceFlags & RECORDED) !== 0 : Math.random() < this.part
+    // Fastify makes `routeOptions` anew each time that it is asked for.
+    if (!isRecorded) return
     const route = request.routeOptions.url
-    if (!isRecorded || (route !== undefined && WATCHED.test(route))) return
+    if (route !== undefined && WATCHED.test(route)) return
     request.span = this.beginRequest(request, route, came)
     // What goes on from here, goes on from this span.
     request.headers['traceparent'] = traceparent(request.span.spanContext())
