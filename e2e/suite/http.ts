@@ -108,7 +108,11 @@ export async function tokenOf(client: Client, { phone, password }: Account): Pro
 }
 
 /** Makes a payment and gives its reference. */
-export async function pay(client: Client, token: string): Promise<string> {
+export async function pay(
+  client: Client,
+  token: string,
+  headers: Call['headers'] = {},
+): Promise<string> {
   const body = {
     amount: 5000,
     currency: 'UGX',
@@ -116,7 +120,7 @@ export async function pay(client: Client, token: string): Promise<string> {
     customerPhone: '+256772123456',
     customerEmail: 'customer@example.com',
   }
-  const answer = await client({ method: 'POST', path: '/api/payments', token, body })
+  const answer = await client({ method: 'POST', path: '/api/payments', token, headers, body })
   return (bodyOf(answer, 201) as { reference: string }).reference
 }
 

@@ -3,7 +3,7 @@ import { type CollectedSpan, readSpans } from '../../packages/testing/src/otlp.t
 import { check } from '../checks.ts'
 import { eventually, type Namespace } from '../cluster.ts'
 import { exemplarsOf } from '../prometheus.ts'
-import { bodyOf, register, tokenOf } from './http.ts'
+import { pay, register, tokenOf } from './http.ts'
 import { toldIn } from './logs.ts'
 import { type Platform, RELEASE } from './platform.ts'
 
@@ -101,15 +101,7 @@ async function oneTrace(platform: Platform): Promise<string> {
   // Nobody has asked for this token yet, so auth is.
   const token = await tokenOf(client, await register(client))
   const [traceId, edge] = [randomBytes(16).toString('hex'), randomBytes(8).toString('hex')]
-  const headers = { traceparent: `00-${traceId}-${edge}-01` }
-  const body = {
-    amount: 5000,
-    currency: 'UGX',
-    paymentMethod: 'MOBILE_MONEY',
-    customerPhone: '+256772123456',
-    customerEmail: 'customer@example.com',
-  }
-  bodyOf(await client({ method: 'POST', path: '/api/payments', token, headers, body }), 201)
+  await pay(client, token, { traceparent: `00-${traceId}-${edge}-01` })
   return eventually('the trace', async () => {
     const spans = (await spansIn(platform)).filter((span) => span.traceId === traceId)
     const request = theOne(
