@@ -1,7 +1,8 @@
 /**
- * What tracing costs: payments without a collector, with one and the default part of the traces, and with all
- * traces recorded, by turns in one run. The share of the requests per second is what a client sees; the CPU of
- * the process for a request says the same where the machine does other things too.
+ * What tracing costs: one process of payments, whose tracing is turned off and on while it runs
+ * (`tracing-switch.mjs`), by turns: off, the default part of the traces, all of them, and off once more, which
+ * shows what such figures are worth. The share of the requests per second is what a client sees; the CPU of the
+ * process for a request says the same where the machine does other things too.
  *
  * @typedef {import('./stage.mjs').Stage} Stage
  * @typedef {import('./work.mjs').Work} Work
@@ -12,13 +13,22 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from '@malipo/local/free-port'
 import { median } from './table.mjs'
 import { metric } from './work.mjs'
 
 /** Of the default, in requests per second or, on a busy machine, in CPU. */
 const MOST_SHARE = 0.1
-/** A process that has just started interprets most of its code. */
-const WARM_UP_SECONDS = 4
+/** Until then a process compiles what it does, and gets faster by the second. */
+const WARM_UP_SECONDS = 16
+
+const OFF = 0
+const SETTINGS = [
+  { part: OFF, name: 'off' },
+  { part: 0.05, name: 'the default part of the traces' },
+  { part: 1, name: 'every trace' },
+  { part: OFF, name: 'off once more' },
+]
 
 /**
  * @param {Stage} stage
@@ -31,30 +41,35 @@ export async function benchTracing(stage, works, { rounds, seconds }) {
   )
   try {
     const [endpoint] = await once(/** @type {never} */ (collector), 'message')
-    const traced = { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint }
-    const settings = [{}, traced, { ...traced, OTEL_TRACES_SAMPLER_ARG: '1' }]
+    const port = await freePort()
+    const service = await stage.also('payments', {
+      OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
+      NODE_OPTIONS: `--import=${join(import.meta.dirname, 'tracing-switch.mjs')}`,
+      SWITCH_PORT: String(port),
+    })
     console.log(`\nTracing, medians of ${rounds} rounds of ${seconds} s each, by turns:`)
     const shares = []
     for (const { name, ours, clientsOf } of works) {
-      const clients = clientsOf(ours)
+      const cost = async (/** @type {number} */ part, /** @type {number} */ howLong) => {
+        await fetch(`http://127.0.0.1:${port}/?part=${part}`)
+        return costOf(service.url, clientsOf(ours), howLong, loader)
+      }
+      for (const { part } of SETTINGS) await cost(part, WARM_UP_SECONDS / SETTINGS.length)
       /** @type {Cost[][]} */
       const measured = []
       for (let i = 0; i < rounds; i++) {
         /** @type {Cost[]} */
         const round = []
-        // Two processes of one code differ by a third for as long as they live, so each round has its own; and
-        // who comes first is another one each time.
-        for (let turn = 0; turn < settings.length; turn++) {
-          const which = (turn + i) % settings.length
-          const service = await stage.also('payments', settings[which] ?? {})
-          await costOf(service.url, clients, WARM_UP_SECONDS, loader)
-          round[which] = await costOf(service.url, clients, seconds, loader)
-          await service.stop()
+        // Who comes first is another one each time.
+        for (let turn = 0; turn < SETTINGS.length; turn++) {
+          const which = (turn + i) % SETTINGS.length
+          round[which] = await cost(SETTINGS[which]?.part ?? OFF, seconds)
         }
         measured.push(round)
       }
       shares.push(tell(name, measured))
     }
+    await service.stop()
     if (Math.max(...shares) > MOST_SHARE) throw new Error('tracing costs more than 10 %')
   } finally {
     loader?.disconnect()
@@ -77,26 +92,26 @@ async function costOf(url, clients, seconds, loader) {
   if (failures > 0) throw new Error(`${failures} requests failed`)
   const micros = (((await metric(url, 'process_cpu_seconds_total')) - before) / count) * 1e6
   // What was cut off at the end is still worked on.
-  await sleep(300)
+  await sleep(200)
   return { perSecond, micros }
 }
 
 /** Prints what it costs; gives the default's share. @param {string} name @param {Cost[][]} rounds */
 function tell(name, rounds) {
   const of = (/** @type {(round: Cost[]) => number} */ figure) => median(rounds.map(figure))
-  const plain = { perSecond: NaN, micros: NaN }
-  const shares = [1, 2].map((which) => ({
-    perSecond: of(([off = plain, ...on]) => 1 - (on[which - 1] ?? plain).perSecond / off.perSecond),
-    micros: of(([off = plain, ...on]) => (on[which - 1] ?? plain).micros / off.micros - 1),
-  }))
   const percent = (/** @type {number} */ share) => `${(share * 100).toFixed(1)} %`
-  const base = of(([off = plain]) => off.perSecond).toFixed(0)
-  const cpu = of(([off = plain]) => off.micros).toFixed(0)
+  const base = of(([off]) => off?.perSecond ?? NaN).toFixed(0)
+  const cpu = of(([off]) => off?.micros ?? NaN).toFixed(0)
   console.log(`  ${name}: ${base} requests a second and ${cpu} µs of CPU each without tracing`)
-  shares.forEach(({ perSecond, micros }, i) => {
-    const which = i === 0 ? 'the default part of the traces' : 'every trace'
-    console.log(`    ${which}: ${percent(perSecond)} fewer requests, ${percent(micros)} more CPU`)
+  const shares = SETTINGS.map((setting, which) => {
+    const beside = (/** @type {'perSecond' | 'micros'} */ figure) =>
+      of((round) => (round[which]?.[figure] ?? NaN) / (round[0]?.[figure] ?? NaN))
+    const [fewer, more] = [1 - beside('perSecond'), beside('micros') - 1]
+    if (which > 0)
+      console.log(
+        `    ${setting.name}: ${percent(fewer)} fewer requests, ${percent(more)} more CPU`,
+      )
+    return Math.min(fewer, more)
   })
-  const [usual] = shares
-  return Math.min(usual?.perSecond ?? NaN, usual?.micros ?? NaN)
+  return shares[1] ?? NaN
 }

@@ -82,6 +82,8 @@ export interface Resource {
   readonly spec?: any
   // oxlint-disable-next-line typescript/no-explicit-any
   readonly status?: any
+  /** Of a Secret. */
+  readonly type?: string
   readonly data?: Readonly<Record<string, string>>
 }
 

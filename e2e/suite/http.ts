@@ -27,12 +27,38 @@ export interface Answer {
   readonly text: string
 }
 
-/** Passwords and tokens that went over the wire in this run: none may be found in a log. */
-export const secrets = new Set<string>()
-const SECRET = /"(?:\w*password|access_token|refresh_token)":"([^"]+)"/g
+/** What went over the wire in this run. No log may tell it, and no trace either, nor whose it was. */
+export const seen = {
+  passwords: new Set<string>(),
+  tokens: new Set<string>(),
+  phones: new Set<string>(),
+  emails: new Set<string>(),
+  /** The ids of those who had a token; a log tells them. */
+  users: new Set<string>(),
+}
+
+const FIELDS: Record<Exclude<keyof typeof seen, 'users'>, RegExp> = {
+  passwords: /"\w*password":"([^"]+)"/gi,
+  tokens: /"(?:access|refresh)_token":"([^"]+)"/g,
+  phones: /"(?:p|\w*P)hone":"([^"]+)"/g,
+  emails: /"(?:e|\w*E)mail":"([^"]+)"/g,
+}
 
 function remember(text: string) {
-  for (const [, secret = ''] of text.matchAll(SECRET)) secrets.add(secret)
+  for (const [what, field] of Object.entries(FIELDS) as [keyof typeof FIELDS, RegExp][]) {
+    for (const [, value = ''] of text.matchAll(field)) {
+      seen[what].add(value)
+      if (what === 'tokens') rememberUser(value)
+    }
+  }
+}
+
+/** An access token says whose it is; a refresh token nothing. */
+function rememberUser(token: string) {
+  const [, payload] = token.split('.')
+  if (payload === undefined) return
+  const { sub } = JSON.parse(Buffer.from(payload, 'base64url').toString()) as { sub: string }
+  seen.users.add(sub)
 }
 
 /** A client of the release that is published under `host`. */

@@ -1,6 +1,8 @@
+import { leaks, type Secrets } from '../../packages/testing/src/leaks.ts'
 import { check } from '../checks.ts'
-import type { Namespace, Resource } from '../cluster.ts'
-import { secrets } from './http.ts'
+import { eventually, type Namespace, type Resource } from '../cluster.ts'
+import { seen } from './http.ts'
+import { startNodePod } from './node-pod.ts'
 
 /** No log of any pod tells a secret or whose phone or email it is: services, databases, Redis, jobs. */
 
@@ -16,25 +18,31 @@ const SHAPES: Record<string, RegExp> = {
 
 export async function checkLogs(namespace: Namespace): Promise<void> {
   await check(`no log of ${namespace.name} tells a secret, a phone or an email`, async () => {
-    let lines = 0
-    const found: string[] = []
-    const pods = await namespace.list('pod')
-    for (const pod of pods.filter(({ status }) => status.phase !== 'Pending')) {
-      for (const text of await logsOf(namespace, pod)) {
-        const told = text.split('\n')
-        lines += told.length
-        found.push(...told.flatMap((line) => faults(line).map((what) => `${nameOf(pod)}: ${what}`)))
-      }
-    }
-    if (found.length > 0) throw new Error([...new Set(found)].join('\n'))
+    const known = await secretsIn(namespace)
+    const { lines, found } = await search(namespace, known)
+    if (found.length > 0) throw new Error(found.join('\n'))
     if (lines < MANY) throw new Error(`only ${lines} lines were found`)
-    return `${lines} lines, ${secrets.size} secrets`
+    return `${lines} lines, ${Object.values(known).flat().length} secrets`
   })
+  await check(`a pod of ${namespace.name} that told them would be found`, () => told(namespace))
 }
 
 /** Less than that says that the logs were not read. */
 const MANY = 100
 const LOG_LIMIT_MS = 60_000
+
+async function search(namespace: Namespace, known: Secrets) {
+  let lines = 0
+  const found = new Set<string>()
+  const pods = await namespace.list('pod')
+  for (const pod of pods.filter(({ status }) => status.phase !== 'Pending')) {
+    for (const text of await logsOf(namespace, pod)) {
+      lines += text.split('\n').length
+      for (const what of toldIn(text, known)) found.add(`${nameOf(pod)}: ${what}`)
+    }
+  }
+  return { lines, found: [...found] }
+}
 
 /** The logs of all containers, and of those before them where one began anew. */
 async function logsOf(namespace: Namespace, pod: Resource): Promise<string[]> {
@@ -48,15 +56,73 @@ async function logsOf(namespace: Namespace, pod: Resource): Promise<string[]> {
   return Promise.all([now, ...before])
 }
 
-function faults(line: string): string[] {
-  return toldIn(line).map((what) => `${what} in a line that begins ${line.slice(0, 60)}`)
+/** Who looks for what is not there must be able to find it. */
+async function told(namespace: Namespace): Promise<string> {
+  const name = 'telltale'
+  const known = await secretsIn(namespace)
+  const [password, phone] = [known['password'], known['phone']].map((values) => values?.[0] ?? '')
+  const [own] = known['secret of the cluster'] ?? []
+  const lines = [
+    Buffer.from(password ?? '').toString('base64'),
+    JSON.stringify({ body: JSON.stringify({ phone: phone?.replace('+256', '0') }) }),
+    `postgresql://auth:${encodeURIComponent(own ?? '')}@auth-db/auth`,
+  ]
+  const program = `process.stdout.write(${JSON.stringify(`${lines.join('\n')}\n`)}); setInterval(() => {}, 1000)`
+  try {
+    await startNodePod(namespace, { name, labels: { app: name }, program })
+    return await eventually('what the pod tells', async () => {
+      const { found } = await search(namespace, known)
+      const kinds = ['password', 'phone', 'secret of the cluster']
+      const missed = kinds.filter((kind) => !found.some((at) => at.startsWith(`${name}: ${kind}`)))
+      if (missed.length > 0) throw new Error(`no ${missed.join(', no ')} is found`)
+      return kinds.join(', ')
+    })
+  } finally {
+    await namespace.kubectl(['delete', 'pod', name, '--ignore-not-found', '--wait=false'])
+  }
+}
+
+/** What nobody may read: what went over the wire, and what the namespace's Secrets hold. */
+export async function secretsIn(namespace: Namespace): Promise<Secrets> {
+  const held = (await namespace.list('secret'))
+    .filter(({ type }) => !type?.startsWith('helm.sh/'))
+    .flatMap(({ data }) => Object.entries(data ?? {}))
+    .filter(([key]) => SECRET_KEY.test(key))
+    .flatMap(([, value]) => secretsOf(Buffer.from(value, 'base64').toString()))
+  const { passwords, tokens, phones, emails } = seen
+  return {
+    password: longOf(passwords),
+    token: longOf(tokens),
+    phone: longOf(phones),
+    email: longOf(emails),
+    'secret of the cluster': held,
+  }
+}
+
+/** Shorter ones were sent to be refused, and stand anywhere by chance. */
+const longOf = (values: Set<string>) => [...values].filter(({ length }) => length >= LEAST.seen)
+const LEAST = { seen: 8, held: 16 }
+
+/** Certificates are no secrets, and who a user is neither. */
+const SECRET_KEY = /password|secret|token|webhooks|\.key$|jwk|pem$/i
+
+/** Lines of a key in PEM, or of `provider=secret`. */
+function secretsOf(value: string): string[] {
+  return value
+    .split('\n')
+    .map((line) => line.trim().replace(/^[\w-]+=(?=\S{16})/, ''))
+    .filter((line) => line.length >= LEAST.held && !line.startsWith('-----'))
 }
 
 /** What a text tells that it should not; the text itself is not repeated. */
-export function toldIn(text: string): string[] {
-  const shapes = Object.entries(SHAPES).filter(([, shape]) => shape.test(text))
-  const isKnown = [...secrets].some((secret) => text.includes(secret))
-  return [...shapes.map(([what]) => what), ...(isKnown ? ['a password or token'] : [])]
+export function toldIn(text: string, known: Secrets): string[] {
+  const shapes = Object.entries(SHAPES).flatMap(([what, shape]) => {
+    const at = text.search(shape)
+    if (at < 0) return []
+    const begin = text.lastIndexOf('\n', at) + 1
+    return [`${what} in a line that begins ${text.slice(begin, Math.min(at, begin + 60))}`]
+  })
+  return [...shapes, ...leaks(text, known)]
 }
 
 const nameOf = ({ metadata }: Resource) => metadata.name

@@ -1,4 +1,5 @@
 import { Namespace } from '../cluster.ts'
+import { startNodePod } from './node-pod.ts'
 import { type Platform, RELEASE, selectorOf } from './platform.ts'
 
 /** Tries of connections from inside pods: whom there is to reach, and how to try it from each kind of pod. */
@@ -32,42 +33,18 @@ const IS_LET_OUT = 'malipo.test/let-out'
 /** A name of a pod for what it stands for. */
 export const podName = (source: string) => source.replaceAll(' ', '-')
 
-/** A pod that waits to be told what to try. Its image is a service's: it has Node, and is there already. */
+/** A pod that waits to be told what to try. */
 export async function standIn(
   where: Namespace,
   source: string,
   labels: Readonly<Record<string, string>>,
   isHeld: boolean,
 ): Promise<void> {
-  const program = `require('node:http').createServer((_, answer) => answer.end()).listen(${LISTENER_PORT})`
-  await where.apply({
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: {
-      name: podName(source),
-      labels: { [STANDS_IN]: 'true', ...(isHeld ? {} : { [IS_LET_OUT]: 'true' }), ...labels },
-    },
-    spec: {
-      automountServiceAccountToken: false,
-      terminationGracePeriodSeconds: 0,
-      securityContext: {
-        runAsNonRoot: true,
-        runAsUser: 65532,
-        seccompProfile: { type: 'RuntimeDefault' },
-      },
-      containers: [
-        {
-          name: 'stands-in',
-          image: 'malipo/auth:dev',
-          imagePullPolicy: 'IfNotPresent',
-          args: ['--eval', program],
-          securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
-          resources: { requests: { memory: '16Mi' } },
-        },
-      ],
-    },
+  await startNodePod(where, {
+    name: podName(source),
+    labels: { [STANDS_IN]: 'true', ...(isHeld ? {} : { [IS_LET_OUT]: 'true' }), ...labels },
+    program: `require('node:http').createServer((_, answer) => answer.end()).listen(${LISTENER_PORT})`,
   })
-  await where.kubectl(['wait', `pod/${podName(source)}`, '--for=condition=Ready', '--timeout=50s'])
 }
 
 /** Lets strangers call anybody, over the namespace's deny by default. */

@@ -4,11 +4,15 @@ import { Registry } from 'prom-client'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { shedOverload } from './admission.js'
 
+const LIMITS = { turnMs: 10, welcome: 20, busyMs: 200, stayMs: 20, few: 3, refusingMs: 0 }
+
 const registry = new Registry()
 const agent = new Agent({ keepAlive: true, maxSockets: 1_000 })
 /** How long the server works on a request, and whether its answers wait for something else. */
 let workMs = 0
-let outage: Promise<void> | undefined
+let outage: Promise<unknown> | undefined
+/** For how long an answer waits beside the work, ms. */
+let stayMs = 0
 let server: Server
 let url: string
 
@@ -16,12 +20,14 @@ beforeEach(async () => {
   registry.clear()
   workMs = 0
   outage = undefined
+  stayMs = 0
   server = createServer((_request, response) => {
     const begun = performance.now()
     while (performance.now() - begun < workMs);
-    void Promise.resolve(outage).then(() => response.end('done'))
+    const answer = () => response.end('done')
+    void Promise.resolve(outage).then(() => (stayMs > 0 ? setTimeout(answer, stayMs) : answer()))
   })
-  shedOverload(server, registry, { turnMs: 10, welcome: 20 })
+  shedOverload(server, registry, LIMITS)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 })
@@ -109,6 +115,36 @@ describe('the door', () => {
     outage = undefined
     workMs = 30
     expect(having(200, await askAll(15))).toHaveLength(15)
+  })
+
+  it('lets in fewer once the crowd lasts: as many as leave in a short time', async () => {
+    workMs = 4
+    stayMs = 50
+    const statuses: { since: number; status: number | undefined }[] = []
+    const begun = performance.now()
+    const since = () => performance.now() - begun
+    // Fifteen are never too many at once, and never let the loop rest.
+    const clients = Array.from({ length: 15 }, async () => {
+      while (since() < 1_500) statuses.push({ since: since(), status: (await ask()).status })
+    })
+    await Promise.all(clients)
+    const refused = statuses.filter(({ status }) => status === 503)
+    expect(refused.length).toBeGreaterThan(20)
+    expect(Math.min(...refused.map((each) => each.since))).toBeGreaterThan(LIMITS.busyMs / 2)
+    expect(statuses.filter(({ status }) => status === 200).length).toBeGreaterThan(50)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    expect(having(200, await askAll(15))).toHaveLength(15)
+  })
+
+  it('does not hold up those inside while it tells the others', async () => {
+    await askAll(100)
+    workMs = 2
+    stayMs = 1
+    const order: (number | undefined)[] = []
+    const asked = Array.from({ length: 100 }, async () => order.push((await ask()).status))
+    await Promise.all(asked)
+    expect(order).toContain(503)
+    expect(order.lastIndexOf(200)).toBeLessThan(order.lastIndexOf(503))
   })
 
   it('is open again once the crowd has gone', async () => {

@@ -4,12 +4,13 @@ import { overloaded, pathOf, PROBLEM_JSON, problemDocument } from './problem.js'
 import { REQUEST_ID, requestId } from './request-id.js'
 
 /**
- * The door: what arrives beyond what can be answered in time is refused here, for a tenth of what an answer
- * costs. Otherwise everyone would wait in the sockets' buffers, where nobody sees how long.
+ * The door: what arrives beyond what can be answered in time is refused here, before anything is done for it.
+ * Otherwise everyone would wait in the sockets' buffers, where nobody sees how long.
  *
- * A turn of the event loop takes in all that has arrived since the last one, so a turn that takes long tells
- * of a crowd at the door. It begins work for a while, and refuses the rest of that turn. An outage of the
- * database is no crowd: the loop is idle then, and requests wait for it.
+ * A burst shows by its turn: a turn of the event loop takes in all that has arrived since the last one. It begins
+ * work for a while, and refuses the rest. Overload shows by a loop that finds no rest: then no more are let in
+ * than leave within a short time (Little's law). An outage of the database is neither: the loop is idle then, and
+ * requests wait for it.
  */
 
 export interface DoorLimits {
@@ -17,9 +18,28 @@ export interface DoorLimits {
   readonly turnMs: number
   /** So many may be inside whatever the clock says: a turn is also long when others take the core. */
   readonly welcome: number
+  /** A loop that has found no rest for so long is overloaded, ms. */
+  readonly busyMs: number
+  /** As many as leave within this time may be inside then, ms. */
+  readonly stayMs: number
+  /** So many may be inside even then. */
+  readonly few: number
+  /** For how long a turn tells those who are refused, ms. */
+  readonly refusingMs: number
 }
 
-const LIMITS: DoorLimits = { turnMs: 10, welcome: 200 }
+const LIMITS: DoorLimits = {
+  turnMs: 10,
+  welcome: 200,
+  busyMs: 500,
+  stayMs: 50,
+  few: 64,
+  refusingMs: 5,
+}
+/** How often it is counted how many leave. */
+const COUNT_EVERY_MS = 250
+/** A loop that waits for less only waits for the next of a crowd. */
+const REST_MS = 1
 
 /** What every answer is headed with, but for its request's id. */
 export const SECURITY_HEADERS = {
@@ -37,6 +57,7 @@ export function shedOverload(server: Server, registry: Registry, limits = LIMITS
   const [answer] = server.listeners('request') as RequestListener[]
   if (!answer) throw new Error('nobody answers requests yet')
   const door = new Door(limits)
+  const refusals = new Refusals(limits.refusingMs)
   server.removeListener('request', answer)
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     if (!request.url?.startsWith('/api/')) return answer(request, response)
@@ -46,24 +67,28 @@ export function shedOverload(server: Server, registry: Registry, limits = LIMITS
       return answer(request, response)
     }
     refused.inc()
-    refuse(request, response)
+    refusals.add(request, response)
   })
 }
 
 class Door {
   private inside = 0
   private turnBegan: number | undefined
+  private restedAt = performance.now()
+  private idleMs = 0
+  private countedAt = performance.now()
+  private left = 0
+  private leavePerMs = 0
 
   constructor(private readonly limits: DoorLimits) {}
 
   isOpen(): boolean {
+    const { few, welcome, turnMs, busyMs, stayMs } = this.limits
     const now = performance.now()
-    if (this.turnBegan === undefined) {
-      this.turnBegan = now
-      // Immediates run after all that this turn's poll has brought.
-      setImmediate(() => (this.turnBegan = undefined))
-    }
-    return this.inside < this.limits.welcome || now - this.turnBegan < this.limits.turnMs
+    this.turnBegan ??= this.begin(now)
+    if (this.inside < few) return true
+    if (now - this.restedAt > busyMs && this.inside > stayMs * this.leavePerMs) return false
+    return this.inside < welcome || now - this.turnBegan < turnMs
   }
 
   enter() {
@@ -72,20 +97,65 @@ class Door {
 
   leave() {
     this.inside--
+    this.left++
+  }
+
+  /** Begins a turn of the loop. */
+  private begin(now: number): number {
+    // Immediates run after all that this turn's poll has brought.
+    setImmediate(() => (this.turnBegan = undefined))
+    const { idle } = performance.eventLoopUtilization()
+    if (idle - this.idleMs > REST_MS) this.restedAt = now
+    this.idleMs = idle
+    if (now - this.countedAt > COUNT_EVERY_MS) {
+      this.leavePerMs = this.left / (now - this.countedAt)
+      this.countedAt = now
+      this.left = 0
+    }
+    return now
   }
 }
 
+/**
+ * Those who are refused and not told yet. A turn of the event loop tells some, and then goes on to who was let
+ * in: told all at once, a thousand of them would hold up the answers of the database.
+ */
+class Refusals {
+  private waiting: (readonly [IncomingMessage, ServerResponse])[] = []
+
+  constructor(private readonly mostMs: number) {}
+
+  add(request: IncomingMessage, response: ServerResponse) {
+    // Immediates run after all that this turn's poll has brought.
+    if (this.waiting.push([request, response]) === 1) setImmediate(() => this.tell())
+  }
+
+  private tell() {
+    const begun = performance.now()
+    let told = 0
+    for (const each of this.waiting) {
+      refuse(...each)
+      told++
+      if (performance.now() - begun > this.mostMs) break
+    }
+    this.waiting = this.waiting.slice(told)
+    if (this.waiting.length > 0) setImmediate(() => this.tell())
+  }
+}
+
+const REFUSAL = overloaded()
+const REFUSED_HEADERS = Object.entries({
+  ...SECURITY_HEADERS,
+  'cache-control': 'no-store',
+  'content-type': PROBLEM_JSON,
+  'retry-after': String(REFUSAL.extras.retryAfterSeconds),
+}).flat()
+
 function refuse(request: IncomingMessage, response: ServerResponse) {
   const id = requestId(request.headers)
-  const problem = overloaded()
-  const body = JSON.stringify(problemDocument(problem, pathOf(request), id))
-  response.writeHead(problem.kind.status, {
-    ...SECURITY_HEADERS,
-    'cache-control': 'no-store',
-    'content-length': Buffer.byteLength(body),
-    'content-type': PROBLEM_JSON,
-    'retry-after': String(problem.extras.retryAfterSeconds),
-    [REQUEST_ID]: id,
-  })
+  const body = JSON.stringify(problemDocument(REFUSAL, pathOf(request), id))
+  const own = ['content-length', String(Buffer.byteLength(body)), REQUEST_ID, id]
+  // A list is written as it is, where an object is gone through twice.
+  response.writeHead(REFUSAL.kind.status, [...REFUSED_HEADERS, ...own])
   response.end(body)
 }
