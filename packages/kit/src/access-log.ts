@@ -1,8 +1,9 @@
-import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { FastifyReply } from 'fastify'
 import type { Pino } from './logger.js'
 import { mask } from './mask.js'
 import { HTTP_PROBLEMS, type Problem } from './problem.js'
 import type { Request } from './request.js'
+import type { End } from './request-end.js'
 import { traceIdOf } from './tracing.js'
 
 /**
@@ -10,19 +11,12 @@ import { traceIdOf } from './tracing.js'
  * cause, the others at `debug`, or at `info` if `all` are asked for. The route's template stands for the
  * path, so no phone of a query and no reference gets in.
  */
-export function logRequests(fastify: FastifyInstance, log: Pino, all: boolean) {
+export function logRequests(log: Pino, all: boolean): End {
   const quiet = all ? 'info' : 'debug'
-  fastify.addHook('onResponse', (request, reply, done) => {
-    const level = levelOf(reply.statusCode, request.failure) ?? quiet
-    if (log.isLevelEnabled(level))
-      log[level]({ ...line(request), ...answer(request, reply) }, 'request')
-    done()
-  })
-  // Who went away gets no answer, and the request no end.
-  fastify.addHook('onRequestAbort', (request, done) => {
-    if (log.isLevelEnabled(quiet)) log[quiet]({ ...line(request), aborted: true }, 'request')
-    done()
-  })
+  return (request, reply, status) => {
+    const level = levelOf(status, request.failure) ?? quiet
+    if (log.isLevelEnabled(level)) log[level](line(request, reply, status), 'request')
+  }
 }
 
 function levelOf(status: number, failure: Problem | undefined) {
@@ -32,29 +26,22 @@ function levelOf(status: number, failure: Problem | undefined) {
   return status >= 400 ? 'info' : undefined
 }
 
-function line(request: Request) {
-  const { id, actor, method, routeOptions } = request
+function line(request: Request, reply: FastifyReply, status: number) {
+  const { id, actor, failure, method, routeOptions } = request
   const traceId = traceIdOf(request)
+  const fields = failure?.extras.errors
+  const isOurs = failure && status >= 500 && failure.kind !== HTTP_PROBLEMS.notReady
   return {
     requestId: mask(id),
     ...(traceId === undefined ? {} : { traceId }),
     method,
     route: routeOptions.url ?? 'unmatched',
     ...(actor ? { actor } : {}),
-  }
-}
-
-function answer({ failure }: Request, reply: FastifyReply) {
-  return {
-    status: reply.statusCode,
+    status,
     durationMs: Math.round(reply.elapsedTime * 10) / 10,
     ...(failure ? { problem: failure.kind.type } : {}),
-    ...(failure?.extras.errors
-      ? { fields: failure.extras.errors.map(({ field }) => fieldForLog(field)) }
-      : {}),
-    ...(failure && reply.statusCode >= 500 && failure.kind !== HTTP_PROBLEMS.notReady
-      ? { err: failure.cause ?? failure }
-      : {}),
+    ...(fields ? { fields: fields.map(({ field }) => fieldForLog(field)) } : {}),
+    ...(isOurs ? { err: failure.cause ?? failure } : {}),
   }
 }
 

@@ -16,9 +16,10 @@ import { measureRequests, tellBuild } from './metrics.js'
 import { type About, serveOpenApi } from './openapi.js'
 import { ProblemFilter } from './problem.filter.js'
 import type { Request } from './request.js'
+import { onEnd } from './request-end.js'
 import { REQUEST_ID, requestId } from './request-id.js'
 import { RouteTable } from './route-table.js'
-import { startTracing, traceRequests } from './tracing.js'
+import { endSpan, startTracing, traceRequests } from './tracing.js'
 import { InputPipe } from './validation.js'
 
 /**
@@ -101,9 +102,8 @@ function wire(app: NestFastifyApplication, log: Pino, env: HttpEnv) {
     done()
   })
   traceRequests(fastify)
+  onEnd(fastify, [endSpan, measureRequests(app.get(Registry)), logRequests(log, env.LOG_REQUESTS)])
   acceptJsonOnly(fastify)
-  measureRequests(fastify, app.get(Registry))
-  logRequests(fastify, log, env.LOG_REQUESTS)
   leaveWhenAsked(app)
   app.useGlobalPipes(new InputPipe())
   app.useGlobalFilters(new ProblemFilter(routes))

@@ -1,9 +1,10 @@
 import { Controller, Get, Headers, Inject, Res } from '@nestjs/common'
 import { ApiExcludeController } from '@nestjs/swagger'
-import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { FastifyReply } from 'fastify'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { asOpenMetrics, wantsOpenMetrics } from './open-metrics.js'
 import { METHODS } from './request.js'
+import type { End } from './request-end.js'
 import { exemplarOf, isTracing } from './tracing.js'
 
 /**
@@ -64,10 +65,10 @@ export function gaugeOf<Label extends string = never>(
 const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15]
 
 /** Times every request by method, route template and status; unmatched paths share one label. */
-export function measureRequests(fastify: FastifyInstance, registry: Registry) {
+export function measureRequests(registry: Registry): End {
   const duration = new Histogram({
     name: 'http_request_duration_seconds',
-    help: 'Time from a request’s first byte read to its answer sent, by route template',
+    help: 'Time from a request’s first byte read to its answer sent, by route template; 499: its client went away before',
     labelNames: ['method', 'route', 'status_code'],
     buckets: BUCKETS,
     registers: [],
@@ -76,20 +77,19 @@ export function measureRequests(fastify: FastifyInstance, registry: Registry) {
   // Its constructor would have a registry of the one format that knows exemplars.
   registry.registerMetric(duration)
   const known = new Map<string, Histogram.Internal<string>>()
-  fastify.addHook('onResponse', (request, reply, done) => {
+  return (request, reply, status) => {
     const method = METHODS.has(request.method) ? request.method : 'other'
     const route = request.routeOptions.url ?? 'unmatched'
-    const key = `${method} ${reply.statusCode} ${route}`
+    const key = `${method} ${status} ${route}`
     let found = known.get(key)
-    if (!found) known.set(key, (found = duration.labels(method, route, `${reply.statusCode}`)))
+    if (!found) known.set(key, (found = duration.labels(method, route, `${status}`)))
     const seconds = reply.elapsedTime / 1000
     const exemplarLabels = exemplarOf(request)
     if (exemplarLabels) {
-      const labels = { method, route, status_code: `${reply.statusCode}` }
+      const labels = { method, route, status_code: `${status}` }
       duration.observe({ labels, value: seconds, exemplarLabels } as never)
     } else found.observe(seconds)
-    done()
-  })
+  }
 }
 
 @ApiExcludeController()

@@ -5,6 +5,7 @@ import type { HttpEnv } from './env.js'
 import type { Pino } from './logger.js'
 import type { About } from './openapi.js'
 import type { Request } from './request.js'
+import type { End } from './request-end.js'
 import { currentRequest, currentScope, type Rider, within } from './request-scope.js'
 import { traceContext, traceparent } from './trace-context.js'
 import type { Tracing } from './tracing-sdk.js'
@@ -73,15 +74,16 @@ export function traceRequests(fastify: FastifyInstance) {
       tracing?.receive(request)
       done()
     })
-    fastify.addHook('onResponse', (request, reply, done) => {
-      if (request.span) tracing?.answer(request, request.span, reply.statusCode)
-      done()
-    })
   }
   // After the body was read: what its last part brings runs in the socket's scope, not in ours.
   fastify.addHook('preHandler', (request, _reply, done) => {
     within(scopeOf(request), done)
   })
+}
+
+/** Ends its span, if it has one. */
+export const endSpan: End = (request, _reply, status) => {
+  if (request.span) tracing?.answer(request, request.span, status)
 }
 
 function scopeOf(request: Request) {

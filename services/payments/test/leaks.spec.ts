@@ -1,4 +1,6 @@
 import { randomUUID } from 'node:crypto'
+import * as conventions from '@opentelemetry/semantic-conventions'
+import { ATTR_URL_TEMPLATE } from '@opentelemetry/semantic-conventions/incubating'
 import { Client } from '@malipo/testing/client'
 import { query } from '@malipo/testing/database'
 import { leaks } from '@malipo/testing/leaks'
@@ -188,6 +190,15 @@ describe('what leaves the services', () => {
     const bytes = stage.collector.bytes().toString('latin1')
     expect(leaks(bytes, { ...seen, ...inTraces, address: ['198.51.100.77'] })).toEqual([])
     expect(stage.collector.spans.filter(({ traceState }) => traceState !== '')).toEqual([])
+  })
+
+  it('spans have no attributes but those of the conventions and our own', () => {
+    const stable = Object.entries(conventions).filter(([name]) => name.startsWith('ATTR_'))
+    const known = new Set([ATTR_URL_TEMPLATE, ...stable.map(([, value]) => value)])
+    const told = new Set(stage.collector.spans.flatMap((span) => Object.keys(span.attributes)))
+    const own = [...told].filter((name) => !known.has(name))
+    expect(own).toContain('malipo.problem')
+    expect(own.filter((name) => !name.startsWith('malipo.'))).toEqual([])
   })
 
   it('a metric tells none', async () => {

@@ -5,7 +5,7 @@ import { Client as Connection } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newUser, type User } from './auth.js'
 import { untilBlocked } from './locks.js'
-import { as, type As, newPayment } from './requests.js'
+import { as, type As, newPayment, wish } from './requests.js'
 import { beginTrace, linesOf, startTraced, type Traced } from './traced.js'
 import { until } from './until.js'
 
@@ -208,6 +208,36 @@ describe('a trace', () => {
         { msg: 'request', route: '/api/payments', status: 201, actor: owner.id },
       ])
     }
+  })
+
+  it('is named in the log line of a request whose client went away', async () => {
+    const holder = new Connection({ connectionString: stage.databaseUrl })
+    await holder.connect()
+    await holder.query('BEGIN; LOCK TABLE payments IN SHARE MODE')
+    const { traceId, headers } = beginTrace()
+    const leaving = new AbortController()
+    const asked = fetch(`${stage.payments.url}/api/payments`, {
+      method: 'POST',
+      headers: {
+        ...headers,
+        'content-type': 'application/json',
+        authorization: `Bearer ${owner.token}`,
+      },
+      body: JSON.stringify(wish()),
+      signal: leaving.signal,
+    })
+    const sql = {
+      sql: (text: string, ...values: unknown[]) => query(stage.databaseUrl, text, values),
+    }
+    await untilBlocked(sql as never, 1)
+    leaving.abort()
+    await expect(asked).rejects.toThrow()
+    await until(() => linesOf(stage.payments, { traceId }).length > 0)
+    expect(linesOf(stage.payments, { traceId })).toMatchObject([
+      { msg: 'request', method: 'POST', route: '/api/payments', actor: owner.id, status: 499 },
+    ])
+    await holder.query('COMMIT')
+    await holder.end()
   })
 
   it('is linked from the bucket of the histogram that its request fell into', async () => {
