@@ -194,7 +194,7 @@ describe('what leaves the services', () => {
 
   it('spans have no attributes but those of the conventions and our own', () => {
     const stable = Object.entries(conventions).filter(([name]) => name.startsWith('ATTR_'))
-    const known = new Set([ATTR_URL_TEMPLATE, ...stable.map(([, value]) => value)])
+    const known = new Set<unknown>([ATTR_URL_TEMPLATE, ...stable.map(([, value]) => value)])
     const told = new Set(stage.collector.spans.flatMap((span) => Object.keys(span.attributes)))
     const own = [...told].filter((name) => !known.has(name))
     expect(own).toContain('malipo.problem')

@@ -231,7 +231,7 @@ describe('a trace', () => {
     }
     await untilBlocked(sql as never, 1)
     leaving.abort()
-    await expect(asked).rejects.toThrow()
+    await expect(asked).rejects.toThrow('aborted')
     await until(() => linesOf(stage.payments, { traceId }).length > 0)
     expect(linesOf(stage.payments, { traceId })).toMatchObject([
       { msg: 'request', method: 'POST', route: '/api/payments', actor: owner.id, status: 499 },
