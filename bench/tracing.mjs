@@ -14,6 +14,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from '@malipo/local/free-port'
+import { VARIABLES } from '../services/payments/dist/env.js'
 import { median } from './table.mjs'
 import { metric } from './work.mjs'
 
@@ -25,7 +26,7 @@ const WARM_UP_SECONDS = 16
 const OFF = 0
 const SETTINGS = [
   { part: OFF, name: 'off' },
-  { part: 0.05, name: 'the default part of the traces' },
+  { part: VARIABLES.OTEL_TRACES_SAMPLER_ARG.default, name: 'the default part of the traces' },
   { part: 1, name: 'every trace' },
   { part: OFF, name: 'off once more' },
 ]
@@ -103,15 +104,13 @@ function tell(name, rounds) {
   const base = of(([off]) => off?.perSecond ?? NaN).toFixed(0)
   const cpu = of(([off]) => off?.micros ?? NaN).toFixed(0)
   console.log(`  ${name}: ${base} requests a second and ${cpu} µs of CPU each without tracing`)
-  const shares = SETTINGS.map((setting, which) => {
+  const [usual] = SETTINGS.slice(1).map((setting, i) => {
     const beside = (/** @type {'perSecond' | 'micros'} */ figure) =>
-      of((round) => (round[which]?.[figure] ?? NaN) / (round[0]?.[figure] ?? NaN))
+      of(([off, ...others]) => (others[i]?.[figure] ?? NaN) / (off?.[figure] ?? NaN))
     const [fewer, more] = [1 - beside('perSecond'), beside('micros') - 1]
-    if (which > 0)
-      console.log(
-        `    ${setting.name}: ${percent(fewer)} fewer requests, ${percent(more)} more CPU`,
-      )
+    const figures = `${percent(fewer)} fewer requests, ${percent(more)} more CPU`
+    console.log(`    ${setting.name}: ${figures}`)
     return Math.min(fewer, more)
   })
-  return shares[1] ?? NaN
+  return usual ?? NaN
 }

@@ -128,7 +128,7 @@ export const ALARMS: readonly Alarm[] = [
 
 async function login({ account }: Clients): Promise<string> {
   const { body } = await send(client.login(account).call)
-  return (body as { access_token: string }).access_token
+  return client.tokenIn(body)
 }
 
 async function pay(token: string, amount: number): Promise<client.Payment> {

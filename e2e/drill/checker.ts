@@ -1,4 +1,4 @@
-import type { Payment } from './client.ts'
+import { type Payment, tokenIn } from './client.ts'
 import type { Entry, Try } from './journal.ts'
 import type { EventRow, Records } from './records.ts'
 
@@ -96,8 +96,7 @@ function twice(sent: ReadonlySet<string>, { events, keys }: Records): string[] {
 }
 
 function lostSession(answer: Try, { sessions }: Records): string[] {
-  const { access_token: token } = answer.body as { access_token: string }
-  const claims = Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8')
+  const claims = Buffer.from(tokenIn(answer.body).split('.')[1] ?? '', 'base64url').toString('utf8')
   const { sid } = JSON.parse(claims) as { sid: string }
   return sessions.has(sid) ? [] : [`lost: session ${sid}`]
 }

@@ -39,6 +39,11 @@ export function login({ phone, password }: Account): Wish {
   return { kind: 'login', call, expected: 200 }
 }
 
+/** The access token that a login was answered with. */
+export function tokenIn(body: unknown): string {
+  return (body as { access_token: string }).access_token
+}
+
 export function logout(token: string): Call {
   return { method: 'POST', path: '/api/auth/logout', headers: bearer(token) }
 }

@@ -83,7 +83,7 @@ export class Leavers {
   private async login(): Promise<string | undefined> {
     const { status, body } = await send(client.login(this.account).call)
     if (status !== 200) return undefined
-    const { access_token: token } = body as { access_token: string }
+    const token = client.tokenIn(body)
     for (let n = 0; n < 4; n++) {
       const at = Date.now()
       if ((await send(client.list(token))).status === 401) this.refusedEarly.push(at)

@@ -117,7 +117,7 @@ export class Load {
 
   private async login() {
     const answer = await this.journal.record(client.login(this.account))
-    if (answer) this.token = (answer.body as { access_token: string }).access_token
+    if (answer) this.token = client.tokenIn(answer.body)
   }
 
   /** One client that writes, waits for the answer, and writes again. */

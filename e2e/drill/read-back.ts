@@ -1,4 +1,4 @@
-import { type Payment, login } from './client.ts'
+import { type Payment, login, tokenIn } from './client.ts'
 import type { Clients } from './clients.ts'
 import { send } from './edge.ts'
 import type { Entry } from './journal.ts'
@@ -14,7 +14,7 @@ const AT_ONCE = 8
  */
 export async function readBack({ account, journal }: Clients, target: number): Promise<number> {
   const { body } = await send(login(account).call)
-  const token = (body as { access_token: string }).access_token
+  const token = tokenIn(body)
   const told = new Map<string, number>()
   const later = new Set<string>()
   for (const entry of journal.entries) note(entry, target, told, later)

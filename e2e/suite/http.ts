@@ -33,11 +33,9 @@ export const seen = {
   tokens: new Set<string>(),
   phones: new Set<string>(),
   emails: new Set<string>(),
-  /** The ids of those who had a token; a log tells them. */
-  users: new Set<string>(),
 }
 
-const FIELDS: Record<Exclude<keyof typeof seen, 'users'>, RegExp> = {
+const FIELDS: Record<keyof typeof seen, RegExp> = {
   passwords: /"\w*password":"([^"]+)"/gi,
   tokens: /"(?:access|refresh)_token":"([^"]+)"/g,
   phones: /"(?:p|\w*P)hone":"([^"]+)"/g,
@@ -45,20 +43,16 @@ const FIELDS: Record<Exclude<keyof typeof seen, 'users'>, RegExp> = {
 }
 
 function remember(text: string) {
-  for (const [what, field] of Object.entries(FIELDS) as [keyof typeof FIELDS, RegExp][]) {
-    for (const [, value = ''] of text.matchAll(field)) {
-      seen[what].add(value)
-      if (what === 'tokens') rememberUser(value)
-    }
+  for (const [what, field] of Object.entries(FIELDS) as [keyof typeof seen, RegExp][]) {
+    for (const [, value = ''] of text.matchAll(field)) seen[what].add(value)
   }
 }
 
-/** An access token says whose it is; a refresh token nothing. */
-function rememberUser(token: string) {
-  const [, payload] = token.split('.')
-  if (payload === undefined) return
-  const { sub } = JSON.parse(Buffer.from(payload, 'base64url').toString()) as { sub: string }
-  seen.users.add(sub)
+/** The ids of those who had an access token, which says whose it is; a refresh token says nothing. */
+export function usersSeen(): string[] {
+  const payloads = [...seen.tokens].flatMap((token) => token.split('.')[1] ?? [])
+  const claims = payloads.map((text) => JSON.parse(Buffer.from(text, 'base64url').toString()))
+  return [...new Set(claims.map(({ sub }: { sub: string }) => sub))]
 }
 
 /** A client of the release that is published under `host`. */

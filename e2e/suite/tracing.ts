@@ -3,7 +3,7 @@ import { type CollectedSpan, readSpans } from '../../packages/testing/src/otlp.t
 import { check } from '../checks.ts'
 import { eventually, type Namespace } from '../cluster.ts'
 import { exemplarsOf } from '../prometheus.ts'
-import { pay, register, seen, tokenOf } from './http.ts'
+import { pay, register, tokenOf, usersSeen } from './http.ts'
 import { secretsIn, toldIn } from './logs.ts'
 import { startNodePod } from './node-pod.ts'
 import { type Platform, RELEASE } from './platform.ts'
@@ -62,7 +62,7 @@ export async function checkTracing(platform: Platform): Promise<void> {
   )
   await check('tracing: no span tells a secret, or who somebody is', async () => {
     const spans = await spansIn(platform)
-    const known = { ...(await secretsIn(platform.namespace)), user: [...seen.users] }
+    const known = { ...(await secretsIn(platform.namespace)), user: usersSeen() }
     const told = spans.flatMap((span) =>
       toldIn(JSON.stringify(span), known).map((what) => `${span.name}: ${what}`),
     )

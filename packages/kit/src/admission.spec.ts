@@ -10,9 +10,9 @@ const registry = new Registry()
 const agent = new Agent({ keepAlive: true, maxSockets: 1_000 })
 /** How long the server works on a request, and whether its answers wait for something else. */
 let workMs = 0
-let outage: Promise<unknown> | undefined
+let outage: Promise<void> | undefined
 /** For how long an answer waits beside the work, ms. */
-let stayMs = 0
+let answerMs = 0
 let server: Server
 let url: string
 
@@ -20,12 +20,14 @@ beforeEach(async () => {
   registry.clear()
   workMs = 0
   outage = undefined
-  stayMs = 0
+  answerMs = 0
   server = createServer((_request, response) => {
     const begun = performance.now()
     while (performance.now() - begun < workMs);
     const answer = () => response.end('done')
-    void Promise.resolve(outage).then(() => (stayMs > 0 ? setTimeout(answer, stayMs) : answer()))
+    void Promise.resolve(outage).then(() =>
+      answerMs > 0 ? setTimeout(answer, answerMs) : answer(),
+    )
   })
   shedOverload(server, registry, LIMITS)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -119,7 +121,7 @@ describe('the door', () => {
 
   it('lets in fewer once the crowd lasts: as many as leave in a short time', async () => {
     workMs = 4
-    stayMs = 50
+    answerMs = 50
     const statuses: { since: number; status: number | undefined }[] = []
     const begun = performance.now()
     const since = () => performance.now() - begun
@@ -139,7 +141,7 @@ describe('the door', () => {
   it('does not hold up those inside while it tells the others', async () => {
     await askAll(100)
     workMs = 2
-    stayMs = 1
+    answerMs = 1
     const order: (number | undefined)[] = []
     const asked = Array.from({ length: 100 }, async () => order.push((await ask()).status))
     await Promise.all(asked)

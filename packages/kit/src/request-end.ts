@@ -5,7 +5,7 @@ import type { Request } from './request.js'
 export type End = (request: Request, reply: FastifyReply, status: number) => void
 
 /** What nginx calls an answer that nobody waited for. */
-export const CLIENT_GONE = 499
+const CLIENT_GONE = 499
 
 /**
  * Ends each request once, answered or abandoned. Fastify's `onResponse` is silent on a client that went away

@@ -28,6 +28,21 @@ const spanOf = (spans: readonly CollectedSpan[], service: string, name: string) 
   return found[0]!
 }
 
+/** Makes every write of a payment wait, as a migration could. */
+async function holdWrites() {
+  const holder = new Connection({ connectionString: stage.databaseUrl })
+  await holder.connect()
+  await holder.query('BEGIN; LOCK TABLE payments IN SHARE MODE')
+  const sql = (text: string, ...values: unknown[]) => query(stage.databaseUrl, text, values)
+  return {
+    untilBlocked: (count: number) => untilBlocked({ sql: sql as never }, count),
+    letGo: async () => {
+      await holder.query('COMMIT')
+      await holder.end()
+    },
+  }
+}
+
 /** A tree as text: each span under the one that it is a part of; some begin at once, so by their names. */
 function tree(spans: readonly CollectedSpan[], parentId: string, indent = ''): string[] {
   return spans
@@ -137,21 +152,15 @@ describe('a request', () => {
 describe('a statement for several requests', () => {
   it('is one span that links to each of them, and each of them tells of it', async () => {
     await newPayment(user)
-    const holder = new Connection({ connectionString: stage.databaseUrl })
-    await holder.connect()
-    await holder.query('BEGIN; LOCK TABLE payments IN SHARE MODE')
+    const held = await holdWrites()
     const traces = Array.from({ length: 8 }, () => beginTrace())
     const unrecorded = Array.from({ length: 2 }, () => beginTrace('00'))
-    const sql = {
-      sql: (text: string, ...values: unknown[]) => query(stage.databaseUrl, text, values),
-    }
     // Two statements are under way at most, so that those who come after them wait together.
     const ahead = user.create({}, beginTrace('00').headers)
-    await untilBlocked(sql as never, 1)
+    await held.untilBlocked(1)
     const creates = [...traces, ...unrecorded].map(({ headers }) => user.create({}, headers))
-    await untilBlocked(sql as never, 2)
-    await holder.query('COMMIT')
-    await holder.end()
+    await held.untilBlocked(2)
+    await held.letGo()
     const answers = await Promise.all([ahead, ...creates])
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 201))
 
@@ -211,9 +220,7 @@ describe('a trace', () => {
   })
 
   it('is named in the log line of a request whose client went away', async () => {
-    const holder = new Connection({ connectionString: stage.databaseUrl })
-    await holder.connect()
-    await holder.query('BEGIN; LOCK TABLE payments IN SHARE MODE')
+    const held = await holdWrites()
     const { traceId, headers } = beginTrace()
     const leaving = new AbortController()
     const asked = fetch(`${stage.payments.url}/api/payments`, {
@@ -226,18 +233,14 @@ describe('a trace', () => {
       body: JSON.stringify(wish()),
       signal: leaving.signal,
     })
-    const sql = {
-      sql: (text: string, ...values: unknown[]) => query(stage.databaseUrl, text, values),
-    }
-    await untilBlocked(sql as never, 1)
+    await held.untilBlocked(1)
     leaving.abort()
     await expect(asked).rejects.toThrow('aborted')
     await until(() => linesOf(stage.payments, { traceId }).length > 0)
     expect(linesOf(stage.payments, { traceId })).toMatchObject([
       { msg: 'request', method: 'POST', route: '/api/payments', actor: owner.id, status: 499 },
     ])
-    await holder.query('COMMIT')
-    await holder.end()
+    await held.letGo()
   })
 
   it('is linked from the bucket of the histogram that its request fell into', async () => {
