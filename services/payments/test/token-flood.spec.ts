@@ -3,7 +3,7 @@ import { createLogger } from '@malipo/kit/logger'
 import { Redis } from '@malipo/kit/redis'
 import { Redis as RedisClient } from 'ioredis'
 import { Registry } from 'prom-client'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { AuthClient } from '../src/caller/auth-client.js'
 import { tokenCheck } from '../src/caller/caller.providers.js'
 import { readEnv } from '../src/env.js'
@@ -175,26 +175,39 @@ describe('bad tokens', () => {
 describe('calls to an auth that hangs', () => {
   it('are bounded: beyond, 503 at once, and a known token is let in', async () => {
     const known = await stage.newUser()
-    const old = await stage.replica({ TOKEN_CACHE_TTL_MS: '1' })
+    const old = await stage.replica({ TOKEN_CACHE_TTL_MS: '1', DB_WAIT_MS: '3000' })
+    const inFlight = () => old.metric('auth_calls_in_flight')
     await until(async () => (await use(known, old)).status === 200)
     await until(() => stage.peek.exists(keyOf(known)))
     stage.wires.auth.slow(3_600_000)
-    const begin = performance.now()
+    const answerAgain = () => {
+      stage.wires.auth.slow(0)
+      stage.wires.auth.cut()
+    }
+    onTestFinished(answerAgain)
     const tooks: number[] = []
-    const crowd = Array.from({ length: 300 }, async () => {
+    const unknown = async () => {
+      const begin = performance.now()
       const { status, headers } = await old.client.get('/api/payments', { token: badToken() })
       tooks.push(performance.now() - begin)
       expect(headers.get('retry-after')).toMatch(/^[1-9]\d*$/)
       return status
-    })
-    await until(async () => (await old.metric('auth_calls_in_flight')) === 256)
-    expect((await use(known, old)).status).toBe(200)
-    expect(count(await Promise.all(crowd))).toEqual({ 503: 300 })
-    expect(tooks.filter((ms) => ms < 3_000)).toHaveLength(300 - 256)
-    expect(await old.metric('auth_calls_in_flight')).toBe(0)
+    }
+    const crowd: Promise<number>[] = []
+    const send = async (many: number) => {
+      crowd.push(...Array.from({ length: many }, unknown))
+      await until(async () => (await inFlight()) + tooks.length === crowd.length)
+    }
+    // On a slow machine the door may take a part of them for a burst, and refuse it.
+    while ((await inFlight()) < 256) await send(32)
+    await until(async () => (await use(known, old)).status === 200)
+    await send(44)
+    expect(await inFlight()).toBe(256)
+    expect(count(await Promise.all(crowd))).toEqual({ 503: crowd.length })
+    expect(tooks.filter((ms) => ms > 3_000)).toHaveLength(256)
+    expect(await inFlight()).toBe(0)
     expect(await old.metric('token_check_breaker_open{on="auth"}')).toBe(1)
-    stage.wires.auth.slow(0)
-    stage.wires.auth.cut()
+    answerAgain()
     // One try a second, and the first that succeeds is the end of it.
     await until(async () => {
       await use(known, old)
