@@ -12,6 +12,8 @@ export interface RunOptions {
   /** After this long it is ended, and the call fails. */
   readonly timeoutMs?: number
   readonly env?: Readonly<Record<string, string>>
+  /** Is given all that it has written so far, each time that it writes. */
+  readonly heard?: (output: string) => void
 }
 
 const TIMEOUT_MS = 60_000
@@ -37,7 +39,7 @@ export class CommandError extends Error {
 export async function run(
   program: string,
   args: readonly string[],
-  { input = '', timeoutMs = TIMEOUT_MS, env = {} }: RunOptions = {},
+  { input = '', timeoutMs = TIMEOUT_MS, env = {}, heard }: RunOptions = {},
 ): Promise<string> {
   const child = spawn(program, args, {
     env: { ...process.env, ...env },
@@ -48,6 +50,7 @@ export async function run(
   let err = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     out += text
+    heard?.(out)
     if (out.length > MOST_OUTPUT) child.kill('SIGKILL')
   })
   child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text))

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { check } from '../checks.ts'
 import { eventually } from '../cluster.ts'
 import { type Client, register, tokenOf } from './http.ts'
@@ -12,9 +11,12 @@ import { type Platform, RELEASE, selectorOf } from './platform.ts'
 const PORT = 4000
 /** Promised: a second after the answer to a logout, every replica refuses. */
 const PROMISED_MS = 1_000
-const CALM_MS = 2_000
 /** A use may be on its way when the time is over. */
 const LATE_MS = 40_000
+/** What a pod says once it has taken every token. */
+const KNOWN = 'every token was taken'
+const KNOWN_WITHIN_MS = 60_000
+
 interface Fault {
   /** Longer than it takes, with the second logout after it. */
   readonly watchedMs: number
@@ -57,12 +59,11 @@ async function logouts(platform: Platform, fault: Fault): Promise<string> {
   ]
   const pods = await platform.pods('payments')
   const watching = pods.map((pod) => watch(platform, pod, [first, second, kept], fault.watchedMs))
-  // Every pod has come to know them.
-  await sleep(CALM_MS)
+  await Promise.all(watching.map(({ known }) => known))
   const firstEnd = await loggedOut(client, first)
   await fault.happen(platform)
   const ends = [firstEnd, await loggedOut(client, second), NEVER]
-  const seen = await Promise.all(watching)
+  const seen = await Promise.all(watching.map(({ uses }) => uses))
   const last = pods.flatMap((pod, i) =>
     ends.map((end, of) => judged(seen[i]?.[of] ?? [], end, `${pod}, token ${of}`)),
   )
@@ -109,30 +110,50 @@ interface Use {
   readonly status: number
 }
 
+interface Watch {
+  /** When the pod has taken each of the tokens. */
+  readonly known: Promise<unknown>
+  /** Of each token; they go on for `watchedMs` from then. */
+  readonly uses: Promise<Use[][]>
+}
+
 /** Uses each of the tokens in a pod, ten times a second. */
-async function watch(
+function watch(
   { namespace }: Platform,
   pod: string,
   tokens: readonly string[],
   watchedMs: number,
-): Promise<Use[][]> {
+): Watch {
   const program = `
-    const end = Date.now() + ${watchedMs}
-    const all = await Promise.all(${JSON.stringify(tokens)}.map(async (token) => {
+    const tokens = ${JSON.stringify(tokens)}
+    const taken = new Set()
+    let end = Date.now() + ${KNOWN_WITHIN_MS}
+    const all = await Promise.all(tokens.map(async (token) => {
       const uses = []
       while (Date.now() < end) {
         const sentAt = Date.now()
         const headers = { authorization: 'Bearer ' + token }
         const { status } = await fetch('http://127.0.0.1:${PORT}/api/payments', { headers })
         uses.push({ sentAt, answeredAt: Date.now(), status })
+        if (status === 200 && !taken.has(token) && taken.add(token).size === tokens.length) {
+          end = Date.now() + ${watchedMs}
+          console.log('${KNOWN}')
+        }
         await new Promise((resolve) => setTimeout(resolve, 100))
       }
       return uses
     }))
     console.log(JSON.stringify(all))`
-  return JSON.parse(
-    await namespace.node(pod, program, { timeoutMs: watchedMs + LATE_MS }),
-  ) as Use[][]
+  const known = Promise.withResolvers<void>()
+  const output = namespace.node(pod, program, {
+    timeoutMs: KNOWN_WITHIN_MS + watchedMs + LATE_MS,
+    heard: (text) => text.startsWith(KNOWN) && known.resolve(),
+  })
+  const ended = output.then(() => Promise.reject(new Error(`${pod}: a token was never taken`)))
+  const uses = output.then((text) => JSON.parse(text.slice(KNOWN.length)) as Use[][])
+  // Whoever waits for `known` fails first.
+  uses.catch(() => undefined)
+  return { known: Promise.race([known.promise, ended]), uses }
 }
 
 async function remove({ namespace }: Platform, selector: string): Promise<void> {

@@ -28,11 +28,14 @@ const OPEN_EVERY_MS = 250
 
 /**
  * A commit that waits for every standby that synchronous replication asks for: a transactional message
- * in the WAL needs no table and no right, and its commit waits like any other.
+ * in the WAL needs no table and no right, and its commit waits like any other. One is enough for all who wait.
  */
 const KEEP: Statement = {
   name: 'keep',
-  text: `SELECT pg_logical_emit_message(true, 'keep', '')`,
+  text: `
+SELECT nth
+  FROM json_to_recordset($1) AS input (nth integer), pg_logical_emit_message(true, 'keep', '')`,
+  shared: { keysOf: () => [] },
 }
 
 export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -136,7 +139,7 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
    * as durable as the database makes anything. An answer that was found, not made, waits for this.
    */
   async keep(deadline = Date.now() + this.waitMs): Promise<void> {
-    await this.retrying((run) => run(KEEP, []), deadline)
+    await this.retrying((run) => run(KEEP, [{}]), deadline)
   }
 
   /** A round trip, for health checks. */

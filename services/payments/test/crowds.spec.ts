@@ -217,3 +217,43 @@ describe('reads that wait together', () => {
     )
   })
 })
+
+describe('repeats that wait together', () => {
+  /** How many statements of some names a replica sent while something was done. */
+  const sentFor = async (names: readonly string[], work: () => Promise<unknown>) => {
+    const counts = () =>
+      Promise.all(
+        names.map((name) =>
+          payments.metric(`db_statement_duration_seconds_count{statement="${name}"}`),
+        ),
+      )
+    const before = await counts()
+    await work()
+    return (await counts()).map((count, n) => (count ?? 0) - (before[n] ?? 0))
+  }
+
+  it('of keyed creates give everyone their own first answer, by few statements', async () => {
+    const keys = times(60, () => ({ 'idempotency-key': randomUUID() }))
+    const first = await Promise.all(keys.map((key) => user.create({}, key)))
+    const names = ['idempotency_key_find', 'payment_made_by', 'keep']
+    const sent = await sentFor(names, async () => {
+      const again = await Promise.all(keys.map((key) => user.create({}, key)))
+      expect(again.map(({ body }) => body)).toEqual(first.map(({ body }) => body))
+      for (const { headers } of again) expect(headers.get('idempotent-replayed')).toBe('true')
+    })
+    expect(Math.min(...sent)).toBeGreaterThan(0)
+    expect(Math.max(...sent)).toBeLessThan(40)
+  })
+
+  it('of webhooks give everyone their own payment, by few statements', async () => {
+    const references = await Promise.all(times(60, () => newPayment(user)))
+    const bodies = references.map((reference) => news(reference, 'PENDING'))
+    await Promise.all(bodies.map((body) => fromProvider(payments, body)))
+    const sent = await sentFor(['webhook_known', 'keep'], async () => {
+      const again = await Promise.all(bodies.map((body) => fromProvider(payments, body)))
+      expect(again.map(({ body }) => body.reference)).toEqual(references)
+    })
+    expect(Math.min(...sent)).toBeGreaterThan(0)
+    expect(Math.max(...sent)).toBeLessThan(40)
+  })
+})

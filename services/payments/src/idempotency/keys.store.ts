@@ -15,15 +15,16 @@ export interface KeptAnswer {
 const FIND: Statement = {
   name: 'idempotency_key_find',
   text: `
-SELECT fingerprint, operation_id AS "operationId", answer,
+SELECT nth, fingerprint, operation_id AS "operationId", answer,
        seen_status AS "seenStatus", seen_version AS "seenVersion"
-  FROM idempotency_keys
- WHERE caller = $1 AND route = $2 AND key = $3`,
+  FROM json_to_recordset($1) AS input (nth integer, caller uuid, route text, key text)
+  JOIN idempotency_keys USING (caller, route, key)`,
+  shared: { keysOf: () => [] },
 }
 
 /** What was answered to this caller under this key; undefined for a new one. */
 export async function findKey(run: Run, caller: string, keyed: Keyed) {
-  const [kept] = await run<KeptAnswer>(FIND, [caller, keyed.route, keyed.key])
+  const [kept] = await run<KeptAnswer>(FIND, [{ caller, route: keyed.route, key: keyed.key }])
   return kept
 }
 

@@ -112,14 +112,15 @@ export async function find(run: Run, id: string, reader: Reader): Promise<Paymen
 const MADE_BY: Statement = {
   name: 'payment_made_by',
   text: `
-SELECT ${paymentColumns('payments', 'event', { status: 'to_status', updatedAt: 'at' })}
-  FROM payment_events AS event
-  JOIN payments ON payments.id = event.payment_id
- WHERE event.operation_id = $1`,
+SELECT nth, ${paymentColumns('payments', 'event', { status: 'to_status', updatedAt: 'at' })}
+  FROM json_to_recordset($1) AS input (nth integer, operation_id uuid)
+  JOIN payment_events AS event USING (operation_id)
+  JOIN payments ON payments.id = event.payment_id`,
+  shared: { keysOf: () => [] },
 }
 
 /** The payment as an operation left it, whatever came after; undefined if the operation did nothing. */
 export async function madeBy(run: Run, operationId: string): Promise<Payment | undefined> {
-  const [payment] = await run<Payment>(MADE_BY, [operationId])
+  const [payment] = await run<Payment>(MADE_BY, [{ operation_id: operationId }])
   return payment
 }

@@ -145,11 +145,13 @@ export async function arrive(run: Run, arrival: Arrival): Promise<Arrived | unde
 const KNOWN: Statement = {
   name: 'webhook_known',
   text: `
-SELECT webhooks.payment_id AS "paymentId", webhooks.status AS "toldStatus",
+SELECT nth, webhooks.payment_id AS "paymentId", webhooks.status AS "toldStatus",
        webhooks.operation_id AS "operationId",
        ${paymentColumns('payments')}
-  FROM webhooks JOIN payments ON payments.id = webhooks.payment_id
- WHERE source = $1 AND webhook_id = $2`,
+  FROM json_to_recordset($1) AS input (nth integer, source text, webhook_id text)
+  JOIN webhooks USING (source, webhook_id)
+  JOIN payments ON payments.id = webhooks.payment_id`,
+  shared: { keysOf: () => [] },
 }
 
 /** A webhook that was kept, and its payment as it stands now. */
@@ -157,7 +159,7 @@ export type Known = Payment & { paymentId: string; toldStatus: Status; operation
 
 /** What was kept under an id of this source; undefined for a new one. */
 export async function known(run: Run, arrival: Arrival): Promise<Known | undefined> {
-  const [row] = await run<Known>(KNOWN, [arrival.source, arrival.webhookId])
+  const [row] = await run<Known>(KNOWN, [{ source: arrival.source, webhook_id: arrival.webhookId }])
   return row
 }
 
