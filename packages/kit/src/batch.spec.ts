@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { Batch, type BatchLimits, Overloaded, TooLate } from './batch.js'
+import { Abandoned, Batch, type BatchLimits, Overloaded, TooLate } from './batch.js'
 
 interface Item {
   readonly id: number
@@ -27,8 +27,8 @@ function carrier(limits: Partial<BatchLimits> = {}) {
       crowds.push({ items, back })
     })
   const batch = new Batch<Item, string>(send, ({ keys }) => keys, { ...LIMITS, ...limits })
-  const call = (id: number, deadline = NEVER, signal?: AbortSignal) =>
-    batch.call({ id, keys: [] }, { deadline, signal })
+  const call = (id: number, deadline = NEVER, request?: { isOver: boolean }) =>
+    batch.call({ id, keys: [] }, { deadline, request })
   return { batch, crowds, call, ids: () => crowds.map(({ items }) => items.map(({ id }) => id)) }
 }
 
@@ -144,18 +144,34 @@ describe('a batch', () => {
     ).toHaveLength(1)
   })
 
-  it('forgets who gives up while they wait', async () => {
+  it('does not send what is for a request that is over', async () => {
     const { call, crowds, ids } = carrier()
-    const giveUp = new AbortController()
+    const [gone, patient] = [{ isOver: false }, { isOver: false }]
     void call(1)
-    const left = settled(call(2, NEVER, giveUp.signal))
-    const gone = new Error('gone')
-    giveUp.abort(gone)
-    expect(await left).toEqual({ error: gone })
-    expect(await settled(call(3, NEVER, giveUp.signal))).toEqual({ error: gone })
+    const left = settled(call(2, NEVER, gone))
+    void call(3, NEVER, patient)
+    gone.isOver = true
     crowds[0]?.back()
+    expect(await left).toEqual({ error: expect.any(Abandoned) })
+    expect(ids()).toEqual([[1], [3]])
+    crowds[1]?.back()
+    await vi.advanceTimersByTimeAsync(0)
+    expect(await settled(call(4, NEVER, gone))).toEqual({ error: expect.any(Abandoned) })
+    expect(ids()).toEqual([[1], [3]])
+  })
+
+  it('keeps no place for a request that is over while nothing comes back', async () => {
+    const { call } = carrier({ waiting: 2 })
+    const gone = { isOver: false }
+    const first = settled(call(1, NEVER, gone))
+    const others = [2, 3].map((id) => settled(call(id, NEVER, gone)))
+    gone.isOver = true
     await vi.advanceTimersByTimeAsync(60)
-    expect(ids()).toEqual([[1]])
+    const abandoned = { error: expect.any(Abandoned) }
+    expect(await Promise.all([first, ...others])).toEqual([abandoned, abandoned, abandoned])
+    // One leaves beside the crowd that does not come back.
+    for (const id of [5, 6, 7]) void call(id)
+    expect(await settled(call(8))).toEqual({ error: expect.any(Overloaded) })
   })
 
   it('looks at the clock only while something is to be done', async () => {
@@ -174,6 +190,7 @@ describe('under any interleaving', () => {
     fc.record({
       keys: fc.uniqueArray(fc.constantFrom('a', 'b', 'c', 'd'), { maxLength: 2 }),
       fails: fc.boolean(),
+      leaves: fc.boolean(),
     }),
     { maxLength: 40 },
   )
@@ -182,11 +199,12 @@ describe('under any interleaving', () => {
     items: fc.integer({ min: 1, max: 5 }),
   })
 
-  it('each item is sent once, in the order of its key, and gets the result of its own', async () => {
+  it('each item is sent once, in the order of its key, and gets the result of its own, unless its request is over', async () => {
     vi.useRealTimers()
     await fc.assert(
       fc.asyncProperty(fc.scheduler(), arrivals, limits, async (scheduler, wishes, some) => {
         let underWay = 0
+        const requests = wishes.map(() => ({ isOver: false }))
         const sent: Item[] = []
         const waiting = new Set<number>()
         const send = async (items: readonly Item[]) => {
@@ -195,6 +213,7 @@ describe('under any interleaving', () => {
           expect(items.length).toBeLessThanOrEqual(some.items)
           const keys = items.flatMap((item) => item.keys)
           expect(new Set(keys).size).toBe(keys.length)
+          for (const id of waiting) if (requests[id]?.isOver) waiting.delete(id)
           // Nobody starves: who has waited longest is always on board.
           expect(items[0]?.id).toBe([...waiting][0])
           for (const { id } of items) waiting.delete(id)
@@ -206,25 +225,36 @@ describe('under any interleaving', () => {
         }
         const batch = new Batch(send, ({ keys }) => keys, { ...LIMITS, ...some })
         const outcomes: unknown[][] = wishes.map(() => [])
-        const calls = wishes.map(async ({ keys }, id) => {
+        const calls = wishes.map(async ({ keys, leaves }, id) => {
+          const request = requests[id]
+          if (leaves && request) {
+            void scheduler
+              .schedule(Promise.resolve(), 'a leave')
+              .then(() => (request.isOver = true))
+          }
           await scheduler.schedule(Promise.resolve(), 'an arrival').then(async () => {
             waiting.add(id)
-            await batch.call({ id, keys }, { deadline: NEVER }).then(
+            await batch.call({ id, keys }, { deadline: NEVER, request }).then(
               (result) => outcomes[id]?.push(result),
               (crowd: unknown) => outcomes[id]?.push(crowd),
             )
           })
         })
         await scheduler.waitFor(Promise.all(calls))
-        expect(sent.map(({ id }) => id).toSorted((a, b) => a - b)).toEqual(
-          wishes.map((_, id) => id),
-        )
+        const left = new Set<number>()
         for (const [id, outcome] of outcomes.entries()) {
           expect(outcome).toHaveLength(1)
           const [only] = outcome
+          const abandoned = only instanceof Abandoned
+          if (abandoned) left.add(id)
+          expect(abandoned && !requests[id]?.isOver).toBe(false)
           const failed = Array.isArray(only) && only.some((item: Item) => wishes[item.id]?.fails)
-          expect(failed || only).toBe(failed || id)
+          expect(abandoned || failed || only).toBe(abandoned || failed || id)
         }
+        const ids = new Set(sent.map(({ id }) => id))
+        expect(ids.size).toBe(sent.length)
+        // What was under way when its request ended was sent, too.
+        for (const id of wishes.keys()) expect(ids.has(id) || left.has(id)).toBe(true)
       }),
       { numRuns: 300 },
     )

@@ -24,13 +24,18 @@ export interface BatchLimits {
 export interface Call {
   /** Until when a result is of use, ms since the epoch. */
   readonly deadline: number
-  /** Its caller may give up. */
-  readonly signal?: AbortSignal | undefined
+  /** What it is for: an item whose request is over is not sent any more. */
+  readonly request?: { readonly isOver: boolean } | undefined
 }
 
 /** Turned away, since more arrives than can be sent. */
 export class Overloaded extends Error {
   override readonly name = 'Overloaded'
+}
+
+/** Whoever asked was gone before a result was there; what was under way may still have its effect. */
+export class Abandoned extends Error {
+  override readonly name = 'Abandoned'
 }
 
 /** The deadline was over before a result was there; what was under way may still have its effect. */
@@ -68,14 +73,11 @@ export class Batch<Item, Result> {
     private readonly limits: BatchLimits,
   ) {}
 
-  /** @throws Overloaded, TooLate, the signal's reason, or what `send` threw for the item's crowd */
-  async call(item: Item, { deadline, signal }: Call): Promise<Result> {
+  /** @throws Overloaded, TooLate, Abandoned, or what `send` threw for the item's crowd */
+  async call(item: Item, { deadline, request }: Call): Promise<Result> {
     if (this.isOverloaded()) throw new Overloaded('More arrives than can be sent')
-    signal?.throwIfAborted()
     const { promise, resolve, reject } = Promise.withResolvers<Result>()
-    const passenger = { item, deadline, signal, cameAt: Date.now(), resolve, reject }
-    signal?.addEventListener('abort', () => this.leave(passenger, signal.reason), { once: true })
-    this.queue.push(passenger)
+    this.queue.push({ item, deadline, request, cameAt: Date.now(), resolve, reject })
     this.looking ??= setInterval(() => this.look(), LOOK_EVERY_MS).unref()
     this.depart()
     return promise
@@ -87,7 +89,10 @@ export class Batch<Item, Result> {
   }
 
   private depart() {
-    while (this.queue.length > 0 && this.mayDepart()) void this.carry(this.board())
+    while (this.queue.length > 0 && this.mayDepart()) {
+      const crowd = this.board()
+      if (crowd.length > 0) void this.carry(crowd)
+    }
     if (this.queue.length === 0) this.lagMs = 0
   }
 
@@ -104,12 +109,14 @@ export class Batch<Item, Result> {
     return Date.now() - leftAt
   }
 
-  /** Takes the first of the queue; who is passed over for a key keeps its place, and its keys. */
+  /** Takes the first of the queue that still wait; who is passed over for a key keeps its place, and its keys. */
   private board(): Crowd<Item, Result> {
     const crowd: Passenger<Item, Result>[] = []
     const passedOver: Passenger<Item, Result>[] = []
     const taken = new Set<string>()
+    const now = Date.now()
     for (const passenger of this.queue) {
+      if (hasGivenUp(passenger, now)) continue
       const hasSeat = crowd.length < this.limits.items
       const keys = hasSeat ? this.keysOf(passenger.item) : []
       const isFree = hasSeat && !keys.some((key) => taken.has(key))
@@ -118,7 +125,7 @@ export class Batch<Item, Result> {
     }
     this.queue = passedOver
     const last = crowd.length === this.limits.items ? crowd.at(-1) : undefined
-    this.lagMs = last ? Date.now() - Math.max(last.cameAt, this.silentUntil) : 0
+    this.lagMs = last ? now - Math.max(last.cameAt, this.silentUntil) : 0
     return crowd
   }
 
@@ -140,19 +147,19 @@ export class Batch<Item, Result> {
   /** Tells those whose time is over; what is under way goes on without them. */
   private look() {
     const now = Date.now()
-    const late = (crowd: Crowd<Item, Result>) => crowd.filter(({ deadline }) => deadline <= now)
     this.depart()
-    for (const passenger of late([...this.underWay.keys(), this.queue].flat())) {
-      this.leave(passenger, new TooLate('The deadline is over'))
-    }
+    this.queue = this.queue.filter((passenger) => !hasGivenUp(passenger, now))
+    for (const passenger of [...this.underWay.keys()].flat()) hasGivenUp(passenger, now)
     if (this.queue.length > 0 || this.underWay.size > 0) return
     clearInterval(this.looking)
     this.looking = undefined
   }
+}
 
-  private leave(passenger: Passenger<Item, Result>, reason: unknown) {
-    passenger.reject(reason)
-    const place = this.queue.indexOf(passenger)
-    if (place >= 0) this.queue.splice(place, 1)
-  }
+/** Whether nobody waits for its result any longer; it is told why then. */
+function hasGivenUp({ deadline, request, reject }: Passenger<unknown, never>, now: number) {
+  if (request?.isOver) reject(new Abandoned('Nobody waits for it any longer'))
+  else if (deadline <= now) reject(new TooLate('The deadline is over'))
+  else return false
+  return true
 }

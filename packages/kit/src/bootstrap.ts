@@ -19,7 +19,7 @@ import type { Request } from './request.js'
 import { onEnd } from './request-end.js'
 import { REQUEST_ID, requestId } from './request-id.js'
 import { RouteTable } from './route-table.js'
-import { endSpan, startTracing, traceRequests } from './tracing.js'
+import { endScope, startTracing, traceRequests } from './tracing.js'
 import { InputPipe } from './validation.js'
 
 /**
@@ -102,7 +102,7 @@ function wire(app: NestFastifyApplication, log: Pino, env: HttpEnv) {
     done()
   })
   traceRequests(fastify)
-  onEnd(fastify, [endSpan, measureRequests(app.get(Registry)), logRequests(log, env.LOG_REQUESTS)])
+  onEnd(fastify, [endScope, measureRequests(app.get(Registry)), logRequests(log, env.LOG_REQUESTS)])
   acceptJsonOnly(fastify)
   leaveWhenAsked(app)
   app.useGlobalPipes(new InputPipe())

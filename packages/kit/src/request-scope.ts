@@ -12,6 +12,8 @@ export interface Scope {
   readonly traceId: string | undefined
   /** Its span, if its trace is recorded. */
   readonly span: Span | undefined
+  /** Whether it was answered, or its client is gone. */
+  isOver: boolean
 }
 
 /** Work that is done once for several requests. */

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { Problem } from './problem.js'
+import type { Scope } from './request-scope.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -7,6 +8,8 @@ declare module 'fastify' {
     rawBody?: Buffer
     /** The id of who is calling, for the log: a user or a provider, never a phone or an email. */
     actor?: string
+    /** Where its work is known by; there once its body was read. */
+    scope?: Scope
     /** Why this request was answered with an error; the access log reads it. */
     failure?: Problem
   }

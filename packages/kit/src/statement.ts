@@ -4,7 +4,7 @@ import { Batch, type BatchLimits } from './batch.js'
 import { ANSWER_TIMEOUT_MS, wasUncertain } from './connection.js'
 import type { DatabaseMetrics } from './database-metrics.js'
 import type { DatabaseEnv } from './env.js'
-import type { Rider } from './request-scope.js'
+import { currentRequest, type Rider } from './request-scope.js'
 import { fateOf, type Phase, UncertainCommit } from './retry.js'
 import { rider, together, traced } from './tracing.js'
 
@@ -28,6 +28,8 @@ export interface Statement {
 export interface Sharing {
   /** What two requests must not have in common to share the statement: the rows that it locks. */
   readonly keysOf: (item: never) => readonly string[]
+  /** Whether it is sent for a request whose client is gone, too: whom its effect matters to is not who waits. */
+  readonly evenUnawaited?: boolean
 }
 
 /** Sends one statement and gives its rows. A shared one has one value: what it is to be of the array. */
@@ -80,7 +82,8 @@ export class Statements {
     if (!shared) return this.query(statement, values, [attempt])
     const ride = { item: values[0] as object, attempt, rider: rider() }
     if (attempt.alone) return (await this.carry(statement, [ride]))[0] ?? []
-    return this.batchOf(statement, shared).call(ride, attempt)
+    const request = shared.evenUnawaited ? undefined : currentRequest()
+    return this.batchOf(statement, shared).call(ride, { deadline: attempt.deadline, request })
   }
 
   private batchOf(statement: Statement, { keysOf }: Sharing): Batch<Ride, Row[]> {

@@ -76,18 +76,18 @@ export function traceRequests(fastify: FastifyInstance) {
     })
   }
   // After the body was read: what its last part brings runs in the socket's scope, not in ours.
+  fastify.decorateRequest('scope', undefined)
   fastify.addHook('preHandler', (request, _reply, done) => {
-    within(scopeOf(request), done)
+    const { id, span } = request
+    request.scope = { requestId: id, traceId: traceIdOf(request), span, isOver: false }
+    within(request.scope, done)
   })
 }
 
-/** Ends its span, if it has one. */
-export const endSpan: End = (request, _reply, status) => {
+/** Ends its scope, and its span if it has one. */
+export const endScope: End = (request, _reply, status) => {
+  if (request.scope) request.scope.isOver = true
   if (request.span) tracing?.answer(request, request.span, status)
-}
-
-function scopeOf(request: Request) {
-  return { requestId: request.id, traceId: traceIdOf(request), span: request.span }
 }
 
 /** The trace of a request: recorded here, or one that it brought. */

@@ -6,6 +6,8 @@ export interface RequestOptions {
   body?: unknown
   token?: string
   headers?: Record<string, string>
+  /** Goes away without waiting for the answer. */
+  signal?: AbortSignal
 }
 
 /**
@@ -33,17 +35,17 @@ export class Client {
   }
 
   async sendUnchecked(method: string, path: string, options: RequestOptions): Promise<Answer> {
-    const { body, token, headers = {} } = options
+    const { body, token, headers = {}, signal = AbortSignal.timeout(40_000) } = options
     const raw = typeof body === 'string' || body instanceof Uint8Array
     const response = await fetch(`${this.url}${path}`, {
       method,
+      signal,
       headers: {
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         ...headers,
       },
       ...(body === undefined ? {} : { body: raw ? (body as string) : JSON.stringify(body) }),
-      signal: AbortSignal.timeout(40_000),
     })
     return { status: response.status, headers: response.headers, body: await parsed(response) }
   }

@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { RequestOptions } from '@malipo/testing/client'
 import { freshDatabase } from '@malipo/testing/database'
 import { type Proxy, startProxy } from '@malipo/testing/proxy'
-import { Client as Connection } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newUser, type User } from './auth.js'
-import { lockRow, untilBlocked } from './locks.js'
+import { holdWrites, lockRow, untilBlocked } from './locks.js'
 import { migrate, type Payments, startPayments } from './payments.js'
-import { as, type As, fromProvider, newPayment, news, wish } from './requests.js'
+import { as, type As, fromProvider, newPayment, news, signed, wish } from './requests.js'
+import { until } from './until.js'
 
 /** Requests that wait at the same time share a statement: each must end as it would have alone. */
 
@@ -52,13 +54,10 @@ function poison() {
 
 /** Begins something while no payment can be made, so that it waits, and gives what became of it. */
 async function whileHeld<T>(begin: () => readonly Promise<T>[]): Promise<T[]> {
-  const holder = new Connection({ connectionString: other.databaseUrl })
-  await holder.connect()
-  await holder.query('BEGIN; LOCK TABLE payments IN SHARE MODE')
+  const letGo = await holdWrites(other.databaseUrl)
   const begun = begin()
   await untilBlocked(payments, 2)
-  await holder.query('COMMIT')
-  await holder.end()
+  await letGo()
   return Promise.all(begun)
 }
 
@@ -140,6 +139,65 @@ describe('creates that wait together', () => {
     const crowds = await perTransaction(mark)
     expect(crowds.reduce((sum, n) => sum + n)).toBe(30)
     expect(Math.max(...crowds)).toBeGreaterThan(10)
+  })
+})
+
+describe('those whose clients are gone before they leave', () => {
+  const MANY = 10
+
+  /** Sends requests that wait for those that are under way, and goes away; writes are held meanwhile. */
+  async function abandon(path: string, requests: readonly RequestOptions[]) {
+    const leaving = new AbortController()
+    const { signal } = leaving
+    const left = requests.map((options) =>
+      payments.client.sendUnchecked('POST', path, { ...options, signal }),
+    )
+    const gone = `http_request_duration_seconds_count{method="POST",route="${path}",status_code="499"}`
+    const before = await payments.metric(gone)
+    await arrived()
+    leaving.abort()
+    for (const { status } of await Promise.allSettled(left)) expect(status).toBe('rejected')
+    await until(async () => (await payments.metric(gone)) === before + requests.length)
+  }
+
+  /** Replica and test are one process: once it rests, all that was sent to it is where it waits. */
+  async function arrived() {
+    let [last, share] = [performance.eventLoopUtilization(), 1]
+    while (share > 0.2) {
+      await sleep(200)
+      share = performance.eventLoopUtilization(last).utilization
+      last = performance.eventLoopUtilization()
+    }
+  }
+
+  it('are not made, where a client asked', async () => {
+    const mark = randomUUID()
+    const letGo = await holdWrites(other.databaseUrl)
+    const ahead = [user.create(), user.create()]
+    await untilBlocked(payments, 2)
+    const request = { body: wish({ description: mark }), token: owner.token }
+    await abandon(
+      '/api/payments',
+      times(MANY, () => request),
+    )
+    await letGo()
+    expect(statuses(await Promise.all([...ahead, user.create()]))).toEqual([201, 201, 201])
+    expect(await perTransaction(mark)).toEqual([])
+  })
+
+  it('are taken, where a provider told its news', async () => {
+    const references = await Promise.all(times(MANY, () => newPayment(user)))
+    const sent = references.map((reference) => signed(news(reference, 'PENDING')))
+    const letGo = await holdWrites(other.databaseUrl)
+    await abandon(
+      '/api/payments/webhook/provider',
+      sent.map(({ text, headers }) => ({ body: text, headers })),
+    )
+    await letGo()
+    await until(async () => {
+      const answers = await Promise.all(references.map((reference) => user.get(reference)))
+      return answers.every(({ body }) => body.status === 'PENDING')
+    })
   })
 })
 

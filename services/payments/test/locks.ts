@@ -1,5 +1,6 @@
 import { Client as Connection } from 'pg'
 import type { Payments } from './payments.js'
+import { onTestFinished } from 'vitest'
 import { until } from './until.js'
 
 /** Holds a payment's row as another transaction would; the answer lets it go, moved if it says where. */
@@ -16,6 +17,17 @@ export async function lockRow({ databaseUrl }: Payments, reference: string) {
     await holder.query('COMMIT')
     await holder.end()
   }
+}
+
+/** Makes every write of a payment wait, as a migration could; the answer lets them go. */
+export async function holdWrites(databaseUrl: string) {
+  const holder = new Connection({ connectionString: databaseUrl })
+  await holder.connect()
+  await holder.query('BEGIN; LOCK TABLE payments IN SHARE MODE')
+  // A test that fails while it holds them fails alone.
+  const letGo = () => holder.end()
+  onTestFinished(letGo)
+  return letGo
 }
 
 /** Resolves when this many statements wait for a lock. */

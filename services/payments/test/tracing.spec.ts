@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
+import { Client } from '@malipo/testing/client'
 import type { CollectedSpan } from '@malipo/testing/collector'
 import { query } from '@malipo/testing/database'
-import { Client as Connection } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newUser, type User } from './auth.js'
-import { untilBlocked } from './locks.js'
+import { holdWrites, untilBlocked } from './locks.js'
 import { as, type As, newPayment, wish } from './requests.js'
 import { beginTrace, linesOf, startTraced, type Traced } from './traced.js'
 import { until } from './until.js'
@@ -28,19 +28,9 @@ const spanOf = (spans: readonly CollectedSpan[], service: string, name: string) 
   return found[0]!
 }
 
-/** Makes every write of a payment wait, as a migration could. */
-async function holdWrites() {
-  const holder = new Connection({ connectionString: stage.databaseUrl })
-  await holder.connect()
-  await holder.query('BEGIN; LOCK TABLE payments IN SHARE MODE')
-  const sql = (text: string, ...values: unknown[]) => query(stage.databaseUrl, text, values)
-  return {
-    untilBlocked: (count: number) => untilBlocked({ sql: sql as never }, count),
-    letGo: async () => {
-      await holder.query('COMMIT')
-      await holder.end()
-    },
-  }
+/** The payments' database, for what looks at its locks. */
+const database = {
+  sql: (text: string, ...values: unknown[]) => query(stage.databaseUrl, text, values) as never,
 }
 
 /** A tree as text: each span under the one that it is a part of; some begin at once, so by their names. */
@@ -152,15 +142,15 @@ describe('a request', () => {
 describe('a statement for several requests', () => {
   it('is one span that links to each of them, and each of them tells of it', async () => {
     await newPayment(user)
-    const held = await holdWrites()
+    const letGo = await holdWrites(stage.databaseUrl)
     const traces = Array.from({ length: 8 }, () => beginTrace())
     const unrecorded = Array.from({ length: 2 }, () => beginTrace('00'))
     // Two statements are under way at most, so that those who come after them wait together.
     const ahead = user.create({}, beginTrace('00').headers)
-    await held.untilBlocked(1)
+    await untilBlocked(database, 1)
     const creates = [...traces, ...unrecorded].map(({ headers }) => user.create({}, headers))
-    await held.untilBlocked(2)
-    await held.letGo()
+    await untilBlocked(database, 2)
+    await letGo()
     const answers = await Promise.all([ahead, ...creates])
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 201))
 
@@ -220,27 +210,23 @@ describe('a trace', () => {
   })
 
   it('is named in the log line of a request whose client went away', async () => {
-    const held = await holdWrites()
+    const letGo = await holdWrites(stage.databaseUrl)
     const { traceId, headers } = beginTrace()
     const leaving = new AbortController()
-    const asked = fetch(`${stage.payments.url}/api/payments`, {
-      method: 'POST',
-      headers: {
-        ...headers,
-        'content-type': 'application/json',
-        authorization: `Bearer ${owner.token}`,
-      },
-      body: JSON.stringify(wish()),
+    const asked = new Client(stage.payments.url).sendUnchecked('POST', '/api/payments', {
+      body: wish(),
+      token: owner.token,
+      headers,
       signal: leaving.signal,
     })
-    await held.untilBlocked(1)
+    await untilBlocked(database, 1)
     leaving.abort()
     await expect(asked).rejects.toThrow('aborted')
     await until(() => linesOf(stage.payments, { traceId }).length > 0)
     expect(linesOf(stage.payments, { traceId })).toMatchObject([
       { msg: 'request', method: 'POST', route: '/api/payments', actor: owner.id, status: 499 },
     ])
-    await held.letGo()
+    await letGo()
   })
 
   it('is linked from the bucket of the histogram that its request fell into', async () => {

@@ -94,7 +94,8 @@ SELECT nth,
        verdict.status AS "seenStatus",
        ${paymentColumns('changed')}
   FROM verdict LEFT JOIN changed USING (id)`,
-  shared: { keysOf },
+  // A provider that does not wait for the answer has told its news all the same.
+  shared: { keysOf, evenUnawaited: true },
 }
 
 interface ArriveValues {
@@ -151,7 +152,7 @@ SELECT nth, webhooks.payment_id AS "paymentId", webhooks.status AS "toldStatus",
   FROM json_to_recordset($1) AS input (nth integer, source text, webhook_id text)
   JOIN webhooks USING (source, webhook_id)
   JOIN payments ON payments.id = webhooks.payment_id`,
-  shared: { keysOf: () => [] },
+  shared: { keysOf: () => [], evenUnawaited: true },
 }
 
 /** A webhook that was kept, and its payment as it stands now. */
