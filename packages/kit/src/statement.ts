@@ -28,7 +28,7 @@ export interface Statement {
 export interface Sharing {
   /** What two requests must not have in common to share the statement: the rows that it locks. */
   readonly keysOf: (item: never) => readonly string[]
-  /** Whether it is sent for a request whose client is gone, too: whom its effect matters to is not who waits. */
+  /** Whether it is sent although its request's client is gone, since it matters to others than who waits. */
   readonly evenUnawaited?: boolean
 }
 

@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { Client } from '@malipo/testing/client'
 import type { CollectedSpan } from '@malipo/testing/collector'
 import { query } from '@malipo/testing/database'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Proxy, startProxy } from '@malipo/testing/proxy'
+import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest'
 import { newUser, type User } from './auth.js'
 import { holdWrites, untilBlocked } from './locks.js'
 import { as, type As, newPayment, wish } from './requests.js'
@@ -11,16 +12,23 @@ import { until } from './until.js'
 
 /** What a collector is told of requests that go through both services. */
 
+let redisWire: Proxy
 let stage: Traced
 let owner: User
 let user: As
 
 beforeAll(async () => {
-  stage = await startTraced()
+  const redis = new URL(inject('redisUrl'))
+  redisWire = await startProxy(Number(redis.port))
+  redis.port = String(redisWire.port)
+  stage = await startTraced({ REDIS_URL: redis.href })
   owner = await newUser(stage.auth.url)
   user = as(owner, stage)
 })
-afterAll(() => stage.close())
+afterAll(async () => {
+  await stage.close()
+  await redisWire.close()
+})
 
 const spanOf = (spans: readonly CollectedSpan[], service: string, name: string) => {
   const found = spans.filter((span) => span.service === service && span.name === name)
@@ -139,8 +147,31 @@ describe('a request', () => {
   })
 })
 
-describe('a statement for several requests', () => {
-  it('is one span that links to each of them, and each of them tells of it', async () => {
+describe('what is done for several requests', () => {
+  /** Of a name, one span at least links to some of these traces' requests, and each of them to it. */
+  async function expectShared(name: string, traces: readonly { traceId: string }[]) {
+    const isOf = ({ traceId }: { traceId: string }) => traces.some((one) => one.traceId === traceId)
+    const named = () => stage.collector.spans.filter((span) => span.name === name)
+    const shared = () => named().filter(({ links }) => links.filter(isOf).length > 1)
+    await until(() =>
+      traces.every(({ traceId }) => named().some((span) => traceId === span.traceId)),
+    )
+    await until(() => shared().length > 0)
+    for (const { links, traceId, spanId, parentSpanId, attributes } of shared()) {
+      expect(parentSpanId).toBe('')
+      expect(attributes['malipo.requests']).toBeGreaterThanOrEqual(links.length)
+      for (const link of links) {
+        const request = stage.collector.spans.find((span) => span.spanId === link.spanId)
+        expect(request).toMatchObject({ name: 'POST /api/payments', traceId: link.traceId })
+        const own = named().filter((span) => span.parentSpanId === link.spanId)
+        expect(own).toContainEqual(
+          expect.objectContaining({ links: [{ traceId, spanId }], kind: 'internal' }),
+        )
+      }
+    }
+  }
+
+  it('in one statement links to each of them, and each of them tells of it', async () => {
     await newPayment(user)
     const letGo = await holdWrites(stage.databaseUrl)
     const traces = Array.from({ length: 8 }, () => beginTrace())
@@ -153,26 +184,20 @@ describe('a statement for several requests', () => {
     await letGo()
     const answers = await Promise.all([ahead, ...creates])
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 201))
-
-    const isOf = (span: CollectedSpan) => traces.some(({ traceId }) => traceId === span.traceId)
-    const inserts = () => stage.collector.spans.filter(({ name }) => name === 'payment_insert')
-    await until(() => inserts().filter(isOf).length === traces.length)
-    const shared = () => inserts().filter(({ links }) => links.some((link) => isOf(link as never)))
-    await until(() => shared().length > 0)
-    expect(Math.max(...shared().map(({ links }) => links.length))).toBeGreaterThan(1)
-    for (const { links, traceId, spanId, parentSpanId, attributes } of shared()) {
-      expect(parentSpanId).toBe('')
-      expect(attributes['malipo.requests']).toBeGreaterThanOrEqual(links.length)
-      for (const link of links) {
-        const request = stage.collector.spans.find((span) => span.spanId === link.spanId)
-        expect(request).toMatchObject({ name: 'POST /api/payments', traceId: link.traceId })
-        const own = inserts().find((span) => span.parentSpanId === link.spanId)
-        expect(own).toMatchObject({ links: [{ traceId, spanId }], kind: 'internal' })
-      }
-    }
+    await expectShared('payment_insert', traces)
     for (const { traceId } of unrecorded) {
       expect(stage.collector.spans.filter((span) => span.traceId === traceId)).toEqual([])
     }
+  })
+
+  it('in one look at Redis links to each of them, and each of them tells of it', async () => {
+    const users = await Promise.all(Array.from({ length: 10 }, () => newUser(stage.auth.url)))
+    const traces = users.map(() => beginTrace())
+    // Slow, but not so slow that nobody waits for it.
+    redisWire.slow(30)
+    onTestFinished(() => redisWire.slow(0))
+    await Promise.all(users.map((one, n) => as(one, stage).create({}, traces[n]?.headers)))
+    await expectShared('MGET', traces)
   })
 })
 
