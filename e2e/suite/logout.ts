@@ -149,11 +149,10 @@ function watch(
     timeoutMs: KNOWN_WITHIN_MS + watchedMs + LATE_MS,
     heard: (text) => text.startsWith(KNOWN) && known.resolve(),
   })
-  const ended = output.then(() => Promise.reject(new Error(`${pod}: a token was never taken`)))
   const uses = output.then((text) => JSON.parse(text.slice(KNOWN.length)) as Use[][])
-  // Whoever waits for `known` fails first.
-  uses.catch(() => undefined)
-  return { known: Promise.race([known.promise, ended]), uses }
+  // Whoever waits for `known` is told first, unless it was known by then.
+  uses.then(() => known.reject(new Error(`${pod}: a token was never taken`)), known.reject)
+  return { known: known.promise, uses }
 }
 
 async function remove({ namespace }: Platform, selector: string): Promise<void> {

@@ -35,7 +35,7 @@ const KEEP: Statement = {
   text: `
 SELECT nth
   FROM json_to_recordset($1) AS input (nth integer), pg_logical_emit_message(true, 'keep', '')`,
-  shared: { keysOf: () => [], evenUnawaited: true },
+  shared: { evenUnawaited: true },
 }
 
 export class Database implements OnApplicationBootstrap, OnApplicationShutdown {

@@ -26,8 +26,8 @@ export interface Statement {
 }
 
 export interface Sharing {
-  /** What two requests must not have in common to share the statement: the rows that it locks. */
-  readonly keysOf: (item: never) => readonly string[]
+  /** What two requests must not have in common to share the statement: the rows that it locks. Of a read, nothing. */
+  readonly keysOf?: (item: never) => readonly string[]
   /** Whether it is sent although its request's client is gone, since it matters to others than who waits. */
   readonly evenUnawaited?: boolean
 }
@@ -90,7 +90,7 @@ export class Statements {
     let batch = this.batches.get(statement)
     if (!batch) {
       const carry = (rides: readonly Ride[]) => this.carry(statement, rides)
-      batch = new Batch(carry, ({ item }) => keysOf(item as never), this.limits)
+      batch = new Batch(carry, ({ item }) => keysOf?.(item as never) ?? [], this.limits)
       this.batches.set(statement, batch)
     }
     return batch

@@ -75,8 +75,8 @@ export function traceRequests(fastify: FastifyInstance) {
       done()
     })
   }
-  // After the body was read: what its last part brings runs in the socket's scope, not in ours.
   fastify.decorateRequest('scope', undefined)
+  // After the body was read: what its last part brings runs in the socket's scope, not in ours.
   fastify.addHook('preHandler', (request, _reply, done) => {
     const { id, span } = request
     request.scope = { requestId: id, traceId: traceIdOf(request), span, isOver: false }

@@ -1,14 +1,22 @@
 import { Client as Connection } from 'pg'
-import type { Payments } from './payments.js'
 import { onTestFinished } from 'vitest'
+import type { Payments } from './payments.js'
 import { until } from './until.js'
+
+/** A transaction that has done one thing and holds what that locks, at the latest until the test is over. */
+async function holding(databaseUrl: string, text: string, values: string[] = []) {
+  const holder = new Connection({ connectionString: databaseUrl })
+  await holder.connect()
+  onTestFinished(() => holder.end())
+  await holder.query('BEGIN')
+  await holder.query(text, values)
+  return holder
+}
 
 /** Holds a payment's row as another transaction would; the answer lets it go, moved if it says where. */
 export async function lockRow({ databaseUrl }: Payments, reference: string) {
-  const holder = new Connection({ connectionString: databaseUrl })
-  await holder.connect()
-  await holder.query('BEGIN')
-  await holder.query('SELECT 1 FROM payments WHERE reference = $1 FOR UPDATE', [reference])
+  const row = 'SELECT 1 FROM payments WHERE reference = $1 FOR UPDATE'
+  const holder = await holding(databaseUrl, row, [reference])
   return async (moveTo?: string) => {
     if (moveTo !== undefined) {
       const move = 'UPDATE payments SET status = $2, version = version + 1 WHERE reference = $1'
@@ -21,13 +29,8 @@ export async function lockRow({ databaseUrl }: Payments, reference: string) {
 
 /** Makes every write of a payment wait, as a migration could; the answer lets them go. */
 export async function holdWrites(databaseUrl: string) {
-  const holder = new Connection({ connectionString: databaseUrl })
-  await holder.connect()
-  await holder.query('BEGIN; LOCK TABLE payments IN SHARE MODE')
-  // A test that fails while it holds them fails alone.
-  const letGo = () => holder.end()
-  onTestFinished(letGo)
-  return letGo
+  const holder = await holding(databaseUrl, 'LOCK TABLE payments IN SHARE MODE')
+  return () => holder.end()
 }
 
 /** Resolves when this many statements wait for a lock. */

@@ -99,7 +99,7 @@ SELECT nth, ${paymentColumns('payments')}
   FROM json_to_recordset($1) AS input (nth integer, id uuid, reader uuid, everyone boolean)
   JOIN payments USING (id)
  WHERE owner_id = reader OR everyone`,
-  shared: { keysOf: () => [] },
+  shared: {},
 }
 
 /** The payment, if it exists for this reader. */
@@ -116,7 +116,7 @@ SELECT nth, ${paymentColumns('payments', 'event', { status: 'to_status', updated
   FROM json_to_recordset($1) AS input (nth integer, operation_id uuid)
   JOIN payment_events AS event USING (operation_id)
   JOIN payments ON payments.id = event.payment_id`,
-  shared: { keysOf: () => [] },
+  shared: {},
 }
 
 /** The payment as an operation left it, whatever came after; undefined if the operation did nothing. */

@@ -152,7 +152,7 @@ SELECT nth, webhooks.payment_id AS "paymentId", webhooks.status AS "toldStatus",
   FROM json_to_recordset($1) AS input (nth integer, source text, webhook_id text)
   JOIN webhooks USING (source, webhook_id)
   JOIN payments ON payments.id = webhooks.payment_id`,
-  shared: { keysOf: () => [], evenUnawaited: true },
+  shared: { evenUnawaited: true },
 }
 
 /** A webhook that was kept, and its payment as it stands now. */
