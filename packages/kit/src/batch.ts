@@ -1,6 +1,7 @@
 /**
- * What waits at the same time travels together: an item that arrives while crowds are under way goes with
- * the next one. There is no timer, so who comes alone leaves at once.
+ * What waits at the same time travels together: all that a turn of the event loop brings, and what arrives
+ * while crowds are under way goes with the next one. Nobody waits for company, so who comes alone leaves at
+ * once.
  *
  * Each item gets its own result. Items that share a key never are in one crowd, and leave in the order in
  * which they came. While crowds come back in time, who would wait too long is turned away on arrival;
@@ -13,7 +14,7 @@ export interface BatchLimits {
   readonly items: number
   /** Items that wait. */
   readonly waiting: number
-  /** How long a crowd that is not full waits for one that is under way, ms; looked at as items arrive. */
+  /** How long a crowd that is not full waits for one that is under way, ms. */
   readonly patienceMs: number
   /** How long the last item of a full crowd may have waited before others are turned away, ms. */
   readonly lagMs: number
@@ -61,6 +62,7 @@ export class Batch<Item, Result> {
   private readonly underWay = new Map<Crowd<Item, Result>, number>()
   private lagMs = 0
   private silentUntil = 0
+  private departing: NodeJS.Immediate | undefined
   private looking: NodeJS.Timeout | undefined
 
   /**
@@ -79,8 +81,16 @@ export class Batch<Item, Result> {
     const { promise, resolve, reject } = Promise.withResolvers<Result>()
     this.queue.push({ item, deadline, request, cameAt: Date.now(), resolve, reject })
     this.looking ??= setInterval(() => this.look(), LOOK_EVERY_MS).unref()
-    this.depart()
+    this.departSoon()
     return promise
+  }
+
+  /** Immediates run after all that this turn of the event loop has brought. */
+  private departSoon() {
+    this.departing ??= setImmediate(() => {
+      this.departing = undefined
+      this.depart()
+    })
   }
 
   private isOverloaded(): boolean {
@@ -132,16 +142,25 @@ export class Batch<Item, Result> {
   private async carry(crowd: Crowd<Item, Result>): Promise<void> {
     const leftAt = Date.now()
     this.underWay.set(crowd, leftAt)
+    const impatience = this.setImpatience()
     try {
       const results = await this.send(crowd.map(({ item }) => item))
       for (const [i, { resolve }] of crowd.entries()) resolve(results[i] as Result)
     } catch (error) {
       for (const { reject } of crowd) reject(error)
     } finally {
+      clearTimeout(impatience)
       this.underWay.delete(crowd)
       if (Date.now() - leftAt > this.limits.silentMs) this.silentUntil = Date.now()
-      this.depart()
+      this.departSoon()
     }
+  }
+
+  /** Looks whether somebody waits when a crowd that has just left has been under way for too long. */
+  private setImpatience(): NodeJS.Timeout | undefined {
+    const { inFlight, patienceMs } = this.limits
+    if (inFlight === 1) return undefined
+    return setTimeout(() => this.depart(), patienceMs + 1).unref()
   }
 
   /** Tells those whose time is over; what is under way goes on without them. */

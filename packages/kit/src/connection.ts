@@ -10,8 +10,12 @@ export type EntitiesAndMigrations = Pick<DataSourceOptions, 'entities' | 'migrat
 /** Server-side limit of a statement, and ours on its answer: a commit has none but ours. */
 const STATEMENT_TIMEOUT_MS = 5_000
 export const ANSWER_TIMEOUT_MS = 6_000
-/** A row that someone holds must not hold those who share a statement with who waits for it. */
-const LOCK_TIMEOUT_MS = 1_000
+/**
+ * A row that someone holds must not hold those who share a statement with who waits for it: they go on alone,
+ * in what is left of their time.
+ */
+const lockTimeoutMs = ({ DB_WAIT_MS }: DatabaseEnv) =>
+  Math.max(1, Math.min(1_000, Math.floor(DB_WAIT_MS / 2)))
 const CONNECT_TIMEOUT_MS = 3_000
 
 /** TypeORM's options for the database that the environment names. */
@@ -34,7 +38,7 @@ export function dataSourceOptions(env: DatabaseEnv, own: EntitiesAndMigrations):
       max: env.DB_POOL_MAX,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       statement_timeout: STATEMENT_TIMEOUT_MS,
-      lock_timeout: LOCK_TIMEOUT_MS,
+      lock_timeout: lockTimeoutMs(env),
       query_timeout: ANSWER_TIMEOUT_MS,
       idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
       keepAlive: true,

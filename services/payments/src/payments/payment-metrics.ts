@@ -65,6 +65,6 @@ export class PaymentMetrics {
 }
 
 /** Clocks of several machines wrote these. */
-function secondsBetween(from: Date, to: Date): number {
-  return Math.max(0, to.getTime() - from.getTime()) / 1000
+function secondsBetween(from: string, to: string): number {
+  return Math.max(0, Date.parse(to) - Date.parse(from)) / 1000
 }

@@ -4,6 +4,16 @@ import type { Status } from './transitions.js'
 export const PAYMENT_METHODS = ['MOBILE_MONEY', 'CARD', 'BANK_TRANSFER'] as const
 export type PaymentMethod = (typeof PAYMENT_METHODS)[number]
 
+/** A time as the wire has it: ISO 8601 in UTC, to the millisecond. */
+const TIME = {
+  type: 'timestamptz',
+  precision: 3,
+  transformer: {
+    to: (time: string | null) => time,
+    from: (time: Date | null) => time?.toISOString() ?? null,
+  },
+} as const
+
 /**
  * A payment as it stands. What changes in its life is in its newest event too, so that the payment as of
  * any of its versions can be told again.
@@ -51,14 +61,14 @@ export class Payment {
   @Column({ type: 'text', name: 'last_webhook_id', nullable: true })
   lastWebhookId: string | null
 
-  @Column({ type: 'timestamptz', name: 'last_webhook_at', precision: 3, nullable: true })
-  lastWebhookAt: Date | null
+  @Column({ ...TIME, name: 'last_webhook_at', nullable: true })
+  lastWebhookAt: string | null
 
-  @Column({ type: 'timestamptz', name: 'created_at', precision: 3 })
-  createdAt: Date
+  @Column({ ...TIME, name: 'created_at' })
+  createdAt: string
 
-  @Column({ type: 'timestamptz', name: 'updated_at', precision: 3 })
-  updatedAt: Date
+  @Column({ ...TIME, name: 'updated_at' })
+  updatedAt: string
 
   @Column({ type: 'integer' })
   version: number

@@ -50,10 +50,11 @@ export class PaymentsService {
 
   /** @throws Problem 409 or 422 for a key in use or of another request */
   async create(caller: Caller, wish: NewPayment, keyed: Keyed | undefined): Promise<Reply> {
-    const at = new Date()
-    const id = newUuid(at.getTime())
+    const now = new Date()
+    const id = newUuid(now.getTime())
+    const createdAt = now.toISOString()
     const amountMinor = wish.amountMinor.toString()
-    const payment = { ...wish, id, ownerId: caller.id, amountMinor, status: FIRST, createdAt: at }
+    const payment = { ...wish, id, ownerId: caller.id, amountMinor, status: FIRST, createdAt }
     const insertion = { payment, operationId: newUuid(), keyed }
     const made = await this.database.write<Outcome>(async (run, retried) => {
       const inserted = await insert(run, insertion)
