@@ -39,8 +39,8 @@ spec:
 serviceAccountName: {{ include "service.fullname" . }}
 automountServiceAccountToken: false
 enableServiceLinks: false
-# Longer than the drain and the longest wait of a request for its database together.
-terminationGracePeriodSeconds: {{ add (div (add .Values.shutdown.drainMs .Values.database.waitMs) 1000) 10 }}
+# Longer than the longest drain (four times `drainMs`) and the longest wait of a request for its database together.
+terminationGracePeriodSeconds: {{ add (div (add (mul 4 .Values.shutdown.drainMs) .Values.database.waitMs) 1000) 10 }}
 {{- with .Values.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}

@@ -8,6 +8,7 @@ import { Registry } from 'prom-client'
 import { SECURITY_HEADERS, shedOverload } from './admission.js'
 import { logRequests } from './access-log.js'
 import { answerBrokenRequest, answerOddAddress } from './broken-request.js'
+import { Drain, longestDrainMs } from './drain.js'
 import { ConfigurationError, type DatabaseEnv, type HttpEnv } from './env.js'
 import { acceptJsonOnly, BODY_LIMIT_BYTES } from './json-body.js'
 import { LOG } from './kit.module.js'
@@ -39,6 +40,7 @@ type BootEnv = HttpEnv & Pick<DatabaseEnv, 'DB_WAIT_MS'>
 const ARRIVAL_TIMEOUT_MS = 15_000
 /** Longer than the 60 s of common proxies, which must be the first to close. */
 const KEEP_ALIVE_MS = 72_000
+const SIGNALS = ['SIGTERM', 'SIGINT']
 /** What ending may take over the drain and the longest wait of a request. */
 const SHUTDOWN_SLACK_MS = 5_000
 
@@ -47,8 +49,9 @@ export async function bootstrap<E extends BootEnv>(service: Service<E>, readEnv:
   const env = configured(readEnv)
   const app = await createApp(service, env)
   const log = app.get<Pino>(LOG)
-  app.enableShutdownHooks(['SIGTERM', 'SIGINT'], { useProcessExit: true })
-  endInTime(env.SHUTDOWN_DRAIN_MS + env.DB_WAIT_MS + SHUTDOWN_SLACK_MS, log)
+  app.enableShutdownHooks(SIGNALS, { useProcessExit: true })
+  leaveWhenAsked(app.get(Drain))
+  endInTime(longestDrainMs(env.SHUTDOWN_DRAIN_MS) + env.DB_WAIT_MS + SHUTDOWN_SLACK_MS, log)
   try {
     await app.listen(env.PORT, '0.0.0.0')
   } catch (error) {
@@ -104,7 +107,7 @@ function wire(app: NestFastifyApplication, log: Pino, env: HttpEnv) {
   traceRequests(fastify)
   onEnd(fastify, [endScope, measureRequests(app.get(Registry)), logRequests(log, env.LOG_REQUESTS)])
   acceptJsonOnly(fastify)
-  leaveWhenAsked(app)
+  app.get(Drain).watch(fastify)
   app.useGlobalPipes(new InputPipe())
   app.useGlobalFilters(new ProblemFilter(routes))
 }
@@ -114,19 +117,6 @@ function headEveryAnswer(request: Request, reply: FastifyReply) {
   reply.headers(SECURITY_HEADERS)
   // Every answer under /api may hold a token or personal data.
   if (request.url.startsWith('/api/')) reply.header('cache-control', 'no-store')
-}
-
-/** While the process is on its way out, clients are told to go on over another connection. */
-function leaveWhenAsked(app: NestFastifyApplication) {
-  let leaving = false
-  for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => (leaving = true))
-  app
-    .getHttpAdapter()
-    .getInstance()
-    .addHook('onSend', (_request, reply, _payload, done) => {
-      if (leaving) reply.header('connection', 'close')
-      done()
-    })
 }
 
 /** What a program in a browser may read beside the body. */
@@ -160,6 +150,11 @@ function configured<E>(readEnv: () => E): E {
   }
 }
 
+/** At once: Nest first ends what each module does in the background. */
+function leaveWhenAsked(drain: Drain) {
+  for (const signal of SIGNALS) process.once(signal, () => drain.begin())
+}
+
 /** A shutdown that hangs, on a connection that never ends, must not outlast the grace period. */
 function endInTime(limitMs: number, log: Pino) {
   const watch = () => {
@@ -168,5 +163,5 @@ function endInTime(limitMs: number, log: Pino) {
       process.exit(1)
     }, limitMs).unref()
   }
-  for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, watch)
+  for (const signal of SIGNALS) process.once(signal, watch)
 }

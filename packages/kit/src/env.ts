@@ -110,7 +110,7 @@ export const http = (port: number) => ({
   }),
   SHUTDOWN_DRAIN_MS: milliseconds({
     default: 0,
-    desc: 'How long to go on serving after SIGTERM while readiness already says no',
+    desc: 'After SIGTERM, while readiness already says no: serve on until no request has come for so long, at most four times that',
   }),
   OTEL_EXPORTER_OTLP_ENDPOINT: address(
     'http',

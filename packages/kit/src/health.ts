@@ -7,6 +7,7 @@ import {
   type HealthIndicatorResult,
 } from '@nestjs/terminus'
 import { Database } from './database.js'
+import { Drain } from './drain.js'
 import { HTTP_PROBLEMS, Problem } from './problem.js'
 import { Redis } from './redis.js'
 
@@ -27,6 +28,7 @@ export class HealthController {
     private readonly indicators: HealthIndicatorService,
     @Inject(Database) private readonly database: Database,
     @Inject(Redis) private readonly redis: Redis,
+    @Inject(Drain) private readonly drain: Drain,
   ) {}
 
   @Get('live')
@@ -46,17 +48,13 @@ export class HealthController {
   }
 
   private async result(): Promise<HealthCheckResult> {
+    if (this.drain.isLeaving) throw notReady('Shutting down.')
     try {
       return await this.health.check([() => this.databaseState(), () => this.redisState()])
     } catch (error) {
       if (!(error instanceof ServiceUnavailableException)) throw error
-      const { status, details } = error.getResponse() as HealthCheckResult
-      const reason =
-        status === 'shutting_down' ? 'Shutting down.' : `Waiting for ${this.database.waitingFor}.`
-      throw new Problem(HTTP_PROBLEMS.notReady, reason, {
-        retryAfterSeconds: 1,
-        members: { details },
-      })
+      const { details } = error.getResponse() as HealthCheckResult
+      throw notReady(`Waiting for ${this.database.waitingFor}.`, { details })
     }
   }
 
@@ -78,6 +76,10 @@ export class HealthController {
       .withTimeout(PING_TIMEOUT_MS)
       .cacheFor(PING_CACHE_MS)
   }
+}
+
+function notReady(reason: string, members: Record<string, unknown> = {}): Problem {
+  return new Problem(HTTP_PROBLEMS.notReady, reason, { retryAfterSeconds: 1, members })
 }
 
 /** The same result with `down` told as `degraded`, without the error's text. */

@@ -4,6 +4,7 @@ import { Registry } from 'prom-client'
 import { dataSourceOptions, type EntitiesAndMigrations } from './connection.js'
 import { Database } from './database.js'
 import { DatabaseMetrics } from './database-metrics.js'
+import { Drain } from './drain.js'
 import type { DatabaseEnv, HttpEnv, RedisEnv } from './env.js'
 import { HealthController } from './health.js'
 import { createLogger, type Pino } from './logger.js'
@@ -31,15 +32,18 @@ export class KitModule {
     return {
       module: KitModule,
       global: true,
-      imports: [
-        TerminusModule.forRoot({ logger: false, gracefulShutdownTimeoutMs: env.SHUTDOWN_DRAIN_MS }),
-      ],
+      imports: [TerminusModule.forRoot({ logger: false })],
       controllers: [HealthController, MetricsController],
       providers: [
         { provide: LOG, useFactory: () => createLogger(name, env.LOG_LEVEL) },
         { provide: Registry, useFactory: createRegistry },
         RouteTable,
         TracingEnd,
+        {
+          provide: Drain,
+          inject: [LOG],
+          useFactory: (log: Pino) => new Drain(env.SHUTDOWN_DRAIN_MS, log),
+        },
         {
           provide: Database,
           inject: [LOG, Registry],
