@@ -20,7 +20,10 @@ function readers(name) {
 }
 
 function defaultOf({ default: value }) {
-  if (value === undefined || value.length === 0) return ''
+  // A list, or headers by their names.
+  const isNone =
+    value === undefined || (typeof value === 'object' && Object.keys(value).length === 0)
+  if (isNone) return ''
   return `\`${value}\``
 }
 

@@ -110,7 +110,7 @@ export const http = (port: number) => ({
   }),
   SHUTDOWN_DRAIN_MS: milliseconds({
     default: 0,
-    desc: 'After SIGTERM, while readiness already says no: serve on until no request has come for so long, at most four times that',
+    desc: 'After SIGTERM, serve on until no request has come for so long, four times that at most',
   }),
   OTEL_EXPORTER_OTLP_ENDPOINT: address(
     'http',
