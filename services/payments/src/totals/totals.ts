@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Database } from '@malipo/kit/database'
 import { inTime } from '@malipo/kit/in-time'
 import type { Pino } from '@malipo/kit/logger'
@@ -16,9 +17,13 @@ import { type Figures, tellTotals } from './totals-metrics.js'
  */
 
 const EVERY_MS = 2_000
-/** Events that one statement counts, and statements of one round, so that a backlog leaves room for others. */
-const AT_ONCE = 5_000
-const IN_A_ROUND = 10
+/**
+ * Events that one statement counts, a pause after it, and statements of one round: a core that counts thousands
+ * at once is away from everyone's requests for as long, and a backlog leaves room for others.
+ */
+const AT_ONCE = 500
+const PAUSE_MS = 20
+const IN_A_ROUND = 100
 /** What giving up the lead may take of a shutdown. */
 const RESIGN_MS = 1_000
 /** What is open is looked at in every so many rounds. */
@@ -73,23 +78,36 @@ export class Totals implements OnApplicationBootstrap, OnModuleDestroy {
 
   /** One round: counts what is new. @returns whether this replica leads */
   async round(): Promise<boolean> {
-    let folded = { leads: false, taken: AT_ONCE }
-    let counted = 0
-    for (let n = 0; n < IN_A_ROUND && folded.taken >= AT_ONCE; n++) {
-      folded = await this.database.write((run) => fold(run, this.replica, AT_ONCE))
-      counted += folded.taken
-    }
-    if (!folded.leads) {
+    let leads = false
+    const counted = await this.bitByBit(async () => {
+      const folded = await this.database.write((run) => fold(run, this.replica, AT_ONCE))
+      leads = folded.leads
+      return { taken: folded.taken, isLast: folded.taken < AT_ONCE }
+    })
+    if (!leads) {
       this.told = undefined
       return false
     }
-    for (let n = 0; n < IN_A_ROUND && this.hasOld; n++) {
+    const countedOld = await this.bitByBit(async () => {
+      if (!this.hasOld) return { taken: 0, isLast: true }
       const taken = await this.database.write((run) => foldOld(run, this.replica, AT_ONCE))
-      counted += taken
       this.hasOld = taken > 0
-    }
-    if (this.tells) await this.look(counted > 0)
+      return { taken, isLast: !this.hasOld }
+    })
+    if (this.tells) await this.look(counted + countedOld > 0)
     return true
+  }
+
+  /** Does a part after the other until the last one, or until others have waited enough; gives how many it took. */
+  private async bitByBit(part: () => Promise<{ taken: number; isLast: boolean }>): Promise<number> {
+    let counted = 0
+    for (let n = 0; n < IN_A_ROUND && !this.hasEnded; n++) {
+      if (n > 0) await sleep(PAUSE_MS)
+      const { taken, isLast } = await part()
+      counted += taken
+      if (isLast) break
+    }
+    return counted
   }
 
   private async look(hasMoved: boolean) {
