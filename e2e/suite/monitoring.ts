@@ -93,12 +93,12 @@ function watched(namespace: string, helm: Helm, ground: Ground): Platform {
 
 const MONITORING = process.env.E2E_MONITORING_NAMESPACE ?? 'monitoring'
 const S3 = process.env.E2E_S3 ?? 'http://s3.object-store:9000'
+/** Each database archives under its own name, or the second one finds an archive that is not empty. */
 const BACKUP = {
   enabled: true,
-  destinationPath: 's3://backups/e2e-monitoring',
+  destinationPath: `s3://backups/e2e-monitoring-${Date.now()}`,
   endpointURL: S3,
   existingSecret: 'backups',
-  serverName: `e2e-${Date.now()}`,
   sidecarEnv: ['REQUEST_CHECKSUM_CALCULATION', 'RESPONSE_CHECKSUM_VALIDATION'].map((name) => ({
     name: `AWS_${name}`,
     value: 'when_required',

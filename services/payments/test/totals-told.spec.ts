@@ -125,6 +125,21 @@ it('have no more series than statuses, methods and currencies', async () => {
   expect((await told(teller!, 'payments_open')).length).toBe(6)
 })
 
+it('are told when all of a backlog is counted', async () => {
+  const DATABASE_URL = await freshDatabase('payments', server.url)
+  await migrate(DATABASE_URL)
+  const before = ledgerAt(DATABASE_URL)
+  const client = await before.connection()
+  for (let n = 0; n < 1_200; n++) await writePayment(client)
+  await before.close()
+  const alone = await startPayments({ DATABASE_URL })
+  await until(async () => (await told(alone)).length > 0)
+  expect(await told(alone)).toEqual([
+    'payments_entered_total{status="INITIATED",method="MOBILE_MONEY",currency="UGX"} 1200',
+  ])
+  await alone.close()
+})
+
 it('keep no replica from ending while its database is away', async () => {
   const own = await ownServer()
   const DATABASE_URL = await freshDatabase('payments', own.url)
