@@ -78,7 +78,30 @@ describe('a batch', () => {
     expect(ids()).toEqual([[1], [2, 3, 4, 5]])
   })
 
-  it('does not wait long for a slow crowd, although nothing else arrives', async () => {
+  it('does not wait long for a slow crowd', async () => {
+    const { call, ids } = carrier()
+    void call(1)
+    await turn()
+    void call(2)
+    vi.setSystemTime(Date.now() + LIMITS.patienceMs + 1)
+    void call(3)
+    await turn()
+    expect(ids()).toEqual([[1], [2, 3]])
+  })
+
+  it('nor when nothing else arrives, and its timer was early', async () => {
+    const { call, ids } = carrier()
+    void call(1)
+    await turn()
+    void call(2)
+    vi.setSystemTime(Date.now() - 5)
+    await vi.advanceTimersByTimeAsync(LIMITS.patienceMs + 1)
+    expect(ids()).toEqual([[1]])
+    await vi.advanceTimersByTimeAsync(LIMITS.patienceMs + 1)
+    expect(ids()).toEqual([[1], [2]])
+  })
+
+  it('sends what waits for a slow crowd although nothing else arrives', async () => {
     const { call, ids } = carrier()
     void call(1)
     await turn()
@@ -206,7 +229,8 @@ describe('a batch', () => {
     const { call, crowds } = carrier()
     const only = call(1)
     await turn()
-    expect(vi.getTimerCount()).toBeGreaterThan(0)
+    // One for deadlines, one for the crowd that may be slow.
+    expect(vi.getTimerCount()).toBe(2)
     crowds[0]?.back()
     await only
     await vi.advanceTimersByTimeAsync(60)

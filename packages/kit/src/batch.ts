@@ -149,24 +149,26 @@ export class Batch<Item, Result> {
     } catch (error) {
       for (const { reject } of crowd) reject(error)
     } finally {
-      clearTimeout(impatience)
+      clearInterval(impatience)
       this.underWay.delete(crowd)
       if (Date.now() - leftAt > this.limits.silentMs) this.silentUntil = Date.now()
       this.departSoon()
     }
   }
 
-  /** Looks whether somebody waits when a crowd that has just left has been under way for too long. */
+  /**
+   * Looks whether somebody waits when a crowd that has just left has been under way for too long. A timer
+   * counts from the begin of the turn that sets it, so the first look may be too early, and is not the last.
+   */
   private setImpatience(): NodeJS.Timeout | undefined {
     const { inFlight, patienceMs } = this.limits
     if (inFlight === 1) return undefined
-    return setTimeout(() => this.depart(), patienceMs + 1).unref()
+    return setInterval(() => this.depart(), patienceMs + 1).unref()
   }
 
   /** Tells those whose time is over; what is under way goes on without them. */
   private look() {
     const now = Date.now()
-    this.depart()
     this.queue = this.queue.filter((passenger) => !hasGivenUp(passenger, now))
     for (const passenger of [...this.underWay.keys()].flat()) hasGivenUp(passenger, now)
     if (this.queue.length > 0 || this.underWay.size > 0) return

@@ -88,12 +88,12 @@ export class Totals implements OnApplicationBootstrap, OnModuleDestroy {
       this.told = undefined
       return false
     }
-    const countedOld = await this.bitByBit(async () => {
-      if (!this.hasOld) return { taken: 0, isLast: true }
+    const countOld = async () => {
       const taken = await this.database.write((run) => foldOld(run, this.replica, AT_ONCE))
       this.hasOld = taken > 0
       return { taken, isLast: !this.hasOld }
-    })
+    }
+    const countedOld = this.hasOld ? await this.bitByBit(countOld) : 0
     if (this.tells) await this.look(counted + countedOld > 0)
     return true
   }
