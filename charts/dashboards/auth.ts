@@ -17,12 +17,21 @@ export const auth: Page = {
         unit: 'cps',
         description: 'Many that are wrong or throttled: somebody tries passwords.',
         queries: { '{{outcome}}': rate('logins_total', RELEASE, 'outcome') },
+        span: 8,
       }),
       graph({
         title: 'Part of the logins with a wrong password',
         unit: 'percentunit',
         description: 'People mistype a few of a hundred.',
         queries: { wrong: part(rate('logins_total', `${RELEASE},outcome="wrong"`), logins) },
+        span: 8,
+      }),
+      graph({
+        title: 'Waiting for bcrypt',
+        unit: 'short',
+        description: 'By pod. At 200 it sends others away for five seconds: it needs more cores.',
+        queries: { '{{pod}}': `hashes_waiting{${RELEASE}}` },
+        span: 8,
       }),
       graph({
         title: 'Registrations by outcome',

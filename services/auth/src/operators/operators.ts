@@ -1,5 +1,6 @@
 import type { Database } from '@malipo/kit/database'
 import { newUuid } from '@malipo/kit/uuid'
+import { Registry } from 'prom-client'
 import type { AuthEnv } from '../env.js'
 import { commonestPasswords } from '../sessions/commonest-passwords.js'
 import { Hashing } from '../sessions/hashing.js'
@@ -51,7 +52,7 @@ async function make(means: Means, order: Order): Promise<string | undefined> {
   if (email === undefined) {
     throw new OrderError('no account has this phone: give --email too, to make one')
   }
-  const passwordHash = await new Hashing(env).hash(await acceptable(means.password))
+  const passwordHash = await new Hashing(env, new Registry()).hash(await acceptable(means.password))
   const scopes = effectiveScopes([...defaultScopes(env.MODE), ...order.granted], env.MODE)
   const user = { id: newUuid(), phone, email, passwordHash, scopes, origin: ORIGIN }
   const made = await database.write((run) => insertUser(run, user))

@@ -1,8 +1,10 @@
 import { availableParallelism } from 'node:os'
+import { gaugeOf } from '@malipo/kit/metrics'
 import { HTTP_PROBLEMS, Problem } from '@malipo/kit/problem'
 import { Inject, Injectable } from '@nestjs/common'
 import { compare, hash } from 'bcrypt'
 import pLimit, { type LimitFunction } from 'p-limit'
+import { Registry } from 'prom-client'
 import { type AuthEnv, ENV } from '../env.js'
 import { costOf, remainingWork } from './work.js'
 
@@ -19,9 +21,16 @@ export class Hashing {
   private readonly cost: number
   private readonly limit: LimitFunction
 
-  constructor(@Inject(ENV) env: Pick<AuthEnv, 'BCRYPT_COST' | 'UV_THREADPOOL_SIZE'>) {
+  constructor(
+    @Inject(ENV) env: Pick<AuthEnv, 'BCRYPT_COST' | 'UV_THREADPOOL_SIZE'>,
+    @Inject(Registry) registry: Registry,
+  ) {
     this.cost = env.BCRYPT_COST
     this.limit = pLimit(Math.max(1, Math.min(availableParallelism(), env.UV_THREADPOOL_SIZE - 1)))
+    const help = `Logins, registrations and changes of passwords that wait for bcrypt, at most ${MOST_WAITING}`
+    gaugeOf(registry, { name: 'hashes_waiting', help }, (gauge) =>
+      gauge.set(this.limit.pendingCount),
+    )
   }
 
   hash(password: string): Promise<string> {
