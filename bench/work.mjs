@@ -33,11 +33,13 @@ const PAYMENT = JSON.stringify({
 export async function prepare({ urls: { auth, payments, limit }, password }, connections) {
   const phones = Array.from({ length: connections }, (_, i) => `+256${772_000_000 + i}`)
   const users = []
-  // One after the other: hashing their passwords is work enough for a busy machine.
-  for (const phone of phones) users.push(await signUp(auth, phone, password))
-  const gets = {
-    [payments]: await Promise.all(users.map(({ create }) => toRead(payments, create))),
-    [limit]: await Promise.all(users.map(({ create }) => toRead(limit, create))),
+  /** @type {Record<string, Request[][]>} */
+  const gets = { [payments]: [], [limit]: [] }
+  // One after the other: hashing their passwords is work enough for a busy machine, and a cold process sheds a crowd.
+  for (const phone of phones) {
+    const user = await signUp(auth, phone, password)
+    users.push(user)
+    for (const [url, reads] of Object.entries(gets)) reads.push(await toRead(url, user.create))
   }
   const creates = users.map(({ create }) => [create, { ...create, keyed: true }])
   const validations = users.map(({ validate }) => [validate])

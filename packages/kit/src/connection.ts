@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { Client } from 'pg'
+import { Client } from 'pg'
 import type { DataSourceOptions } from 'typeorm'
 import { type DatabaseEnv, secret } from './env.js'
 
@@ -39,11 +39,35 @@ export function dataSourceOptions(env: DatabaseEnv, own: EntitiesAndMigrations):
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       statement_timeout: STATEMENT_TIMEOUT_MS,
       lock_timeout: lockTimeoutMs(env),
-      query_timeout: ANSWER_TIMEOUT_MS,
       idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
       keepAlive: true,
+      Client: Impatient,
       onConnect: watch,
     },
+  }
+}
+
+/**
+ * A connection that is cut when something asked by a text alone, as TypeORM asks, has no answer in time. With pg's
+ * `query_timeout` TypeORM would give it back to the pool, to keep others waiting for the same answer. Our
+ * statements have a limit of their own (`statement.ts`).
+ */
+class Impatient extends Client {
+  // pg's types know seven ways to call it.
+  override query(...args: never[]): never {
+    const ask = super.query.bind(this) as (...own: unknown[]) => unknown
+    const [query, ...rest]: unknown[] = args
+    if (typeof query !== 'string') return ask(...args) as never
+    const patience = setTimeout(() => void this.end(), ANSWER_TIMEOUT_MS)
+    const answered = rest.pop()
+    if (typeof answered !== 'function') {
+      const asked = ask(query, answered) as Promise<unknown>
+      return asked.finally(() => clearTimeout(patience)) as never
+    }
+    return ask(query, ...rest, (...answer: unknown[]) => {
+      clearTimeout(patience)
+      Reflect.apply(answered, undefined, answer)
+    }) as never
   }
 }
 

@@ -43,7 +43,7 @@ function migrationOptions(env: DatabaseEnv, own: EntitiesAndMigrations) {
   const options = dataSourceOptions(env, own)
   const unlimited = {
     statement_timeout: 0,
-    query_timeout: 0,
+    Client: undefined,
     idle_in_transaction_session_timeout: 0,
   }
   return { ...options, extra: { ...options.extra, ...unlimited, max: 2 } } as typeof options

@@ -1,0 +1,94 @@
+import { setFlagsFromString, getHeapSpaceStatistics } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { dataSourceOptions } from '@malipo/kit/connection'
+import { Database, type Statement } from '@malipo/kit/database'
+import { createLogger } from '@malipo/kit/logger'
+import { freshDatabase } from '@malipo/testing/database'
+import { type Proxy, startProxy } from '@malipo/testing/proxy'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { dataSource } from '../src/data-source.js'
+import { readEnv } from '../src/env.js'
+import { newUser } from './auth.js'
+import { environment, migrate, startPayments, type Payments } from './payments.js'
+import { as, newPayment, type As } from './requests.js'
+
+/** What asking PostgreSQL costs beside the answer: time where none comes, memory where one came. */
+
+let databaseUrl: string
+let proxy: Proxy
+
+beforeAll(async () => {
+  databaseUrl = await freshDatabase('payments')
+  await migrate(databaseUrl)
+  proxy = await startProxy(Number(new URL(databaseUrl).port))
+})
+afterAll(() => proxy.close())
+
+describe('a database that takes questions and gives no answers', () => {
+  const SILENT_MS = 3_600_000
+  let payments: Payments
+  let user: As
+
+  beforeAll(async () => {
+    const url = new URL(databaseUrl)
+    url.port = String(proxy.port)
+    payments = await startPayments({ DATABASE_URL: url.href, DB_WAIT_MS: '1000' })
+    user = as(await newUser(), payments)
+  })
+  afterEach(() => proxy.slow(0))
+  afterAll(() => payments.close())
+
+  const asks = {
+    'a payment': { ask: async (reference: string) => user.get(reference), withinMs: 3_000 },
+    // A query of TypeORM's, which has the limit of all of them.
+    'a list': { ask: async () => user.list(), withinMs: 9_000 },
+  }
+
+  it.each(Object.entries(asks))('is told to who asks for %s', async (_, { ask, withinMs }) => {
+    const reference = await newPayment(user)
+    proxy.slow(SILENT_MS)
+    const begun = Date.now()
+    expect((await ask(reference)).status).toBe(503)
+    expect(Date.now() - begun).toBeLessThan(withinMs)
+    proxy.slow(0)
+    expect((await ask(reference)).status).toBe(200)
+  })
+})
+
+describe('a statement that was answered', () => {
+  const ROWS: Statement = {
+    name: 'wide_rows',
+    text: `SELECT repeat(md5(n::text), 16) AS text FROM generate_series(1, 20) AS n`,
+  }
+  const STATEMENTS = 300
+  const BYTES = 20 * 16 * 32
+
+  it('leaves nothing to the old generation', async () => {
+    setFlagsFromString('--expose-gc')
+    const gc = runInNewContext('gc') as (options: { type: 'minor' | 'major' }) => void
+    const env = readEnv(environment({ DATABASE_URL: databaseUrl }))
+    const database = new Database(
+      dataSourceOptions(env, dataSource),
+      env,
+      createLogger('test', 'silent'),
+    )
+    database.onApplicationBootstrap()
+    const ask = async (times: number) => {
+      for (let i = 0; i < times; i++) {
+        await database.read((run) => run(ROWS, []))
+        if (i % 10 === 0) gc({ type: 'minor' })
+      }
+    }
+    await ask(100)
+    gc({ type: 'major' })
+    const before = oldBytes()
+    await ask(STATEMENTS)
+    expect((oldBytes() - before) / STATEMENTS).toBeLessThan(BYTES / 5)
+    await database.onApplicationShutdown()
+  })
+})
+
+function oldBytes(): number {
+  const space = getHeapSpaceStatistics().find(({ space_name }) => space_name === 'old_space')
+  return space?.space_used_size ?? NaN
+}
