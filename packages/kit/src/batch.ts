@@ -145,7 +145,7 @@ export class Batch<Item, Result> {
     const impatience = this.setImpatience()
     try {
       const results = await this.send(crowd.map(({ item }) => item))
-      for (const [i, { resolve }] of crowd.entries()) resolve(results[i] as Result)
+      crowd.forEach(({ resolve }, i) => resolve(results[i] as Result))
     } catch (error) {
       for (const { reject } of crowd) reject(error)
     } finally {

@@ -47,10 +47,11 @@ export function compiled(dto: DtoClass, { dropsUnknown }: { dropsUnknown: boolea
   const named = new Map(properties.map((property) => [property.name, property]))
   return (body) => {
     const made = new dto() as Record<string, unknown>
-    for (const [name, value] of Object.entries(body)) {
+    for (const name of Object.keys(body)) {
       const property = named.get(name)
       if (!property && dropsUnknown) continue
       if (!property) return undefined
+      const value = (body as Record<string, unknown>)[name]
       made[name] = property.normal ? property.normal(value) : value
     }
     return properties.every((property) => isGood(property, made)) ? made : undefined

@@ -51,14 +51,14 @@ WITH input AS (
     FROM input
    WHERE key IS NULL OR operation_id IN (SELECT operation_id FROM claimed)
       ON CONFLICT (id) DO NOTHING
-  RETURNING *
+  RETURNING id, status, created_at, metadata
 ), event AS (
   INSERT INTO payment_events
     (payment_id, version, operation_id, to_status, at, actor, cause)
   SELECT inserted.id, 1, operation_id, inserted.status, inserted.created_at, caller::text, 'create'
     FROM inserted JOIN input USING (id)
 )
-SELECT nth, ${paymentColumns('inserted')}
+SELECT nth, inserted.metadata
   FROM inserted JOIN input USING (id)`,
   shared: { keysOf: keysOfKeyed },
 }
@@ -66,7 +66,7 @@ SELECT nth, ${paymentColumns('inserted')}
 /** Inserts a payment; undefined when its id or its idempotency key is there already, or in use. */
 export async function insert(run: Run, insertion: Insertion): Promise<Payment | undefined> {
   const { payment, operationId, keyed } = insertion
-  const [inserted] = await run<Payment>(INSERT, [
+  const [inserted] = await run<Pick<Payment, 'metadata'>>(INSERT, [
     {
       id: payment.id,
       caller: payment.ownerId,
@@ -83,8 +83,18 @@ export async function insert(run: Run, insertion: Insertion): Promise<Payment | 
       ...columnsOf(keyed),
     },
   ])
-  return inserted
+  // All else is as it was sent; of a JSON object PostgreSQL has its own order of fields.
+  return inserted && { ...payment, ...newborn(payment.createdAt), metadata: inserted.metadata }
 }
+
+const newborn = (createdAt: string): Pick<Payment, LaterColumn> => ({
+  providerName: null,
+  providerTransactionId: null,
+  lastWebhookId: null,
+  lastWebhookAt: null,
+  updatedAt: createdAt,
+  version: 1,
+})
 
 /** Who asks for a payment: its owner, or an operator who sees everyone's. */
 export interface Reader {
