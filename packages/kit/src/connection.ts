@@ -56,17 +56,16 @@ class Impatient extends Client {
   // pg's types know seven ways to call it.
   override query(...args: never[]): never {
     const ask = super.query.bind(this) as (...own: unknown[]) => unknown
-    const [query, ...rest]: unknown[] = args
-    if (typeof query !== 'string') return ask(...args) as never
+    if (typeof args[0] !== 'string') return ask(...args) as never
     const patience = setTimeout(() => void this.end(), ANSWER_TIMEOUT_MS)
-    const answered = rest.pop()
-    if (typeof answered !== 'function') {
-      const asked = ask(query, answered) as Promise<unknown>
+    const callback: unknown = args.at(-1)
+    if (typeof callback !== 'function') {
+      const asked = ask(...args) as Promise<unknown>
       return asked.finally(() => clearTimeout(patience)) as never
     }
-    return ask(query, ...rest, (...answer: unknown[]) => {
+    return ask(...args.slice(0, -1), (...answer: unknown[]) => {
       clearTimeout(patience)
-      Reflect.apply(answered, undefined, answer)
+      Reflect.apply(callback, undefined, answer)
     }) as never
   }
 }

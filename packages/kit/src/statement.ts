@@ -4,6 +4,7 @@ import { Batch, type BatchLimits } from './batch.js'
 import { ANSWER_TIMEOUT_MS, wasUncertain } from './connection.js'
 import type { DatabaseMetrics } from './database-metrics.js'
 import type { DatabaseEnv } from './env.js'
+import { inTime } from './in-time.js'
 import { currentRequest, type Rider } from './request-scope.js'
 import { fateOf, type Phase, UncertainCommit } from './retry.js'
 import { rider, together, traced } from './tracing.js'
@@ -160,15 +161,15 @@ export class Statements {
  * @throws what PostgreSQL or the connection says, or that no answer came within `limitMs`; the connection
  * is of no use then
  */
-function rowsOf(client: PoolClient, query: QueryConfig, limitMs: number): Promise<Row[]> {
+async function rowsOf(client: PoolClient, query: QueryConfig, limitMs: number): Promise<Row[]> {
   const { promise, resolve, reject } = Promise.withResolvers<Row[]>()
-  const timer = setTimeout(() => reject(new Error('Query read timeout')), limitMs)
   client.query<Row>(query, (error: Error | null, result) => {
-    clearTimeout(timer)
     if (error) reject(error)
     else resolve(result.rows)
   })
-  return promise
+  const rows = await inTime(promise, limitMs)
+  if (!rows) throw new Error('Query read timeout')
+  return rows
 }
 
 /** A statement as a trace tells it: by its name, never by its values. */
