@@ -9,7 +9,7 @@
  */
 import 'reflect-metadata'
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
-import { Redis } from '@malipo/kit/redis'
+import { Redis } from '@malipo/kit/redis/redis'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
 import { AuthClient } from '../services/payments/dist/caller/auth-client.js'
@@ -49,7 +49,7 @@ function guardOver(over, own = registry) {
 
 /** @param {string} authorization @param {string} id */
 function request(authorization, id) {
-  return /** @type {import('@malipo/kit/request').Request} */ (
+  return /** @type {import('@malipo/kit/http/request').Request} */ (
     /** @type {unknown} */ ({ id, ip: '127.0.0.1', headers: { authorization } })
   )
 }

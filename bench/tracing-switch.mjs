@@ -5,7 +5,7 @@
  * `GET /?part=0.05` on SWITCH_PORT records that part of the traces from then on, 0 none.
  */
 import { createServer } from 'node:http'
-import { endTracing, startTracing } from '@malipo/kit/tracing'
+import { stopTracing, startTracing } from '@malipo/kit/telemetry/tracing'
 
 const { SWITCH_PORT, OTEL_EXPORTER_OTLP_ENDPOINT } = process.env
 const about = { name: 'payments', version: 'bench' }
@@ -13,7 +13,7 @@ const log = /** @type {never} */ ({ info: console.log, warn: console.error })
 
 createServer(async (request, response) => {
   const part = Number(new URL(request.url ?? '', 'http://switch').searchParams.get('part'))
-  await endTracing()
+  await stopTracing()
   const env = { OTEL_EXPORTER_OTLP_HEADERS: {}, OTEL_TRACES_SAMPLER_ARG: part }
   if (part > 0) await startTracing(about, { ...env, OTEL_EXPORTER_OTLP_ENDPOINT }, log)
   response.end()

@@ -1,7 +1,7 @@
 // Writes the tables that are made from the code: the README's environment variables, docs/problems.md,
 // docs/metrics.md and the queries of charts/payments. `npm run docs` writes them, `npm run docs -- --check` fails if they are out of date.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { HTTP_PROBLEMS } from '@malipo/kit/problem'
+import { HTTP_PROBLEMS } from '@malipo/kit/http/problem'
 import { format, resolveConfig } from 'prettier'
 import { specs as auth } from '../services/auth/dist/env.js'
 import { PROBLEMS as authProblems } from '../services/auth/dist/problems.js'

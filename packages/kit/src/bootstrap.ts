@@ -5,23 +5,23 @@ import { NestFactory } from '@nestjs/core'
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify'
 import type { FastifyReply } from 'fastify'
 import { Registry } from 'prom-client'
-import { SECURITY_HEADERS, shedOverload } from './admission.js'
-import { logRequests } from './access-log.js'
-import { answerBrokenRequest, answerOddAddress } from './broken-request.js'
-import { Drain, longestDrainMs } from './drain.js'
-import { ConfigurationError, type DatabaseEnv, type HttpEnv } from './env.js'
-import { acceptJsonOnly, BODY_LIMIT_BYTES } from './json-body.js'
+import { SECURITY_HEADERS, shedOverload } from './http/load-shedder.js'
+import { logRequests } from './http/access-log.js'
+import { replyToMalformedRequest, replyToInvalidUrl } from './http/malformed-request.js'
+import { Drain, maxDrainMs } from './http/drain.js'
+import { ConfigurationError, type DatabaseEnv, type HttpEnv } from './config/env.js'
+import { acceptJsonOnly, BODY_LIMIT_BYTES } from './http/json-body.js'
 import { LOG } from './kit.module.js'
-import { NestLogger, type Pino } from './logger.js'
-import { measureRequests, tellBuild } from './metrics.js'
-import { type About, serveOpenApi } from './openapi.js'
-import { ProblemFilter } from './problem.filter.js'
-import type { Request } from './request.js'
-import { onEnd } from './request-end.js'
-import { REQUEST_ID, requestId } from './request-id.js'
-import { RouteTable } from './route-table.js'
-import { endScope, startTracing, traceRequests } from './tracing.js'
-import { InputPipe } from './validation.js'
+import { NestLogger, type Logger } from './telemetry/logger.js'
+import { measureRequests, registerBuildInfo } from './telemetry/metrics.js'
+import { type ServiceInfo, serveOpenApi } from './http/openapi.js'
+import { ProblemFilter } from './http/problem.filter.js'
+import type { Request } from './http/request.js'
+import { observeRequests } from './http/request-observer.js'
+import { REQUEST_ID, requestId } from './http/request-id.js'
+import { RouteTable } from './http/route-table.js'
+import { completeContext, startTracing, traceRequests } from './telemetry/tracing.js'
+import { InputPipe } from './http/validation.js'
 
 /**
  * From an environment to a serving process, the same for every service. The process listens before its
@@ -30,7 +30,7 @@ import { InputPipe } from './validation.js'
 
 /** A service: what it is, and its module for an environment. */
 export interface Service<E> {
-  readonly about: About
+  readonly about: ServiceInfo
   with(env: E): DynamicModule
 }
 
@@ -48,10 +48,10 @@ const SHUTDOWN_SLACK_MS = 5_000
 export async function bootstrap<E extends BootEnv>(service: Service<E>, readEnv: () => E) {
   const env = configured(readEnv)
   const app = await createApp(service, env)
-  const log = app.get<Pino>(LOG)
+  const log = app.get<Logger>(LOG)
   app.enableShutdownHooks(SIGNALS, { useProcessExit: true })
   leaveWhenAsked(app.get(Drain))
-  endInTime(longestDrainMs(env.SHUTDOWN_DRAIN_MS) + env.DB_WAIT_MS + SHUTDOWN_SLACK_MS, log)
+  endInTime(maxDrainMs(env.SHUTDOWN_DRAIN_MS) + env.DB_WAIT_MS + SHUTDOWN_SLACK_MS, log)
   try {
     await app.listen(env.PORT, '0.0.0.0')
   } catch (error) {
@@ -65,11 +65,11 @@ export async function bootstrap<E extends BootEnv>(service: Service<E>, readEnv:
 export async function createApp<E extends BootEnv>(service: Service<E>, env: E) {
   const adapter = new FastifyAdapter({
     bodyLimit: BODY_LIMIT_BYTES,
-    clientErrorHandler: (error, socket) => answerBrokenRequest(error, socket, log),
+    clientErrorHandler: (error, socket) => replyToMalformedRequest(error, socket, log),
     forceCloseConnections: 'idle',
     frameworkErrors: (error: Error, request: Request, reply: FastifyReply) => {
       headEveryAnswer(request, reply)
-      answerOddAddress(error, request, reply, log)
+      replyToInvalidUrl(error, request, reply, log)
     },
     genReqId: (request: IncomingMessage) => requestId(request.headers),
     // Node forgets the limit of a whole request when that of its headers is longer, as by default.
@@ -84,19 +84,19 @@ export async function createApp<E extends BootEnv>(service: Service<E>, env: E) 
     bodyParser: false,
     bufferLogs: true,
   })
-  const log: Pino = app.get(LOG)
+  const log: Logger = app.get(LOG)
   app.useLogger(new NestLogger(log))
   await startTracing(service.about, env, log.child({ part: 'tracing' }))
   wire(app, log, env)
   shedOverload(app.getHttpServer(), app.get(Registry))
-  tellBuild(app.get(Registry), service.about)
+  registerBuildInfo(app.get(Registry), service.about)
   if (env.CORS_ORIGINS.length > 0) allowOrigins(app, env.CORS_ORIGINS)
   serveOpenApi(app, service.about)
   return app
 }
 
 /** Everything that must stand before the routes are registered. */
-function wire(app: NestFastifyApplication, log: Pino, env: HttpEnv) {
+function wire(app: NestFastifyApplication, log: Logger, env: HttpEnv) {
   const fastify = app.getHttpAdapter().getInstance()
   const routes = app.get(RouteTable)
   fastify.addHook('onRoute', ({ url, method }) => routes.add(url, method))
@@ -105,7 +105,11 @@ function wire(app: NestFastifyApplication, log: Pino, env: HttpEnv) {
     done()
   })
   traceRequests(fastify)
-  onEnd(fastify, [endScope, measureRequests(app.get(Registry)), logRequests(log, env.LOG_REQUESTS)])
+  observeRequests(fastify, [
+    completeContext,
+    measureRequests(app.get(Registry)),
+    logRequests(log, env.LOG_REQUESTS),
+  ])
   acceptJsonOnly(fastify)
   app.get(Drain).watch(fastify)
   app.useGlobalPipes(new InputPipe())
@@ -156,7 +160,7 @@ function leaveWhenAsked(drain: Drain) {
 }
 
 /** A shutdown that hangs, on a connection that never ends, must not outlast the grace period. */
-function endInTime(limitMs: number, log: Pino) {
+function endInTime(limitMs: number, log: Logger) {
   const watch = () => {
     setTimeout(() => {
       log.error(`not ended within ${limitMs} ms: leaving now`)

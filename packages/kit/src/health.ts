@@ -6,10 +6,10 @@ import {
   type HealthCheckResult,
   type HealthIndicatorResult,
 } from '@nestjs/terminus'
-import { Database } from './database.js'
-import { Drain } from './drain.js'
-import { HTTP_PROBLEMS, Problem } from './problem.js'
-import { Redis } from './redis.js'
+import { Database } from './postgres/database.js'
+import { Drain } from './http/drain.js'
+import { HTTP_PROBLEMS, Problem } from './http/problem.js'
+import { Redis } from './redis/redis.js'
 
 const PING_TIMEOUT_MS = 500
 /** Probes of several kinds come each second; one look at the dependencies serves them all. */
@@ -48,7 +48,7 @@ export class HealthController {
   }
 
   private async result(): Promise<HealthCheckResult> {
-    if (this.drain.isLeaving) throw notReady('Shutting down.')
+    if (this.drain.isShuttingDown) throw notReady('Shutting down.')
     try {
       return await this.health.check([() => this.databaseState(), () => this.redisState()])
     } catch (error) {

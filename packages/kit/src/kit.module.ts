@@ -1,18 +1,18 @@
 import { type DynamicModule, Module } from '@nestjs/common'
 import { TerminusModule } from '@nestjs/terminus'
 import { Registry } from 'prom-client'
-import { dataSourceOptions, type EntitiesAndMigrations } from './connection.js'
-import { Database } from './database.js'
-import { DatabaseMetrics } from './database-metrics.js'
-import { Drain } from './drain.js'
-import type { DatabaseEnv, HttpEnv, RedisEnv } from './env.js'
+import { dataSourceOptions, type EntitiesAndMigrations } from './postgres/connection.js'
+import { Database } from './postgres/database.js'
+import { DatabaseMetrics } from './postgres/database-metrics.js'
+import { Drain } from './http/drain.js'
+import type { DatabaseEnv, HttpEnv, RedisEnv } from './config/env.js'
 import { HealthController } from './health.js'
-import { createLogger, type Pino } from './logger.js'
-import { createRegistry, MetricsController } from './metrics.js'
-import { Redis } from './redis.js'
-import { watchRedis } from './redis-metrics.js'
-import { RouteTable } from './route-table.js'
-import { TracingEnd } from './tracing.js'
+import { createLogger, type Logger } from './telemetry/logger.js'
+import { createRegistry, MetricsController } from './telemetry/metrics.js'
+import { Redis } from './redis/redis.js'
+import { registerRedisMetrics } from './redis/redis-metrics.js'
+import { RouteTable } from './http/route-table.js'
+import { TracingShutdown } from './telemetry/tracing.js'
 
 /** The injection token of the service's logger. */
 export const LOG = Symbol('log')
@@ -38,16 +38,16 @@ export class KitModule {
         { provide: LOG, useFactory: () => createLogger(name, env.LOG_LEVEL) },
         { provide: Registry, useFactory: createRegistry },
         RouteTable,
-        TracingEnd,
+        TracingShutdown,
         {
           provide: Drain,
           inject: [LOG],
-          useFactory: (log: Pino) => new Drain(env.SHUTDOWN_DRAIN_MS, log),
+          useFactory: (log: Logger) => new Drain(env.SHUTDOWN_DRAIN_MS, log),
         },
         {
           provide: Database,
           inject: [LOG, Registry],
-          useFactory: (log: Pino, registry: Registry) => {
+          useFactory: (log: Logger, registry: Registry) => {
             const metrics = new DatabaseMetrics(registry)
             const part = log.child({ part: 'database' })
             const options = dataSourceOptions(env, own)
@@ -59,9 +59,9 @@ export class KitModule {
         {
           provide: Redis,
           inject: [LOG, Registry],
-          useFactory: (log: Pino, registry: Registry) => {
+          useFactory: (log: Logger, registry: Registry) => {
             const redis = new Redis(env, log.child({ part: 'redis' }), redisAnswerMs)
-            watchRedis(redis, registry)
+            registerRedisMetrics(redis, registry)
             return redis
           },
         },

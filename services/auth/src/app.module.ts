@@ -1,6 +1,6 @@
-import { setDefaultRegion } from '@malipo/kit/contact'
+import { setDefaultRegion } from '@malipo/kit/http/contact'
 import { KitModule } from '@malipo/kit/kit.module'
-import { versionOf } from '@malipo/kit/release'
+import { versionOf } from '@malipo/kit/config/release'
 import { type DynamicModule, Module } from '@nestjs/common'
 import { AuditController } from './audit/audit.controller.js'
 import { Meters } from './audit/meters.js'

@@ -1,4 +1,4 @@
-import type { Migrated } from '@malipo/kit/migrate'
+import type { Migrated } from '@malipo/kit/postgres/migrate'
 import { AuditEvent } from './audit/audit-event.entity.js'
 import { UsersAndSessions1767225600000 } from './migrations/1767225600000-users-and-sessions.js'
 import { SessionLifecycle1769904000000 } from './migrations/1769904000000-session-lifecycle.js'

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ConfigurationError } from '@malipo/kit/env'
+import { ConfigurationError } from '@malipo/kit/config/env'
 import { afterAll, describe, expect, it } from 'vitest'
 import { jwtSecret, readAuthEnv } from './env.js'
 

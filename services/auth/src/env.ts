@@ -2,30 +2,33 @@ import {
   type Check,
   checkDatabase,
   checkRedis,
-  contact,
-  database,
-  file,
-  http,
+  contactVariables,
+  databaseVariables,
+  readableFile,
+  httpVariables,
   integer,
   readEnv,
-  redis,
-  secret,
-} from '@malipo/kit/env'
+  redisVariables,
+  readSecret,
+} from '@malipo/kit/config/env'
 import { type CleanedEnv, str } from 'envalid'
 import { readKeyFolder } from './tokens/key-folder.js'
 import { KeySetError } from './tokens/key-set.js'
 
 /** Every variable that auth reads. No other file looks at `process.env`. */
 export const specs = {
-  ...http(3002),
-  ...database,
-  ...redis,
-  ...contact,
+  ...httpVariables(3002),
+  ...databaseVariables,
+  ...redisVariables,
+  ...contactVariables,
   JWT_SECRET: str({
     default: undefined,
     desc: 'Secret that signs tokens (HS256), at least 32 bytes; never has a default',
   }),
-  JWT_SECRET_FILE: file({ default: undefined, desc: 'File with it, instead of `JWT_SECRET`' }),
+  JWT_SECRET_FILE: readableFile({
+    default: undefined,
+    desc: 'File with it, instead of `JWT_SECRET`',
+  }),
   JWT_KEYS_DIR: str({
     default: undefined,
     desc: 'Folder with the keys that sign tokens (ES256), read again when it changes; `npm run keys` makes it',
@@ -90,7 +93,7 @@ export function networkLimits(env: AuthEnv) {
 
 /** The secret that tokens are signed with, if there is one. */
 export function jwtSecret(env: Pick<AuthEnv, 'JWT_SECRET' | 'JWT_SECRET_FILE'>) {
-  return secret(env.JWT_SECRET, env.JWT_SECRET_FILE)
+  return readSecret(env.JWT_SECRET, env.JWT_SECRET_FILE)
 }
 
 /** What the operator's command reads: the service's environment, so that it runs where that runs. */

@@ -1,4 +1,4 @@
-import { ConfigurationError } from '@malipo/kit/env'
+import { ConfigurationError } from '@malipo/kit/config/env'
 import { readKeysEnv } from './env.js'
 import { parseKeyOrder, runKeyOrder } from './keys/key-command.js'
 import { KeySetError } from './tokens/key-set.js'

@@ -1,4 +1,4 @@
-import { migrate } from '@malipo/kit/migrate'
+import { migrate } from '@malipo/kit/postgres/migrate'
 import { OWN } from './data-source.js'
 
 await migrate('auth', OWN)

@@ -1,4 +1,4 @@
-import type { Kind } from '@malipo/kit/problem'
+import type { ProblemKind } from '@malipo/kit/http/problem'
 
 /** Every error that auth answers beside those of HTTP itself. */
 export const PROBLEMS = {
@@ -29,4 +29,4 @@ export const PROBLEMS = {
     status: 503,
     title: 'The session is over, but not everyone has been told',
   },
-} as const satisfies Record<string, Kind>
+} as const satisfies Record<string, ProblemKind>

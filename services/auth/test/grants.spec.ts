@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Run } from '@malipo/kit/database'
+import type { Run } from '@malipo/kit/postgres/database'
 import { startRedis } from '@malipo/local/redis'
 import { Redis } from 'ioredis'
 import { Client } from 'pg'

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Run } from '@malipo/kit/database'
+import type { Run } from '@malipo/kit/postgres/database'
 import { hash } from 'bcrypt'
 import { Client } from 'pg'
 import { v7 as uuidV7 } from 'uuid'

@@ -1,4 +1,4 @@
-import { dataSourceOptions } from '@malipo/kit/connection'
+import { dataSourceOptions } from '@malipo/kit/postgres/connection'
 import { DataSource } from 'typeorm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { OWN } from '../src/data-source.js'

@@ -1,8 +1,8 @@
-import { setDefaultRegion } from '@malipo/kit/contact'
-import { Database } from '@malipo/kit/database'
+import { setDefaultRegion } from '@malipo/kit/http/contact'
+import { Database } from '@malipo/kit/postgres/database'
 import { KitModule, LOG } from '@malipo/kit/kit.module'
-import type { Pino } from '@malipo/kit/logger'
-import { versionOf } from '@malipo/kit/release'
+import type { Logger } from '@malipo/kit/telemetry/logger'
+import { versionOf } from '@malipo/kit/config/release'
 import { type DynamicModule, Module } from '@nestjs/common'
 import { Registry } from 'prom-client'
 import { callerProviders } from './caller/caller.providers.js'
@@ -49,7 +49,7 @@ export class AppModule {
         {
           provide: Totals,
           inject: [Database, LOG, Registry],
-          useFactory: (database: Database, log: Pino, registry: Registry) =>
+          useFactory: (database: Database, log: Logger, registry: Registry) =>
             new Totals(database, log.child({ part: 'totals' }), env.TOTALS_METRICS, registry),
         },
         { provide: PROVIDER_SECRETS, useValue: env.providerSecrets },

@@ -1,4 +1,4 @@
-import type { Migrated } from '@malipo/kit/migrate'
+import type { Migrated } from '@malipo/kit/postgres/migrate'
 import { Payments1764000000000 } from './migrations/1764000000000-payments.js'
 import { Totals1795500000000 } from './migrations/1795500000000-totals.js'
 import { TotalsIndexes1795500000001 } from './migrations/1795500000001-totals-indexes.js'

@@ -1,17 +1,17 @@
 import { readFileSync } from 'node:fs'
 import {
-  address,
+  url,
   type Check,
   checkDatabase,
   checkRedis,
-  contact,
-  database,
-  file,
-  http,
+  contactVariables,
+  databaseVariables,
+  readableFile,
+  httpVariables,
   integer,
   readEnv as read,
-  redis,
-} from '@malipo/kit/env'
+  redisVariables,
+} from '@malipo/kit/config/env'
 import { bool, type CleanedEnv, EnvError, makeValidator } from 'envalid'
 import { parseSecrets, type ProviderSecret } from './webhooks/signature.js'
 
@@ -28,11 +28,11 @@ const providerSecrets = makeValidator<ProviderSecret[]>((input) => {
 
 /** Every variable of the service. */
 export const VARIABLES = {
-  ...http(4000),
-  ...database,
-  ...redis,
-  ...contact,
-  AUTH_SERVICE_URL: address(
+  ...httpVariables(4000),
+  ...databaseVariables,
+  ...redisVariables,
+  ...contactVariables,
+  AUTH_SERVICE_URL: url(
     'http',
     'https',
   )({
@@ -54,7 +54,10 @@ export const VARIABLES = {
     default: true,
     desc: 'Tell totals of money at `/metrics`; `false` where the database’s own exporter does',
   }),
-  WEBHOOK_SECRETS_FILE: file({ default: undefined, desc: 'File with them, a line or comma each' }),
+  WEBHOOK_SECRETS_FILE: readableFile({
+    default: undefined,
+    desc: 'File with them, a line or comma each',
+  }),
 }
 
 type Variables = CleanedEnv<typeof VARIABLES>

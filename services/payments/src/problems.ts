@@ -1,4 +1,4 @@
-import type { Kind } from '@malipo/kit/problem'
+import type { ProblemKind } from '@malipo/kit/http/problem'
 
 /** Every error that this service answers beside HTTP's own. */
 export const PROBLEMS = {
@@ -29,4 +29,4 @@ export const PROBLEMS = {
     title: 'Too many tokens were not valid',
   },
   authUnavailable: { type: 'auth-unavailable', status: 503, title: 'Tokens can’t be checked now' },
-} as const satisfies Record<string, Kind>
+} as const satisfies Record<string, ProblemKind>

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Run } from '@malipo/kit/database'
+import type { Run } from '@malipo/kit/postgres/database'
 import { startPostgres } from '@malipo/local/postgres'
 import { freshDatabase } from '@malipo/testing/database'
 import { Client } from 'pg'

@@ -1,5 +1,5 @@
 import { createApp } from '@malipo/kit/bootstrap'
-import { dataSourceOptions } from '@malipo/kit/connection'
+import { dataSourceOptions } from '@malipo/kit/postgres/connection'
 import { Client } from '@malipo/testing/client'
 import { freshDatabase, query } from '@malipo/testing/database'
 import { DataSource } from 'typeorm'

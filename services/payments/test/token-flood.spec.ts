@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { createLogger } from '@malipo/kit/logger'
-import { Redis } from '@malipo/kit/redis'
+import { createLogger } from '@malipo/kit/telemetry/logger'
+import { Redis } from '@malipo/kit/redis/redis'
 import { Redis as RedisClient } from 'ioredis'
 import { Registry } from 'prom-client'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'

@@ -1,5 +1,5 @@
 import { runToEnd } from '@malipo/local/process'
-import { dataSourceOptions } from '@malipo/kit/connection'
+import { dataSourceOptions } from '@malipo/kit/postgres/connection'
 import { freshDatabase } from '@malipo/testing/database'
 import type { Client } from 'pg'
 import { DataSource } from 'typeorm'

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { dataSourceOptions } from '@malipo/kit/connection'
+import { dataSourceOptions } from '@malipo/kit/postgres/connection'
 import { freshDatabase, query } from '@malipo/testing/database'
 import { DataSource } from 'typeorm'
 import { afterAll, beforeAll, expect, it } from 'vitest'

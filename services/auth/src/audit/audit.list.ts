@@ -1,4 +1,4 @@
-import type { Database } from '@malipo/kit/database'
+import type { Database } from '@malipo/kit/postgres/database'
 import { AuditEvent, type Kind } from './audit-event.entity.js'
 
 /** Which events to list; what is not set does not matter. */

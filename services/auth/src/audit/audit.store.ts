@@ -1,4 +1,4 @@
-import type { Run } from '@malipo/kit/database'
+import type { Run } from '@malipo/kit/postgres/database'
 import type { Origin } from '../sessions/origin.js'
 
 /** What is written on its own, because nothing else is; other events are in the statements that they tell of. */

@@ -1,5 +1,5 @@
-import { countBy } from '@malipo/kit/metrics'
-import { HTTP_PROBLEMS, Problem } from '@malipo/kit/problem'
+import { countBy } from '@malipo/kit/telemetry/metrics'
+import { HTTP_PROBLEMS, Problem } from '@malipo/kit/http/problem'
 import { Inject, Injectable } from '@nestjs/common'
 import { Counter, Registry } from 'prom-client'
 import { PROBLEMS } from '../problems.js'

@@ -1,5 +1,5 @@
-import { ConfigurationError } from '@malipo/kit/env'
-import { Problem } from '@malipo/kit/problem'
+import { ConfigurationError } from '@malipo/kit/config/env'
+import { Problem } from '@malipo/kit/http/problem'
 import { OrderError } from './order.js'
 
 /** What the operator is told of an error: its text where it was written for people. */

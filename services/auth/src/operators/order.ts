@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { normalEmail, normalPhone } from '@malipo/kit/contact'
+import { normaliseEmail, normalisePhone } from '@malipo/kit/http/contact'
 import { isEmail } from 'class-validator'
 import { grantableScopes, type Mode, OPERATOR_SCOPES, type Scope } from '../users/scopes.js'
 
@@ -29,14 +29,14 @@ export class OrderError extends Error {
 export function parseOrder(args: readonly string[], mode: Mode): Order {
   const { phone, email, grant, help } = parse(args)
   if (help || phone === undefined) throw new OrderError(USAGE)
-  const normal = normalPhone(phone)
+  const normal = normalisePhone(phone)
   if (normal === undefined) throw new OrderError('--phone must be a phone number')
-  if (email !== undefined && !isEmail(normalEmail(email))) {
+  if (email !== undefined && !isEmail(normaliseEmail(email))) {
     throw new OrderError('--email must be an email address')
   }
   return {
     phone: normal,
-    email: email && normalEmail(email),
+    email: email && normaliseEmail(email),
     granted: grant === undefined ? [...OPERATOR_SCOPES] : parseScopes(grant, mode),
   }
 }

@@ -1,7 +1,7 @@
-import { Database } from '@malipo/kit/database'
+import { Database } from '@malipo/kit/postgres/database'
 import { LOG } from '@malipo/kit/kit.module'
-import type { Pino } from '@malipo/kit/logger'
-import { Redis } from '@malipo/kit/redis'
+import type { Logger } from '@malipo/kit/telemetry/logger'
+import { Redis } from '@malipo/kit/redis/redis'
 import { Inject, Injectable } from '@nestjs/common'
 import { type AuthEnv, ENV } from '../env.js'
 import { told } from './untold.store.js'
@@ -35,7 +35,7 @@ export class Revocations {
     @Inject(Redis) private readonly redis: Redis,
     @Inject(Database) private readonly database: Database,
     @Inject(ENV) env: Pick<AuthEnv, 'JWT_EXPIRES_IN'>,
-    @Inject(LOG) private readonly log: Pino,
+    @Inject(LOG) private readonly log: Logger,
   ) {
     this.lifeSeconds = env.JWT_EXPIRES_IN + SKEW_SECONDS
   }

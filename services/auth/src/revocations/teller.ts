@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Database } from '@malipo/kit/database'
+import { Database } from '@malipo/kit/postgres/database'
 import { LOG } from '@malipo/kit/kit.module'
-import type { Pino } from '@malipo/kit/logger'
-import { gaugeOf } from '@malipo/kit/metrics'
-import { Redis } from '@malipo/kit/redis'
+import type { Logger } from '@malipo/kit/telemetry/logger'
+import { observableGauge } from '@malipo/kit/telemetry/metrics'
+import { Redis } from '@malipo/kit/redis/redis'
 import {
   Inject,
   Injectable,
@@ -36,11 +36,13 @@ export class Teller implements OnApplicationBootstrap, OnModuleDestroy {
     private readonly revocations: Revocations,
     @Inject(Redis) private readonly redis: Redis,
     @Inject(Database) private readonly database: Database,
-    @Inject(LOG) private readonly log: Pino,
+    @Inject(LOG) private readonly log: Logger,
     @Inject(Registry) registry: Registry,
   ) {
     const help = `Ends of sessions that Redis was not told yet, at most ${MOST_AT_ONCE}, the same for all replicas`
-    gaugeOf(registry, { name: 'revocations_untold', help }, (gauge) => gauge.set(this.waiting))
+    observableGauge(registry, { name: 'revocations_untold', help }, (gauge) =>
+      gauge.set(this.waiting),
+    )
   }
 
   onApplicationBootstrap() {

@@ -1,4 +1,4 @@
-import type { Run } from '@malipo/kit/database'
+import type { Run } from '@malipo/kit/postgres/database'
 import type { Ended } from './revocations.js'
 
 /** The statements on ends of sessions that are to be told, or told again. */

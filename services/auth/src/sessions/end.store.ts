@@ -1,4 +1,4 @@
-import type { Run } from '@malipo/kit/database'
+import type { Run } from '@malipo/kit/postgres/database'
 import { isNoted } from '../audit/audit.store.js'
 import type { Ended } from '../revocations/revocations.js'
 import type { Origin } from './origin.js'

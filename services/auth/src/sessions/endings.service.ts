@@ -1,5 +1,5 @@
-import { Database } from '@malipo/kit/database'
-import { Problem } from '@malipo/kit/problem'
+import { Database } from '@malipo/kit/postgres/database'
+import { Problem } from '@malipo/kit/http/problem'
 import { Injectable, Inject } from '@nestjs/common'
 import { Meters } from '../audit/meters.js'
 import { PROBLEMS } from '../problems.js'

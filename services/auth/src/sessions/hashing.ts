@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
-import { gaugeOf } from '@malipo/kit/metrics'
-import { HTTP_PROBLEMS, Problem } from '@malipo/kit/problem'
+import { observableGauge } from '@malipo/kit/telemetry/metrics'
+import { HTTP_PROBLEMS, Problem } from '@malipo/kit/http/problem'
 import { Inject, Injectable } from '@nestjs/common'
 import { compare, hash } from 'bcrypt'
 import pLimit, { type LimitFunction } from 'p-limit'
@@ -28,7 +28,7 @@ export class Hashing {
     this.cost = env.BCRYPT_COST
     this.limit = pLimit(Math.max(1, Math.min(availableParallelism(), env.UV_THREADPOOL_SIZE - 1)))
     const help = `Logins, registrations and changes of passwords that wait for bcrypt, at most ${MOST_WAITING}`
-    gaugeOf(registry, { name: 'hashes_waiting', help }, (gauge) =>
+    observableGauge(registry, { name: 'hashes_waiting', help }, (gauge) =>
       gauge.set(this.limit.pendingCount),
     )
   }

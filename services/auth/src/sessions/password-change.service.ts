@@ -1,7 +1,7 @@
-import { Database } from '@malipo/kit/database'
-import { Problem } from '@malipo/kit/problem'
-import { invalid } from '@malipo/kit/validation'
-import { newUuid } from '@malipo/kit/uuid'
+import { Database } from '@malipo/kit/postgres/database'
+import { Problem } from '@malipo/kit/http/problem'
+import { validationProblem } from '@malipo/kit/http/validation'
+import { newUuid } from '@malipo/kit/postgres/uuid'
 import { Inject, Injectable } from '@nestjs/common'
 import { Meters } from '../audit/meters.js'
 import { PROBLEMS } from '../problems.js'
@@ -44,7 +44,9 @@ export class PasswordChange {
 
   private async make(caller: Validated, visit: Visit, given: Given): Promise<void> {
     if (given.current === given.next) {
-      throw invalid([{ field: 'newPassword', message: 'must be another than the current one' }])
+      throw validationProblem([
+        { field: 'newPassword', message: 'must be another than the current one' },
+      ])
     }
     const user = await this.passwords.check({ phone: caller.phone, visit }, given.current)
     if (!user) throw wrong()

@@ -1,7 +1,7 @@
-import { Database } from '@malipo/kit/database'
+import { Database } from '@malipo/kit/postgres/database'
 import { LOG } from '@malipo/kit/kit.module'
-import type { Pino } from '@malipo/kit/logger'
-import { newUuid } from '@malipo/kit/uuid'
+import type { Logger } from '@malipo/kit/telemetry/logger'
+import { newUuid } from '@malipo/kit/postgres/uuid'
 import { Inject, Injectable } from '@nestjs/common'
 import { noteLoginFailure } from '../audit/audit.store.js'
 import { type Credentials, credentialsOf, replaceHash } from '../users/users.store.js'
@@ -18,7 +18,7 @@ export class PasswordCheck {
     @Inject(Database) private readonly database: Database,
     private readonly hashing: Hashing,
     private readonly throttle: Throttle,
-    @Inject(LOG) private readonly log: Pino,
+    @Inject(LOG) private readonly log: Logger,
   ) {}
 
   /**

@@ -1,4 +1,4 @@
-import type { Run } from '@malipo/kit/database'
+import type { Run } from '@malipo/kit/postgres/database'
 import type { Origin } from './origin.js'
 import type { TokenHashes } from './refresh-token.js'
 

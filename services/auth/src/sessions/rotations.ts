@@ -1,5 +1,5 @@
-import { Database } from '@malipo/kit/database'
-import { Problem } from '@malipo/kit/problem'
+import { Database } from '@malipo/kit/postgres/database'
+import { Problem } from '@malipo/kit/http/problem'
 import { Inject, Injectable } from '@nestjs/common'
 import { type AuthEnv, ENV } from '../env.js'
 import { PROBLEMS } from '../problems.js'

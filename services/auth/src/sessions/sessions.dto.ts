@@ -1,4 +1,4 @@
-import { IsPhone } from '@malipo/kit/contact'
+import { IsPhone } from '@malipo/kit/http/contact'
 import { ApiProperty } from '@nestjs/swagger'
 import { IsString, MaxLength } from 'class-validator'
 import { IsGivenPassword, IsPassword } from './is-password.js'

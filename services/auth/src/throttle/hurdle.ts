@@ -1,4 +1,4 @@
-import type { Redis } from '@malipo/kit/redis'
+import type { Redis } from '@malipo/kit/redis/redis'
 import {
   type RateLimiterAbstract,
   RateLimiterMemory,

@@ -4,7 +4,7 @@ import {
   type ExecutionContext,
   Injectable,
 } from '@nestjs/common'
-import type { Request } from '@malipo/kit/request'
+import type { Request } from '@malipo/kit/http/request'
 import { bearerToken } from './bearer.js'
 import type { Claims } from './claims.js'
 import { TokenCheck, type Validated } from './token-check.js'

@@ -1,4 +1,4 @@
-import { ApiTracing } from '@malipo/kit/openapi'
+import { ApiTracing } from '@malipo/kit/http/openapi'
 import { Controller, Get, Header } from '@nestjs/common'
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger'
 import { JwksDto } from './jwks.dto.js'

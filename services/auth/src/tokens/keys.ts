@@ -1,5 +1,5 @@
 import { LOG } from '@malipo/kit/kit.module'
-import type { Pino } from '@malipo/kit/logger'
+import type { Logger } from '@malipo/kit/telemetry/logger'
 import {
   Inject,
   Injectable,
@@ -30,7 +30,7 @@ export class Keys implements OnApplicationBootstrap, OnModuleDestroy {
 
   constructor(
     @Inject(ENV) env: AuthEnv,
-    @Inject(LOG) private readonly log: Pino,
+    @Inject(LOG) private readonly log: Logger,
     @Inject(Registry) registry: Registry,
   ) {
     const secret = jwtSecret(env)

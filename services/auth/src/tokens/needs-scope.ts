@@ -1,5 +1,5 @@
-import { Problem } from '@malipo/kit/problem'
-import type { Request } from '@malipo/kit/request'
+import { Problem } from '@malipo/kit/http/problem'
+import type { Request } from '@malipo/kit/http/request'
 import {
   applyDecorators,
   type CanActivate,

@@ -1,4 +1,4 @@
-import { Database } from '@malipo/kit/database'
+import { Database } from '@malipo/kit/postgres/database'
 import { Inject, Injectable } from '@nestjs/common'
 import { type Holder, holderOf } from '../sessions/sessions.store.js'
 import type { Claims } from './claims.js'

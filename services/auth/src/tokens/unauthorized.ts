@@ -1,4 +1,4 @@
-import { Problem } from '@malipo/kit/problem'
+import { Problem } from '@malipo/kit/http/problem'
 import { PROBLEMS } from '../problems.js'
 
 /** The challenges of RFC 6750, section 3: a request without a token is told of no error. */

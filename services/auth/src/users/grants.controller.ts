@@ -1,4 +1,4 @@
-import { Problem } from '@malipo/kit/problem'
+import { Problem } from '@malipo/kit/http/problem'
 import { Body, Controller, Param, Put, Req } from '@nestjs/common'
 import { ApiTags } from '@nestjs/swagger'
 import { isUUID } from 'class-validator'

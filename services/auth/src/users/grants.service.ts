@@ -1,7 +1,7 @@
-import { Database } from '@malipo/kit/database'
-import { Problem } from '@malipo/kit/problem'
-import { invalid } from '@malipo/kit/validation'
-import { newUuid } from '@malipo/kit/uuid'
+import { Database } from '@malipo/kit/postgres/database'
+import { Problem } from '@malipo/kit/http/problem'
+import { validationProblem } from '@malipo/kit/http/validation'
+import { newUuid } from '@malipo/kit/postgres/uuid'
 import { Inject, Injectable } from '@nestjs/common'
 import { Meters } from '../audit/meters.js'
 import { type AuthEnv, ENV } from '../env.js'
@@ -56,7 +56,7 @@ export class Grants {
     const grantable = grantableScopes(this.env.MODE)
     if (!wished.every((scope) => grantable.some((known) => known === scope))) {
       const message = `must be a list of ${grantable.join(', ')}`
-      throw invalid([{ field: 'scopes', message }])
+      throw validationProblem([{ field: 'scopes', message }])
     }
     return grantable.filter((scope) => wished.includes(scope))
   }

@@ -1,4 +1,4 @@
-import type { Run } from '@malipo/kit/database'
+import type { Run } from '@malipo/kit/postgres/database'
 import { isNoted } from '../audit/audit.store.js'
 import type { Origin } from '../sessions/origin.js'
 

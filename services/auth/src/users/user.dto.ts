@@ -1,4 +1,4 @@
-import { IsContactEmail, IsPhone } from '@malipo/kit/contact'
+import { IsContactEmail, IsPhone } from '@malipo/kit/http/contact'
 import { ApiProperty } from '@nestjs/swagger'
 import { ArrayMaxSize, IsArray, IsString } from 'class-validator'
 import { IsPassword } from '../sessions/is-password.js'

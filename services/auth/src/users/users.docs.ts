@@ -1,5 +1,5 @@
-import { ApiProblems, ApiTracing } from '@malipo/kit/openapi'
-import { HTTP_PROBLEMS } from '@malipo/kit/problem'
+import { ApiProblems, ApiTracing } from '@malipo/kit/http/openapi'
+import { HTTP_PROBLEMS } from '@malipo/kit/http/problem'
 import { applyDecorators } from '@nestjs/common'
 import {
   ApiBearerAuth,

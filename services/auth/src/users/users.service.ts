@@ -1,6 +1,6 @@
-import { Database } from '@malipo/kit/database'
-import { type Kind, Problem } from '@malipo/kit/problem'
-import { newUuid } from '@malipo/kit/uuid'
+import { Database } from '@malipo/kit/postgres/database'
+import { type ProblemKind, Problem } from '@malipo/kit/http/problem'
+import { newUuid } from '@malipo/kit/postgres/uuid'
 import { Inject, Injectable } from '@nestjs/common'
 import { PROBLEMS } from '../problems.js'
 import { Meters } from '../audit/meters.js'
@@ -17,7 +17,7 @@ export interface Registration {
   password: string
 }
 
-const TAKEN: Record<Taken, Kind> = { phone: PROBLEMS.phoneTaken, email: PROBLEMS.emailTaken }
+const TAKEN: Record<Taken, ProblemKind> = { phone: PROBLEMS.phoneTaken, email: PROBLEMS.emailTaken }
 
 /**
  * Accounts. Whether a phone or an email is taken is decided by the database in the INSERT itself, so

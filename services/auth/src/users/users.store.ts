@@ -1,4 +1,4 @@
-import type { Run } from '@malipo/kit/database'
+import type { Run } from '@malipo/kit/postgres/database'
 import type { Origin } from '../sessions/origin.js'
 
 /** The statements on users, each a function from plain values to a plain row. */

@@ -1,7 +1,7 @@
 import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
-import { gaugeOf } from '@malipo/kit/metrics'
-import { type Doing, spanHeaders, traced } from '@malipo/kit/tracing'
+import { observableGauge } from '@malipo/kit/telemetry/metrics'
+import { type SpanOptions, spanHeaders, withSpan } from '@malipo/kit/telemetry/tracing'
 import type { OnApplicationShutdown } from '@nestjs/common'
 import type { Span } from '@opentelemetry/api'
 import axios, { type AxiosInstance } from 'axios'
@@ -47,12 +47,12 @@ export class AuthClient implements OnApplicationShutdown {
   }
   private readonly http: AxiosInstance
   private readonly durations: Histogram<'outcome'>
-  private readonly asking: Doing
+  private readonly asking: SpanOptions
   private inFlight = 0
 
   constructor(url: string, authWaitMs: number, registry: Registry) {
     const waiting = `Calls to auth about tokens that wait for an answer; ${MOST_CALLS} at most`
-    gaugeOf(registry, { name: 'auth_calls_in_flight', help: waiting }, (gauge) =>
+    observableGauge(registry, { name: 'auth_calls_in_flight', help: waiting }, (gauge) =>
       gauge.set(this.inFlight),
     )
     this.durations = new Histogram({
@@ -104,7 +104,7 @@ export class AuthClient implements OnApplicationShutdown {
   }
 
   private ask(token: string, headers: Record<string, string>): Promise<Validation> {
-    return traced(
+    return withSpan(
       () => this.asking,
       (span) => this.send(token, spanHeaders(span, headers), span),
     )
@@ -124,7 +124,7 @@ export class AuthClient implements OnApplicationShutdown {
 }
 
 /** The call as a trace tells it; its address is the same for every token. */
-function doing({ origin, hostname, port, protocol }: URL): Doing {
+function doing({ origin, hostname, port, protocol }: URL): SpanOptions {
   const usual = protocol === 'https:' ? 443 : 80
   return {
     name: `GET ${VALIDATE}`,

@@ -1,6 +1,6 @@
 import { LOG } from '@malipo/kit/kit.module'
-import type { Pino } from '@malipo/kit/logger'
-import { Redis } from '@malipo/kit/redis'
+import type { Logger } from '@malipo/kit/telemetry/logger'
+import { Redis } from '@malipo/kit/redis/redis'
 import type { Provider } from '@nestjs/common'
 import { Registry } from 'prom-client'
 import type { Env } from '../env.js'
@@ -29,7 +29,7 @@ export function callerProviders(env: Env): Provider[] {
     {
       provide: TokenCheck,
       inject: [AuthClient, Redis, LOG, Registry],
-      useFactory: (auth: AuthClient, redis: Redis, log: Pino, registry: Registry) =>
+      useFactory: (auth: AuthClient, redis: Redis, log: Logger, registry: Registry) =>
         tokenCheck(env, { auth, redis, log, registry }),
     },
   ]
@@ -38,7 +38,7 @@ export function callerProviders(env: Env): Provider[] {
 interface Surroundings {
   readonly auth: Pick<AuthClient, 'validate'>
   readonly redis: Redis
-  readonly log: Pino
+  readonly log: Logger
   readonly registry: Registry
 }
 

@@ -1,5 +1,5 @@
 import { HealthController } from '@malipo/kit/health'
-import { MetricsController } from '@malipo/kit/metrics'
+import { MetricsController } from '@malipo/kit/telemetry/metrics'
 import { Module } from '@nestjs/common'
 import { PATH_METADATA } from '@nestjs/common/constants.js'
 import { DiscoveryModule, DiscoveryService, MetadataScanner } from '@nestjs/core'

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { Batch, type BatchLimits } from '@malipo/kit/batch'
-import { inTime } from '@malipo/kit/in-time'
-import type { Pino } from '@malipo/kit/logger'
-import type { Reading, Redis } from '@malipo/kit/redis'
-import { rider, together } from '@malipo/kit/tracing'
+import { Batch, type BatchLimits } from '@malipo/kit/worker/batch'
+import { withTimeout } from '@malipo/kit/worker/with-timeout'
+import type { Logger } from '@malipo/kit/telemetry/logger'
+import type { TimedValues, Redis } from '@malipo/kit/redis/redis'
+import { currentSpanLink, withSharedSpan } from '@malipo/kit/telemetry/tracing'
 import { Breaker } from './breaker.js'
 import { type Entry, parseEntry } from './entry.js'
 
@@ -46,7 +46,7 @@ const NOTHING: Looking = { soon: Promise.resolve(undefined), late: Promise.resol
 interface Asked {
   readonly hash: string
   readonly sid: string
-  readonly rider: ReturnType<typeof rider>
+  readonly rider: ReturnType<typeof currentSpanLink>
 }
 
 /** A cache that answers later than this is of no use to a request that could ask auth. */
@@ -63,12 +63,12 @@ const BREAKER = { failures: 3, pauseMs: 0 }
  * 200 µs. While Redis hangs, a bounded number waits.
  */
 const LIMITS: BatchLimits = {
-  inFlight: 1,
-  items: 256,
-  waiting: 1_024,
-  patienceMs: Infinity,
-  lagMs: Infinity,
-  silentMs: Infinity,
+  maxInFlight: 1,
+  maxItems: 256,
+  maxQueued: 1_024,
+  maxDelayMs: Infinity,
+  maxQueueTimeMs: Infinity,
+  stallThresholdMs: Infinity,
 }
 /** Longer than any entry; a generation that ends is a cache that is empty once. */
 const GENERATION_MS = 7 * 24 * 3600 * 1000
@@ -79,7 +79,7 @@ export class TokenCache {
 
   constructor(
     private readonly redis: Pick<Redis, 'dataset' | 'read' | 'set' | 'setOnce'>,
-    private readonly log: Pino,
+    private readonly log: Logger,
   ) {
     this.looks = new Batch(
       (some) => this.lookFor(some),
@@ -96,10 +96,10 @@ export class TokenCache {
   /** What Redis has of a token and its session. */
   look(hash: string, sid: string): Looking {
     if (this.redis.dataset === undefined) return NOTHING
-    const asked = { hash, sid, rider: rider() }
+    const asked = { hash, sid, rider: currentSpanLink() }
     // Turned away, it is without an answer as any other.
     const late = this.looks.call(asked, { deadline: Infinity }).catch(() => undefined)
-    return { soon: this.breaker.isOpen ? NOTHING.soon : inTime(late, SLOW_MS), late }
+    return { soon: this.breaker.isOpen ? NOTHING.soon : withTimeout(late, SLOW_MS), late }
   }
 
   /** Keeps an entry for `livesMs`, without a word on whether Redis took it. */
@@ -112,14 +112,14 @@ export class TokenCache {
     const { dataset } = this.redis
     const riders = some.map((each) => each.rider)
     const read = async () => (dataset === undefined ? undefined : this.read(some, dataset))
-    const asking = together(riders, read)
-    void inTime(asking, SLOW_MS).then((soon) => this.judge(soon !== undefined))
+    const asking = withSharedSpan(riders, read)
+    void withTimeout(asking, SLOW_MS).then((soon) => this.judge(soon !== undefined))
     const reading = await asking
     return some.map((_, i) => reading && lookOf(reading, i, sentAt))
   }
 
   /** The generation is made by who finds none; two who do so at once read the one that was first. */
-  private async read(some: readonly Asked[], dataset: string): Promise<Reading | undefined> {
+  private async read(some: readonly Asked[], dataset: string): Promise<TimedValues | undefined> {
     const generation = `token-generation:${dataset}`
     const keys = some.flatMap(({ hash, sid }) => [`token:${hash}`, `revoked:${sid}`])
     const reading = await this.redis.read([generation, ...keys])
@@ -139,7 +139,7 @@ export class TokenCache {
 }
 
 /** What a reading of many says of the one at a place. */
-function lookOf({ nowMs, values }: Reading, place: number, sentAt: number): Look {
+function lookOf({ nowMs, values }: TimedValues, place: number, sentAt: number): Look {
   const generation = values[0] ?? undefined
   const text = values[2 * place + 1] ?? null
   return { nowMs, sentAt, generation, text, revokedAt: timeOf(values[2 * place + 2] ?? null) }

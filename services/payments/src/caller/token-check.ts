@@ -1,6 +1,6 @@
-import { inTime } from '@malipo/kit/in-time'
-import { passedOn } from '@malipo/kit/request-id'
-import type { Request } from '@malipo/kit/request'
+import { withTimeout } from '@malipo/kit/worker/with-timeout'
+import { propagationHeaders } from '@malipo/kit/http/request-id'
+import type { Request } from '@malipo/kit/http/request'
 import type { AuthClient, Claims, Validation } from './auth-client.js'
 import type { BadTokens } from './bad-tokens.js'
 import { claimedSession, tokenHash } from './bearer.js'
@@ -153,7 +153,7 @@ export class TokenCheck {
     const askedAt = performance.now()
     if (!this.authBreaker.admits(askedAt)) return this.accordingTo(look, asked.hash, sid)
     const asking = this.ask(asked)
-    const validation = await inTime(asking, PATIENCE_MS)
+    const validation = await withTimeout(asking, PATIENCE_MS)
     if (validation && validation.kind !== 'unavailable') {
       return this.judge(validation, asked, look, askedAt)
     }
@@ -178,7 +178,10 @@ export class TokenCheck {
 
   private async ask({ token, hash, bearer }: Asked): Promise<Validation> {
     const askedAt = performance.now()
-    const validation = await this.parts.auth.validate(token, passedOn(bearer.id, bearer.headers))
+    const validation = await this.parts.auth.validate(
+      token,
+      propagationHeaders(bearer.id, bearer.headers),
+    )
     const tookMs = performance.now() - askedAt
     if (validation.kind === 'unavailable' || tookMs > PATIENCE_MS) {
       this.authBreaker.failed(performance.now())

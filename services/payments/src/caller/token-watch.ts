@@ -1,4 +1,4 @@
-import { countBy, gaugeOf } from '@malipo/kit/metrics'
+import { countBy, observableGauge } from '@malipo/kit/telemetry/metrics'
 import type { Registry } from 'prom-client'
 
 /** What became of a check; `throttled` is an address that sent too many bad tokens. */
@@ -29,10 +29,10 @@ const STALENESS = {
 
 /** The figures of the token check; the counters are its result. */
 export function watchTokens(registry: Registry, watched: Watched) {
-  gaugeOf(registry, BREAKERS, (gauge) => {
+  observableGauge(registry, BREAKERS, (gauge) => {
     gauge.set({ on: 'redis' }, Number(watched.isRedisLeftAlone))
     gauge.set({ on: 'auth' }, Number(watched.isAuthLeftAlone))
   })
-  gaugeOf(registry, STALENESS, (gauge) => gauge.set(watched.longestStalenessSeconds))
+  observableGauge(registry, STALENESS, (gauge) => gauge.set(watched.longestStalenessSeconds))
   return countBy(registry, CHECKS, OUTCOMES)
 }

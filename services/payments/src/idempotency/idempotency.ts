@@ -1,5 +1,5 @@
-import type { Run } from '@malipo/kit/database'
-import { HTTP_PROBLEMS, Problem } from '@malipo/kit/problem'
+import type { Run } from '@malipo/kit/postgres/database'
+import { HTTP_PROBLEMS, Problem } from '@malipo/kit/http/problem'
 import { madeBy } from '../payments/payments.store.js'
 import type { Payment } from '../payments/payment.entity.js'
 import { refusal } from '../payments/refusal.js'

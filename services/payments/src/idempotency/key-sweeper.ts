@@ -1,6 +1,6 @@
-import { Database } from '@malipo/kit/database'
+import { Database } from '@malipo/kit/postgres/database'
 import { LOG } from '@malipo/kit/kit.module'
-import type { Pino } from '@malipo/kit/logger'
+import type { Logger } from '@malipo/kit/telemetry/logger'
 import {
   Inject,
   Injectable,
@@ -21,7 +21,7 @@ export class KeySweeper implements OnApplicationBootstrap, OnModuleDestroy {
 
   constructor(
     @Inject(Database) private readonly database: Database,
-    @Inject(LOG) private readonly log: Pino,
+    @Inject(LOG) private readonly log: Logger,
   ) {}
 
   onApplicationBootstrap() {

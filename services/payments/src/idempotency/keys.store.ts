@@ -1,4 +1,4 @@
-import type { Run, Statement } from '@malipo/kit/database'
+import type { Run, Statement } from '@malipo/kit/postgres/database'
 import type { Status } from '../payments/transitions.js'
 import type { Keyed } from './keyed.js'
 
@@ -19,7 +19,7 @@ SELECT nth, fingerprint, operation_id AS "operationId", answer,
        seen_status AS "seenStatus", seen_version AS "seenVersion"
   FROM json_to_recordset($1) AS input (nth integer, caller uuid, route text, key text)
   JOIN idempotency_keys USING (caller, route, key)`,
-  shared: {},
+  batched: {},
 }
 
 /** What was answered to this caller under this key; undefined for a new one. */

@@ -1,4 +1,4 @@
-import { countBy } from '@malipo/kit/metrics'
+import { countBy } from '@malipo/kit/telemetry/metrics'
 import { Inject, Injectable } from '@nestjs/common'
 import { Counter, Histogram, Registry } from 'prom-client'
 import type { Outcome } from '../idempotency/idempotency.js'

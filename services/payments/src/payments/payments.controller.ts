@@ -1,5 +1,5 @@
-import { Database } from '@malipo/kit/database'
-import { invalid } from '@malipo/kit/validation'
+import { Database } from '@malipo/kit/postgres/database'
+import { validationProblem } from '@malipo/kit/http/validation'
 import {
   Body,
   Controller,
@@ -50,7 +50,8 @@ export class PaymentsController {
     const { amount, description = null, metadata, ...rest } = body
     const amountMinor = parseAmount(amount, body.currency)
     // The DTO has judged it; this tells the compiler.
-    if (typeof amountMinor !== 'bigint') throw invalid([{ field: 'amount', message: amountMinor }])
+    if (typeof amountMinor !== 'bigint')
+      throw validationProblem([{ field: 'amount', message: amountMinor }])
     const wish = { ...rest, amountMinor, description, metadata: metadata ?? {} }
     const reply = await this.payments.create(caller, wish, keyedBy(key, `POST ${PATH}`, wish))
     http.header('location', `${PATH}/${referenceOf(reply.payment.id)}`)
@@ -104,10 +105,10 @@ export class PaymentsController {
   ) {
     const condition = conditionOf(headers['if-match'])
     if (condition === 'malformed')
-      throw invalid([{ field: 'If-Match', message: 'must be an ETag' }])
+      throw validationProblem([{ field: 'If-Match', message: 'must be an ETag' }])
     // Whoever moves a payment by an operator's right alone says why.
     if (!caller.scopes.has('payments:settle') && !body.reason) {
-      throw invalid([{ field: 'reason', message: 'must be given by an operator' }])
+      throw validationProblem([{ field: 'reason', message: 'must be given by an operator' }])
     }
     const move = {
       to: body.status,

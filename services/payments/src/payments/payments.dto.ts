@@ -1,5 +1,5 @@
-import { Normalised } from '@malipo/kit/compiled-dto'
-import { IsContactEmail, IsPhone } from '@malipo/kit/contact'
+import { Normalised } from '@malipo/kit/http/compiled-dto'
+import { IsContactEmail, IsPhone } from '@malipo/kit/http/contact'
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger'
 import { Type } from 'class-transformer'
 import { IsIn, IsInt, IsOptional, IsString, Length, Max, MaxLength, Min } from 'class-validator'

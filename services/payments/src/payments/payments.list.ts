@@ -1,4 +1,4 @@
-import type { Database } from '@malipo/kit/database'
+import type { Database } from '@malipo/kit/postgres/database'
 import { cursorAfter } from './cursor.js'
 import { PaymentEvent } from './payment-event.entity.js'
 import { Payment, type PaymentMethod } from './payment.entity.js'

@@ -1,8 +1,8 @@
-import { Database, type Run } from '@malipo/kit/database'
-import { Problem } from '@malipo/kit/problem'
-import { StillRunning } from '@malipo/kit/retry'
+import { Database, type Run } from '@malipo/kit/postgres/database'
+import { Problem } from '@malipo/kit/http/problem'
+import { StillRunning } from '@malipo/kit/postgres/retry'
 import { Inject, Injectable } from '@nestjs/common'
-import { newUuid } from '@malipo/kit/uuid'
+import { newUuid } from '@malipo/kit/postgres/uuid'
 import { type Caller, isOperator } from '../caller/scopes.js'
 import { inUse, type Outcome, replay } from '../idempotency/idempotency.js'
 import type { Keyed } from '../idempotency/keyed.js'
@@ -134,7 +134,7 @@ export class PaymentsService {
   /** What was found, not made, may be a commit that no standby has yet. */
   private async kept(outcome: Outcome, cause: Cause): Promise<Reply> {
     this.metrics.became(outcome, cause)
-    if (outcome.replayed) await this.database.keep()
+    if (outcome.replayed) await this.database.awaitDurable()
     if ('problem' in outcome) throw outcome.problem
     return outcome
   }

@@ -1,4 +1,4 @@
-import type { Run, Statement } from '@malipo/kit/database'
+import type { Run, Statement } from '@malipo/kit/postgres/database'
 import { columnsOf, isAdmitted, type Keyed, keysOfKeyed } from '../idempotency/keyed.js'
 import { paymentColumns } from './payment-columns.js'
 import type { Payment } from './payment.entity.js'
@@ -60,7 +60,7 @@ WITH input AS (
 )
 SELECT nth, inserted.metadata
   FROM inserted JOIN input USING (id)`,
-  shared: { keysOf: keysOfKeyed },
+  batched: { conflictKeys: keysOfKeyed },
 }
 
 /** Inserts a payment; undefined when its id or its idempotency key is there already, or in use. */
@@ -109,7 +109,7 @@ SELECT nth, ${paymentColumns('payments')}
   FROM json_to_recordset($1) AS input (nth integer, id uuid, reader uuid, everyone boolean)
   JOIN payments USING (id)
  WHERE owner_id = reader OR everyone`,
-  shared: {},
+  batched: {},
 }
 
 /** The payment, if it exists for this reader. */
@@ -126,7 +126,7 @@ SELECT nth, ${paymentColumns('payments', 'event', { status: 'to_status', updated
   FROM json_to_recordset($1) AS input (nth integer, operation_id uuid)
   JOIN payment_events AS event USING (operation_id)
   JOIN payments ON payments.id = event.payment_id`,
-  shared: {},
+  batched: {},
 }
 
 /** The payment as an operation left it, whatever came after; undefined if the operation did nothing. */

@@ -1,4 +1,4 @@
-import { Problem } from '@malipo/kit/problem'
+import { Problem } from '@malipo/kit/http/problem'
 import { PROBLEMS } from '../problems.js'
 import type { Status } from './transitions.js'
 

@@ -1,4 +1,4 @@
-import type { Run, Statement } from '@malipo/kit/database'
+import type { Run, Statement } from '@malipo/kit/postgres/database'
 import {
   columnsOf,
   isAdmitted,
@@ -101,7 +101,7 @@ WITH input AS (
 SELECT nth, answer, mine AS decided, decided.status AS "seenStatus", decided.version AS "seenVersion",
        ${paymentColumns('changed')}
   FROM decided LEFT JOIN changed USING (id)`,
-  shared: { keysOf: ({ id, ...keyed }: TransitionValues) => [id, ...keysOfKeyed(keyed)] },
+  batched: { conflictKeys: ({ id, ...keyed }: TransitionValues) => [id, ...keysOfKeyed(keyed)] },
 }
 
 type TransitionValues = KeyedValues & { readonly id: string }

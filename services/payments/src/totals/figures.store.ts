@@ -1,4 +1,4 @@
-import type { Run, Statement } from '@malipo/kit/database'
+import type { Run, Statement } from '@malipo/kit/postgres/database'
 import type { PaymentMethod } from '../payments/payment.entity.js'
 import type { Status } from '../payments/transitions.js'
 

@@ -1,4 +1,4 @@
-import type { Run, Statement } from '@malipo/kit/database'
+import type { Run, Statement } from '@malipo/kit/postgres/database'
 
 /**
  * The statements that count events into totals. Each moves the bookmark and adds what lies between its old

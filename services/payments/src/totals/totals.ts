@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Database } from '@malipo/kit/database'
-import { inTime } from '@malipo/kit/in-time'
-import type { Pino } from '@malipo/kit/logger'
+import type { Database } from '@malipo/kit/postgres/database'
+import { withTimeout } from '@malipo/kit/worker/with-timeout'
+import type { Logger } from '@malipo/kit/telemetry/logger'
 import type { OnApplicationBootstrap, OnModuleDestroy } from '@nestjs/common'
 import type { Registry } from 'prom-client'
 import { figures } from './figures.store.js'
@@ -43,7 +43,7 @@ export class Totals implements OnApplicationBootstrap, OnModuleDestroy {
 
   constructor(
     private readonly database: Database,
-    private readonly log: Pino,
+    private readonly log: Logger,
     private readonly tells: boolean,
     registry: Registry,
   ) {
@@ -64,7 +64,7 @@ export class Totals implements OnApplicationBootstrap, OnModuleDestroy {
       this.database.write((run) => resign(run, this.replica)),
     )
     // A database that is away keeps nobody: the lease ends by itself.
-    await inTime(
+    await withTimeout(
       resigned.catch(() => undefined),
       RESIGN_MS,
     )

@@ -1,4 +1,4 @@
-import { countBy } from '@malipo/kit/metrics'
+import { countBy } from '@malipo/kit/telemetry/metrics'
 import { Inject, Injectable } from '@nestjs/common'
 import { Registry } from 'prom-client'
 

@@ -1,5 +1,5 @@
-import type { Request } from '@malipo/kit/request'
-import { invalid } from '@malipo/kit/validation'
+import type { Request } from '@malipo/kit/http/request'
+import { validationProblem } from '@malipo/kit/http/validation'
 import { Body, Controller, HttpCode, Post, Req, Res } from '@nestjs/common'
 import { ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
@@ -37,11 +37,11 @@ export class WebhooksController {
 /** The id that was signed counts; a body that says another is refused. */
 function idOf(sender: Sender, inBody: string | undefined): string {
   const id = sender.kind === 'provider' ? sender.webhookId : inBody
-  if (id === undefined) throw invalid([{ field: 'webhookId', message: 'must be given' }])
+  if (id === undefined) throw validationProblem([{ field: 'webhookId', message: 'must be given' }])
   if (id.length > 255)
-    throw invalid([{ field: 'webhook-id', message: 'must be 1 to 255 characters' }])
+    throw validationProblem([{ field: 'webhook-id', message: 'must be 1 to 255 characters' }])
   if (inBody !== undefined && inBody !== id) {
-    throw invalid([{ field: 'webhookId', message: 'must be the signed webhook-id' }])
+    throw validationProblem([{ field: 'webhookId', message: 'must be the signed webhook-id' }])
   }
   return id
 }

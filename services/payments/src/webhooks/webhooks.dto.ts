@@ -1,4 +1,4 @@
-import { AllowUnknownFields } from '@malipo/kit/validation'
+import { AllowUnknownFields } from '@malipo/kit/http/validation'
 import { ApiProperty } from '@nestjs/swagger'
 import { IsIn, IsISO8601, IsOptional, IsString, Length } from 'class-validator'
 import { type Status, STATUSES } from '../payments/transitions.js'

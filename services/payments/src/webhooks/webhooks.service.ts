@@ -1,7 +1,7 @@
-import { Database, type Run } from '@malipo/kit/database'
-import { Problem } from '@malipo/kit/problem'
+import { Database, type Run } from '@malipo/kit/postgres/database'
+import { Problem } from '@malipo/kit/http/problem'
 import { Inject, Injectable } from '@nestjs/common'
-import { newUuid } from '@malipo/kit/uuid'
+import { newUuid } from '@malipo/kit/postgres/uuid'
 import { PaymentMetrics } from '../payments/payment-metrics.js'
 import type { Payment } from '../payments/payment.entity.js'
 import { noPayment } from '../payments/payments.service.js'
@@ -37,7 +37,7 @@ export class WebhooksService {
     const settled = await this.database.write((run) => settle(run, arrival))
     this.arrivals.outcomes[settled.became].inc()
     if (settled.became === 'applied') this.metrics.moved(settled.payment, 'webhook')
-    if (settled.became === 'repeat') await this.database.keep()
+    if (settled.became === 'repeat') await this.database.awaitDurable()
     if ('problem' in settled) throw settled.problem
     return settled.payment
   }

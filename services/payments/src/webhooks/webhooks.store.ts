@@ -1,4 +1,4 @@
-import type { Run, Statement } from '@malipo/kit/database'
+import type { Run, Statement } from '@malipo/kit/postgres/database'
 import { paymentColumns } from '../payments/payment-columns.js'
 import type { Payment } from '../payments/payment.entity.js'
 import type { Reader } from '../payments/payments.store.js'
@@ -95,7 +95,7 @@ SELECT nth,
        ${paymentColumns('changed')}
   FROM verdict LEFT JOIN changed USING (id)`,
   // A provider that does not wait for the answer has told its news all the same.
-  shared: { keysOf, evenUnawaited: true },
+  batched: { conflictKeys: keysOf, evenIfAborted: true },
 }
 
 interface ArriveValues {
@@ -152,7 +152,7 @@ SELECT nth, webhooks.payment_id AS "paymentId", webhooks.status AS "toldStatus",
   FROM json_to_recordset($1) AS input (nth integer, source text, webhook_id text)
   JOIN webhooks USING (source, webhook_id)
   JOIN payments ON payments.id = webhooks.payment_id`,
-  shared: { evenUnawaited: true },
+  batched: { evenIfAborted: true },
 }
 
 /** A webhook that was kept, and its payment as it stands now. */

@@ -1,0 +1,72 @@
+import 'reflect-metadata'
+import { plainToInstance } from 'class-transformer'
+import { validate } from 'class-validator'
+import { describe, expect, it } from 'vitest'
+import { IsContactEmail, IsPhone, normaliseEmail, normalisePhone, type Region } from './contact.js'
+
+describe('a phone', () => {
+  it.each<[string, Region, string | undefined]>([
+    ['+256772123456', 'UG', '+256772123456'],
+    [' +256 772-123 456 ', 'UG', '+256772123456'],
+    ['+256 (0)772 123 456', 'UG', '+256772123456'],
+    ['0772123456', 'UG', '+256772123456'],
+    ['772123456', 'UG', '+256772123456'],
+    ['077-212-3456', 'UG', '+256772123456'],
+    ['0772123456', 'KE', '+254772123456'],
+    ['000256772123456', 'KE', '+256772123456'],
+    ['٠٧٧٢١٢٣٤٥٦', 'UG', '+256772123456'],
+    ['+1 202 555 0172', 'UG', '+12025550172'],
+    ['+25677212345', 'UG', undefined],
+    ['+2567721234567', 'UG', undefined],
+    ['+999123456789', 'UG', undefined],
+    ['112', 'UG', undefined],
+    ['+256', 'UG', undefined],
+    ['+', 'UG', undefined],
+    ['', 'UG', undefined],
+    ['amina', 'UG', undefined],
+    ['call 0772123456', 'UG', undefined],
+    ['+256772123456 ext 5', 'UG', undefined],
+    // Sixteen digits: E.164 allows fifteen.
+    ['+491234567890123', 'UG', '+491234567890123'],
+    ['+4912345678901234', 'UG', undefined],
+    [`+256772123456${' '.repeat(30)}`, 'UG', undefined],
+  ])('%j in %s is %s', (input, region, normal) => {
+    expect(normalisePhone(input, region)).toBe(normal)
+    expect(normalisePhone(normal ?? '', region)).toBe(normal)
+  })
+})
+
+it('an email is lower-cased and trimmed', () => {
+  expect(normaliseEmail(' Amina@Example.COM ')).toBe('amina@example.com')
+})
+
+class ContactDto {
+  @IsPhone()
+  phone: string
+
+  @IsContactEmail()
+  email: string
+}
+
+describe('a DTO’s contact', () => {
+  it('is normalised', async () => {
+    const dto = plainToInstance(ContactDto, { phone: '0772123456', email: 'A@Example.com' })
+    expect(await validate(dto)).toEqual([])
+    expect(dto).toEqual({ phone: '+256772123456', email: 'a@example.com' })
+  })
+
+  it.each<[unknown, unknown, string[]]>([
+    ['12', 'a@example.com', ['phone']],
+    [256772123456, 'a@example.com', ['phone']],
+    [null, 'a@example.com', ['phone']],
+    [['+256772123456'], 'a@example.com', ['phone']],
+    ['+256772123456', 'a@', ['email']],
+    ['+256772123456', 'a b@example.com', ['email']],
+    ['+256772123456', `${'a'.repeat(250)}@example.com`, ['email']],
+    ['+256772123456', { toString: 'a@example.com' }, ['email']],
+    [undefined, undefined, ['phone', 'email']],
+  ])('phone %j and email %j: wrong are %j', async (phone, email, wrong) => {
+    const errors = await validate(plainToInstance(ContactDto, { phone, email }))
+    expect(errors.map(({ property }) => property)).toEqual(wrong)
+  })
+})

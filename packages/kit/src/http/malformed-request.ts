@@ -1,0 +1,64 @@
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyReply } from 'fastify'
+import type { Logger } from '../telemetry/logger.js'
+import {
+  HTTP_PROBLEMS,
+  type ProblemKind,
+  Problem,
+  PROBLEM_JSON,
+  problemDocument,
+} from './problem.js'
+import { sendProblem, toProblem } from './problem.filter.js'
+import type { Request } from './request.js'
+import { REQUEST_ID, requestId } from './request-id.js'
+
+/**
+ * Requests that reach no route, so that neither the problem filter nor the access log sees them: they
+ * are answered and logged here.
+ */
+
+/** An address that can't be decoded, or has too long a part: Fastify's router gives up before any hook. */
+export function replyToInvalidUrl(
+  error: Error,
+  request: Request,
+  reply: FastifyReply,
+  log: Logger,
+) {
+  const problem = toProblem(error)
+  sendProblem(request, reply, problem)
+  const { status, type } = problem.kind
+  log.info({ requestId: request.id, method: request.method, status, problem: type }, 'request')
+}
+
+/** Answers a request that HTTP itself refuses, on the bare socket. */
+export function replyToMalformedRequest(error: NodeJS.ErrnoException, socket: Socket, log: Logger) {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    // Nobody is there to be answered; balancers cut idle connections all the time.
+    log.debug({ code: error.code }, 'a connection was cut')
+    return socket.destroy()
+  }
+  const kind = kindOf(error)
+  const id = requestId({})
+  socket.end(answer(kind, id))
+  log.info({ requestId: id, status: kind.status, problem: kind.type, code: error.code }, 'request')
+}
+
+function kindOf({ code }: NodeJS.ErrnoException): ProblemKind {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return HTTP_PROBLEMS.timeout
+  if (code === 'HPE_HEADER_OVERFLOW') return HTTP_PROBLEMS.headersTooLarge
+  return HTTP_PROBLEMS.malformed
+}
+
+function answer(kind: ProblemKind, id: string): string {
+  const problem = new Problem(kind, 'The request is not HTTP that this server takes.')
+  const body = JSON.stringify(problemDocument(problem, '/', id))
+  const head = [
+    `HTTP/1.1 ${kind.status} ${STATUS_CODES[kind.status]}`,
+    `content-type: ${PROBLEM_JSON}`,
+    `content-length: ${Buffer.byteLength(body)}`,
+    `${REQUEST_ID}: ${id}`,
+    'connection: close',
+  ]
+  return `${head.join('\r\n')}\r\n\r\n${body}`
+}
