@@ -2,6 +2,11 @@ import { Database } from '@malipo/kit/postgres/database'
 import { LOG } from '@malipo/kit/kit.module'
 import type { Logger } from '@malipo/kit/telemetry/logger'
 import { Redis } from '@malipo/kit/redis/redis'
+import {
+  formatRevocation,
+  REVOCATION_CHANNEL,
+  revocationLifetimeSeconds,
+} from '@malipo/kit/redis/session-revocation'
 import { Inject, Injectable } from '@nestjs/common'
 import { type AuthEnv, ENV } from '../env.js'
 import { told } from './untold.store.js'
@@ -12,14 +17,8 @@ export interface Ended {
   at: Date
 }
 
-/** Who asks for a token's session may have a clock that is this much behind ours. */
-const SKEW_SECONDS = 60
-
 /** In one transaction of Redis, which serves nobody else meanwhile. */
 export const MOST_AT_ONCE = 200
-
-/** On which channel ends of sessions are announced. */
-export const CHANNEL = 'revoked'
 
 /**
  * Tells Redis that sessions are over, so that no replica of any service takes a kept answer about their
@@ -37,7 +36,7 @@ export class Revocations {
     @Inject(ENV) env: Pick<AuthEnv, 'JWT_EXPIRES_IN'>,
     @Inject(LOG) private readonly log: Logger,
   ) {
-    this.lifeSeconds = env.JWT_EXPIRES_IN + SKEW_SECONDS
+    this.lifeSeconds = revocationLifetimeSeconds(env.JWT_EXPIRES_IN)
   }
 
   /** Whether Redis knows by now. Where none is configured, nothing is kept anywhere that had to know. */
@@ -56,13 +55,10 @@ export class Revocations {
   /** Sets the marks of `MOST_AT_ONCE` at most, and announces them, without a look at the list. */
   async announce(ended: readonly Ended[]): Promise<boolean> {
     if (ended.length === 0) return true
-    const news = ended.map(({ sid, at }) => ({
-      key: `revoked:${sid}`,
-      value: String(at.getTime()),
-      ttlMs: this.lifeSeconds * 1000,
-      message: JSON.stringify({ sid, at: at.getTime() }),
-    }))
-    return (await this.redis.setAndPublish(CHANNEL, news)) === 'OK'
+    const publications = ended.map(({ sid, at }) =>
+      formatRevocation({ sid, revokedAtMs: at.getTime() }, this.lifeSeconds),
+    )
+    return (await this.redis.setAndPublish(REVOCATION_CHANNEL, publications)) === 'OK'
   }
 
   /** Takes what was told from the list. */

@@ -1,6 +1,7 @@
 import { LOG } from '@malipo/kit/kit.module'
 import type { Logger } from '@malipo/kit/telemetry/logger'
 import { Redis } from '@malipo/kit/redis/redis'
+import { parseRevocationMessage, REVOCATION_CHANNEL } from '@malipo/kit/redis/session-revocation'
 import type { Provider } from '@nestjs/common'
 import { Registry } from 'prom-client'
 import type { Env } from '../env.js'
@@ -8,13 +9,10 @@ import { AuthClient } from './auth-client.js'
 import { BadTokens } from './bad-tokens.js'
 import { CallerGuard } from './caller.guard.js'
 import { KnownTokens } from './known-tokens.js'
-import { parseAnnouncement, Sessions } from './sessions.js'
+import { Sessions } from './sessions.js'
 import { TokenCache } from './token-cache.js'
 import { TokenCheck } from './token-check.js'
 import { watchTokens } from './token-watch.js'
-
-/** The channel on which auth announces that a session is over. */
-const CHANNEL = 'revoked'
 
 /** What is needed to know who is calling. */
 export function callerProviders(env: Env): Provider[] {
@@ -51,10 +49,10 @@ export function tokenCheck(
   const sessions = new Sessions()
   const cache = new TokenCache(redis, log.child({ part: 'token-cache' }))
   const announcements = redis.subscribe(
-    CHANNEL,
+    REVOCATION_CHANNEL,
     (text) => {
-      const announced = parseAnnouncement(text)
-      if (announced) sessions.end(announced.sid, announced.at)
+      const revocation = parseRevocationMessage(text)
+      if (revocation) sessions.end(revocation.sid, revocation.revokedAtMs)
       else known.cool()
     },
     () => known.cool(),

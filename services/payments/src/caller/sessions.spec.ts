@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { parseAnnouncement, Sessions } from './sessions.js'
+import { Sessions } from './sessions.js'
 
 describe('sessions', () => {
   let sessions: Sessions
@@ -53,15 +53,4 @@ describe('sessions', () => {
     for (let n = 0; n < 20_000; n++) sessions.of(String(n))
     expect(sessions.isOver('first')).toBe(false)
   })
-})
-
-it.each([
-  ['{"sid":"a","at":5}', { sid: 'a', at: 5 }],
-  ['{"sid":"a"}', { sid: 'a', at: 0 }],
-  ['{"sid":"a","at":"5"}', { sid: 'a', at: 0 }],
-  ['{"sid":1,"at":5}', undefined],
-  ['null', undefined],
-  ['not json', undefined],
-])('an announcement of %s says %j', (text, expected) => {
-  expect(parseAnnouncement(text)).toEqual(expected)
 })

@@ -46,14 +46,3 @@ export class Sessions {
     return this.longestMs / 1000
   }
 }
-
-/** The message on the channel `revoked`; undefined when it is not one. */
-export function parseAnnouncement(text: string): { sid: string; at: number } | undefined {
-  try {
-    const { sid, at } = (JSON.parse(text) ?? {}) as { sid?: unknown; at?: unknown }
-    if (typeof sid !== 'string') return undefined
-    return { sid, at: typeof at === 'number' && at > 0 ? at : 0 }
-  } catch {
-    return undefined
-  }
-}

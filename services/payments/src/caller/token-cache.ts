@@ -3,6 +3,7 @@ import { Batch, type BatchLimits } from '@malipo/kit/worker/batch'
 import { withTimeout } from '@malipo/kit/worker/with-timeout'
 import type { Logger } from '@malipo/kit/telemetry/logger'
 import type { TimedValues, Redis } from '@malipo/kit/redis/redis'
+import { parseRevocationValue, revocationKey } from '@malipo/kit/redis/session-revocation'
 import { currentSpanLink, withSharedSpan } from '@malipo/kit/telemetry/tracing'
 import { Breaker } from './breaker.js'
 import { type Entry, parseEntry } from './entry.js'
@@ -121,7 +122,7 @@ export class TokenCache {
   /** The generation is made by who finds none; two who do so at once read the one that was first. */
   private async read(some: readonly Asked[], dataset: string): Promise<TimedValues | undefined> {
     const generation = `token-generation:${dataset}`
-    const keys = some.flatMap(({ hash, sid }) => [`token:${hash}`, `revoked:${sid}`])
+    const keys = some.flatMap(({ hash, sid }) => [`token:${hash}`, revocationKey(sid)])
     const reading = await this.redis.read([generation, ...keys])
     if (!reading || reading.values[0] !== null) return reading
     await this.redis.setOnce(generation, randomUUID(), GENERATION_MS)
@@ -142,17 +143,12 @@ export class TokenCache {
 function lookOf({ nowMs, values }: TimedValues, place: number, sentAt: number): Look {
   const generation = values[0] ?? undefined
   const text = values[2 * place + 1] ?? null
-  return { nowMs, sentAt, generation, text, revokedAt: timeOf(values[2 * place + 2] ?? null) }
+  const revokedAt = parseRevocationValue(values[2 * place + 2] ?? null)
+  return { nowMs, sentAt, generation, text, revokedAt }
 }
 
 /** An entry, unless it is of another generation or of another session than the one looked for. */
 export function entryOf({ text, generation }: Look, sid: string): Entry | undefined {
   const entry = text === null ? undefined : parseEntry(text)
   return entry?.generation === generation && entry?.sid === sid ? entry : undefined
-}
-
-/** A mark is one whatever it says: 0 stands for a time that can't be read. */
-function timeOf(mark: string | null): number | undefined {
-  if (mark === null) return undefined
-  return /^\d{1,15}$/.test(mark) ? Number(mark) : 0
 }

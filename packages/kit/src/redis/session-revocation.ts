@@ -1,0 +1,60 @@
+import type { Publication } from './redis.js'
+
+/**
+ * The format in which services share revoked sessions through Redis.
+ *
+ * - The key `revoked:{sid}` holds the time of the revocation in milliseconds since the epoch, in decimal.
+ *   It expires after the session's last access token.
+ * - The channel `revoked` announces each revocation as JSON: `{"sid": string, "at": number}`.
+ *
+ * Readers accept a malformed time as 0: the session is revoked, only the time is unknown.
+ */
+export interface SessionRevocation {
+  readonly sid: string
+  /** Milliseconds since the epoch by the issuer's clock; 0 if unknown. */
+  readonly revokedAtMs: number
+}
+
+export const REVOCATION_CHANNEL = 'revoked'
+
+/** How far a reader's clock may be behind the issuer's. */
+const CLOCK_SKEW_SECONDS = 60
+
+/** How long a revocation matters: the youngest access token was signed just before it. */
+export function revocationLifetimeSeconds(accessTokenLifetimeSeconds: number): number {
+  return accessTokenLifetimeSeconds + CLOCK_SKEW_SECONDS
+}
+
+export function revocationKey(sid: string): string {
+  return `revoked:${sid}`
+}
+
+/** The key, value and announcement of a revocation. */
+export function formatRevocation(
+  { sid, revokedAtMs }: SessionRevocation,
+  lifetimeSeconds: number,
+): Publication {
+  return {
+    key: revocationKey(sid),
+    value: String(revokedAtMs),
+    ttlMs: lifetimeSeconds * 1000,
+    message: JSON.stringify({ sid, at: revokedAtMs }),
+  }
+}
+
+/** The time of a revocation from the value of its key; undefined if the session is not revoked. */
+export function parseRevocationValue(value: string | null): number | undefined {
+  if (value === null) return undefined
+  return /^\d{1,15}$/.test(value) ? Number(value) : 0
+}
+
+/** A message of the channel; undefined if it names no session. */
+export function parseRevocationMessage(message: string): SessionRevocation | undefined {
+  try {
+    const { sid, at } = (JSON.parse(message) ?? {}) as { sid?: unknown; at?: unknown }
+    if (typeof sid !== 'string') return undefined
+    return { sid, revokedAtMs: typeof at === 'number' && at > 0 ? at : 0 }
+  } catch {
+    return undefined
+  }
+}
