@@ -1,27 +1,13 @@
 // The table of docs/metrics.md: what the registries of both services hold once they are created, so that a
 // metric without a line there can't be.
-import { createApp } from '@malipo/kit/bootstrap'
 import { Registry } from 'prom-client'
-import { AppModule as Auth } from '../services/auth/dist/app.module.js'
-import { readAuthEnv as authEnv } from '../services/auth/dist/env.js'
-import { AppModule as Payments } from '../services/payments/dist/app.module.js'
-import { readEnv as paymentsEnv } from '../services/payments/dist/env.js'
-
-/** Enough to create a service; nothing is connected to before it listens. */
-const ENV = {
-  MODE: 'sandbox',
-  LOG_LEVEL: 'silent',
-  DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none',
-  REDIS_URL: 'redis://127.0.0.1:1',
-  JWT_SECRET: 'a secret of thirty-two bytes, or more',
-  AUTH_SERVICE_URL: 'http://127.0.0.1:1',
-}
+import { createService } from './services.mjs'
 
 /** What libraries bring; their names begin so. */
 const OF_THE_PROCESS = /^(process|nodejs)_/
 
-async function metricsOf(module, readEnv) {
-  const app = await createApp(module, readEnv(ENV))
+async function metricsOf(service) {
+  const app = await createService(service)
   const all = app.get(Registry).getMetricsAsArray()
   return new Map(all.map((metric) => [metric.name, metric]))
 }
@@ -48,7 +34,7 @@ const HEAD = [
 
 /** Every metric of the services: their own, then those of the process. */
 export async function metrics() {
-  const [auth, payments] = [await metricsOf(Auth, authEnv), await metricsOf(Payments, paymentsEnv)]
+  const [auth, payments] = [await metricsOf('auth'), await metricsOf('payments')]
   const readers = (name) => {
     if (auth.has(name) && payments.has(name)) return 'both'
     return auth.has(name) ? 'auth' : 'payments'
