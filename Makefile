@@ -46,7 +46,7 @@ cluster: ## Start a cluster: that of ../shared/cluster where it is there, or els
 
 deploy: ## Install or upgrade the platform on the cluster, with VALUES
 	@$(call on_cluster) charts/deploy $(VALUES)
-VALUES ?= charts/platform/values-desk.yaml
+VALUES ?= charts/platform/values-local.yaml
 
 observe: ## Start the platform with Prometheus on the cluster, and print the addresses
 	@$(call on_cluster) $(with_prometheus); charts/observe $(VALUES)

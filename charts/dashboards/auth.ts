@@ -30,7 +30,7 @@ export const auth: Page = {
         title: 'Waiting for bcrypt',
         unit: 'short',
         description: 'By pod. At 200 it sends others away for five seconds: it needs more cores.',
-        queries: { '{{pod}}': `hashes_waiting{${RELEASE}}` },
+        queries: { '{{pod}}': `password_hashes_queued{${RELEASE}}` },
         span: 8,
       }),
       graph({
@@ -60,7 +60,7 @@ export const auth: Page = {
         title: 'Ends that Redis was not told of',
         unit: 'short',
         description: 'Other than 0 for long: tokens of ended sessions may still be taken.',
-        queries: { untold: `max(revocations_untold{${RELEASE}})` },
+        queries: { untold: `max(revocations_pending{${RELEASE}})` },
       }),
       numbers({
         title: 'Redis is reached',

@@ -99,7 +99,7 @@ export const payments: Page = {
         title: 'Changes of status that were refused',
         unit: 'cps',
         description: 'By the table of transitions, or since the payment had changed meanwhile.',
-        queries: { '{{reason}}': rate('payment_transitions_refused_total', RELEASE, 'reason') },
+        queries: { '{{reason}}': rate('payment_transitions_rejected_total', RELEASE, 'reason') },
       }),
     ],
     ...requestRows('payments'),

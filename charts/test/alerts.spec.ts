@@ -10,37 +10,40 @@ import { packCharts } from '../../e2e/helm.ts'
 import { promtool } from './promtool.ts'
 import { type Manifest, render } from './render.ts'
 
-/** Every alert, as the charts make it: whether it fires when it should, and not when it should not. */
+/** Tests every alert of the charts with promtool: series for which it fires, and series for which it does not. */
 
 const HERE = new URL('alerts/', import.meta.url)
 const RUNBOOKS = new URL('../../docs/runbooks/', import.meta.url)
 
-interface Silent {
+interface Scenario {
   readonly at: string
-  readonly every?: string
+  readonly interval?: string
   readonly series: Readonly<Record<string, string>>
 }
 
-interface Fires extends Silent {
+interface FiringScenario extends Scenario {
   readonly severity: string
   readonly summary: string
-  /** Labels beside those of the release; `bare` are all of them, and `without` what the expression drops. */
+  /** Expected labels in addition to the release's. */
   readonly labels?: Readonly<Record<string, string>>
-  readonly bare?: Readonly<Record<string, string>>
-  readonly without?: readonly string[]
-  /** The value in the summary is not known to the digit. */
-  readonly about?: string
+  /** Expected labels instead of the release's. */
+  readonly allLabels?: Readonly<Record<string, string>>
+  /** Labels of the release that the expression drops. */
+  readonly droppedLabels?: readonly string[]
+  /** The value in the summary is approximate, so only the labels are compared. */
+  readonly approximate?: string
 }
 
-interface Tests {
-  readonly fires: Fires
-  readonly silent: Silent
+interface AlertTest {
+  readonly fires: FiringScenario
+  readonly silent: Scenario
 }
 
 const FILES = ['service', 'database', 'payments', 'auth', 'platform'] as const
 const text = (file: string) => readFileSync(new URL(`${file}.yaml`, HERE), 'utf8')
-// Nothing is a number: to YAML 0x10 is sixteen.
-const read = (file: string) => parse(text(file), { schema: 'failsafe' }) as Record<string, Tests>
+// The failsafe schema keeps all scalars strings: in YAML, 0x10 would be the number 16.
+const read = (file: string) =>
+  parse(text(file), { schema: 'failsafe' }) as Record<string, AlertTest>
 const cases = FILES.flatMap((file) =>
   Object.entries(read(file)).map(([alert, tests]) => {
     const app = file === 'auth' || file === 'platform' ? file : 'payments'
@@ -51,7 +54,7 @@ const cases = FILES.flatMap((file) =>
 let charts = ''
 let folder = ''
 let program = ''
-/** By chart. */
+/** Rules by chart. */
 const rules = new Map<string, Manifest[]>()
 
 beforeAll(async () => {
@@ -74,60 +77,55 @@ beforeAll(async () => {
 }, 300_000)
 afterAll(() => Promise.all([charts, folder].map((each) => rm(each, { recursive: true }))))
 
-/** The page of an alert, by its name. */
-const pageOf = (alert: string) => alert.replaceAll(/(?<=[a-z])(?=[A-Z])/g, '-').toLowerCase()
+/** The runbook's file name without its extension: the alert's name in kebab-case. */
+const runbookOf = (alert: string) => alert.replaceAll(/(?<=[a-z])(?=[A-Z])/g, '-').toLowerCase()
 
 const alerts = () => [...rules.values()].flat().filter(({ alert }) => alert !== undefined)
 
-describe('the rules', () => {
-  it('are right in promtool’s eyes', async () => {
+describe('rules', () => {
+  it('pass promtool check rules', async () => {
     const files = ['auth', 'payments', 'platform'].map((chart) => join(folder, `${chart}.yaml`))
     await run(program, ['check', 'rules', ...files])
   })
 
-  it('have a test for each alert, and an alert for each test', () => {
+  it('have a test for every alert, and an alert for every test', () => {
     const tested = new Set(cases.map(({ alert }) => alert))
     expect(new Set(alerts().map(({ alert }) => alert as string))).toEqual(tested)
   })
 
-  it('say how bad it is, in words, and lead to a page', () => {
-    const pages = readFileSync(new URL('README.md', RUNBOOKS), 'utf8')
-    const wrong = alerts().filter(({ alert, labels, annotations }) => {
-      const page = `${pageOf(alert as string)}.md`
-      const leads = annotations.runbook_url === `https://docs.test/runbooks/${page}`
-      const isThere = existsSync(new URL(page, RUNBOOKS))
-      const isGraded = ['page', 'ticket'].includes(labels.severity as string)
-      const isListed = pages.includes(`[${alert as string}](${page})`)
-      return (
-        !leads ||
-        !isThere ||
-        !isListed ||
-        !isGraded ||
-        !/\w+ \w+/.test(annotations.summary as string)
-      )
+  it('have a severity, a summary and an existing runbook that is listed in the README', () => {
+    const readme = readFileSync(new URL('README.md', RUNBOOKS), 'utf8')
+    const incomplete = alerts().filter(({ alert, labels, annotations }) => {
+      const page = `${runbookOf(alert as string)}.md`
+      const isLinked = annotations.runbook_url === `https://docs.test/runbooks/${page}`
+      const exists = existsSync(new URL(page, RUNBOOKS))
+      const isListed = readme.includes(`[${alert as string}](${page})`)
+      const hasSeverity = ['page', 'ticket'].includes(labels.severity as string)
+      const hasSummary = /\w+ \w+/.test(annotations.summary as string)
+      return !(isLinked && exists && isListed && hasSeverity && hasSummary)
     })
-    expect(wrong.map(({ alert }) => alert as string)).toEqual([])
+    expect(incomplete.map(({ alert }) => alert as string)).toEqual([])
   })
 })
 
-it('docs/metrics.md lists every metric of others that is looked at', () => {
+it('docs/metrics.md lists every third-party metric used by alerts and dashboards', () => {
   const documented = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8')
   const folder = new URL('../platform/files/dashboards/', import.meta.url)
-  const shown = readdirSync(folder).map((file) => readFileSync(new URL(file, folder), 'utf8'))
-  const looked = [...alerts().map(({ expr }) => expr as string), ...shown].join('\n')
-  const names = looked.match(/\b(cnpg|barman|kube|kubelet|certmanager)_\w+/g) ?? []
+  const dashboards = readdirSync(folder).map((file) => readFileSync(new URL(file, folder), 'utf8'))
+  const used = [...alerts().map(({ expr }) => expr as string), ...dashboards].join('\n')
+  const names = used.match(/\b(cnpg|barman|kube|kubelet|certmanager)_\w+/g) ?? []
   expect(names.length).toBeGreaterThan(10)
   expect(names.filter((name) => !documented.includes(`\`${name}\``))).toEqual([])
 })
 
-describe('the page of', () => {
+describe('runbook of', () => {
   it.each(cases)(
-    '$alert says what it means, how to see it, what to do, and when it is over',
+    '$alert has the sections meaning, diagnosis, mitigation and verification',
     ({ alert }) => {
-      const text = readFileSync(new URL(`${pageOf(alert)}.md`, RUNBOOKS), 'utf8')
+      const text = readFileSync(new URL(`${runbookOf(alert)}.md`, RUNBOOKS), 'utf8')
       expect(text).toMatch(new RegExp(`^# ${alert}\n`))
       const headings = [...text.matchAll(/^## (.*)$/gm)].map(([, heading]) => heading)
-      expect(headings).toEqual(['What it means', 'How to see it', 'What to do', 'When it is over'])
+      expect(headings).toEqual(['Meaning', 'Diagnosis', 'Mitigation', 'Verification'])
       expect(text).toMatch(/^```(sh|promql|sql)/m)
     },
   )
@@ -138,18 +136,18 @@ describe.each(cases)('$alert', ({ alert, app, fires, silent }) => {
     const { annotations } = alerts().find((rule) => rule.alert === alert)
     const runbook = annotations.runbook_url as string
     const release = { namespace: 'ns', release: 'release', app }
-    const labels: Record<string, string> = fires.bare
-      ? { ...fires.bare }
+    const labels: Record<string, string> = fires.allLabels
+      ? { ...fires.allLabels }
       : { ...release, ...fires.labels }
-    for (const label of fires.without ?? []) delete labels[label]
+    for (const label of fires.droppedLabels ?? []) delete labels[label]
     const exp_alerts = [
       {
-        exp_labels: { severity: fires.severity, runbook: pageOf(alert), ...labels },
+        exp_labels: { severity: fires.severity, runbook: runbookOf(alert), ...labels },
         exp_annotations: { summary: fires.summary, runbook_url: runbook },
       },
     ]
     const alert_rule_test = [{ eval_time: fires.at, alertname: alert, exp_alerts }]
-    // Where the value is not known to the digit, that it fires with these labels is what counts.
+    // An approximate summary can't be compared, so the labels of the firing alert are.
     const by = Object.keys(exp_alerts[0]!.exp_labels).join(', ')
     const given = Object.entries(exp_alerts[0]!.exp_labels).map(([k, v]) => `${k}="${v}"`)
     const promql_expr_test = [
@@ -159,38 +157,43 @@ describe.each(cases)('$alert', ({ alert, app, fires, silent }) => {
         exp_samples: [{ labels: `{${given.join(', ')}}`, value: 1 }],
       },
     ]
-    await judged(alert, app, fires, fires.about ? { promql_expr_test } : { alert_rule_test })
+    const expected = fires.approximate ? { promql_expr_test } : { alert_rule_test }
+    await testRules(alert, app, fires, expected)
   })
 
   it('does not fire', async () => {
     const expr = `ALERTS{alertname="${alert}", alertstate="firing"}`
     const promql_expr_test = [{ expr, eval_time: silent.at, exp_samples: [] }]
-    await judged(alert, app, silent, { promql_expr_test })
+    await testRules(alert, app, silent, { promql_expr_test })
   })
 })
 
-/** Has promtool feed the series to the rules, and compare. */
-async function judged(alert: string, app: string, given: Silent, tests: object): Promise<void> {
-  const { series, every = '30s' } = given
+/** Runs `promtool test rules` with the series of a scenario. */
+async function testRules(
+  alert: string,
+  app: string,
+  { series, interval = '30s' }: Scenario,
+  expectations: object,
+): Promise<void> {
   const release = `namespace="ns",release="release",app="${app}"`
-  const labelled = (name: string) => {
+  const withReleaseLabels = (name: string) => {
     if (/^(kube|certmanager)/.test(name)) return name.replace('{', '{namespace="ns",')
     return name.includes('{') ? name.replace('{', `{${release},`) : `${name}{${release}}`
   }
   const input_series = Object.entries(series).map(([name, values]) => ({
-    series: labelled(name),
-    // To promtool 0x10 alone would be a number, sixteen.
+    series: withReleaseLabels(name),
+    // promtool would read 0x10 as the hexadecimal number 16.
     values: values.replaceAll(/(?<!\+)\b0x/g, '0+0x'),
   }))
-  // The alert with what is recorded for it: all of them would take minutes.
-  const isOf = (rule: Manifest) =>
+  // Only the alert and its recording rules: evaluating all of them would take minutes.
+  const isNeeded = (rule: Manifest) =>
     rule.alert === alert || (/Burn$/.test(alert) && rule.record !== undefined)
-  const groups = [{ name: alert, rules: (rules.get(app) ?? []).filter(isOf) }]
+  const groups = [{ name: alert, rules: (rules.get(app) ?? []).filter(isNeeded) }]
   const base = join(folder, randomUUID())
   await writeFile(`${base}.rules.yaml`, stringify({ groups }))
-  const test = { interval: every, input_series, ...tests }
+  const test = { interval, input_series, ...expectations }
   const rule_files = [`${base}.rules.yaml`]
   const file = `${base}.test.yaml`
-  await writeFile(file, stringify({ rule_files, evaluation_interval: every, tests: [test] }))
+  await writeFile(file, stringify({ rule_files, evaluation_interval: interval, tests: [test] }))
   await run(program, ['test', 'rules', file])
 }

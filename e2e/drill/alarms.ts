@@ -21,7 +21,7 @@ const scale = (deployment: string, replicas: number) =>
 const redisGone: Alarm = {
   what: 'Redis is gone',
   // The sessions that end in that time can't be told.
-  must: ['RedisDown', 'RevocationsUntold'],
+  must: ['RedisDown', 'RevocationsPending'],
   // The first checks without it are slow.
   may: ['LatencyBudgetBurn', 'TokenCacheMisses'],
   happen: () => scale('redis', 0),
@@ -32,7 +32,7 @@ const authGone: Alarm = {
   what: 'auth is gone',
   must: ['ServiceDown'],
   // Tokens that nobody had asked about are told 503.
-  may: ['TokensUnchecked', 'ErrorBudgetBurn', 'LatencyBudgetBurn'],
+  may: ['TokenChecksUnavailable', 'ErrorBudgetBurn', 'LatencyBudgetBurn'],
   happen: () => scale('auth', 0),
   mend: () => scale('auth', 2),
 }
@@ -85,7 +85,7 @@ function webhooksForged(): Alarm {
   let forging: NodeJS.Timeout | undefined
   return {
     what: 'webhooks come that the provider has not signed',
-    must: ['WebhooksRefused'],
+    must: ['WebhooksRejected'],
     may: ['LatencyBudgetBurn'],
     async happen(clients) {
       const secret = `whsec_${randomBytes(24).toString('base64')}`

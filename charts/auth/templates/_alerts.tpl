@@ -1,12 +1,12 @@
-{{/* Alerts of auth alone, in few words; see the library's `service.rules`. */}}
+{{/* Alerts of auth only, in the short form of the library's `service.rules`. */}}
 {{- define "auth.alerts" -}}
 {{- $series := include "service.series" . -}}
-- alert: RevocationsUntold
+- alert: RevocationsPending
   severity: page
-  summary: "<value> sessions are over, and Redis was not told of it: their tokens may still be taken"
-  expr: max by (namespace, release) (revocations_untold{ {{- $series }}}) > 0
+  summary: "<value> session revocations are not published to Redis: tokens of these sessions may still be accepted"
+  expr: max by (namespace, release) (revocations_pending{ {{- $series }}}) > 0
 - alert: SigningKeysUnreadable
   severity: ticket
-  summary: "<value> pods can't read the key set as it is now, and go on with the keys from before: the next restart fails"
+  summary: "<value> pods can't read the current key set and keep using the previous one: they will not survive a restart"
   expr: sum by (namespace, release) (signing_keys_unreadable{ {{- $series }}}) > 0
 {{- end }}

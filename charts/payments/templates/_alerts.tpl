@@ -1,54 +1,54 @@
-{{/* Alerts of payments alone, in few words; see the library's `service.rules`. */}}
+{{/* Alerts of payments only, in the short form of the library's `service.rules`. */}}
 {{- define "payments.alerts" -}}
 {{- $series := include "service.series" . -}}
 {{- $window := .Values.monitoring.rules.window -}}
-{{- $most := .Values.monitoring.thresholds -}}
+{{- $thresholds := .Values.monitoring.thresholds -}}
 - alert: PaymentsStuck
   severity: ticket
-  summary: "A payment has been PENDING for <duration>, and no provider’s news came of it"
-  expr: max by (namespace, release) (payments_open_oldest_seconds{ {{- $series }},status="PENDING"}) > {{ int64 $most.pendingSeconds }}
+  summary: "A payment has been PENDING for <duration> without a provider webhook"
+  expr: max by (namespace, release) (payments_open_oldest_seconds{ {{- $series }},status="PENDING"}) > {{ int64 $thresholds.pendingSeconds }}
 - alert: PaymentsNotStarted
   severity: ticket
-  summary: "<value> payments were made between an hour and a day ago, and nothing became of them"
-  expr: max by (namespace, release) (payments_open{ {{- $series }},status="INITIATED",age="1h"}) > {{ $most.notStarted }}
+  summary: "<value> payments created between an hour and a day ago are still INITIATED"
+  expr: max by (namespace, release) (payments_open{ {{- $series }},status="INITIATED",age="1h"}) > {{ $thresholds.notStarted }}
 - alert: PaymentTotalsBehind
   severity: ticket
-  summary: "Totals of money lack what happened <duration> ago"
+  summary: "Payment totals are <duration> behind"
   expr: |
-    max by (namespace, release) (payment_totals_lag_seconds{ {{- $series }}}) > {{ $most.totalsLagSeconds }}
+    max by (namespace, release) (payment_totals_lag_seconds{ {{- $series }}}) > {{ $thresholds.totalsLagSeconds }}
     or absent(payment_totals_lag_seconds{ {{- $series }}}) * Inf
-- alert: WebhooksRefused
+- alert: WebhooksRejected
   severity: ticket
-  summary: "<percent> of the webhooks are refused: a signature that is not valid, or no such payment"
+  summary: "<percent> of webhooks are rejected: invalid signature or unknown payment"
   expr: |
-    sum by (namespace, release) (increase(webhooks_total{ {{- $series }},outcome=~"bad_signature|unknown"}[{{ $window }}]))
-    / (sum by (namespace, release) (increase(webhooks_total{ {{- $series }}}[{{ $window }}])) > {{ $most.webhooks }})
-    > {{ $most.webhooksRefused }}
+    sum by (namespace, release) (increase(webhooks_total{ {{- $series }},outcome=~"bad_signature|unknown_payment"}[{{ $window }}]))
+    / (sum by (namespace, release) (increase(webhooks_total{ {{- $series }}}[{{ $window }}])) > {{ $thresholds.minWebhooks }})
+    > {{ $thresholds.webhooksRejectedRatio }}
 - alert: WebhookConflicts
   severity: ticket
   for: 0s
-  summary: "<value> webhooks came with the id of another one and another content"
-  expr: sum by (namespace, release) (increase(webhooks_total{ {{- $series }},outcome="conflict"}[{{ $window }}])) > {{ $most.webhookConflicts }}
+  summary: "<value> webhooks reused the id of an earlier webhook with different content"
+  expr: sum by (namespace, release) (increase(webhooks_total{ {{- $series }},outcome="conflict"}[{{ $window }}])) > {{ $thresholds.webhookConflicts }}
 - alert: TokenCacheMisses
   severity: ticket
-  summary: "Only <percent> of the token checks are answered without asking auth"
+  summary: "Only <percent> of token checks are served from a cache"
   expr: |
     sum by (namespace, release) (rate(token_checks_total{ {{- $series }},outcome=~"hit|stale"}[{{ $window }}]))
-    / (sum by (namespace, release) (rate(token_checks_total{ {{- $series }},outcome=~"hit|stale|miss"}[{{ $window }}])) > {{ $most.tokenChecksPerSecond }})
-    < {{ $most.tokenCacheHits }}
-- alert: TokensUnchecked
+    / (sum by (namespace, release) (rate(token_checks_total{ {{- $series }},outcome=~"hit|stale|miss"}[{{ $window }}])) > {{ $thresholds.minTokenChecksPerSecond }})
+    < {{ $thresholds.tokenCacheHitRatio }}
+- alert: TokenChecksUnavailable
   severity: page
-  summary: "<percent> of the token checks find neither an answer nor auth: their callers are told 503"
+  summary: "<percent> of token checks fail with 503: no cached result, and auth is unavailable"
   expr: |
     sum by (namespace, release) (rate(token_checks_total{ {{- $series }},outcome="unavailable"}[{{ $window }}]))
     / (sum by (namespace, release) (rate(token_checks_total{ {{- $series }}}[{{ $window }}])) > 0)
-    > {{ $most.tokensUnchecked }}
+    > {{ $thresholds.tokenChecksUnavailableRatio }}
 - alert: RevokedTokenAccepted
   severity: page
   for: 0s
   summary: "<pod> accepted a token <duration> after its session was revoked"
-  # It tells the longest since its start: what counts is that it grew.
+  # The metric is the maximum since the pod's start, so only an increase within the window counts.
   expr: |
-    token_revocation_staleness_seconds{ {{- $series }}} > {{ $most.revocationSeconds }}
+    token_revocation_staleness_seconds{ {{- $series }}} > {{ $thresholds.revocationSeconds }}
     and changes(token_revocation_staleness_seconds{ {{- $series }}}[{{ $window }}]) > 0
 {{- end }}

@@ -1,9 +1,9 @@
-{{/* Alerts on the edge, in few words; see the library's `service.rules`. */}}
+{{/* Alerts on the edge, in the short form of the library's `service.rules`. */}}
 {{- define "platform.alerts" -}}
-- alert: CertificateNearItsEnd
+- alert: CertificateExpiring
   severity: ticket
-  summary: "The certificate <name> ends in <duration>"
+  summary: "The certificate <name> expires in <duration>"
   expr: |
     certmanager_certificate_expiration_timestamp_seconds{namespace={{ .Release.Namespace | quote }},name={{ .Values.edge.ingress.tlsSecret | quote }}} - time()
-    < {{ int64 .Values.monitoring.certificates.leftSeconds }}
+    < {{ int64 .Values.monitoring.certificates.remainingSeconds }}
 {{- end }}
