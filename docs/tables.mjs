@@ -1,6 +1,6 @@
-// Writes the tables that are made from the code: the README's environment variables, docs/problems.md,
-// docs/metrics.md and the queries of charts/payments. `npm run docs` writes them, `npm run docs -- --check` fails if they are out of date.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+// Writes the tables that are made from the code: the README's environment variables, docs/problems.md
+// and docs/metrics.md. `npm run docs` writes them, `npm run docs -- --check` fails if they are out of date.
+import { readFileSync, writeFileSync } from 'node:fs'
 import { HTTP_PROBLEMS } from '@malipo/kit/http/problem'
 import { format, resolveConfig } from 'prettier'
 import { specs as auth } from '../services/auth/dist/env.js'
@@ -8,7 +8,6 @@ import { PROBLEMS as authProblems } from '../services/auth/dist/problems.js'
 import { VARIABLES as payments } from '../services/payments/dist/env.js'
 import { PROBLEMS as paymentsProblems } from '../services/payments/dist/problems.js'
 import { metrics } from './metrics.mjs'
-import { queries } from './queries.mjs'
 
 const root = new URL('../', import.meta.url)
 const check = process.argv.includes('--check')
@@ -82,17 +81,7 @@ async function put(file, name, text) {
   return before === after
 }
 
-/** Writes a file that is made as a whole; says whether it was there already. */
-async function putFile(file, draft) {
-  const url = new URL(file, root)
-  const before = existsSync(url) ? readFileSync(url, 'utf8') : ''
-  const after = await format(draft, { ...(await resolveConfig(url)), filepath: file })
-  if (!check) writeFileSync(url, after)
-  return before === after
-}
-
 const upToDate = [
-  await putFile('charts/payments/files/queries.yaml', queries()),
   await put('README.md', 'environment', variables()),
   await put('docs/problems.md', 'problems', problems()),
   await put('docs/metrics.md', 'metrics', await metrics()),

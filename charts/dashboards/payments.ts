@@ -64,7 +64,7 @@ export const payments: Page = {
         unit: 'short',
         description: 'In minor units of each currency, which are never added to one another.',
         queries: {
-          '{{currency}} by {{method}}': `sum by (currency, method) (rate(payments_entered_amount_minor_total{${RELEASE},status="SUCCESS"}[5m])) * 60`,
+          '{{currency}} by {{method}}': `max by (currency, method) (rate(payments_entered_amount_minor_total{${RELEASE},status="SUCCESS"}[5m])) * 60`,
         },
       }),
       numbers({

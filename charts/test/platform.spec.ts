@@ -125,15 +125,6 @@ describe('what watches', () => {
     ])
   })
 
-  it('gets totals of money once: from the exporter of the Cluster, or from the service', () => {
-    const own = of('payments default')
-    expect(own.find('ConfigMap').data.TOTALS_METRICS).toBe('false')
-    const [queries] = own.find('Cluster').spec.monitoring.customQueriesConfigMap
-    expect(own.find('ConfigMap', queries.name as string).data[queries.key]).toMatch(/primary: true/)
-    expect(of('payments external').find('ConfigMap').data.TOTALS_METRICS).toBe('true')
-    expect(of('auth default').find('Cluster').spec.monitoring).toBeUndefined()
-  })
-
   it('has every dashboard in a ConfigMap for Grafana’s sidecar, with links to the runbooks', () => {
     const files = readdirSync(new URL('../platform/files/dashboards/', import.meta.url))
     const maps = of('platform watched').all.filter(

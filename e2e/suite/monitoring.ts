@@ -171,7 +171,7 @@ async function totalsAre(platform: Platform): Promise<string> {
       const kept = await platform.psql('payments', sql)
       const told = await Promise.all(
         ['payments_entered_total', 'payments_entered_amount_minor_total'].map((name) =>
-          query(`${name}{${seriesOf(platform)}}`),
+          query(`max by (status, method, currency) (${name}{${seriesOf(platform)}})`),
         ),
       )
       const lines = told[0]?.map(({ metric, values }) => {

@@ -14,8 +14,6 @@
 AUTH_SERVICE_URL: {{ tpl (required "authUrl is where auth is, such as http://auth:3002" .Values.authUrl) . }}
 TOKEN_CACHE_TTL_MS: {{ .Values.tokenCache.ttlMs | int64 | quote }}
 TOKEN_CACHE_STALE_MS: {{ .Values.tokenCache.staleMs | int64 | quote }}
-{{- /* The database's own exporter tells them, where CloudNativePG runs it. */}}
-TOTALS_METRICS: {{ eq .Values.database.kind "external" | quote }}
 WEBHOOK_SECRETS_FILE: /secrets/own/webhooks
 {{- end }}
 

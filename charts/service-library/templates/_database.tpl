@@ -76,11 +76,6 @@ spec:
       - hostnossl all all all reject
     parameters:
       {{- toYaml $db.parameters | nindent 6 }}
-  {{- if .Files.Get "files/queries.yaml" }}
-  monitoring:
-    customQueriesConfigMap:
-      - { name: {{ $name }}-queries, key: queries }
-  {{- end }}
   {{- if $db.pooler.enabled }}
   # PgBouncer shows the server's certificate, and is called by another name.
   certificates:

@@ -22,7 +22,7 @@ spec:
 {{- end -}}
 {{- end }}
 
-{{/* Each instance of the database; its exporter gives the totals of payments, whose name it puts `cnpg_` before. */}}
+{{/* The exporter of each instance of the database. */}}
 {{- define "service.databaseMonitor" -}}
 {{- if and .Values.monitoring.enabled (eq .Values.database.kind "cnpg") -}}
 apiVersion: monitoring.coreos.com/v1
@@ -40,11 +40,6 @@ spec:
   podMetricsEndpoints:
     - port: metrics
       {{- include "service.scrape" (list . "database") | nindent 6 }}
-      metricRelabelings:
-        - sourceLabels: [__name__]
-          regex: cnpg_(payments?_.+)
-          targetLabel: __name__
-          replacement: $1
 {{- if .Values.database.pooler.enabled }}
 ---
 apiVersion: monitoring.coreos.com/v1
@@ -62,23 +57,6 @@ spec:
     - port: metrics
       {{- include "service.scrape" (list . "pooler") | nindent 6 }}
 {{- end }}
-{{- end -}}
-{{- end }}
-
-{{/* Queries of the service's own for the exporter of its database: the file `files/queries.yaml` of its chart. */}}
-{{- define "service.queries" -}}
-{{- if eq .Values.database.kind "cnpg" -}}
-apiVersion: v1
-kind: ConfigMap
-metadata:
-  name: {{ include "service.cluster" . }}-queries
-  labels:
-    {{- include "service.labels" . | nindent 4 }}
-    # The operator reads it again when it changes.
-    cnpg.io/reload: ""
-data:
-  queries: |
-    {{- .Files.Get "files/queries.yaml" | nindent 4 }}
 {{- end -}}
 {{- end }}
 

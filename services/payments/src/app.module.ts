@@ -50,7 +50,7 @@ export class AppModule {
           provide: Totals,
           inject: [Database, LOG, Registry],
           useFactory: (database: Database, log: Logger, registry: Registry) =>
-            new Totals(database, log.child({ part: 'totals' }), env.TOTALS_METRICS, registry),
+            new Totals(database, log.child({ part: 'totals' }), registry),
         },
         { provide: PROVIDER_SECRETS, useValue: env.providerSecrets },
       ],

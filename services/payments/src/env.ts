@@ -12,7 +12,7 @@ import {
   readEnv as read,
   redisVariables,
 } from '@malipo/kit/config/env'
-import { bool, type CleanedEnv, EnvError, makeValidator } from 'envalid'
+import { type CleanedEnv, EnvError, makeValidator } from 'envalid'
 import { parseSecrets, type ProviderSecret } from './webhooks/signature.js'
 
 const milliseconds = integer({ min: 0, max: 86_400_000 })
@@ -49,10 +49,6 @@ export const VARIABLES = {
   WEBHOOK_SECRETS: providerSecrets({
     default: [],
     desc: 'Secrets that providers sign with: `mtn=whsec_…,airtel=whsec_…`, several of one for rotation',
-  }),
-  TOTALS_METRICS: bool({
-    default: true,
-    desc: 'Tell totals of money at `/metrics`; `false` where the database’s own exporter does',
   }),
   WEBHOOK_SECRETS_FILE: readableFile({
     default: undefined,

@@ -10,8 +10,7 @@ import { until } from './until.js'
 let payments: Payments
 let user: As
 beforeAll(async () => {
-  // Totals, which come later, have a test of their own.
-  payments = await startPayments({ TOTALS_METRICS: 'false' })
+  payments = await startPayments()
   user = as(await newUser(), payments)
 })
 afterAll(() => payments.close())

@@ -73,15 +73,6 @@ it('are told by another when that one leaves, and are what they were', async () 
   expect(await told((await tellers())[0]!)).toEqual(before)
 })
 
-it('are not told where the database’s own exporter does', async () => {
-  const quiet = await startPayments({ TOTALS_METRICS: 'false' })
-  const user = as(await newUser(), quiet)
-  await newPayment(user)
-  await until(async () => (await quiet.sql('SELECT FROM payment_totals')).length > 0)
-  expect(await told(quiet)).toEqual([])
-  await quiet.close()
-})
-
 it('tell how many are open, by their age', async () => {
   const client = await ledger.connection()
   const id = await writePayment(client)

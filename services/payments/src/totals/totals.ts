@@ -12,8 +12,7 @@ import { type Figures, tellTotals } from './totals-metrics.js'
 /**
  * Sums of money by status, method and currency, kept as payments move. The truth is the database's: one
  * replica at a time counts new events into a table, every two seconds, so no request pays for it, a restart
- * loses nothing, and a scrape reads a few rows. The replica that counts is also the one that tells, unless the
- * database's own exporter does.
+ * loses nothing, and a scrape reads a few rows. The replica that counts is also the one that reports.
  */
 
 const EVERY_MS = 2_000
@@ -44,10 +43,9 @@ export class Totals implements OnApplicationBootstrap, OnModuleDestroy {
   constructor(
     private readonly database: Database,
     private readonly log: Logger,
-    private readonly tells: boolean,
     registry: Registry,
   ) {
-    if (tells) tellTotals(registry, () => this.figures)
+    tellTotals(registry, () => this.figures)
   }
 
   onApplicationBootstrap() {
@@ -94,7 +92,7 @@ export class Totals implements OnApplicationBootstrap, OnModuleDestroy {
       return { taken, isLast: !this.hasOld }
     }
     const countedOld = this.hasOld ? await this.bitByBit(countOld) : 0
-    if (this.tells) await this.look(counted + countedOld > 0)
+    await this.look(counted + countedOld > 0)
     return true
   }
 
