@@ -14,7 +14,7 @@ import { pino } from 'pino'
 import { Registry } from 'prom-client'
 import { AuthClient } from '../services/payments/dist/caller/auth-client.js'
 import { CallerGuard } from '../services/payments/dist/caller/caller.guard.js'
-import { tokenCheck } from '../services/payments/dist/caller/caller.providers.js'
+import { createTokenCheck } from '../services/payments/dist/caller/caller.providers.js'
 import { readEnv } from '../services/payments/dist/env.js'
 
 const MEASURED_MS = 1_000
@@ -43,7 +43,7 @@ process.on('message', async (/** @type {string[]} */ headers) => {
 
 /** @param {Redis} over @param {Registry} own */
 function guardOver(over, own = registry) {
-  const check = tokenCheck(env, { auth, redis: over, log, registry: own })
+  const check = createTokenCheck(env, { auth, redis: over, log, registry: own })
   return new CallerGuard(check, /** @type {never} */ (undefined))
 }
 

@@ -47,7 +47,7 @@ export const tokenCheck: Page = {
         title: 'Left alone for being slow',
         unit: 'bool',
         description: 'Redis or auth, by pod: 1 while a breaker is open.',
-        queries: { '{{on}} by {{pod}}': `token_check_breaker_open{${RELEASE}}` },
+        queries: { '{{dependency}} by {{pod}}': `token_check_breaker_open{${RELEASE}}` },
         span: 12,
       }),
       numbers({

@@ -7,7 +7,7 @@ import { type DynamicModule, Module } from '@nestjs/common'
 import { Registry } from 'prom-client'
 import { callerProviders } from './caller/caller.providers.js'
 import { ScopedRoutes } from './caller/scoped-routes.js'
-import { REDIS_ANSWER_MS } from './caller/token-cache.js'
+import { REDIS_TIMEOUT_MS } from './caller/token-cache.js'
 import { dataSource } from './data-source.js'
 import type { Env } from './env.js'
 import { KeySweeper } from './idempotency/key-sweeper.js'
@@ -35,7 +35,7 @@ export class AppModule {
     setDefaultRegion(env.DEFAULT_REGION)
     return {
       module: AppModule,
-      imports: [KitModule.with('payments', env, dataSource, REDIS_ANSWER_MS), ScopedRoutes],
+      imports: [KitModule.with('payments', env, dataSource, REDIS_TIMEOUT_MS), ScopedRoutes],
       // The webhook's fixed path comes before `:reference`, for the reader; the router doesn't mind.
       controllers: [WebhooksController, PaymentsController],
       providers: [

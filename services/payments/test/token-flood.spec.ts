@@ -5,7 +5,7 @@ import { Redis as RedisClient } from 'ioredis'
 import { Registry } from 'prom-client'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { AuthClient } from '../src/caller/auth-client.js'
-import { tokenCheck } from '../src/caller/caller.providers.js'
+import { createTokenCheck } from '../src/caller/caller.providers.js'
 import { readEnv } from '../src/env.js'
 import type { User } from './auth.js'
 import { environment, type Payments } from './payments.js'
@@ -58,7 +58,7 @@ async function checkAlone() {
   const [log, registry] = [createLogger('payments', 'silent'), new Registry()]
   const redis = new Redis(env, log)
   const auth = new AuthClient(env.AUTH_SERVICE_URL, env.DB_WAIT_MS, registry)
-  const check = tokenCheck(env, { auth, redis, log, registry })
+  const check = createTokenCheck(env, { auth, redis, log, registry })
   redis.onApplicationBootstrap()
   await until(() => redis.dataset)
   const end = () => {
@@ -77,7 +77,9 @@ describe('a stampede', () => {
     const crowd = replicas.flatMap(({ check }) =>
       Array.from({ length: 100 }, () => check.check(token, request)),
     )
-    expect(new Set((await Promise.all(crowd)).map(({ kind }) => kind))).toEqual(new Set(['caller']))
+    expect(new Set((await Promise.all(crowd)).map(({ kind }) => kind))).toEqual(
+      new Set(['accepted']),
+    )
     expect((await stage.asked()) - before).toBeLessThanOrEqual(3)
     for (const { end } of replicas) end()
   })
@@ -206,12 +208,12 @@ describe('calls to an auth that hangs', () => {
     expect(count(await Promise.all(crowd))).toEqual({ 503: crowd.length })
     expect(tooks.filter((ms) => ms > 3_000)).toHaveLength(256)
     expect(await inFlight()).toBe(0)
-    expect(await old.metric('token_check_breaker_open{on="auth"}')).toBe(1)
+    expect(await old.metric('token_check_breaker_open{dependency="auth"}')).toBe(1)
     answerAgain()
     // One try a second, and the first that succeeds is the end of it.
     await until(async () => {
       await use(known, old)
-      return (await old.metric('token_check_breaker_open{on="auth"}')) === 0
+      return (await old.metric('token_check_breaker_open{dependency="auth"}')) === 0
     })
     await old.close()
   })

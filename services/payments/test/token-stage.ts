@@ -104,7 +104,7 @@ async function askedOf(auth: Service): Promise<number> {
 
 /** Resolves when each replica has a Redis that it uses. */
 export async function untilRedisIsUsed(...replicas: readonly Pick<Payments, 'metric'>[]) {
-  const open = 'token_check_breaker_open{on="redis"}'
+  const open = 'token_check_breaker_open{dependency="redis"}'
   await until(async () => {
     const left = await Promise.all(replicas.map((replica) => replica.metric(open)))
     return left.every((value) => value === 0)

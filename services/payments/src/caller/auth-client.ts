@@ -7,13 +7,13 @@ import type { Span } from '@opentelemetry/api'
 import axios, { type AxiosInstance } from 'axios'
 import { Histogram, type Registry } from 'prom-client'
 
-/** What auth's `/validate` says of a token. An outage is a value: it is never taken for a refusal. */
+/** The result of auth's `/validate`. An outage is a value, so that it is never taken for a rejection. */
 export type Validation =
   | { readonly kind: 'valid'; readonly claims: Claims }
-  | { readonly kind: 'refused' }
-  | { readonly kind: 'unavailable'; readonly why: string }
+  | { readonly kind: 'rejected' }
+  | { readonly kind: 'unavailable' }
 
-/** The claims that are used here; `exp` in seconds since the epoch. */
+/** The claims that payments uses; `exp` in seconds since the epoch. */
 export interface Claims {
   readonly sub: string
   readonly sid: string
@@ -21,55 +21,52 @@ export interface Claims {
   readonly exp: number
 }
 
-/** Auth waits for its own database up to 12 s by default; its 503 is a better answer than silence. */
-const OVER_AUTHS_WAIT_MS = 3_000
-const MOST_SOCKETS = 32
-/** Calls at once, those included that wait for a socket: auth answers so many in about 50 ms. */
-const MOST_CALLS = 256
-/** Seconds: from an answer of auth at rest to its longest wait for its database. */
+/** Auth waits up to 12 s (`DB_WAIT_MS`) for its own database: its 503 is better than our timeout. */
+const TIMEOUT_MARGIN_MS = 3_000
+/** Calls in flight, including those that wait for a socket: auth answers this many in about 50 ms. */
+const MAX_IN_FLIGHT = 256
+/** Seconds: from a response of an idle auth to its longest wait for its database. */
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15]
-const VALIDATE = '/api/auth/validate'
-/** Auth closes idle connections after 72 s. */
-const IDLE_SOCKET_MS = 30_000
+const VALIDATE_PATH = '/api/auth/validate'
+/** Auth closes idle connections after 72 s; ours close first, so that few calls meet a closed one. */
+const AGENT_OPTIONS = { keepAlive: true, maxSockets: 32, timeout: 30_000 }
 
 export class AuthClient implements OnApplicationShutdown {
+  /** Agents of our own, since the default ones have no limit of sockets; axios wants one per scheme. */
   private readonly agents = {
-    httpAgent: new HttpAgent({
-      keepAlive: true,
-      maxSockets: MOST_SOCKETS,
-      timeout: IDLE_SOCKET_MS,
-    }),
-    httpsAgent: new HttpsAgent({
-      keepAlive: true,
-      maxSockets: MOST_SOCKETS,
-      timeout: IDLE_SOCKET_MS,
-    }),
+    httpAgent: new HttpAgent(AGENT_OPTIONS),
+    httpsAgent: new HttpsAgent(AGENT_OPTIONS),
   }
   private readonly http: AxiosInstance
   private readonly durations: Histogram<'outcome'>
-  private readonly asking: SpanOptions
+  private readonly spanOptions: SpanOptions
   private inFlight = 0
 
   constructor(url: string, authWaitMs: number, registry: Registry) {
-    const waiting = `Calls to auth about tokens that wait for an answer; ${MOST_CALLS} at most`
-    observableGauge(registry, { name: 'auth_calls_in_flight', help: waiting }, (gauge) =>
+    const help = `Token validation calls to auth in flight; ${MAX_IN_FLIGHT} at most`
+    observableGauge(registry, { name: 'auth_calls_in_flight', help }, (gauge) =>
       gauge.set(this.inFlight),
     )
     this.durations = new Histogram({
       name: 'auth_call_duration_seconds',
-      help: 'Time of a call to auth about a token by outcome: valid, refused, unavailable',
+      help: 'Duration of token validation calls to auth by outcome: valid, rejected, unavailable',
       labelNames: ['outcome'],
       buckets: BUCKETS,
       registers: [registry],
     })
-    this.asking = doing(new URL(url))
+    this.spanOptions = spanOptionsOf(new URL(url))
     this.http = axios.create({
       ...this.agents,
       baseURL: url,
-      timeout: authWaitMs + OVER_AUTHS_WAIT_MS,
+      // Axios has no timeout by default.
+      timeout: authWaitMs + TIMEOUT_MARGIN_MS,
+      // A redirect would send the token to another address.
       maxRedirects: 0,
+      // A valid response is a small JSON object. Axios has no limit by default.
       maxContentLength: 16_384,
+      // Axios would send tokens through a proxy that HTTP_PROXY or HTTPS_PROXY names.
       proxy: false,
+      // Every status is a result here; axios throws for 4xx and 5xx by default.
       validateStatus: () => true,
     })
   }
@@ -80,32 +77,32 @@ export class AuthClient implements OnApplicationShutdown {
   }
 
   /**
-   * Asks about a token. `headers` carries the request's id and trace on. With too many calls under way
-   * already it is unavailable at once.
+   * Validates a token. `headers` propagates the request id and the trace. With too many calls in flight the
+   * result is `unavailable` at once.
    */
   async validate(token: string, headers: Record<string, string>): Promise<Validation> {
-    if (this.inFlight >= MOST_CALLS) return { kind: 'unavailable', why: 'too many calls at once' }
+    if (this.inFlight >= MAX_IN_FLIGHT) return { kind: 'unavailable' }
     this.inFlight++
-    const stop = this.durations.startTimer()
-    const validation = await this.askTwice(token, headers)
+    const stopTimer = this.durations.startTimer()
+    const validation = await this.callWithRetry(token, headers)
     this.inFlight--
-    stop({ outcome: validation.kind })
+    stopTimer({ outcome: validation.kind })
     return validation
   }
 
-  private async askTwice(token: string, headers: Record<string, string>): Promise<Validation> {
+  private async callWithRetry(token: string, headers: Record<string, string>): Promise<Validation> {
     try {
-      return await this.ask(token, headers)
+      return await this.call(token, headers)
     } catch (error) {
-      // A kept-alive connection may be closed by the other side just as it is used again: once more.
-      if (!wasCutOff(error)) return unavailable(error)
+      // Auth may close an idle connection just as this call uses it: retry once.
+      if (!isConnectionReset(error)) return { kind: 'unavailable' }
     }
-    return this.ask(token, headers).catch(unavailable)
+    return this.call(token, headers).catch(() => ({ kind: 'unavailable' }))
   }
 
-  private ask(token: string, headers: Record<string, string>): Promise<Validation> {
+  private call(token: string, headers: Record<string, string>): Promise<Validation> {
     return withSpan(
-      () => this.asking,
+      () => this.spanOptions,
       (span) => this.send(token, spanHeaders(span, headers), span),
     )
   }
@@ -115,52 +112,45 @@ export class AuthClient implements OnApplicationShutdown {
     headers: Record<string, string>,
     span: Span | undefined,
   ): Promise<Validation> {
-    const response = await this.http.get<unknown>(VALIDATE, {
+    const response = await this.http.get<unknown>(VALIDATE_PATH, {
       headers: { ...headers, authorization: `Bearer ${token}` },
     })
     span?.setAttribute('http.response.status_code', response.status)
-    return read(response.status, response.data)
+    return parseResponse(response.status, response.data)
   }
 }
 
-/** The call as a trace tells it; its address is the same for every token. */
-function doing({ origin, hostname, port, protocol }: URL): SpanOptions {
-  const usual = protocol === 'https:' ? 443 : 80
+/** The span of a call; its attributes are the same for every token. */
+function spanOptionsOf({ origin, hostname, port, protocol }: URL): SpanOptions {
+  const defaultPort = protocol === 'https:' ? 443 : 80
   return {
-    name: `GET ${VALIDATE}`,
+    name: `GET ${VALIDATE_PATH}`,
     attributes: {
       'http.request.method': 'GET',
-      'url.full': `${origin}${VALIDATE}`,
-      'url.template': VALIDATE,
+      'url.full': `${origin}${VALIDATE_PATH}`,
+      'url.template': VALIDATE_PATH,
       'server.address': hostname,
-      'server.port': Number(port) || usual,
+      'server.port': Number(port) || defaultPort,
     },
   }
 }
 
-function read(status: number, body: unknown): Validation {
-  if (status === 401) return { kind: 'refused' }
+function parseResponse(status: number, body: unknown): Validation {
+  if (status === 401) return { kind: 'rejected' }
   const { valid, payload } = (body ?? {}) as { valid?: unknown; payload?: unknown }
-  if (status === 200 && valid === false) return { kind: 'refused' }
-  if (status === 200 && valid === true && isClaims(payload))
+  if (status === 200 && valid === false) return { kind: 'rejected' }
+  if (status === 200 && valid === true && isClaims(payload)) {
     return { kind: 'valid', claims: payload }
-  return { kind: 'unavailable', why: `auth answered ${status}` }
+  }
+  return { kind: 'unavailable' }
 }
 
 function isClaims(payload: unknown): payload is Claims {
   const { sub, sid, scope, exp } = (payload ?? {}) as Record<string, unknown>
-  const texts = [sub, sid, scope].every((claim) => typeof claim === 'string')
-  return texts && typeof exp === 'number'
+  return [sub, sid, scope].every((claim) => typeof claim === 'string') && typeof exp === 'number'
 }
 
-function wasCutOff(error: unknown): boolean {
+function isConnectionReset(error: unknown): boolean {
   const code = axios.isAxiosError(error) ? error.code : undefined
   return code === 'ECONNRESET' || code === 'EPIPE'
-}
-
-function unavailable(error: unknown): Validation {
-  return {
-    kind: 'unavailable',
-    why: axios.isAxiosError(error) ? (error.code ?? error.message) : String(error),
-  }
 }

@@ -1,6 +1,5 @@
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { bearerToken, claimedSession, tokenHash } from './bearer.js'
+import { bearerToken } from './bearer.js'
 
 const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
 const jwt = (payload: unknown) => `${part({ alg: 'HS256' })}.${part(payload)}.c2lnbmF0dXJl`
@@ -25,25 +24,4 @@ describe('a bearer token', () => {
   ])('is not in %j', (header) => {
     expect(bearerToken(header)).toBeUndefined()
   })
-})
-
-describe('the session that a token claims', () => {
-  it('is its sid', () => {
-    expect(claimedSession(jwt({ sid: 'abc-123' }))).toBe('abc-123')
-  })
-
-  it.each([{}, { sid: 1 }, { sid: '' }, { sid: 'a b' }, { sid: 'x'.repeat(65) }, null, 'text'])(
-    'is none in %j',
-    (payload) => {
-      expect(claimedSession(jwt(payload))).toBeUndefined()
-    },
-  )
-
-  it('is none in any text, and none makes it throw', () => {
-    fc.assert(fc.property(fc.string(), (text) => claimedSession(text) === undefined))
-  })
-})
-
-it('a token’s hash is the SHA-256 of its characters, in hexadecimal', () => {
-  expect(tokenHash('abc')).toBe('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad')
 })

@@ -68,7 +68,7 @@ export class CallerGuard implements CanActivate {
     const token = bearerToken(request.headers.authorization)
     if (token === undefined) throw unauthenticated('Send a token: Authorization: Bearer …')
     const checked = await this.tokens.check(token, request)
-    if (checked.kind === 'refused') throw unauthenticated('The token is not valid, or is over.')
+    if (checked.kind === 'rejected') throw unauthenticated('The token is not valid, or is over.')
     if (checked.kind === 'throttled') throw tooManyBadTokens(checked.retryAfterSeconds)
     if (checked.kind === 'unavailable') throw authUnavailable()
     const { caller } = checked

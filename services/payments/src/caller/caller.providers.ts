@@ -6,15 +6,15 @@ import type { Provider } from '@nestjs/common'
 import { Registry } from 'prom-client'
 import type { Env } from '../env.js'
 import { AuthClient } from './auth-client.js'
-import { BadTokens } from './bad-tokens.js'
 import { CallerGuard } from './caller.guard.js'
-import { KnownTokens } from './known-tokens.js'
-import { Sessions } from './sessions.js'
+import { LocalTokenCache } from './local-token-cache.js'
+import { RejectedTokens } from './rejected-tokens.js'
+import { RevokedSessions } from './revoked-sessions.js'
 import { TokenCache } from './token-cache.js'
 import { TokenCheck } from './token-check.js'
-import { watchTokens } from './token-watch.js'
+import { registerTokenMetrics } from './token-metrics.js'
 
-/** What is needed to know who is calling. */
+/** The providers that authenticate callers. */
 export function callerProviders(env: Env): Provider[] {
   return [
     CallerGuard,
@@ -28,48 +28,48 @@ export function callerProviders(env: Env): Provider[] {
       provide: TokenCheck,
       inject: [AuthClient, Redis, LOG, Registry],
       useFactory: (auth: AuthClient, redis: Redis, log: Logger, registry: Registry) =>
-        tokenCheck(env, { auth, redis, log, registry }),
+        createTokenCheck(env, { auth, redis, log, registry }),
     },
   ]
 }
 
-interface Surroundings {
+interface Dependencies {
   readonly auth: Pick<AuthClient, 'validate'>
   readonly redis: Redis
   readonly log: Logger
   readonly registry: Registry
 }
 
-/** The token check with all that it remembers, hearing auth's announcements. */
-export function tokenCheck(
+/** The token check with its caches, subscribed to revocations. */
+export function createTokenCheck(
   env: Pick<Env, 'TOKEN_CACHE_TTL_MS' | 'TOKEN_CACHE_STALE_MS'>,
-  { auth, redis, log, registry }: Surroundings,
+  { auth, redis, log, registry }: Dependencies,
 ): TokenCheck {
   const times = { ttlMs: env.TOKEN_CACHE_TTL_MS, staleMs: env.TOKEN_CACHE_STALE_MS }
-  const sessions = new Sessions()
-  const cache = new TokenCache(redis, log.child({ part: 'token-cache' }))
-  const announcements = redis.subscribe(
+  const sessions = new RevokedSessions()
+  const shared = new TokenCache(redis, log.child({ part: 'token-cache' }))
+  const revocationMessages = redis.subscribe(
     REVOCATION_CHANNEL,
-    (text) => {
-      const revocation = parseRevocationMessage(text)
-      if (revocation) sessions.end(revocation.sid, revocation.revokedAtMs)
-      else known.cool()
+    (message) => {
+      const revocation = parseRevocationMessage(message)
+      if (revocation) sessions.revoke(revocation.sid, revocation.revokedAtMs)
+      else local.clear()
     },
-    () => known.cool(),
+    () => local.clear(),
   )
-  const known = new KnownTokens(sessions, announcements, times)
-  const bad = new BadTokens()
-  const counts = watchTokens(registry, {
-    get isRedisLeftAlone() {
-      return cache.isLeftAlone
+  const local = new LocalTokenCache(sessions, revocationMessages, times)
+  const rejected = new RejectedTokens()
+  const counters = registerTokenMetrics(registry, {
+    get isRedisCircuitOpen() {
+      return shared.isOpen
     },
-    get isAuthLeftAlone() {
-      return check.isAuthLeftAlone
+    get isAuthCircuitOpen() {
+      return check.isAuthCircuitOpen
     },
-    get longestStalenessSeconds() {
-      return sessions.longestStalenessSeconds
+    get maxStalenessSeconds() {
+      return sessions.maxStalenessSeconds
     },
   })
-  const check = new TokenCheck({ auth, cache, sessions, known, bad, times }, counts)
+  const check = new TokenCheck({ auth, shared, local, sessions, rejected, times }, counters)
   return check
 }

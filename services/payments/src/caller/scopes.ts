@@ -1,4 +1,4 @@
-/** What a token may do here; auth grants them, RFC 6749 section 3.3 writes them in one text. */
+/** The scopes that payments knows. Auth grants them; RFC 6749 section 3.3 defines their encoding. */
 export const SCOPES = [
   'payments:read',
   'payments:write',
@@ -7,14 +7,14 @@ export const SCOPES = [
 ] as const
 export type Scope = (typeof SCOPES)[number]
 
-/** Who is calling, as auth says. */
+/** The caller of a request, as auth validated its token. */
 export interface Caller {
   /** The token's `sub`, a UUID. */
   readonly id: string
   readonly scopes: ReadonlySet<string>
 }
 
-/** Operators see and move everyone's payments. */
+/** Operators can read and change every user's payments. */
 export function isOperator(caller: Caller): boolean {
   return caller.scopes.has('payments:admin')
 }

@@ -5,63 +5,64 @@ import type { Logger } from '@malipo/kit/telemetry/logger'
 import type { TimedValues, Redis } from '@malipo/kit/redis/redis'
 import { parseRevocationValue, revocationKey } from '@malipo/kit/redis/session-revocation'
 import { currentSpanLink, withSharedSpan } from '@malipo/kit/telemetry/tracing'
-import { Breaker } from './breaker.js'
-import { type Entry, parseEntry } from './entry.js'
+import { CircuitBreaker } from './circuit-breaker.js'
 
 /**
- * What the replicas share through Redis: entries of tokens (`token:{sha256}`), and auth's marks of
- * sessions that are over (`revoked:{sid}`, ms since the epoch).
+ * The token cache that replicas share through Redis: entries of tokens (`token:{sha256}`), read together
+ * with auth's revocations (`revoked:{sid}`).
  *
- * - A mark and an entry are read together, and with all others that wait, in one round trip. So it
- *   doesn't matter when an entry is written: an entry of before the logout that arrives after it is
- *   read together with the mark, which lives longer than any entry.
- * - An entry counts only in its generation: a random text under a key that carries the dataset's name.
- *   A Redis that lost its data has lost the generation; one that came back with old data, or a promoted
- *   replica, has another name. Either way what was cached before is a miss, since marks may be missing.
- *   No clock takes part in this.
- * - Redis slow or down is a value: `undefined`.
+ * - One command reads an entry and its revocation, batched with all other waiting reads. So the order of
+ *   writes doesn't matter: an entry from before a logout that is written after it is read with the
+ *   revocation, which outlives every entry.
+ * - An entry counts only in its generation, a random string under a key that names the data set. A Redis
+ *   that lost its data has lost the generation. A restarted Redis or a promoted replica has another data
+ *   set name. Every older entry is then a miss, since revocations may be missing. No clock is compared.
+ * - If Redis is slow or down, a read is `undefined`.
  */
-export interface Look {
+export interface CacheRead {
   /** Redis' clock, ms since the epoch. */
-  readonly nowMs: number
-  /** `performance.now()` before Redis was asked: what it says holds for that time. */
+  readonly redisNowMs: number
+  /** `performance.now()` before the read was sent: its result is no older than that. */
   readonly sentAt: number
-  /** Undefined when it was lost just as it was made: nothing can be kept by this look. */
+  /** Undefined if Redis lost it again at once: nothing can be stored then. */
   readonly generation: string | undefined
-  /** The entry's text, to be parsed unless it is known already. */
-  readonly text: string | null
-  /** When the session was ended, by auth's clock; undefined when it was not. */
+  /** The entry, unparsed; null if there is none. */
+  readonly json: string | null
+  /** When auth revoked the session, by auth's clock; undefined if it did not. */
   readonly revokedAt: number | undefined
 }
 
-/** What Redis says of a token, for who would rather ask auth than wait, and for who can't. */
-export interface Looking {
-  /** Undefined after 50 ms, or at once when Redis was that slow a few times in a row. */
-  readonly soon: Promise<Look | undefined>
-  /** Undefined when Redis is away, or hangs. */
-  readonly late: Promise<Look | undefined>
+/** A read in progress: `fast` for callers that can fall back to auth, `eventual` for those that can't. */
+export interface PendingRead {
+  /** Undefined after 50 ms, or at once while the circuit is open. */
+  readonly fast: Promise<CacheRead | undefined>
+  /** Undefined if Redis is down or hangs. */
+  readonly eventual: Promise<CacheRead | undefined>
 }
 
-const NOTHING: Looking = { soon: Promise.resolve(undefined), late: Promise.resolve(undefined) }
+const NO_READ: PendingRead = {
+  fast: Promise.resolve(undefined),
+  eventual: Promise.resolve(undefined),
+}
 
-interface Asked {
-  readonly hash: string
+interface ReadRequest {
+  readonly tokenHash: string
   readonly sid: string
-  readonly rider: ReturnType<typeof currentSpanLink>
+  readonly spanLink: ReturnType<typeof currentSpanLink>
 }
 
-/** A cache that answers later than this is of no use to a request that could ask auth. */
-const SLOW_MS = 50
+/** A slower cache is of no use to a request that can call auth instead. */
+const FAST_MS = 50
 /**
- * How long Redis may take where nothing but its word helps. A process or a machine that is too busy adds
- * to that, and is not to be taken for a Redis that is away.
+ * The command timeout of Redis, for requests that have no alternative source. A busy process or machine
+ * adds latency of its own, and must not make Redis look unavailable.
  */
-export const REDIS_ANSWER_MS = 750
-/** The pause is of no use here: each look is a try, only nobody waits for it. */
-const BREAKER = { failures: 3, pauseMs: 0 }
+export const REDIS_TIMEOUT_MS = 750
+/** No retry interval: every read probes Redis, and callers don't wait for it while the circuit is open. */
+const BREAKER = { maxFailures: 3, retryIntervalMs: 0 }
 /**
- * One round trip after the other, each for all that waited for it: a command of 512 keys takes Redis some
- * 200 µs. While Redis hangs, a bounded number waits.
+ * One round trip at a time, each for all reads that waited for it: a command of 512 keys takes Redis about
+ * 200 µs. While Redis hangs, a bounded number of reads waits.
  */
 const LIMITS: BatchLimits = {
   maxInFlight: 1,
@@ -71,84 +72,87 @@ const LIMITS: BatchLimits = {
   maxQueueTimeMs: Infinity,
   stallThresholdMs: Infinity,
 }
-/** Longer than any entry; a generation that ends is a cache that is empty once. */
-const GENERATION_MS = 7 * 24 * 3600 * 1000
+/** Longer than any entry. When a generation expires, the cache is empty once. */
+const GENERATION_TTL_MS = 7 * 24 * 3600 * 1000
 
 export class TokenCache {
-  private readonly looks: Batch<Asked, Look | undefined>
-  private readonly breaker = new Breaker(BREAKER)
+  private readonly reads: Batch<ReadRequest, CacheRead | undefined>
+  private readonly breaker = new CircuitBreaker(BREAKER)
 
   constructor(
     private readonly redis: Pick<Redis, 'dataset' | 'read' | 'set' | 'setOnce'>,
     private readonly log: Logger,
   ) {
-    this.looks = new Batch(
-      (some) => this.lookFor(some),
+    this.reads = new Batch(
+      (requests) => this.readBatch(requests),
       () => [],
       LIMITS,
     )
   }
 
-  /** Whether Redis is away, or was slow a few times in a row. */
-  get isLeftAlone(): boolean {
+  /** Whether Redis is down, or was slow several times in a row. */
+  get isOpen(): boolean {
     return this.breaker.isOpen || this.redis.dataset === undefined
   }
 
-  /** What Redis has of a token and its session. */
-  look(hash: string, sid: string): Looking {
-    if (this.redis.dataset === undefined) return NOTHING
-    const asked = { hash, sid, rider: currentSpanLink() }
-    // Turned away, it is without an answer as any other.
-    const late = this.looks.call(asked, { deadline: Infinity }).catch(() => undefined)
-    return { soon: this.breaker.isOpen ? NOTHING.soon : withTimeout(late, SLOW_MS), late }
+  /** Reads the entry of a token and the revocation of its session. */
+  read(tokenHash: string, sid: string): PendingRead {
+    if (this.redis.dataset === undefined) return NO_READ
+    const request = { tokenHash, sid, spanLink: currentSpanLink() }
+    // A read that the full queue rejects is a read without a result.
+    const eventual = this.reads.call(request, { deadline: Infinity }).catch(() => undefined)
+    return { fast: this.breaker.isOpen ? NO_READ.fast : withTimeout(eventual, FAST_MS), eventual }
   }
 
-  /** Keeps an entry for `livesMs`, without a word on whether Redis took it. */
-  keep(hash: string, text: string, livesMs: number): void {
-    if (!this.breaker.isOpen) void this.redis.set(`token:${hash}`, text, livesMs)
+  /** Stores an entry without waiting for Redis. */
+  store(tokenHash: string, json: string, lifetimeMs: number): void {
+    if (!this.breaker.isOpen) void this.redis.set(`token:${tokenHash}`, json, lifetimeMs)
   }
 
-  private async lookFor(some: readonly Asked[]): Promise<(Look | undefined)[]> {
+  private async readBatch(requests: readonly ReadRequest[]): Promise<(CacheRead | undefined)[]> {
     const sentAt = performance.now()
     const { dataset } = this.redis
-    const riders = some.map((each) => each.rider)
-    const read = async () => (dataset === undefined ? undefined : this.read(some, dataset))
-    const asking = withSharedSpan(riders, read)
-    void withTimeout(asking, SLOW_MS).then((soon) => this.judge(soon !== undefined))
-    const reading = await asking
-    return some.map((_, i) => reading && lookOf(reading, i, sentAt))
+    const links = requests.map(({ spanLink }) => spanLink)
+    const read = async () => (dataset === undefined ? undefined : this.fetch(requests, dataset))
+    const reading = withSharedSpan(links, read)
+    void withTimeout(reading, FAST_MS).then((values) => this.recordRead(values !== undefined))
+    const values = await reading
+    return requests.map((_, i) => values && readAt(values, i, sentAt))
   }
 
-  /** The generation is made by who finds none; two who do so at once read the one that was first. */
-  private async read(some: readonly Asked[], dataset: string): Promise<TimedValues | undefined> {
+  /** Creates the generation if there is none. Of two replicas that do so, both read the first one's. */
+  private async fetch(
+    requests: readonly ReadRequest[],
+    dataset: string,
+  ): Promise<TimedValues | undefined> {
     const generation = `token-generation:${dataset}`
-    const keys = some.flatMap(({ hash, sid }) => [`token:${hash}`, revocationKey(sid)])
-    const reading = await this.redis.read([generation, ...keys])
-    if (!reading || reading.values[0] !== null) return reading
-    await this.redis.setOnce(generation, randomUUID(), GENERATION_MS)
+    const keys = requests.flatMap(({ tokenHash, sid }) => [
+      `token:${tokenHash}`,
+      revocationKey(sid),
+    ])
+    const values = await this.redis.read([generation, ...keys])
+    if (!values || values.values[0] !== null) return values
+    await this.redis.setOnce(generation, randomUUID(), GENERATION_TTL_MS)
     return this.redis.read([generation, ...keys])
   }
 
-  private judge(isInTime: boolean): void {
+  private recordRead(isFast: boolean): void {
     const wasOpen = this.breaker.isOpen
-    if (isInTime) this.breaker.succeeded()
-    else this.breaker.failed(performance.now())
+    if (isFast) this.breaker.recordSuccess()
+    else this.breaker.recordFailure(performance.now())
     if (wasOpen === this.breaker.isOpen) return
-    if (wasOpen) this.log.info('redis answers in time again')
-    else this.log.warn('redis is slow or away: nobody waits for it')
+    if (wasOpen) this.log.info('redis responds in time again: circuit closed')
+    else this.log.warn('redis is slow or down: circuit open, token checks do not wait for it')
   }
 }
 
-/** What a reading of many says of the one at a place. */
-function lookOf({ nowMs, values }: TimedValues, place: number, sentAt: number): Look {
-  const generation = values[0] ?? undefined
-  const text = values[2 * place + 1] ?? null
-  const revokedAt = parseRevocationValue(values[2 * place + 2] ?? null)
-  return { nowMs, sentAt, generation, text, revokedAt }
-}
-
-/** An entry, unless it is of another generation or of another session than the one looked for. */
-export function entryOf({ text, generation }: Look, sid: string): Entry | undefined {
-  const entry = text === null ? undefined : parseEntry(text)
-  return entry?.generation === generation && entry?.sid === sid ? entry : undefined
+/** The read of one request in a batch. */
+function readAt({ nowMs, values }: TimedValues, index: number, sentAt: number): CacheRead {
+  return {
+    redisNowMs: nowMs,
+    sentAt,
+    generation: values[0] ?? undefined,
+    json: values[2 * index + 1] ?? null,
+    revokedAt: parseRevocationValue(values[2 * index + 2] ?? null),
+  }
 }

@@ -2,241 +2,252 @@ import { withTimeout } from '@malipo/kit/worker/with-timeout'
 import { propagationHeaders } from '@malipo/kit/http/request-id'
 import type { Request } from '@malipo/kit/http/request'
 import type { AuthClient, Claims, Validation } from './auth-client.js'
-import type { BadTokens } from './bad-tokens.js'
-import { claimedSession, tokenHash } from './bearer.js'
-import { Breaker } from './breaker.js'
-import { type CacheTimes, type Entry, keptMs } from './entry.js'
-import type { Holder, KnownTokens } from './known-tokens.js'
+import { type CachedToken, cacheLifetimeMs, type CacheTimes } from './cached-token.js'
+import { CircuitBreaker } from './circuit-breaker.js'
+import type { Identity, LocalTokenCache } from './local-token-cache.js'
+import type { RejectedTokens } from './rejected-tokens.js'
+import type { RevokedSessions } from './revoked-sessions.js'
 import type { Caller } from './scopes.js'
-import type { Sessions } from './sessions.js'
-import type { Look, TokenCache } from './token-cache.js'
-import type { Outcome } from './token-watch.js'
+import type { CacheRead, TokenCache } from './token-cache.js'
+import type { Outcome } from './token-metrics.js'
+import { claimedSessionId, hashToken } from './unverified-token.js'
 
 /**
- * Is this token good, and whose is it? Auth knows; its answer is shared by all replicas through Redis.
+ * Validates access tokens. Auth decides; all replicas share its results through Redis.
  *
- * 1. Only auth refuses, or its mark that the session is over. Doubt is neither yes nor no: 503.
- * 2. An answer is fresh for `TOKEN_CACHE_TTL_MS`. Up to `TOKEN_CACHE_STALE_MS` it counts while auth can't
- *    be asked, as long as Redis says just then that the session isn't revoked. Never in the token's last
- *    30 s, for clocks differ: then auth is asked each time.
- * 3. A yes rests on a mark that was looked for after all waiting. An entry is read together with it. A
- *    yes of auth counts with a look at the mark after it; if Redis can't say, when it took less than
- *    three quarters of a second.
- * 4. What Redis said counts for half a second without it, while announcements of revocations are heard.
- * 5. Of concurrent uses of one token in this replica one asks, and the others wait for its answer.
- * 6. A refusal counts for five seconds. An address that earned many is held up (429), but not with
- *    tokens that are known. Calls to auth are bounded: 503 beyond.
- * 7. Auth slow or away: known tokens wait for it half a second, and not at all once it was so a few
- *    times in a row. Others wait as long as auth may wait for its own database, then 503.
+ * 1. Only auth, or a revocation that it published, rejects a token. Any doubt is `unavailable` (503).
+ * 2. A result is fresh for `TOKEN_CACHE_TTL_MS`. Until `TOKEN_CACHE_STALE_MS` it is used while auth is
+ *    unavailable and Redis shows no revocation. In a token's last 30 s auth is called each time, since
+ *    clocks differ.
+ * 3. Every acceptance depends on a revocation read after all waiting. A cached entry is read together with
+ *    it. A result of auth is followed by a read; if Redis can't answer, the result counts only if auth
+ *    took less than 750 ms.
+ * 4. A Redis read is reused for 500 ms while the subscription to revocations is live.
+ * 5. Concurrent checks of one token in a replica share one result.
+ * 6. A rejection is repeated for 5 s. An address with many rejections is throttled (429), except for
+ *    cached tokens. Calls to auth in flight are bounded; beyond the limit the answer is 503.
+ * 7. While auth is slow or down, a cached token waits 500 ms for it, or not at all while the circuit is
+ *    open. Other tokens wait as long as auth may wait for its own database, then get 503.
  *
- * docs/token-check.md tells why.
+ * docs/token-check.md gives the reasons.
  */
-export type Checked =
-  | { readonly kind: 'caller'; readonly caller: Caller }
-  | { readonly kind: 'refused' }
+export type CheckResult =
+  | { readonly kind: 'accepted'; readonly caller: Caller }
+  | { readonly kind: 'rejected' }
   | { readonly kind: 'throttled'; readonly retryAfterSeconds: number }
   | { readonly kind: 'unavailable' }
 
-/** The request that brought a token: what auth is told of it, and where it came from. */
-export type Bearer = Pick<Request, 'id' | 'headers' | 'ip'>
+/** The request that presented a token: its id and trace go to auth, its address is throttled. */
+export type TokenRequest = Pick<Request, 'id' | 'headers' | 'ip'>
 
-export interface Parts {
+export interface TokenCheckParts {
   readonly auth: Pick<AuthClient, 'validate'>
-  readonly cache: Pick<TokenCache, 'look' | 'keep'>
-  readonly sessions: Sessions
-  readonly known: KnownTokens
-  readonly bad: BadTokens
+  readonly shared: Pick<TokenCache, 'read' | 'store'>
+  readonly local: LocalTokenCache
+  readonly sessions: RevokedSessions
+  readonly rejected: RejectedTokens
   readonly times: CacheTimes
 }
 
-interface Asked {
+interface PresentedToken {
   readonly token: string
-  readonly hash: string
-  readonly bearer: Bearer
+  readonly tokenHash: string
+  readonly request: TokenRequest
 }
 
 interface Decision {
   readonly outcome: Outcome
-  readonly checked: Checked
+  readonly result: CheckResult
 }
 
-/** How long a known token waits for auth before its old answer is used. */
-const PATIENCE_MS = 500
-/** A yes that took longer says nothing of now, unless Redis says that nothing came between. */
+/** How long a cached token waits for auth before its stale entry is used. A longer call is slow. */
+const SLOW_AUTH_MS = 500
+/** A slower result of auth may precede a revocation, unless a Redis read after it rules that out. */
 const RECENT_MS = 750
-const AUTH_BREAKER = { failures: 3, pauseMs: 1_000 }
+const AUTH_BREAKER = { maxFailures: 3, retryIntervalMs: 1_000 }
 
-const REFUSED: Decision = { outcome: 'refused', checked: { kind: 'refused' } }
-const UNAVAILABLE: Decision = { outcome: 'unavailable', checked: { kind: 'unavailable' } }
+const REJECTED: Decision = { outcome: 'rejected', result: { kind: 'rejected' } }
+const UNAVAILABLE: Decision = { outcome: 'unavailable', result: { kind: 'unavailable' } }
 
 export class TokenCheck {
-  private readonly running = new Map<string, Promise<Decision>>()
-  private readonly authBreaker = new Breaker(AUTH_BREAKER)
+  /** Checks in progress by token hash. */
+  private readonly inFlight = new Map<string, Promise<Decision>>()
+  private readonly authBreaker = new CircuitBreaker(AUTH_BREAKER)
 
   constructor(
-    private readonly parts: Parts,
-    private readonly counts: Readonly<Record<Outcome, { inc(): void }>>,
+    private readonly parts: TokenCheckParts,
+    private readonly counters: Readonly<Record<Outcome, { inc(): void }>>,
   ) {}
 
-  /** Whether a token is good, and whose it is. */
-  async check(token: string, bearer: Bearer): Promise<Checked> {
-    const hash = tokenHash(token)
-    const warm = this.parts.known.warm(hash)
-    const { outcome, checked } = warm
-      ? accept('hit', warm)
-      : await this.decideOnce({ token, hash, bearer })
-    this.counts[outcome].inc()
-    return checked
+  async check(token: string, request: TokenRequest): Promise<CheckResult> {
+    const tokenHash = hashToken(token)
+    const identity = this.parts.local.get(tokenHash)
+    const { outcome, result } = identity
+      ? accept('hit', identity)
+      : await this.decideOnce({ token, tokenHash, request })
+    this.counters[outcome].inc()
+    return result
   }
 
-  /** Whether auth was slow or away a few times in a row. */
-  get isAuthLeftAlone(): boolean {
+  get isAuthCircuitOpen(): boolean {
     return this.authBreaker.isOpen
   }
 
-  private decideOnce(asked: Asked): Promise<Decision> {
-    const running = this.running.get(asked.hash)
-    if (running) return running
-    const started = this.decide(asked).finally(() => this.running.delete(asked.hash))
-    this.running.set(asked.hash, started)
-    return started
+  private decideOnce(presented: PresentedToken): Promise<Decision> {
+    const { tokenHash } = presented
+    const existing = this.inFlight.get(tokenHash)
+    if (existing) return existing
+    const decision = this.decide(presented).finally(() => this.inFlight.delete(tokenHash))
+    this.inFlight.set(tokenHash, decision)
+    return decision
   }
 
-  private async decide(asked: Asked): Promise<Decision> {
-    const { cache, sessions, known, bad } = this.parts
-    const { hash, token, bearer } = asked
-    if (bad.isRefused(hash)) return REFUSED
-    const sid = known.sessionOf(hash) ?? claimedSession(token)
-    if (sid !== undefined && sessions.isOver(sid)) return REFUSED
-    const looking = sid === undefined ? undefined : cache.look(hash, sid)
-    const look = await looking?.soon
-    if (sid !== undefined && look) {
-      if (look.revokedAt !== undefined) return this.end(sid, look.revokedAt)
-      const recognised = known.recognise(hash, sid, look)
-      if (recognised?.use === 'fresh') return accept('hit', recognised.holder)
-      if (recognised) return this.askAboutKnown(asked, sid, look)
+  private async decide(presented: PresentedToken): Promise<Decision> {
+    const { shared, local, sessions, rejected } = this.parts
+    const { token, tokenHash, request } = presented
+    if (rejected.has(tokenHash)) return REJECTED
+    const sid = local.sessionIdOf(tokenHash) ?? claimedSessionId(token)
+    if (sid !== undefined && sessions.isRevoked(sid)) return REJECTED
+    const pending = sid === undefined ? undefined : shared.read(tokenHash, sid)
+    const read = await pending?.fast
+    if (sid !== undefined && read) {
+      if (read.revokedAt !== undefined) return this.revoke(sid, read.revokedAt)
+      const hit = local.admit(tokenHash, sid, read)
+      if (hit?.freshness === 'fresh') return accept('hit', hit.identity)
+      if (hit) return this.revalidate(presented, sid, read)
     }
-    const retryAfterSeconds = await bad.waitSeconds(bearer.ip)
+    const retryAfterSeconds = await rejected.retryAfterSeconds(request.ip)
     if (retryAfterSeconds > 0) {
-      return { outcome: 'throttled', checked: { kind: 'throttled', retryAfterSeconds } }
+      return { outcome: 'throttled', result: { kind: 'throttled', retryAfterSeconds } }
     }
-    return this.askAboutUnknown(asked, sid, look, looking?.late)
+    return this.validateUncached(presented, sid, read, pending?.eventual)
   }
 
-  private async askAboutUnknown(
-    asked: Asked,
+  private async validateUncached(
+    presented: PresentedToken,
     sid: string | undefined,
-    look: Look | undefined,
-    late: Promise<Look | undefined> | undefined,
+    read: CacheRead | undefined,
+    eventual: Promise<CacheRead | undefined> | undefined,
   ): Promise<Decision> {
-    const askedAt = performance.now()
-    const validation = await this.ask(asked)
+    const calledAt = performance.now()
+    const validation = await this.validate(presented)
     if (validation.kind === 'unavailable' && sid !== undefined) {
-      return this.useStale(asked.hash, sid)
+      return this.useStale(presented.tokenHash, sid)
     }
-    if (look || validation.kind !== 'valid' || isRecent(askedAt)) {
-      return this.judge(validation, asked, look, askedAt)
+    if (read || validation.kind !== 'valid' || isRecent(calledAt)) {
+      return this.conclude(validation, presented, read, calledAt)
     }
-    // Both were slow. What Redis says by now was perhaps not so when auth was asked: it is once more.
-    const before = await late
-    const again = performance.now()
-    return this.judge(
-      before ? await this.ask(asked) : validation,
-      asked,
+    // Both were slow, so the Redis result may be newer than auth's. Call auth again.
+    const before = await eventual
+    const calledAgainAt = performance.now()
+    return this.conclude(
+      before ? await this.validate(presented) : validation,
+      presented,
       before,
-      before ? again : askedAt,
+      before ? calledAgainAt : calledAt,
     )
   }
 
-  /** A token whose answer is past its TTL: auth is asked, and the answer used if auth doesn't say. */
-  private async askAboutKnown(asked: Asked, sid: string, look: Look): Promise<Decision> {
-    const askedAt = performance.now()
-    if (!this.authBreaker.admits(askedAt)) return this.accordingTo(look, asked.hash, sid)
-    const asking = this.ask(asked)
-    const validation = await withTimeout(asking, PATIENCE_MS)
+  /** Calls auth about a stale entry, and uses the entry if auth is unavailable. */
+  private async revalidate(
+    presented: PresentedToken,
+    sid: string,
+    read: CacheRead,
+  ): Promise<Decision> {
+    const { tokenHash } = presented
+    const calledAt = performance.now()
+    if (!this.authBreaker.allows(calledAt)) return this.decideByCache(read, tokenHash, sid)
+    const validating = this.validate(presented)
+    const validation = await withTimeout(validating, SLOW_AUTH_MS)
     if (validation && validation.kind !== 'unavailable') {
-      return this.judge(validation, asked, look, askedAt)
+      return this.conclude(validation, presented, read, calledAt)
     }
     if (!validation) {
-      this.authBreaker.failed(performance.now())
-      void asking.then((late) => late.kind === 'valid' && this.keep(asked.hash, late.claims, look))
+      this.authBreaker.recordFailure(performance.now())
+      void validating.then(
+        (late) => late.kind === 'valid' && this.store(tokenHash, late.claims, read),
+      )
     }
-    return this.useStale(asked.hash, sid)
+    return this.useStale(tokenHash, sid)
   }
 
-  /** Auth can't be asked: what counts is what Redis says now, however long that takes it. */
-  private async useStale(hash: string, sid: string): Promise<Decision> {
-    return this.accordingTo(await this.parts.cache.look(hash, sid).late, hash, sid)
+  /** Auth is unavailable: wait for Redis as long as it takes, since only a read after that wait counts. */
+  private async useStale(tokenHash: string, sid: string): Promise<Decision> {
+    return this.decideByCache(await this.parts.shared.read(tokenHash, sid).eventual, tokenHash, sid)
   }
 
-  private accordingTo(look: Look | undefined, hash: string, sid: string): Decision {
-    if (!look) return UNAVAILABLE
-    if (look.revokedAt !== undefined) return this.end(sid, look.revokedAt)
-    const recognised = this.parts.known.recognise(hash, sid, look)
-    return recognised ? accept('stale', recognised.holder) : UNAVAILABLE
+  private decideByCache(read: CacheRead | undefined, tokenHash: string, sid: string): Decision {
+    if (!read) return UNAVAILABLE
+    if (read.revokedAt !== undefined) return this.revoke(sid, read.revokedAt)
+    const hit = this.parts.local.admit(tokenHash, sid, read)
+    return hit ? accept('stale', hit.identity) : UNAVAILABLE
   }
 
-  private async ask({ token, hash, bearer }: Asked): Promise<Validation> {
-    const askedAt = performance.now()
+  private async validate({ token, tokenHash, request }: PresentedToken): Promise<Validation> {
+    const calledAt = performance.now()
     const validation = await this.parts.auth.validate(
       token,
-      propagationHeaders(bearer.id, bearer.headers),
+      propagationHeaders(request.id, request.headers),
     )
-    const tookMs = performance.now() - askedAt
-    if (validation.kind === 'unavailable' || tookMs > PATIENCE_MS) {
-      this.authBreaker.failed(performance.now())
-    } else this.authBreaker.succeeded()
-    if (validation.kind === 'refused') await this.parts.bad.refuse(hash, bearer.ip)
+    const tookMs = performance.now() - calledAt
+    if (validation.kind === 'unavailable' || tookMs > SLOW_AUTH_MS) {
+      this.authBreaker.recordFailure(performance.now())
+    } else this.authBreaker.recordSuccess()
+    if (validation.kind === 'rejected') await this.parts.rejected.add(tokenHash, request.ip)
     return validation
   }
 
-  /** `before` is what Redis said before auth was asked. */
-  private async judge(
+  /** Decides by auth's result. `before` is the Redis read from before the call to auth. */
+  private async conclude(
     validation: Validation,
-    { hash }: Asked,
-    before: Look | undefined,
-    askedAt: number,
+    { tokenHash }: PresentedToken,
+    before: CacheRead | undefined,
+    calledAt: number,
   ): Promise<Decision> {
-    if (validation.kind === 'refused') return REFUSED
+    if (validation.kind === 'rejected') return REJECTED
     if (validation.kind === 'unavailable') return UNAVAILABLE
     const { claims } = validation
     const { sid } = claims
-    const { cache, known } = this.parts
-    this.keep(hash, claims, before)
-    const looking = cache.look(hash, sid)
-    const after = (await looking.soon) ?? (isRecent(askedAt) ? undefined : await looking.late)
-    if (after?.revokedAt !== undefined) return this.end(sid, after.revokedAt)
-    // In one generation no mark gets lost: the session was not revoked while auth was asked.
-    const isSure = after?.generation !== undefined && after.generation === before?.generation
-    if (isSure) {
-      const kept = known.recognise(hash, sid, after)
-      return accept('miss', kept?.holder ?? known.holderOf(claims))
+    const { shared, local } = this.parts
+    this.store(tokenHash, claims, before)
+    const pending = shared.read(tokenHash, sid)
+    const after = (await pending.fast) ?? (isRecent(calledAt) ? undefined : await pending.eventual)
+    if (after?.revokedAt !== undefined) return this.revoke(sid, after.revokedAt)
+    // No revocation is lost within one generation, so none happened during the call to auth.
+    const isConfirmed = after?.generation !== undefined && after.generation === before?.generation
+    if (isConfirmed) {
+      const hit = local.admit(tokenHash, sid, after)
+      return accept('miss', hit?.identity ?? local.identityOf(claims))
     }
-    return isRecent(askedAt) ? accept('miss', known.holderOf(claims)) : UNAVAILABLE
+    return isRecent(calledAt) ? accept('miss', local.identityOf(claims)) : UNAVAILABLE
   }
 
-  /** Keeps what auth said as of `before`: with its time, and of its generation. */
-  private keep(hash: string, { sub, sid, scope, exp }: Claims, before: Look | undefined): void {
-    const livesMs = keptMs(exp, Date.now(), this.parts.times)
-    if (before?.generation === undefined || livesMs <= 0) return
-    const { nowMs: at, generation } = before
-    const entry: Entry = { sub, sid, scope, exp, at, generation }
-    this.parts.cache.keep(hash, JSON.stringify(entry), livesMs)
+  /** Stores auth's result with the time and the generation of `before`, the read before the call. */
+  private store(
+    tokenHash: string,
+    { sub, sid, scope, exp }: Claims,
+    before: CacheRead | undefined,
+  ): void {
+    const lifetimeMs = cacheLifetimeMs(exp, Date.now(), this.parts.times)
+    if (before?.generation === undefined || lifetimeMs <= 0) return
+    const { redisNowMs: at, generation } = before
+    const entry: CachedToken = { sub, sid, scope, exp, at, generation }
+    this.parts.shared.store(tokenHash, JSON.stringify(entry), lifetimeMs)
   }
 
-  private end(sid: string, at: number): Decision {
-    this.parts.sessions.end(sid, at)
-    return REFUSED
+  private revoke(sid: string, revokedAt: number): Decision {
+    this.parts.sessions.revoke(sid, revokedAt)
+    return REJECTED
   }
 }
 
-function isRecent(askedAt: number): boolean {
-  return performance.now() - askedAt < RECENT_MS
+function isRecent(calledAt: number): boolean {
+  return performance.now() - calledAt < RECENT_MS
 }
 
-/** An announcement may have come while Redis or auth was waited for: it is the last to be asked. */
-function accept(outcome: Outcome, { session, caller }: Holder): Decision {
-  if (session.overAt !== undefined) return REFUSED
+/** Checks the revocation last: its message may have arrived during the wait for Redis or auth. */
+function accept(outcome: Outcome, { session, caller }: Identity): Decision {
+  if (session.revokedAt !== undefined) return REJECTED
   session.acceptedAt = Date.now()
-  return { outcome, checked: { kind: 'caller', caller } }
+  return { outcome, result: { kind: 'accepted', caller } }
 }

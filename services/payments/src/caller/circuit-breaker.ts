@@ -1,0 +1,35 @@
+/**
+ * Opens after a number of consecutive failures. While it is open, one call per retry interval is allowed;
+ * the first success closes it.
+ *
+ * Pure: the time is an argument, in milliseconds of a monotonic clock.
+ */
+export class CircuitBreaker {
+  private failures = 0
+  private retryAt = 0
+
+  constructor(
+    private readonly limits: { readonly maxFailures: number; readonly retryIntervalMs: number },
+  ) {}
+
+  get isOpen(): boolean {
+    return this.failures >= this.limits.maxFailures
+  }
+
+  /** Whether to make a call now. While the circuit is open, `true` uses up the interval's retry. */
+  allows(nowMs: number): boolean {
+    if (!this.isOpen) return true
+    if (nowMs < this.retryAt) return false
+    this.retryAt = nowMs + this.limits.retryIntervalMs
+    return true
+  }
+
+  recordSuccess(): void {
+    this.failures = 0
+  }
+
+  recordFailure(nowMs: number): void {
+    this.failures++
+    this.retryAt = nowMs + this.limits.retryIntervalMs
+  }
+}

@@ -1,0 +1,52 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { networkOf, RejectedTokens } from './rejected-tokens.js'
+
+describe('rejected tokens', () => {
+  let rejected: RejectedTokens
+  beforeEach(() => {
+    rejected = new RejectedTokens()
+  })
+  const flood = async (count: number, addressOf: (n: number) => string) => {
+    for (let n = 0; n < count; n++) await rejected.add(`token ${n}`, addressOf(n))
+  }
+
+  it('are remembered', async () => {
+    expect(rejected.has('a')).toBe(false)
+    await rejected.add('a', '192.0.2.1')
+    expect(rejected.has('a')).toBe(true)
+  })
+
+  it('are bounded in number', async () => {
+    await flood(10_001, (n) => String(n))
+    expect(rejected.has('token 0')).toBe(false)
+    expect(rejected.has('token 10000')).toBe(true)
+  })
+
+  it('throttle an address after 100 of them, and no other address', async () => {
+    await flood(99, () => '192.0.2.1')
+    expect(await rejected.retryAfterSeconds('192.0.2.1')).toBe(0)
+    await flood(1, () => '192.0.2.1')
+    expect(await rejected.retryAfterSeconds('192.0.2.1')).toBeGreaterThan(0)
+    expect(await rejected.retryAfterSeconds('192.0.2.1')).toBeLessThanOrEqual(10)
+    expect(await rejected.retryAfterSeconds('192.0.2.2')).toBe(0)
+  })
+
+  it('throttle a client that changes addresses within its own /64 network', async () => {
+    await flood(100, (n) => `2001:db8:1:2::${n.toString(16)}`)
+    expect(await rejected.retryAfterSeconds('2001:db8:1:2:ffff::1')).toBeGreaterThan(0)
+    expect(await rejected.retryAfterSeconds('2001:db8:1:3::1')).toBe(0)
+  })
+})
+
+it.each([
+  ['192.0.2.1', '192.0.2.1'],
+  ['::ffff:192.0.2.1', '192.0.2.1'],
+  ['2001:DB8:0001:2:3:4:5:6', '2001:db8:1:2::/64'],
+  ['2001:db8::1', '2001:db8:0:0::/64'],
+  ['::1', '0:0:0:0::/64'],
+  ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+  ['unknown', 'unknown'],
+  ['', ''],
+])('the network of %j is %j', (address, expected) => {
+  expect(networkOf(address)).toBe(expected)
+})

@@ -1,0 +1,54 @@
+import ipaddr from 'ipaddr.js'
+import { LRUCache } from 'lru-cache'
+import { RateLimiterMemory } from 'rate-limiter-flexible'
+
+/**
+ * Tokens that auth rejected, and the addresses that sent them. A rejection is final, so it is repeated for
+ * a few seconds without a call to auth. An address that sends many rejected tokens is throttled.
+ *
+ * Both are bounded and in memory, not in Redis: a flood of invalid tokens must not evict revocations from
+ * Redis, and must be throttled without Redis too.
+ */
+
+const REJECTION_TTL_MS = 5_000
+const MAX_REJECTIONS = 10_000
+/** Several hundred users of a mobile network may share an address and have just expired tokens. */
+const RATE_LIMIT = { points: 100, duration: 10 }
+const GROUPS_OF_A_CUSTOMER = 4
+
+export class RejectedTokens {
+  private readonly hashes = new LRUCache<string, true>({
+    max: MAX_REJECTIONS,
+    ttl: REJECTION_TTL_MS,
+  })
+  private readonly addresses = new RateLimiterMemory(RATE_LIMIT)
+
+  has(tokenHash: string): boolean {
+    return this.hashes.has(tokenHash)
+  }
+
+  /** Records that auth rejected a token from an address. */
+  async add(tokenHash: string, address: string): Promise<void> {
+    this.hashes.set(tokenHash, true)
+    await this.addresses.penalty(networkOf(address))
+  }
+
+  /** Seconds until an address may send another uncached token; 0: now. */
+  async retryAfterSeconds(address: string): Promise<number> {
+    const rejections = await this.addresses.get(networkOf(address))
+    if (!rejections || rejections.consumedPoints < RATE_LIMIT.points) return 0
+    return Math.max(1, Math.ceil(rejections.msBeforeNext / 1000))
+  }
+}
+
+/**
+ * Who is at an address: one customer has a whole /64 of IPv6 (RFC 6177), and could send each token from
+ * another address of it.
+ */
+export function networkOf(address: string): string {
+  if (!ipaddr.isValid(address)) return address
+  const parsed = ipaddr.process(address)
+  if (!(parsed instanceof ipaddr.IPv6)) return parsed.toString()
+  const groups = parsed.parts.slice(0, GROUPS_OF_A_CUSTOMER)
+  return `${groups.map((group) => group.toString(16)).join(':')}::/64`
+}
