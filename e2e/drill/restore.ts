@@ -112,7 +112,7 @@ async function sessions({ account, journal }: Clients) {
   const before = journal.entries.find(({ wish }) => wish.kind === 'read')
   const old = before && (await send(before.wish.call))
   if (old?.status !== 401) throw new Error(`an old token is answered ${old?.status}`)
-  const [living] = await psql('auth', 'SELECT count(*) FROM sessions WHERE ended_at IS NULL')
+  const [living] = await psql('auth', 'SELECT count(*) FROM sessions WHERE revoked_at IS NULL')
   // Reading back has logged in once.
   if (living !== '1') throw new Error(`${living} sessions live`)
   const { status } = await send(login(account).call)

@@ -4,7 +4,7 @@ import { versionOf } from '@malipo/kit/config/release'
 import { type DynamicModule, Module } from '@nestjs/common'
 import { AuditController } from './audit/audit.controller.js'
 import { Meters } from './audit/meters.js'
-import { OWN } from './data-source.js'
+import { dataSource } from './data-source.js'
 import { type AuthEnv, ENV } from './env.js'
 import { Revocations } from './revocations/revocations.js'
 import { Teller } from './revocations/teller.js'
@@ -42,7 +42,7 @@ export class AppModule {
     setDefaultRegion(env.DEFAULT_REGION)
     return {
       module: AppModule,
-      imports: [KitModule.with('auth', env, OWN)],
+      imports: [KitModule.with('auth', env, dataSource)],
       controllers: [
         UsersController,
         SessionsController,

@@ -1,4 +1,4 @@
 import { migrate } from '@malipo/kit/postgres/migrate'
-import { OWN } from './data-source.js'
+import { dataSource } from './data-source.js'
 
-await migrate('auth', OWN)
+await migrate('auth', dataSource)

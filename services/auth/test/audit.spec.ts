@@ -1,6 +1,9 @@
 import { readFileSync } from 'node:fs'
+import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Auth, newOperator, newPerson, newSession, newUser, startAuth } from './auth.js'
+
+const APPEND_ONLY = { constraint: 'audit_events_are_append_only' }
 
 let auth: Auth
 let token: string
@@ -147,7 +150,34 @@ describe('the audit trail', () => {
     ['deleted', 'DELETE FROM audit_events'],
     ['emptied', 'TRUNCATE audit_events'],
   ])('can’t be %s, whoever writes the SQL', async (_, sql) => {
-    await expect(auth.sql(sql)).rejects.toMatchObject({ constraint: 'audit_events_append_only' })
+    await expect(auth.sql(sql)).rejects.toMatchObject(APPEND_ONLY)
+  })
+
+  describe('whose retention is switched on', () => {
+    const retention = "SET LOCAL malipo.retention = 'on'; "
+
+    it('loses events to the owner of the table', async () => {
+      const client = new Client({ connectionString: auth.databaseUrl })
+      await client.connect()
+      try {
+        await client.query(`BEGIN; ${retention} DELETE FROM audit_events`)
+        expect((await client.query('SELECT 1 FROM audit_events')).rows).toEqual([])
+      } finally {
+        await client.end()
+      }
+    })
+
+    it.each([
+      ['an update', `UPDATE audit_events SET kind = 'login'`],
+      ['a truncation', 'TRUNCATE audit_events'],
+    ])('rejects %s', async (_, sql) => {
+      await expect(auth.sql(retention + sql)).rejects.toMatchObject(APPEND_ONLY)
+    })
+
+    it('rejects a deletion by another role, also by one with the right to delete', async () => {
+      const sql = `CREATE ROLE app; GRANT DELETE, SELECT ON audit_events TO app; SET LOCAL ROLE app; DELETE FROM audit_events`
+      await expect(auth.sql(retention + sql)).rejects.toMatchObject(APPEND_ONLY)
+    })
   })
 })
 

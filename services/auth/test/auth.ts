@@ -6,7 +6,7 @@ import { freshDatabase, query } from '@malipo/testing/database'
 import { DataSource } from 'typeorm'
 import { expect, inject, vi } from 'vitest'
 import { AppModule } from '../src/app.module.js'
-import { OWN } from '../src/data-source.js'
+import { dataSource } from '../src/data-source.js'
 import { type AuthEnv, readAuthEnv } from '../src/env.js'
 
 /** The service as a client sees it, and its database as an operator does. */
@@ -49,7 +49,7 @@ export async function startAuth(own: Record<string, string | undefined> = {}): P
 }
 
 async function migrate(env: AuthEnv) {
-  const source = await new DataSource(dataSourceOptions(env, OWN)).initialize()
+  const source = await new DataSource(dataSourceOptions(env, dataSource)).initialize()
   await source.runMigrations()
   await source.destroy()
 }

@@ -56,7 +56,7 @@ describe('PUT /api/auth/users/{id}/scopes', () => {
       },
     ])
     expect(
-      await auth.sql('SELECT 1 FROM sessions WHERE id = $1 AND ended_at IS NULL', sid),
+      await auth.sql('SELECT 1 FROM sessions WHERE id = $1 AND revoked_at IS NULL', sid),
     ).toEqual([{ '?column?': 1 }])
   })
 
@@ -170,7 +170,10 @@ describe('PUT /api/auth/users/{id}/scopes', () => {
       await sleep(300)
       await connection.query('COMMIT')
       expect((await answer).status).toBe(200)
-      const rows = await auth.sql('SELECT end_cause AS cause FROM sessions WHERE id = $1', id)
+      const rows = await auth.sql(
+        'SELECT revocation_cause AS cause FROM sessions WHERE id = $1',
+        id,
+      )
       expect(rows).toEqual([{ cause: 'scopes' }])
     } finally {
       await connection.end()

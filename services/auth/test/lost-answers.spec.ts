@@ -55,7 +55,7 @@ function lose(name: string) {
 const events = (kind: string, sid: string) =>
   auth.sql('SELECT 1 FROM audit_events WHERE kind = $1 AND session_id = $2', kind, sid)
 
-const untold = () => auth.sql('SELECT 1 FROM revocations_untold')
+const untold = () => auth.sql('SELECT 1 FROM revocation_outbox')
 
 const refresh = (token: string) => auth.client.post('/api/auth/refresh', { refresh_token: token })
 

@@ -131,7 +131,7 @@ describe('POST /api/auth/password', () => {
       const tokens = opened.map(({ body }) => body.access_token as string | undefined)
       expect(await validOf(tokens)).toEqual([])
       const living = await auth.sql(
-        'SELECT id FROM sessions WHERE user_id = $1 AND ended_at IS NULL',
+        'SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NULL',
         own.sub,
       )
       expect(living).toEqual([{ id: own.sid }])
@@ -155,7 +155,10 @@ describe('POST /api/auth/password', () => {
       await sleep(300)
       await connection.query('COMMIT')
       expect((await changed).status).toBe(204)
-      const rows = await auth.sql('SELECT end_cause AS cause FROM sessions WHERE id = $1', id)
+      const rows = await auth.sql(
+        'SELECT revocation_cause AS cause FROM sessions WHERE id = $1',
+        id,
+      )
       expect(rows).toEqual([{ cause: 'password' }])
       // And one that comes after it is not opened with the old password.
       await connection.query('BEGIN')

@@ -77,7 +77,7 @@ it('whatever is done with its tokens, a session does what the contract says', as
         model.used(token, body.refresh_token as string | undefined)
       }
       const [row] = await auth.sql<{ over: boolean }>(
-        'SELECT ended_at IS NOT NULL AS over FROM sessions WHERE id = $1',
+        'SELECT revoked_at IS NOT NULL AS over FROM sessions WHERE id = $1',
         sid,
       )
       expect(row?.over).toBe(model.over)

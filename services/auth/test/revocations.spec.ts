@@ -26,7 +26,7 @@ afterAll(async () => {
 const logout = (token: string, from = auth) =>
   from.client.send('POST', '/api/auth/logout', { token })
 
-const untold = () => auth.sql<{ sid: string }>('SELECT session_id AS sid FROM revocations_untold')
+const untold = () => auth.sql<{ sid: string }>('SELECT session_id AS sid FROM revocation_outbox')
 
 const metric = async () => String((await auth.client.get('/metrics')).body)
 
@@ -102,7 +102,7 @@ describe('a Redis that comes back', () => {
     const sessions = await Promise.all(Array.from({ length: 5 }, () => ended()))
     const longAgo = await newSession(auth.client)
     await auth.sql(
-      `UPDATE sessions SET ended_at = now() - interval '961 s' WHERE id = $1`,
+      `UPDATE sessions SET revoked_at = now() - interval '961 s' WHERE id = $1`,
       longAgo.sid,
     )
     await server.restart()
@@ -116,14 +116,16 @@ describe('a Redis that comes back', () => {
     const { sub } = await newSession(auth.client)
     const made = await auth.sql<{ id: string }>(
       `WITH made AS (
-         INSERT INTO sessions (id, user_id, refresh_token_hash, expires_at)
-         SELECT gen_random_uuid(), $1, sha256(gen_random_uuid()::text::bytea), now() + interval '1 d'
+         INSERT INTO sessions
+           (id, user_id, refresh_token_hash, current_token_hash, last_used_at, expires_at)
+         SELECT gen_random_uuid(), $1, sha256(gen_random_uuid()::text::bytea), sha256(''), now(),
+                now() + interval '1 d'
          FROM generate_series(1, 450) RETURNING id
        ) SELECT id FROM made`,
       sub,
     )
     // All in one transaction, so at one time: a page begins where the last one ended, not at a time.
-    await auth.sql('UPDATE sessions SET ended_at = now() WHERE user_id = $1', sub)
+    await auth.sql('UPDATE sessions SET revoked_at = now() WHERE user_id = $1', sub)
     const marked = async () => redis.exists(...made.map(({ id }) => `revoked:${id}`))
     await expect.poll(marked, { timeout: 10_000 }).toBe(made.length)
     await expect.poll(untold, { timeout: 10_000 }).toEqual([])

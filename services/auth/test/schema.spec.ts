@@ -1,7 +1,7 @@
 import { dataSourceOptions } from '@malipo/kit/postgres/connection'
 import { DataSource } from 'typeorm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { OWN } from '../src/data-source.js'
+import { dataSource } from '../src/data-source.js'
 import { readAuthEnv } from '../src/env.js'
 import { type Auth, environment, newUser, startAuth } from './auth.js'
 
@@ -12,7 +12,7 @@ afterAll(() => auth.close())
 describe('the schema', () => {
   it('that the migrations made is what the entities say', async () => {
     const env = readAuthEnv(environment({ DATABASE_URL: auth.databaseUrl }))
-    const source = await new DataSource(dataSourceOptions(env, OWN)).initialize()
+    const source = await new DataSource(dataSourceOptions(env, dataSource)).initialize()
     try {
       const { upQueries } = await source.driver.createSchemaBuilder().log()
       // Checks are the migrations' own: they are there for who writes SQL by hand.

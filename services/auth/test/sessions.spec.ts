@@ -23,7 +23,7 @@ const TTL_MS = (900 + 60) * 1000
 /** What payments sees of a session's end. */
 async function expectMarked(sid: string) {
   const [row] = await auth.sql<{ at: Date }>(
-    'SELECT ended_at AS at FROM sessions WHERE id = $1',
+    'SELECT revoked_at AS at FROM sessions WHERE id = $1',
     sid,
   )
   expect(await redis.get(`revoked:${sid}`)).toBe(String(row?.at.getTime()))
@@ -31,7 +31,7 @@ async function expectMarked(sid: string) {
   expect(ttlMs).toBeGreaterThan(TTL_MS - 10_000)
   expect(ttlMs).toBeLessThanOrEqual(TTL_MS)
   await expect
-    .poll(() => auth.sql('SELECT 1 FROM revocations_untold WHERE session_id = $1', sid))
+    .poll(() => auth.sql('SELECT 1 FROM revocation_outbox WHERE session_id = $1', sid))
     .toEqual([])
 }
 
@@ -136,9 +136,10 @@ describe('GET /api/auth/sessions', () => {
   it('has none that is over, and a hundred at most', async () => {
     const { token, sub, sid } = await newSession(auth.client)
     await auth.sql(
-      `INSERT INTO sessions (id, user_id, refresh_token_hash, created_at, expires_at)
-       SELECT gen_random_uuid(), $1, sha256(gen_random_uuid()::text::bytea),
-              now() - interval '2 h', now() + n * interval '1 minute' - interval '30 s'
+      `INSERT INTO sessions
+         (id, user_id, refresh_token_hash, current_token_hash, last_used_at, created_at, expires_at)
+       SELECT gen_random_uuid(), $1, sha256(gen_random_uuid()::text::bytea), sha256(''),
+              now() - interval '2 h', now() - interval '2 h', now() + n * interval '1 minute' - interval '30 s'
        FROM generate_series(0, 120) AS n`,
       sub,
     )
@@ -199,13 +200,13 @@ describe('a session that is over', () => {
     const { token, sid } = await newSession(auth.client)
     await logout(token)
     await expect(
-      auth.sql('UPDATE sessions SET ended_at = NULL WHERE id = $1', sid),
-    ).rejects.toMatchObject({ constraint: 'sessions_ended' })
+      auth.sql('UPDATE sessions SET revoked_at = NULL WHERE id = $1', sid),
+    ).rejects.toMatchObject({ constraint: 'sessions_revocation_is_final' })
   })
 
   it('is told and noted also when it was ended by hand', async () => {
     const { token, sid } = await newSession(auth.client)
-    await auth.sql('UPDATE sessions SET ended_at = now() WHERE id = $1', sid)
+    await auth.sql('UPDATE sessions SET revoked_at = now() WHERE id = $1', sid)
     expect(await isValid(auth.client, token)).toBe(false)
     await expect.poll(() => redis.exists(`revoked:${sid}`), { timeout: 10_000 }).toBe(1)
     await expectMarked(sid)

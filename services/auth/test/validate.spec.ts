@@ -127,7 +127,7 @@ describe('a token that does not count', () => {
   })
 
   it.each([
-    ['has ended', 'ended_at = now()'],
+    ['has ended', 'revoked_at = now()'],
     ['is over', `created_at = now() - interval '2 s', expires_at = now() - interval '1 s'`],
   ])('because its session %s', async (_, change) => {
     const other = await newUser(auth.client)

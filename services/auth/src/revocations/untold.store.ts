@@ -6,9 +6,9 @@ import type { Ended } from './revocations.js'
 const UNTOLD = {
   name: 'untold-revocations',
   text: `
-    SELECT session_id AS sid, at
-    FROM revocations_untold
-    ORDER BY at
+    SELECT session_id AS sid, revoked_at AS at
+    FROM revocation_outbox
+    ORDER BY revoked_at
     LIMIT $1`,
 }
 
@@ -20,11 +20,11 @@ export async function untold(run: Run, most: number): Promise<Ended[]> {
 const UNTOLD_OF_USER = {
   name: 'untold-revocations-of-user',
   text: `
-    SELECT session_id AS sid, at
-    FROM revocations_untold
+    SELECT session_id AS sid, revocation_outbox.revoked_at AS at
+    FROM revocation_outbox
     JOIN sessions ON sessions.id = session_id
     WHERE user_id = $1
-    ORDER BY at DESC
+    ORDER BY revocation_outbox.revoked_at DESC
     LIMIT 1000`,
 }
 
@@ -35,7 +35,7 @@ export async function untoldOf(run: Run, userId: string): Promise<Ended[]> {
 
 const TOLD = {
   name: 'told-revocations',
-  text: `DELETE FROM revocations_untold WHERE session_id = ANY ($1::uuid[])`,
+  text: `DELETE FROM revocation_outbox WHERE session_id = ANY ($1::uuid[])`,
 }
 
 export async function told(run: Run, sids: readonly string[]): Promise<void> {
@@ -45,8 +45,8 @@ export async function told(run: Run, sids: readonly string[]): Promise<void> {
 const FORGET_OVER = {
   name: 'forget-over-revocations',
   text: `
-    DELETE FROM revocations_untold
-    WHERE at < now() - make_interval(secs => $1)`,
+    DELETE FROM revocation_outbox
+    WHERE revoked_at < now() - make_interval(secs => $1)`,
 }
 
 /** Forgets what need not be told any more: the tokens of those sessions are all over by themselves. */
@@ -60,11 +60,11 @@ export type Place = Ended | undefined
 const ENDED_SINCE = {
   name: 'ended-since',
   text: `
-    SELECT id AS sid, ended_at AS at
+    SELECT id AS sid, revoked_at AS at
     FROM sessions
-    WHERE ended_at >= now() - make_interval(secs => $1)
-      AND (ended_at, id) > ($2, $3)
-    ORDER BY ended_at, id
+    WHERE revoked_at >= now() - make_interval(secs => $1)
+      AND (revoked_at, id) > ($2, $3)
+    ORDER BY revoked_at, id
     LIMIT $4`,
 }
 

@@ -16,15 +16,15 @@ const END_SESSION = {
   name: 'end-session',
   text: `
     WITH target AS MATERIALIZED (
-      SELECT id, ended_at FROM sessions WHERE id = $1 AND user_id = $2 FOR UPDATE
+      SELECT id, revoked_at FROM sessions WHERE id = $1 AND user_id = $2 FOR UPDATE
     ), ended AS (
       UPDATE sessions
-      SET ended_at = clock_timestamp(), end_cause = $3, ended_by = $2
+      SET revoked_at = clock_timestamp(), revocation_cause = $3, revoked_by = $2
       FROM target
-      WHERE sessions.id = target.id AND target.ended_at IS NULL
-      RETURNING sessions.id, sessions.ended_at
+      WHERE sessions.id = target.id AND target.revoked_at IS NULL
+      RETURNING sessions.id, sessions.revoked_at
     )
-    SELECT target.id AS sid, coalesce(ended.ended_at, target.ended_at) AS at,
+    SELECT target.id AS sid, coalesce(ended.revoked_at, target.revoked_at) AS at,
            ended.id IS NOT NULL AS now
     FROM target
     LEFT JOIN ended ON ended.id = target.id`,
@@ -70,7 +70,7 @@ const CHANGE_PASSWORD = {
     )
     SELECT count(ended.session_id)::integer AS ended
     FROM changed
-    LEFT JOIN LATERAL end_sessions_of(changed.id, $3::uuid, 'password', changed.id) AS ended ON true
+    LEFT JOIN LATERAL revoke_sessions_of(changed.id, $3::uuid, 'password', changed.id) AS ended ON true
     GROUP BY changed.id`,
 }
 

@@ -13,14 +13,13 @@ export interface RefreshToken {
 
 export interface TokenHashes {
   readonly session: Buffer
-  /** null: it has no part of its own. */
-  readonly own: Buffer | null
+  readonly own: Buffer
 }
 
 const PART_BYTES = 32
 const PART_LENGTH = 43
 
-/** Tokens of the first release are the first part alone. */
+/** The first part alone still names its session, which is then revoked. */
 const TOKEN = /^[\w-]{43}(?:[\w-]{43})?$/
 
 /** The first refresh token of a new session: it says nothing, and can't be guessed. */
@@ -40,8 +39,7 @@ export function parseRefreshToken(text: string): RefreshToken | undefined {
 }
 
 function tokenOf(session: string, own: string): RefreshToken {
-  const hashes = { session: sha256(session), own: own === '' ? null : sha256(own) }
-  return { text: session + own, hashes }
+  return { text: session + own, hashes: { session: sha256(session), own: sha256(own) } }
 }
 
 function part(): string {

@@ -6,7 +6,7 @@ import type { TokenHashes } from './refresh-token.js'
 export interface Rotation {
   readonly presented: TokenHashes
   /** Of the successor's own part. It is ours alone, so it is also the operation id. */
-  readonly successor: Buffer | null
+  readonly successor: Buffer
   /** How long ago the request came, whatever has kept it since. */
   readonly ageMs: number
   readonly lifetimeSeconds: number
@@ -44,20 +44,20 @@ const ROTATE = {
     WITH target AS MATERIALIZED (
       SELECT id, user_id, current_token_hash, previous_token_hash, rotated_at
       FROM sessions
-      WHERE refresh_token_hash = $1 AND ended_at IS NULL AND expires_at > now()
+      WHERE refresh_token_hash = $1 AND revoked_at IS NULL AND expires_at > now()
       FOR UPDATE
     ), verdict AS MATERIALIZED (
       SELECT id, user_id,
-             CASE WHEN current_token_hash IS NOT DISTINCT FROM $2::bytea THEN 'rotated'
-                  WHEN previous_token_hash IS NOT DISTINCT FROM $2::bytea
+             CASE WHEN current_token_hash = $2 THEN 'rotated'
+                  WHEN previous_token_hash = $2
                    AND clock_timestamp() - make_interval(secs => $4::float8 / 1000)
                        < rotated_at + interval '${GRACE_SECONDS} seconds' THEN 'repeated'
                   ELSE 'reused' END AS use
       FROM target
     ), rotated AS (
       UPDATE sessions
-      SET previous_token_hash = $2::bytea,
-          current_token_hash = $3::bytea,
+      SET previous_token_hash = $2,
+          current_token_hash = $3,
           rotated_at = CASE use WHEN 'rotated' THEN clock_timestamp() ELSE rotated_at END,
           last_used_at = clock_timestamp(),
           expires_at = now() + make_interval(secs => $5),
@@ -67,16 +67,16 @@ const ROTATE = {
       WHERE sessions.id = verdict.id AND use <> 'reused'
     ), ended AS (
       UPDATE sessions
-      SET ended_at = clock_timestamp(), end_cause = 'refresh_reuse'
+      SET revoked_at = clock_timestamp(), revocation_cause = 'refresh_reuse'
       FROM verdict
       WHERE sessions.id = verdict.id AND use = 'reused'
-      RETURNING sessions.id, sessions.user_id, ended_at
+      RETURNING sessions.id, sessions.user_id, revoked_at
     ), audited AS (
       INSERT INTO audit_events (kind, user_id, session_id, address, user_agent)
       SELECT 'refresh_reuse', user_id, id, $6::inet, $7::text
       FROM ended
     )
-    SELECT use, verdict.id AS sid, verdict.user_id AS sub, users.scopes, ended.ended_at AS "endedAt"
+    SELECT use, verdict.id AS sid, verdict.user_id AS sub, users.scopes, ended.revoked_at AS "endedAt"
     FROM verdict
     JOIN users ON users.id = verdict.user_id
     LEFT JOIN ended ON ended.id = verdict.id`,

@@ -75,7 +75,7 @@ const HOLDER_OF_SESSION = {
     JOIN users ON users.id = sessions.user_id
     WHERE sessions.id = $1
       AND sessions.user_id = $2
-      AND sessions.ended_at IS NULL
+      AND sessions.revoked_at IS NULL
       AND sessions.expires_at > now()`,
 }
 
@@ -94,7 +94,7 @@ const SESSION_FROM = {
     FROM users
     JOIN sessions ON sessions.user_id = users.id
     WHERE users.phone = $1
-      AND ended_at IS NULL
+      AND revoked_at IS NULL
       AND expires_at > now()
       AND address <<= $2::inet
     LIMIT 1`,
@@ -120,13 +120,13 @@ const MOST_LISTED = 100
 const LIVING_SESSIONS = {
   name: 'living-sessions',
   text: `
-    SELECT id, created_at AS "createdAt", coalesce(last_used_at, created_at) AS "lastUsedAt",
+    SELECT id, created_at AS "createdAt", last_used_at AS "lastUsedAt",
            expires_at AS "expiresAt", user_agent AS "userAgent", host(address) AS address
     FROM sessions
     WHERE user_id = $1
-      AND ended_at IS NULL
+      AND revoked_at IS NULL
       AND expires_at > now()
-    ORDER BY coalesce(last_used_at, created_at) DESC, id DESC
+    ORDER BY last_used_at DESC, id DESC
     LIMIT ${MOST_LISTED}`,
 }
 

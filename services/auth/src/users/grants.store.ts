@@ -42,7 +42,7 @@ const SET_SCOPES = {
     ), ended AS MATERIALIZED (
       SELECT ended.session_id
       FROM reduced
-      CROSS JOIN LATERAL end_sessions_of(reduced.id, NULL, 'scopes', $5::uuid) AS ended
+      CROSS JOIN LATERAL revoke_sessions_of(reduced.id, NULL, 'scopes', $5::uuid) AS ended
     )
     SELECT (SELECT count(*) FROM ended)::integer AS ended FROM changed`,
 }

@@ -1,0 +1,168 @@
+import type { MigrationInterface, QueryRunner } from 'typeorm'
+
+export class Initial1767225600000 implements MigrationInterface {
+  readonly name = 'Initial1767225600000'
+
+  async up(runner: QueryRunner) {
+    for (const statement of [USERS, SESSIONS, OUTBOX, AUDIT, REVOCATION, REVOKE_SESSIONS_OF]) {
+      await runner.query(statement)
+    }
+  }
+
+  async down() {
+    throw new Error('Migrations only go forward: restore a backup instead.')
+  }
+}
+
+/** The service generates ids, so that a retried INSERT finds its own row. */
+const USERS = `
+CREATE TABLE users (
+  id uuid CONSTRAINT users_pkey PRIMARY KEY,
+  phone text NOT NULL,
+  email text NOT NULL,
+  password_hash text NOT NULL,
+  password_version integer NOT NULL DEFAULT 1,
+  scopes text[],
+  created_at timestamptz(3) NOT NULL DEFAULT now(),
+  CONSTRAINT users_phone_key UNIQUE (phone),
+  CONSTRAINT users_email_key UNIQUE (email),
+  CONSTRAINT users_phone_is_e164 CHECK (phone ~ '^\\+[1-9][0-9]{3,14}$'),
+  CONSTRAINT users_email_is_normal CHECK (
+    char_length(email) <= 254 AND email LIKE '_%@_%' AND email !~ '[A-Z[:space:]]'
+  ),
+  CONSTRAINT users_password_hash_is_bcrypt CHECK (
+    password_hash ~ '^\\$2[aby]\\$[0-9]{2}\\$[./A-Za-z0-9]{53}$'
+  ),
+  CONSTRAINT users_scopes_have_no_null CHECK (array_position(scopes, NULL) IS NULL)
+);
+COMMENT ON COLUMN users.password_version IS
+  'incremented by each new password, not by a new hash of the same password';
+COMMENT ON COLUMN users.scopes IS 'exactly these scopes; NULL: the default scopes of MODE';
+`
+
+/** Queries by user read active sessions only, and revoked ones accumulate: the index leaves them out. */
+const SESSIONS = `
+CREATE TABLE sessions (
+  id uuid CONSTRAINT sessions_pkey PRIMARY KEY,
+  user_id uuid NOT NULL,
+  refresh_token_hash bytea NOT NULL,
+  current_token_hash bytea NOT NULL,
+  previous_token_hash bytea,
+  rotated_at timestamptz(3),
+  last_used_at timestamptz(3) NOT NULL,
+  user_agent text,
+  address inet,
+  created_at timestamptz(3) NOT NULL DEFAULT now(),
+  expires_at timestamptz(3) NOT NULL,
+  revoked_at timestamptz(3),
+  revocation_cause text,
+  revoked_by uuid,
+  CONSTRAINT sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES users (id),
+  CONSTRAINT sessions_refresh_token_hash_key UNIQUE (refresh_token_hash),
+  CONSTRAINT sessions_token_hashes_are_sha256 CHECK (
+    octet_length(refresh_token_hash) = 32
+    AND octet_length(current_token_hash) = 32
+    AND octet_length(previous_token_hash) = 32
+  ),
+  CONSTRAINT sessions_user_agent_is_short CHECK (char_length(user_agent) <= 256),
+  CONSTRAINT sessions_expire_after_creation CHECK (expires_at > created_at),
+  CONSTRAINT sessions_revocation_cause_is_known CHECK (
+    revocation_cause IN ('logout', 'revoked', 'password', 'scopes', 'refresh_reuse')
+  )
+);
+COMMENT ON COLUMN sessions.refresh_token_hash IS
+  'of the first part, which all refresh tokens of the session share';
+COMMENT ON COLUMN sessions.current_token_hash IS 'of the second part of the current refresh token';
+CREATE INDEX sessions_user_id_idx ON sessions (user_id) WHERE revoked_at IS NULL;
+CREATE INDEX sessions_revoked_at_idx ON sessions (revoked_at, id) WHERE revoked_at IS NOT NULL;
+`
+
+const OUTBOX = `
+CREATE TABLE revocation_outbox (
+  session_id uuid CONSTRAINT revocation_outbox_pkey PRIMARY KEY,
+  revoked_at timestamptz(3) NOT NULL,
+  CONSTRAINT revocation_outbox_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions (id)
+);
+COMMENT ON TABLE revocation_outbox IS 'revocations that are not yet published to Redis';
+`
+
+/** Only the table's owner deletes audit events, and only after SET LOCAL malipo.retention = 'on'. */
+const AUDIT = `
+CREATE TABLE audit_events (
+  id uuid DEFAULT uuidv7() CONSTRAINT audit_events_pkey PRIMARY KEY,
+  at timestamptz(3) NOT NULL DEFAULT clock_timestamp(),
+  kind text NOT NULL,
+  user_id uuid,
+  actor_id uuid,
+  session_id uuid,
+  address inet,
+  user_agent text,
+  detail jsonb NOT NULL DEFAULT '{}',
+  CONSTRAINT audit_events_kind_is_known CHECK (
+    kind IN ('registration', 'login', 'login_failure', 'refresh_reuse', 'revocation',
+             'password_change', 'grant')
+  ),
+  CONSTRAINT audit_events_user_agent_is_short CHECK (char_length(user_agent) <= 256)
+);
+COMMENT ON COLUMN audit_events.user_id IS 'subject; NULL if no account has the phone';
+COMMENT ON COLUMN audit_events.actor_id IS
+  'actor; NULL if unknown or changed directly in the database';
+CREATE INDEX audit_events_user_id_id_idx ON audit_events (user_id, id);
+CREATE INDEX audit_events_kind_id_idx ON audit_events (kind, id);
+CREATE FUNCTION reject_change_of_audit_events() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'DELETE'
+    AND current_setting('malipo.retention', true) = 'on'
+    AND EXISTS (
+      SELECT 1 FROM pg_class WHERE oid = TG_RELID AND pg_get_userbyid(relowner) = current_user
+    )
+  THEN
+    RETURN NULL;
+  END IF;
+  RAISE EXCEPTION 'audit_events is append-only'
+    USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = TG_NAME;
+END $$;
+CREATE TRIGGER audit_events_are_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_events
+  FOR EACH STATEMENT EXECUTE FUNCTION reject_change_of_audit_events();
+`
+
+/**
+ * Triggers, so that a session revoked directly in the database is published and audited as well. A
+ * revocation is final: a reinstated session could outlive the key in Redis that rejects its tokens.
+ */
+const REVOCATION = `
+CREATE FUNCTION record_session_revocation() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO revocation_outbox (session_id, revoked_at) VALUES (NEW.id, NEW.revoked_at);
+  INSERT INTO audit_events (kind, user_id, actor_id, session_id, detail)
+  VALUES ('revocation', NEW.user_id, NEW.revoked_by, NEW.id,
+          jsonb_build_object('cause', coalesce(NEW.revocation_cause, 'database')));
+  RETURN NULL;
+END $$;
+CREATE TRIGGER sessions_revocation_is_recorded AFTER UPDATE OF revoked_at ON sessions
+  FOR EACH ROW WHEN (OLD.revoked_at IS NULL AND NEW.revoked_at IS NOT NULL)
+  EXECUTE FUNCTION record_session_revocation();
+
+CREATE FUNCTION reject_change_of_session_revocation() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'session % is already revoked', OLD.id
+    USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = TG_NAME;
+END $$;
+CREATE TRIGGER sessions_revocation_is_final BEFORE UPDATE OF revoked_at ON sessions
+  FOR EACH ROW WHEN (OLD.revoked_at IS NOT NULL AND NEW.revoked_at IS DISTINCT FROM OLD.revoked_at)
+  EXECUTE FUNCTION reject_change_of_session_revocation();
+`
+
+/**
+ * A function, because its statement takes a new snapshot. The calling statement may have waited for a
+ * lock on the user's row; its own snapshot misses the session of the login that held the lock.
+ */
+const REVOKE_SESSIONS_OF = `
+CREATE FUNCTION revoke_sessions_of(owner uuid, except_session uuid, cause text, actor uuid)
+  RETURNS TABLE (session_id uuid, at timestamptz) LANGUAGE sql VOLATILE AS $$
+    UPDATE sessions
+    SET revoked_at = clock_timestamp(), revocation_cause = cause, revoked_by = actor
+    WHERE user_id = owner AND revoked_at IS NULL AND id IS DISTINCT FROM except_session
+    RETURNING id, revoked_at
+  $$;
+`

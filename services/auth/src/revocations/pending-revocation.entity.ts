@@ -1,0 +1,23 @@
+import { Column, Entity, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm'
+import { Session } from '../sessions/session.entity.js'
+
+/** A revoked session that is not yet published to Redis. */
+@Entity('revocation_outbox', { comment: 'revocations that are not yet published to Redis' })
+export class PendingRevocation {
+  @PrimaryColumn({
+    name: 'session_id',
+    type: 'uuid',
+    primaryKeyConstraintName: 'revocation_outbox_pkey',
+  })
+  sessionId: string
+
+  @ManyToOne(() => Session)
+  @JoinColumn({
+    name: 'session_id',
+    foreignKeyConstraintName: 'revocation_outbox_session_id_fkey',
+  })
+  session: Session
+
+  @Column({ name: 'revoked_at', type: 'timestamptz', precision: 3 })
+  revokedAt: Date
+}
