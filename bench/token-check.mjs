@@ -44,7 +44,7 @@ process.on('message', async (/** @type {string[]} */ headers) => {
 /** @param {Redis} over @param {Registry} own */
 function guardOver(over, own = registry) {
   const check = createTokenCheck(env, { auth, redis: over, log, registry: own })
-  return new CallerGuard(check, /** @type {never} */ (undefined))
+  return new CallerGuard(check)
 }
 
 /** @param {string} authorization @param {string} id */

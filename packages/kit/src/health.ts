@@ -7,6 +7,7 @@ import {
   type HealthIndicatorResult,
 } from '@nestjs/terminus'
 import { Database } from './postgres/database.js'
+import { Public } from './http/access.js'
 import { Drain } from './http/drain.js'
 import { HTTP_PROBLEMS, Problem } from './http/problem.js'
 import { Redis } from './redis/redis.js'
@@ -32,17 +33,20 @@ export class HealthController {
   ) {}
 
   @Get('live')
+  @Public()
   live() {
     return { status: 'ok' }
   }
 
   @Get('ready')
+  @Public()
   async ready() {
     const { status } = await this.result()
     return { status }
   }
 
   @Get()
+  @Public()
   details(): Promise<HealthCheckResult> {
     return this.result()
   }

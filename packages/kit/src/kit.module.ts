@@ -4,6 +4,7 @@ import { Registry } from 'prom-client'
 import { dataSourceOptions, type EntitiesAndMigrations } from './postgres/connection.js'
 import { Database } from './postgres/database.js'
 import { DatabaseMetrics } from './postgres/database-metrics.js'
+import { AccessCheck } from './http/access-check.js'
 import { Drain } from './http/drain.js'
 import type { DatabaseEnv, HttpEnv, RedisEnv } from './config/env.js'
 import { HealthController } from './health.js'
@@ -32,7 +33,7 @@ export class KitModule {
     return {
       module: KitModule,
       global: true,
-      imports: [TerminusModule.forRoot({ logger: false })],
+      imports: [TerminusModule.forRoot({ logger: false }), AccessCheck],
       controllers: [HealthController, MetricsController],
       providers: [
         { provide: LOG, useFactory: () => createLogger(name, env.LOG_LEVEL) },

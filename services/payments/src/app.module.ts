@@ -6,7 +6,6 @@ import { versionOf } from '@malipo/kit/config/release'
 import { type DynamicModule, Module } from '@nestjs/common'
 import { Registry } from 'prom-client'
 import { callerProviders } from './caller/caller.providers.js'
-import { ScopedRoutes } from './caller/scoped-routes.js'
 import { REDIS_TIMEOUT_MS } from './caller/token-cache.js'
 import { dataSource } from './data-source.js'
 import type { Env } from './env.js'
@@ -35,7 +34,7 @@ export class AppModule {
     setDefaultRegion(env.DEFAULT_REGION)
     return {
       module: AppModule,
-      imports: [KitModule.with('payments', env, dataSource, REDIS_TIMEOUT_MS), ScopedRoutes],
+      imports: [KitModule.with('payments', env, dataSource, REDIS_TIMEOUT_MS)],
       // The webhook's fixed path comes before `:reference`, for the reader; the router doesn't mind.
       controllers: [WebhooksController, PaymentsController],
       providers: [

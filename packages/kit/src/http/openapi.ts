@@ -88,7 +88,7 @@ export function ApiTracing() {
   })
 }
 
-/** Swagger UI at /docs and the document at /docs-json. */
+/** Swagger UI at /docs and the document at /docs-json, both public. */
 export function serveOpenApi(app: NestFastifyApplication, about: ServiceInfo) {
   const config = new DocumentBuilder()
     .setTitle(about.title)

@@ -8,6 +8,8 @@ declare module 'fastify' {
     rawBody?: Buffer
     /** The id of who is calling, for the log: a user or a provider, never a phone or an email. */
     actor?: string
+    /** The authenticated caller, set by the route's guard: its type is the service's. */
+    caller?: object
     /** Where its work is known by; there once its body was read. */
     scope?: RequestContext
     /** Why this request was answered with an error; the access log reads it. */

@@ -3,6 +3,7 @@ import { ApiExcludeController } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { asOpenMetrics, wantsOpenMetrics } from './open-metrics.js'
+import { Public } from '../http/access.js'
 import { METHODS } from '../http/request.js'
 import type { RequestObserver } from '../http/request-observer.js'
 import { exemplar, isTracing } from './tracing.js'
@@ -98,6 +99,7 @@ export class MetricsController {
   constructor(@Inject(Registry) private readonly registry: Registry) {}
 
   @Get()
+  @Public()
   metrics(
     @Headers('accept') accept: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,

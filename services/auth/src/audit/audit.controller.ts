@@ -1,10 +1,12 @@
 import { Database } from '@malipo/kit/postgres/database'
 import { ApiProblems, ApiTracing } from '@malipo/kit/http/openapi'
+import { decodeCursor } from '@malipo/kit/http/page'
 import { HTTP_PROBLEMS } from '@malipo/kit/http/problem'
+import { parseTime } from '@malipo/kit/http/time'
 import { applyDecorators, Controller, Get, Inject, Query } from '@nestjs/common'
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger'
 import { PROBLEMS } from '../problems.js'
-import { NeedsScope } from '../tokens/needs-scope.js'
+import { NeedsScope } from '../tokens/caller.guard.js'
 import { AuditPageDto, AuditQueryDto } from './audit.dto.js'
 import { listEvents } from './audit.list.js'
 
@@ -35,11 +37,12 @@ export class AuditController {
   @Get()
   @NeedsScope('auth:admin')
   @ListDocs()
-  list(@Query() { from, to, ...filter }: AuditQueryDto): Promise<AuditPageDto> {
+  list(@Query() { from, to, cursor, ...filter }: AuditQueryDto): Promise<AuditPageDto> {
     return listEvents(this.database, {
       ...filter,
-      from: from === undefined ? undefined : new Date(from),
-      to: to === undefined ? undefined : new Date(to),
+      from: parseTime(from),
+      to: parseTime(to),
+      after: cursor === undefined ? undefined : decodeCursor(cursor),
     })
   }
 }

@@ -1,19 +1,11 @@
-import { applyDecorators } from '@nestjs/common'
+import { PageCursor, PageLimit } from '@malipo/kit/http/page'
+import { IsTime } from '@malipo/kit/http/time'
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger'
-import { Type } from 'class-transformer'
-import { IsIn, IsInt, IsISO8601, IsOptional, IsUUID, Matches, Max, Min } from 'class-validator'
+import { IsIn, IsOptional, IsUUID } from 'class-validator'
 import { type Kind, KINDS } from './audit-event.entity.js'
 
 const ID = '019b76da-a800-7000-8000-0242ac120002'
 const TIME = '2026-01-01T09:30:00.000Z'
-
-/** RFC 3339, section 5.6: ISO 8601 has more forms than that, and not all are times. */
-const FORM = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/
-
-const IsTime = () => {
-  const message = 'must be a time as in RFC 3339, such as 2026-01-01T09:30:00Z'
-  return applyDecorators(Matches(FORM, { message }), IsISO8601({ strict: true }, { message }))
-}
 
 export class AuditQueryDto {
   @ApiPropertyOptional({ type: String, enum: KINDS })
@@ -36,17 +28,10 @@ export class AuditQueryDto {
   @IsTime()
   to?: string
 
-  @ApiPropertyOptional({ type: Number, minimum: 1, maximum: 100, default: 50 })
-  @IsOptional()
-  @Type(() => Number)
-  @IsInt({ message: 'must be a whole number' })
-  @Min(1, { message: 'must be at least 1' })
-  @Max(100, { message: 'must be at most 100' })
+  @PageLimit(50)
   limit = 50
 
-  @ApiPropertyOptional({ type: String, description: '`nextCursor` of the page before' })
-  @IsOptional()
-  @IsUUID(undefined, { message: 'must be the nextCursor of a page' })
+  @PageCursor()
   cursor?: string
 }
 

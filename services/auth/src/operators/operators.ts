@@ -1,5 +1,5 @@
 import type { Database } from '@malipo/kit/postgres/database'
-import { newUuid } from '@malipo/kit/postgres/uuid'
+import { newUuid } from '@malipo/kit/postgres/uuid-v7'
 import { Registry } from 'prom-client'
 import type { AuthEnv } from '../env.js'
 import { commonestPasswords } from '../sessions/commonest-passwords.js'

@@ -1,7 +1,7 @@
 import { Database } from '@malipo/kit/postgres/database'
 import { LOG } from '@malipo/kit/kit.module'
 import type { Logger } from '@malipo/kit/telemetry/logger'
-import { newUuid } from '@malipo/kit/postgres/uuid'
+import { newUuid } from '@malipo/kit/postgres/uuid-v7'
 import { Inject, Injectable } from '@nestjs/common'
 import { noteLoginFailure } from '../audit/audit.store.js'
 import { type Credentials, credentialsOf, replaceHash } from '../users/users.store.js'

@@ -1,7 +1,8 @@
-import { Body, Controller, HttpCode, Post, UseGuards } from '@nestjs/common'
+import { CurrentCaller, NeedsToken } from '@malipo/kit/http/access'
+import { Body, Controller, HttpCode, Post } from '@nestjs/common'
 import { ApiTags } from '@nestjs/swagger'
 import { type Visit, Visiting } from '../throttle/visit.js'
-import { Caller, CallerGuard } from '../tokens/caller.guard.js'
+import { CallerGuard } from '../tokens/caller.guard.js'
 import type { Validated } from '../tokens/token-check.js'
 import { PasswordChange } from './password-change.service.js'
 import { PasswordDocs } from './sessions.docs.js'
@@ -14,10 +15,10 @@ export class PasswordController {
 
   @Post('password')
   @HttpCode(204)
-  @UseGuards(CallerGuard)
+  @NeedsToken(CallerGuard)
   @PasswordDocs()
   async change(
-    @Caller() caller: Validated,
+    @CurrentCaller() caller: Validated,
     @Body() { currentPassword: current, newPassword: next }: PasswordDto,
     @Visiting() visit: Visit,
   ): Promise<void> {

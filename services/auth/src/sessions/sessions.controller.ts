@@ -1,10 +1,11 @@
+import { CurrentCaller, NeedsToken, Public } from '@malipo/kit/http/access'
 import { Problem } from '@malipo/kit/http/problem'
-import { Body, Controller, Delete, Get, HttpCode, Param, Post, UseGuards } from '@nestjs/common'
+import { Body, Controller, Delete, Get, HttpCode, Param, Post } from '@nestjs/common'
 import { ApiTags } from '@nestjs/swagger'
 import { isUUID } from 'class-validator'
 import { type Visit, Visiting } from '../throttle/visit.js'
 import { PROBLEMS } from '../problems.js'
-import { Caller, CallerGuard, SignedGuard } from '../tokens/caller.guard.js'
+import { CallerGuard, SignedGuard } from '../tokens/caller.guard.js'
 import type { Claims } from '../tokens/claims.js'
 import { tokenNotValid } from '../tokens/unauthorized.js'
 import { Endings } from './endings.service.js'
@@ -23,6 +24,7 @@ export class SessionsController {
   ) {}
 
   @Post('login')
+  @Public()
   @HttpCode(200)
   @LoginDocs()
   login(@Body() { phone, password }: LoginDto, @Visiting() visit: Visit): Promise<TokensDto> {
@@ -30,6 +32,7 @@ export class SessionsController {
   }
 
   @Post('refresh')
+  @Public()
   @HttpCode(200)
   @RefreshDocs()
   refresh(@Body() body: RefreshDto, @Visiting() visit: Visit): Promise<TokensDto> {
@@ -38,25 +41,25 @@ export class SessionsController {
 
   @Post('logout')
   @HttpCode(204)
-  @UseGuards(SignedGuard)
+  @NeedsToken(SignedGuard)
   @LogoutDocs()
-  async logout(@Caller() { sid, sub }: Claims): Promise<void> {
+  async logout(@CurrentCaller() { sid, sub }: Claims): Promise<void> {
     if (!(await this.endings.end({ sid, sub, cause: 'logout' }))) throw tokenNotValid()
   }
 
   @Get('sessions')
-  @UseGuards(CallerGuard)
+  @NeedsToken(CallerGuard)
   @ListDocs()
-  async list(@Caller() { sid, sub }: Claims): Promise<SessionsDto> {
+  async list(@CurrentCaller() { sid, sub }: Claims): Promise<SessionsDto> {
     const sessions = await this.sessions.of(sub)
     return { data: sessions.map((session) => ({ ...session, current: session.id === sid })) }
   }
 
   @Delete('sessions/:id')
   @HttpCode(204)
-  @UseGuards(CallerGuard)
+  @NeedsToken(CallerGuard)
   @EndDocs()
-  async delete(@Caller() { sub }: Claims, @Param('id') id: string): Promise<void> {
+  async delete(@CurrentCaller() { sub }: Claims, @Param('id') id: string): Promise<void> {
     if (isUUID(id) && (await this.endings.end({ sid: id, sub, cause: 'revoked' }))) return
     throw new Problem(PROBLEMS.sessionNotFound, 'You have no session with this id.')
   }

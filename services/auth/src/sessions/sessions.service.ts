@@ -1,6 +1,6 @@
 import { Database } from '@malipo/kit/postgres/database'
 import { Problem } from '@malipo/kit/http/problem'
-import { newUuid } from '@malipo/kit/postgres/uuid'
+import { newUuid } from '@malipo/kit/postgres/uuid-v7'
 import { Inject, Injectable } from '@nestjs/common'
 import { Meters } from '../audit/meters.js'
 import { type AuthEnv, ENV } from '../env.js'

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { networkOf } from '@malipo/kit/http/network'
 import { Database } from '@malipo/kit/postgres/database'
 import { Problem } from '@malipo/kit/http/problem'
 import { Redis } from '@malipo/kit/redis/redis'
@@ -8,7 +9,7 @@ import { PROBLEMS } from '../problems.js'
 import { hasSessionFrom } from '../sessions/sessions.store.js'
 import { Hurdle, type Taken, type Terms } from './hurdle.js'
 import { type Quota, quotaHeaders } from './quota.js'
-import { networkOf, type Visit } from './visit.js'
+import type { Visit } from './visit.js'
 
 const MINUTE = 60
 const HOUR = 3600

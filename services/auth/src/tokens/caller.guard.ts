@@ -1,24 +1,15 @@
-import {
-  type CanActivate,
-  createParamDecorator,
-  type ExecutionContext,
-  Injectable,
-} from '@nestjs/common'
+import { insufficientScope, needsScope, scopesOf } from '@malipo/kit/http/access'
+import { bearerToken } from '@malipo/kit/http/bearer'
 import type { Request } from '@malipo/kit/http/request'
-import { bearerToken } from './bearer.js'
+import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common'
+import { PROBLEMS } from '../problems.js'
+import type { Scope } from '../users/scopes.js'
 import type { Claims } from './claims.js'
-import { TokenCheck, type Validated } from './token-check.js'
+import { TokenCheck } from './token-check.js'
 import { Tokens } from './tokens.js'
 import { tokenMissing, tokenNotValid } from './unauthorized.js'
 
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** Who is calling, on a route behind a guard. */
-    caller?: Claims | Validated
-  }
-}
-
-/** Lets a request in whose token counts; the route gets its claims and holder by `@Caller()`. */
+/** Admits requests with a valid token and, if the route names scopes, with one of them. */
 @Injectable()
 export class CallerGuard implements CanActivate {
   constructor(private readonly tokens: TokenCheck) {}
@@ -29,8 +20,8 @@ export class CallerGuard implements CanActivate {
 }
 
 /**
- * Lets a request in whose token is ours and not over, also when its session has ended: for a route that
- * ends it, and is asked to once more by whoever did not get the answer.
+ * Admits requests with an unexpired token of ours, also of a revoked session: a logout whose response was
+ * lost is retried with the same token.
  */
 @Injectable()
 export class SignedGuard implements CanActivate {
@@ -41,19 +32,22 @@ export class SignedGuard implements CanActivate {
   }
 }
 
-type Look = (token: string) => Claims | undefined | Promise<Claims | undefined>
+export const NeedsScope = needsScope<Scope>(CallerGuard)
 
-async function admit(context: ExecutionContext, look: Look): Promise<boolean> {
+type Validate = (token: string) => Claims | undefined | Promise<Claims | undefined>
+
+async function admit(context: ExecutionContext, validate: Validate): Promise<boolean> {
   const request = context.switchToHttp().getRequest<Request>()
   const token = bearerToken(request.headers.authorization)
   if (token === undefined) throw tokenMissing()
-  const caller = await look(token)
+  const caller = await validate(token)
   if (!caller) throw tokenNotValid()
   request.caller = caller
   request.actor = caller.sub
+  const needed = scopesOf(context)
+  const granted = caller.scope.split(' ')
+  if (needed.length > 0 && !needed.some((scope) => granted.includes(scope))) {
+    throw insufficientScope(PROBLEMS.insufficientScope, needed)
+  }
   return true
 }
-
-export const Caller = createParamDecorator(
-  (_: unknown, context: ExecutionContext) => context.switchToHttp().getRequest<Request>().caller,
-)

@@ -1,3 +1,4 @@
+import { Public } from '@malipo/kit/http/access'
 import { ApiTracing } from '@malipo/kit/http/openapi'
 import { Controller, Get, Header } from '@nestjs/common'
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger'
@@ -13,6 +14,7 @@ export class JwksController {
   constructor(private readonly keys: Keys) {}
 
   @Get('jwks.json')
+  @Public()
   @Header('cache-control', `public, max-age=${CACHED_SECONDS}`)
   @ApiOperation({
     summary: 'The public keys that tokens are verified with',

@@ -1,7 +1,8 @@
+import { Public } from '@malipo/kit/http/access'
+import { bearerToken } from '@malipo/kit/http/bearer'
 import { Controller, Get, Req } from '@nestjs/common'
 import { ApiTags } from '@nestjs/swagger'
 import type { FastifyRequest } from 'fastify'
-import { bearerToken } from './bearer.js'
 import { TokenCheck } from './token-check.js'
 import { ValidateDocs } from './tokens.docs.js'
 import { tokenMissing } from './unauthorized.js'
@@ -12,7 +13,9 @@ import type { ValidationDto } from './validation.dto.js'
 export class TokensController {
   constructor(private readonly tokens: TokenCheck) {}
 
+  /** Public: the token is what the caller asks about, not what admits the caller. */
   @Get('validate')
+  @Public()
   @ValidateDocs()
   async validate(@Req() request: FastifyRequest): Promise<ValidationDto> {
     const token = bearerToken(request.headers.authorization)

@@ -1,3 +1,4 @@
+import { CurrentCaller } from '@malipo/kit/http/access'
 import { Problem } from '@malipo/kit/http/problem'
 import { Body, Controller, Param, Put, Req } from '@nestjs/common'
 import { ApiTags } from '@nestjs/swagger'
@@ -5,9 +6,8 @@ import { isUUID } from 'class-validator'
 import type { FastifyRequest } from 'fastify'
 import { PROBLEMS } from '../problems.js'
 import { originOf } from '../sessions/origin.js'
-import { Caller } from '../tokens/caller.guard.js'
 import type { Claims } from '../tokens/claims.js'
-import { NeedsScope } from '../tokens/needs-scope.js'
+import { NeedsScope } from '../tokens/caller.guard.js'
 import { Grants } from './grants.service.js'
 import { ScopesDto, type UserScopesDto } from './user.dto.js'
 import { ScopesDocs } from './users.docs.js'
@@ -22,7 +22,7 @@ export class GrantsController {
   @NeedsScope('auth:admin')
   @ScopesDocs()
   set(
-    @Caller() { sub }: Claims,
+    @CurrentCaller() { sub }: Claims,
     @Param('id') id: string,
     @Body() { scopes }: ScopesDto,
     @Req() request: FastifyRequest,

@@ -1,7 +1,7 @@
 import { Database } from '@malipo/kit/postgres/database'
 import { Problem } from '@malipo/kit/http/problem'
 import { validationProblem } from '@malipo/kit/http/validation'
-import { newUuid } from '@malipo/kit/postgres/uuid'
+import { newUuid } from '@malipo/kit/postgres/uuid-v7'
 import { Inject, Injectable } from '@nestjs/common'
 import { Meters } from '../audit/meters.js'
 import { type AuthEnv, ENV } from '../env.js'

@@ -1,6 +1,6 @@
 import { Database } from '@malipo/kit/postgres/database'
 import { type ProblemKind, Problem } from '@malipo/kit/http/problem'
-import { newUuid } from '@malipo/kit/postgres/uuid'
+import { newUuid } from '@malipo/kit/postgres/uuid-v7'
 import { Inject, Injectable } from '@nestjs/common'
 import { PROBLEMS } from '../problems.js'
 import { Meters } from '../audit/meters.js'

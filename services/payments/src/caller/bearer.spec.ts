@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { bearerToken } from './bearer.js'
+import { bearerJwt } from './bearer.js'
 
 const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
 const jwt = (payload: unknown) => `${part({ alg: 'HS256' })}.${part(payload)}.c2lnbmF0dXJl`
 
 describe('a bearer token', () => {
   it.each(['Bearer', 'bearer', 'BEARER', 'Bearer  '])('follows %j', (scheme) => {
-    expect(bearerToken(`${scheme} ${jwt({})}`)).toBe(jwt({}))
+    expect(bearerJwt(`${scheme} ${jwt({})}`)).toBe(jwt({}))
   })
 
   it.each([
@@ -22,6 +22,6 @@ describe('a bearer token', () => {
     `Bearer ${part({ alg: 'none' })}.${part({})}.`,
     `Bearer ${'a'.repeat(4_096)}.b.c`,
   ])('is not in %j', (header) => {
-    expect(bearerToken(header)).toBeUndefined()
+    expect(bearerJwt(header)).toBeUndefined()
   })
 })

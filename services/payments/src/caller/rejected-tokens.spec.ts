@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { networkOf, RejectedTokens } from './rejected-tokens.js'
+import { RejectedTokens } from './rejected-tokens.js'
 
 describe('rejected tokens', () => {
   let rejected: RejectedTokens
@@ -36,17 +36,4 @@ describe('rejected tokens', () => {
     expect(await rejected.retryAfterSeconds('2001:db8:1:2:ffff::1')).toBeGreaterThan(0)
     expect(await rejected.retryAfterSeconds('2001:db8:1:3::1')).toBe(0)
   })
-})
-
-it.each([
-  ['192.0.2.1', '192.0.2.1'],
-  ['::ffff:192.0.2.1', '192.0.2.1'],
-  ['2001:DB8:0001:2:3:4:5:6', '2001:db8:1:2::/64'],
-  ['2001:db8::1', '2001:db8:0:0::/64'],
-  ['::1', '0:0:0:0::/64'],
-  ['fe80::1%eth0', 'fe80:0:0:0::/64'],
-  ['unknown', 'unknown'],
-  ['', ''],
-])('the network of %j is %j', (address, expected) => {
-  expect(networkOf(address)).toBe(expected)
 })

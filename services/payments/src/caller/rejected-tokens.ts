@@ -1,4 +1,4 @@
-import ipaddr from 'ipaddr.js'
+import { networkOf } from '@malipo/kit/http/network'
 import { LRUCache } from 'lru-cache'
 import { RateLimiterMemory } from 'rate-limiter-flexible'
 
@@ -14,7 +14,6 @@ const REJECTION_TTL_MS = 5_000
 const MAX_REJECTIONS = 10_000
 /** Several hundred users of a mobile network may share an address and have just expired tokens. */
 const RATE_LIMIT = { points: 100, duration: 10 }
-const GROUPS_OF_A_CUSTOMER = 4
 
 export class RejectedTokens {
   private readonly hashes = new LRUCache<string, true>({
@@ -39,16 +38,4 @@ export class RejectedTokens {
     if (!rejections || rejections.consumedPoints < RATE_LIMIT.points) return 0
     return Math.max(1, Math.ceil(rejections.msBeforeNext / 1000))
   }
-}
-
-/**
- * Who is at an address: one customer has a whole /64 of IPv6 (RFC 6177), and could send each token from
- * another address of it.
- */
-export function networkOf(address: string): string {
-  if (!ipaddr.isValid(address)) return address
-  const parsed = ipaddr.process(address)
-  if (!(parsed instanceof ipaddr.IPv6)) return parsed.toString()
-  const groups = parsed.parts.slice(0, GROUPS_OF_A_CUSTOMER)
-  return `${groups.map((group) => group.toString(16)).join(':')}::/64`
 }

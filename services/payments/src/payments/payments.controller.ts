@@ -1,3 +1,6 @@
+import { CurrentCaller } from '@malipo/kit/http/access'
+import { decodeCursor } from '@malipo/kit/http/page'
+import { parseTime } from '@malipo/kit/http/time'
 import { Database } from '@malipo/kit/postgres/database'
 import { validationProblem } from '@malipo/kit/http/validation'
 import {
@@ -14,10 +17,9 @@ import {
 } from '@nestjs/common'
 import { ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
-import { NeedsScope, WhoCalls } from '../caller/caller.guard.js'
+import { NeedsScope } from '../caller/caller.guard.js'
 import type { Caller } from '../caller/scopes.js'
 import { keyedBy, REPLAYED } from '../idempotency/idempotency.js'
-import { idOfCursor } from './cursor.js'
 import { conditionOf, etagOf } from './etag.js'
 import { parseAmount } from './money.js'
 import { DocsOfCreate, DocsOfEvents, DocsOfGet, DocsOfList, DocsOfMove } from './payments.docs.js'
@@ -42,7 +44,7 @@ export class PaymentsController {
   @NeedsScope('payments:write')
   @DocsOfCreate()
   async create(
-    @WhoCalls() caller: Caller,
+    @CurrentCaller() caller: Caller,
     @Body() body: CreatePaymentDto,
     @Headers('idempotency-key') key: string | undefined,
     @Res({ passthrough: true }) http: FastifyReply,
@@ -61,22 +63,22 @@ export class PaymentsController {
   @Get()
   @NeedsScope('payments:read', 'payments:admin')
   @DocsOfList()
-  async list(@WhoCalls() caller: Caller, @Query() query: ListPaymentsDto) {
+  async list(@CurrentCaller() caller: Caller, @Query() query: ListPaymentsDto) {
     const { createdFrom, createdTo, cursor, ...fields } = query
     const page = await listPayments(this.database, readerOf(caller), {
       ...fields,
-      createdFrom: createdFrom ? new Date(createdFrom) : undefined,
-      createdTo: createdTo ? new Date(createdTo) : undefined,
-      after: cursor ? idOfCursor(cursor) : undefined,
+      createdFrom: parseTime(createdFrom),
+      createdTo: parseTime(createdTo),
+      after: cursor ? decodeCursor(cursor) : undefined,
     })
-    return { data: page.payments.map(paymentView), nextCursor: page.nextCursor }
+    return { data: page.data.map(paymentView), nextCursor: page.nextCursor }
   }
 
   @Get(':reference')
   @NeedsScope('payments:read', 'payments:admin')
   @DocsOfGet()
   async get(
-    @WhoCalls() caller: Caller,
+    @CurrentCaller() caller: Caller,
     @Param('reference') reference: string,
     @Res({ passthrough: true }) http: FastifyReply,
   ) {
@@ -87,7 +89,7 @@ export class PaymentsController {
   @Get(':reference/events')
   @NeedsScope('payments:read', 'payments:admin')
   @DocsOfEvents()
-  async events(@WhoCalls() caller: Caller, @Param('reference') reference: string) {
+  async events(@CurrentCaller() caller: Caller, @Param('reference') reference: string) {
     const { id } = await this.payments.get(caller, idOf(reference))
     return { data: (await listEvents(this.database, id)).map(eventView) }
   }
@@ -97,7 +99,7 @@ export class PaymentsController {
   @NeedsScope('payments:settle', 'payments:admin')
   @DocsOfMove()
   async move(
-    @WhoCalls() caller: Caller,
+    @CurrentCaller() caller: Caller,
     @Param('reference') reference: string,
     @Body() body: MovePaymentDto,
     @Headers() headers: Record<string, string | undefined>,

@@ -1,9 +1,10 @@
 import { Normalised } from '@malipo/kit/http/compiled-dto'
 import { IsContactEmail, IsPhone } from '@malipo/kit/http/contact'
+import { PageCursor, PageLimit } from '@malipo/kit/http/page'
+import { IsTime } from '@malipo/kit/http/time'
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger'
-import { Type } from 'class-transformer'
-import { IsIn, IsInt, IsOptional, IsString, Length, Max, MaxLength, Min } from 'class-validator'
-import { IsAmount, IsCurrency, IsCursor, IsMetadata, IsTime } from './payments.rules.js'
+import { IsIn, IsOptional, IsString, Length, MaxLength } from 'class-validator'
+import { IsAmount, IsCurrency, IsMetadata } from './payments.rules.js'
 import { CAUSES, type Cause } from './payment-event.entity.js'
 import { PAYMENT_METHODS, type PaymentMethod } from './payment.entity.js'
 import { type Status, STATUSES } from './transitions.js'
@@ -127,20 +128,10 @@ export class ListPaymentsDto {
   @IsTime()
   createdTo?: string
 
-  @ApiProperty({ type: Number, required: false, minimum: 1, maximum: 100, default: 20 })
-  @Type(() => Number)
-  @IsInt({ message: 'must be a whole number' })
-  @Min(1, { message: 'must be at least 1' })
-  @Max(100, { message: 'must be at most 100' })
+  @PageLimit(20)
   limit = 20
 
-  @ApiProperty({
-    type: String,
-    required: false,
-    description: 'The `nextCursor` of the page before',
-  })
-  @IsOptional()
-  @IsCursor()
+  @PageCursor()
   cursor?: string
 }
 

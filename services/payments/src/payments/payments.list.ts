@@ -1,9 +1,9 @@
+import { type Page, pageOf } from '@malipo/kit/http/page'
+import { minUuidAt } from '@malipo/kit/postgres/uuid-v7'
 import type { Database } from '@malipo/kit/postgres/database'
-import { cursorAfter } from './cursor.js'
 import { PaymentEvent } from './payment-event.entity.js'
 import { Payment, type PaymentMethod } from './payment.entity.js'
 import type { Reader } from './payments.store.js'
-import { leastIdAt } from './reference.js'
 import type { Status } from './transitions.js'
 
 /** Which payments to list; what is not set does not matter. */
@@ -20,12 +20,6 @@ export interface Filter {
   readonly after?: string
 }
 
-/** A page, and the cursor of the next one. */
-export interface Page {
-  readonly payments: Payment[]
-  readonly nextCursor: string | null
-}
-
 /**
  * A page of payments, newest first. Ids are UUIDv7, so their order is the order of creation and one
  * index serves the page, the cursor and the times.
@@ -34,11 +28,9 @@ export async function listPayments(
   database: Database,
   reader: Reader,
   filter: Filter,
-): Promise<Page> {
+): Promise<Page<Payment>> {
   const found = await database.find('payment_list', () => query(database, reader, filter).getMany())
-  const payments = found.slice(0, filter.limit)
-  const last = found.length > filter.limit ? payments.at(-1) : undefined
-  return { payments, nextCursor: last ? cursorAfter(last.id) : null }
+  return pageOf(found, filter.limit)
 }
 
 function query(database: Database, reader: Reader, filter: Filter) {
@@ -50,9 +42,9 @@ function query(database: Database, reader: Reader, filter: Filter) {
     }
   }
   if (filter.createdFrom) {
-    select.andWhere('payment.id >= :from', { from: leastIdAt(filter.createdFrom) })
+    select.andWhere('payment.id >= :from', { from: minUuidAt(filter.createdFrom) })
   }
-  if (filter.createdTo) select.andWhere('payment.id < :to', { to: leastIdAt(filter.createdTo) })
+  if (filter.createdTo) select.andWhere('payment.id < :to', { to: minUuidAt(filter.createdTo) })
   if (filter.after) select.andWhere('payment.id < :after', { after: filter.after })
   // One more than asked for tells whether there is a next page.
   return select.orderBy('payment.id', 'DESC').limit(filter.limit + 1)

@@ -1,10 +1,8 @@
 import {
-  isISO8601,
   type ValidationArguments,
   type ValidatorConstraintInterface,
   registerDecorator,
 } from 'class-validator'
-import { idOfCursor } from './cursor.js'
 import { isCurrency, parseAmount } from './money.js'
 
 /** The pure rules of this feature as decorators of DTOs. */
@@ -35,24 +33,6 @@ export const IsAmount = rule('isAmount', {
 export const IsCurrency = rule('isCurrency', {
   validate: (value: unknown) => typeof value === 'string' && isCurrency(value),
   defaultMessage: () => 'must be a currency of ISO 4217, such as UGX',
-})
-
-export const IsCursor = rule('isCursor', {
-  validate: (value: unknown) => typeof value === 'string' && idOfCursor(value) !== undefined,
-  defaultMessage: () => 'must be the nextCursor of a page',
-})
-
-/** RFC 3339, section 5.6. ISO 8601 has more forms: weeks, days of the year, times of no zone. */
-const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/
-
-/** A moment: RFC 3339, of a day that the calendar has. */
-export const IsTime = rule('isTime', {
-  validate: (value: unknown) =>
-    typeof value === 'string' &&
-    TIME.test(value) &&
-    isISO8601(value, { strict: true }) &&
-    !Number.isNaN(Date.parse(value)),
-  defaultMessage: () => 'must be a time of RFC 3339, such as 2026-01-31T12:00:00Z',
 })
 
 const MOST = { keys: 20, keyCharacters: 40, valueCharacters: 500 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { v4, v7 } from 'uuid'
 import { describe, expect, it } from 'vitest'
-import { idOf, leastIdAt, referenceOf } from './reference.js'
+import { idOf, referenceOf } from './reference.js'
 
 const time = fc.date({ min: new Date(0), max: new Date('9999-12-31'), noInvalidDate: true })
 
@@ -34,25 +34,5 @@ describe('a reference', () => {
 
   it('is no other text', () => {
     fc.assert(fc.property(fc.string(), (text) => idOf(text) === undefined))
-  })
-})
-
-describe('the least id of a time', () => {
-  it('is above every id made before, and not above those made from then on', () => {
-    fc.assert(
-      fc.property(time, fc.integer({ min: 1, max: 1e9 }), (at, gap) => {
-        const msecs = at.getTime()
-        expect(leastIdAt(at) <= v7({ msecs })).toBe(true)
-        expect(leastIdAt(at) <= v7({ msecs: msecs + gap })).toBe(true)
-        expect(leastIdAt(at) > v7({ msecs: Math.max(0, msecs - gap) }) || msecs === 0).toBe(true)
-      }),
-    )
-  })
-
-  it('is a UUID before 1970 and at the end of all dates too', () => {
-    const UUID = /^[\da-f]{8}-[\da-f]{4}-7[\da-f]{3}-8[\da-f]{3}-[\da-f]{12}$/
-    for (const at of [new Date(-1), new Date(-8.64e15), new Date(8.64e15)]) {
-      expect(leastIdAt(at)).toMatch(UUID)
-    }
   })
 })

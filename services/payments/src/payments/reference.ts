@@ -14,12 +14,3 @@ export function referenceOf(id: string): string {
 export function idOf(reference: string): string | undefined {
   return REFERENCE.exec(reference)?.[1]
 }
-
-/**
- * The least UUIDv7 of a millisecond: ids made before `time` are below it, later ones not (RFC 9562,
- * section 5.7: the first 48 bits are the Unix time in milliseconds).
- */
-export function leastIdAt(time: Date): string {
-  const hex = Math.max(0, time.getTime()).toString(16).padStart(12, '0')
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-7000-8000-000000000000`
-}

@@ -34,6 +34,9 @@ export class WebhookDto {
   providerTransactionId: string
 
   @ApiProperty({ type: String, format: 'date-time', example: '2026-01-31T12:00:00.000Z' })
-  @IsISO8601({ strict: true }, { message: 'must be a time of RFC 3339' })
+  @IsISO8601(
+    { strict: true },
+    { message: 'must be an ISO 8601 time, such as 2026-01-31T12:00:00Z' },
+  )
   timestamp: string
 }

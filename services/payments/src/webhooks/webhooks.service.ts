@@ -1,7 +1,7 @@
 import { Database, type Run } from '@malipo/kit/postgres/database'
 import { Problem } from '@malipo/kit/http/problem'
 import { Inject, Injectable } from '@nestjs/common'
-import { newUuid } from '@malipo/kit/postgres/uuid'
+import { newUuid } from '@malipo/kit/postgres/uuid-v7'
 import { PaymentMetrics } from '../payments/payment-metrics.js'
 import type { Payment } from '../payments/payment.entity.js'
 import { noPayment } from '../payments/payments.service.js'

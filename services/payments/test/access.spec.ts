@@ -1,18 +1,18 @@
 import { createApp } from '@malipo/kit/bootstrap'
+import { PublicBySignature } from '@malipo/kit/http/access'
 import { KitModule } from '@malipo/kit/kit.module'
 import { Controller, type DynamicModule, Get, Module, Post, type Type } from '@nestjs/common'
 import { expect, inject, it } from 'vitest'
-import { NeedsScope, PublicBySignature } from '../src/caller/caller.guard.js'
+import { NeedsScope } from '../src/caller/caller.guard.js'
 import { callerProviders } from '../src/caller/caller.providers.js'
-import { ScopedRoutes } from '../src/caller/scoped-routes.js'
 import { dataSource } from '../src/data-source.js'
 import { type Env, readEnv } from '../src/env.js'
 import { environment } from './payments.js'
 
-/** An app with a controller of the test is built as the service is. */
+/** Each app is the service with the test's controllers. */
 
-@Controller('api/said')
-class Said {
+@Controller('api/declared')
+class Declared {
   @Get()
   @NeedsScope('payments:read')
   read() {
@@ -20,7 +20,7 @@ class Said {
   }
 
   @Post()
-  @PublicBySignature(Said)
+  @PublicBySignature(Declared)
   receive() {
     return this.helper()
   }
@@ -39,7 +39,7 @@ class Said {
 class Forgotten {
   @Get()
   @NeedsScope('payments:read')
-  said() {
+  declared() {
     return {}
   }
 
@@ -52,7 +52,7 @@ class Forgotten {
 @Controller('api/nobody')
 class Nobody {
   @Get()
-  // @ts-expect-error no scope is named
+  // @ts-expect-error at least one scope is required
   @NeedsScope()
   empty() {
     return {}
@@ -76,24 +76,24 @@ function build(controllers: Type[], imports: Type[] = []) {
     static with(env: Env): DynamicModule {
       return {
         module: App,
-        imports: [KitModule.with('test', env, dataSource), ScopedRoutes, ...imports],
+        imports: [KitModule.with('test', env, dataSource), ...imports],
         controllers,
-        providers: [...callerProviders(env), Said],
+        providers: [...callerProviders(env), Declared],
       }
     }
   }
   return createApp(App, readEnv(environment({ DATABASE_URL: inject('postgresUrl') })))
 }
 
-it('an app whose routes all say who may call them is built', async () => {
-  const app = await build([Said])
+it('the service starts when each route declares access', async () => {
+  const app = await build([Declared])
   await app.close()
 })
 
 it.each<[string, () => ReturnType<typeof build>, RegExp]>([
-  ['a route of its own', () => build([Said, Forgotten]), /who may call Forgotten\.open\?/],
-  ['a route of an imported module', () => build([Said], [Imported]), /Bare\.open/],
+  ['a route of its own', () => build([Declared, Forgotten]), /^Forgotten\.open must/],
+  ['a route of an imported module', () => build([Declared], [Imported]), /Bare\.open/],
   ['a route that names no scope', () => build([Nobody]), /Nobody\.empty/],
-])('an app is not built with %s that doesn’t', async (_, app, message) => {
+])('the service does not start with %s that declares no access', async (_, app, message) => {
   await expect(app()).rejects.toThrow(message)
 })

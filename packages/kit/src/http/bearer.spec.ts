@@ -16,11 +16,11 @@ it.each([
   ['Bearer é', undefined],
   ['Basic abc', undefined],
   [' Bearer abc', undefined],
-])('%j has the token %j', (header, token) => {
+])('the token of %j is %j', (header, token) => {
   expect(bearerToken(header)).toBe(token)
 })
 
-it('judges a long header quickly', () => {
+it('rejects a long header in linear time', () => {
   const started = performance.now()
   expect(bearerToken(`Bearer ${' '.repeat(8_000)}${'='.repeat(8_000)}!`)).toBeUndefined()
   expect(performance.now() - started).toBeLessThan(100)

@@ -1,0 +1,102 @@
+import 'reflect-metadata'
+import { Controller, Get, Module, Post, type Type } from '@nestjs/common'
+import { NestFactory } from '@nestjs/core'
+import { expect, it } from 'vitest'
+import {
+  type Access,
+  accessOf,
+  insufficientScope,
+  NeedsToken,
+  needsScope,
+  Public,
+  PublicBySignature,
+} from './access.js'
+import { AccessCheck } from './access-check.js'
+
+class Guard {
+  canActivate() {
+    return false
+  }
+}
+const NeedsScope = needsScope<'read' | 'write'>(Guard)
+
+@Controller('declared')
+class Declared {
+  @Get('public')
+  @Public()
+  public() {
+    return this.helper()
+  }
+
+  @Post('signed')
+  @PublicBySignature(Guard)
+  signed() {}
+
+  @Get('token')
+  @NeedsToken(Guard)
+  token() {}
+
+  @Get('scope')
+  @NeedsScope('read', 'write')
+  scope() {}
+
+  /** Not a route. */
+  helper() {}
+}
+
+@Controller('forgotten')
+class Forgotten {
+  @Get()
+  @Public()
+  declared() {}
+
+  @Get('open')
+  open() {}
+}
+
+@Controller('empty')
+class Empty {
+  @Get()
+  // @ts-expect-error at least one scope is required
+  @NeedsScope()
+  scope() {}
+}
+
+function start(...controllers: Type[]) {
+  @Module({ controllers })
+  class Imported {}
+  @Module({ imports: [AccessCheck, Imported] })
+  class App {}
+  return NestFactory.createApplicationContext(App, { abortOnError: false, logger: false })
+}
+
+it.each<[keyof Declared, Access | undefined]>([
+  ['public', { kind: 'public' }],
+  ['signed', { kind: 'signature' }],
+  ['token', { kind: 'token' }],
+  ['scope', { kind: 'scope', scopes: ['read', 'write'] }],
+  ['helper', undefined],
+])('%s declares %j', (method, access) => {
+  expect(accessOf(Declared.prototype[method])).toEqual(access)
+})
+
+it('an app starts when each of its routes declares access', async () => {
+  const app = await start(Declared)
+  await app.close()
+})
+
+it.each([
+  ['declares nothing', Forgotten, /^Forgotten\.open must/],
+  ['names no scope', Empty, /^Empty\.scope must/],
+])('an app does not start with a route that %s', async (_, controller, message) => {
+  await expect(start(Declared, controller)).rejects.toThrow(message)
+})
+
+it('names the missing scopes in the challenge', () => {
+  const kind = { type: 'insufficient-scope', status: 403, title: '' }
+  const { detail, extras } = insufficientScope(kind, ['read', 'write'])
+  expect(detail).toBe('The token needs the scope read or write.')
+  expect(extras.headers).toEqual({
+    'www-authenticate': 'Bearer error="insufficient_scope", scope="read write"',
+  })
+})

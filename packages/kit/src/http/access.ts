@@ -1,0 +1,72 @@
+import {
+  applyDecorators,
+  type CanActivate,
+  createParamDecorator,
+  type ExecutionContext,
+  SetMetadata,
+  type Type,
+  UseGuards,
+} from '@nestjs/common'
+import { Problem, type ProblemKind } from './problem.js'
+import type { Request } from './request.js'
+
+/** What each route declares about its callers. A service refuses to start with a route that declares nothing. */
+export type Access =
+  | { readonly kind: 'public' | 'signature' | 'token' }
+  /** A token with at least one of these scopes. */
+  | { readonly kind: 'scope'; readonly scopes: readonly string[] }
+
+const ACCESS = Symbol('access')
+
+/** A route that needs no credentials. */
+export function Public(): MethodDecorator {
+  return declare({ kind: 'public' })
+}
+
+/** A route without a bearer token whose callers sign their requests; `guard` verifies the signature. */
+export function PublicBySignature(guard: Type<CanActivate>): MethodDecorator {
+  return declare({ kind: 'signature' }, guard)
+}
+
+/** A route that needs an access token with any scope; `guard` validates the token. */
+export function NeedsToken(guard: Type<CanActivate>): MethodDecorator {
+  return declare({ kind: 'token' }, guard)
+}
+
+/** Makes a service's `@NeedsScope(...scopes)`: a route that needs a token with one of these scopes. */
+export function needsScope<Scope extends string>(guard: Type<CanActivate>) {
+  return (...scopes: readonly [Scope, ...Scope[]]): MethodDecorator =>
+    declare({ kind: 'scope', scopes }, guard)
+}
+
+/** The caller that the route's guard has authenticated. */
+export const CurrentCaller = createParamDecorator((_: unknown, context: ExecutionContext) => {
+  const { caller } = context.switchToHttp().getRequest<Request>()
+  if (!caller) throw new Error('the route has no guard that authenticates the caller')
+  return caller
+})
+
+/** What a route's handler declares; undefined for nothing, which includes an empty list of scopes. */
+export function accessOf(handler: object): Access | undefined {
+  const access = Reflect.getMetadata(ACCESS, handler) as Access | undefined
+  return access?.kind === 'scope' && access.scopes.length === 0 ? undefined : access
+}
+
+/** The scopes of which the current route needs one; empty if it declares none. */
+export function scopesOf(context: ExecutionContext): readonly string[] {
+  const access = accessOf(context.getHandler())
+  return access?.kind === 'scope' ? access.scopes : []
+}
+
+/** 403 with the challenge of RFC 6750, section 3.1. */
+export function insufficientScope(kind: ProblemKind, scopes: readonly string[]): Problem {
+  return new Problem(kind, `The token needs the scope ${scopes.join(' or ')}.`, {
+    headers: {
+      'www-authenticate': `Bearer error="insufficient_scope", scope="${scopes.join(' ')}"`,
+    },
+  })
+}
+
+function declare(access: Access, ...guards: Type<CanActivate>[]): MethodDecorator {
+  return applyDecorators(SetMetadata(ACCESS, access), UseGuards(...guards))
+}

@@ -1,0 +1,20 @@
+import { expect, it } from 'vitest'
+import { networkOf } from './network.js'
+
+it.each([
+  ['192.0.2.1', '192.0.2.1/32'],
+  ['::ffff:192.0.2.1', '192.0.2.1/32'],
+  ['2001:db8::1', '2001:db8:0:0::/64'],
+  ['2001:db8:0:0:ffff:ffff:ffff:ffff', '2001:db8:0:0::/64'],
+  ['2001:db8:0:1::1', '2001:db8:0:1::/64'],
+  ['2001:DB8:0001:2:3:4:5:6', '2001:db8:1:2::/64'],
+  ['::1', '0:0:0:0::/64'],
+  ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+  [null, 'unknown'],
+  ['', 'unknown'],
+  ['unknown', 'unknown'],
+  ['192.0.2.1:443', 'unknown'],
+  ['1', 'unknown'],
+])('the network of %j is %s', (address, network) => {
+  expect(networkOf(address)).toBe(network)
+})

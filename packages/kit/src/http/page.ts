@@ -1,0 +1,66 @@
+import { applyDecorators } from '@nestjs/common'
+import { ApiPropertyOptional } from '@nestjs/swagger'
+import { Type } from 'class-transformer'
+import { IsInt, IsOptional, Max, Min, registerDecorator } from 'class-validator'
+
+/** Lists by keyset: a page ends with a cursor that stands for the id of its last row. */
+
+export interface Page<Row> {
+  readonly data: Row[]
+  readonly nextCursor: string | null
+}
+
+const MAX_LIMIT = 100
+
+/** A query's `limit`; `fallback` documents the initial value of the property. */
+export function PageLimit(fallback: number): PropertyDecorator {
+  return applyDecorators(
+    ApiPropertyOptional({ type: Number, minimum: 1, maximum: MAX_LIMIT, default: fallback }),
+    Type(() => Number),
+    IsInt({ message: 'must be a whole number' }),
+    Min(1, { message: 'must be at least 1' }),
+    Max(MAX_LIMIT, { message: `must be at most ${MAX_LIMIT}` }),
+  )
+}
+
+/** A query's optional `cursor`. */
+export function PageCursor(): PropertyDecorator {
+  return applyDecorators(
+    ApiPropertyOptional({ type: String, description: 'The `nextCursor` of the previous page' }),
+    IsOptional(),
+    (target: object, property: string | symbol) =>
+      registerDecorator({
+        name: 'isCursor',
+        target: target.constructor,
+        propertyName: property as string,
+        validator: {
+          validate: (value: unknown) => typeof value === 'string' && !!decodeCursor(value),
+          defaultMessage: () => 'must be the nextCursor of a page',
+        },
+      }),
+  )
+}
+
+/** The page of up to `limit` rows. `found` has one row more if there is a next page. */
+export function pageOf<Row extends { readonly id: string }>(
+  found: readonly Row[],
+  limit: number,
+): Page<Row> {
+  const data = found.slice(0, limit)
+  const last = found.length > limit ? data.at(-1) : undefined
+  return { data, nextCursor: last ? encodeCursor(last.id) : null }
+}
+
+const UUID = /^([\da-f]{8})([\da-f]{4})([\da-f]{4})([\da-f]{4})([\da-f]{12})$/
+
+/** A cursor is a UUID in base64url: clients treat it as opaque. */
+export function encodeCursor(id: string): string {
+  return Buffer.from(id.replaceAll('-', ''), 'hex').toString('base64url')
+}
+
+/** The UUID of a cursor; undefined if it is none. */
+export function decodeCursor(cursor: string): string | undefined {
+  if (!/^[\w-]{22}$/.test(cursor)) return undefined
+  const match = UUID.exec(Buffer.from(cursor, 'base64url').toString('hex'))
+  return match?.slice(1).join('-')
+}

@@ -1,0 +1,16 @@
+import { v7 } from 'uuid'
+
+/** A new UUIDv7 (RFC 9562, section 5.7) of a time in ms since the epoch; its order is the order of time. */
+export function newUuid(msecs = Date.now()): string {
+  return v7({ msecs })
+}
+
+/** The first 48 bits are the Unix time in milliseconds. */
+const MAX_TIME = 2 ** 48 - 1
+
+/** The smallest UUIDv7 of a time: the ids made before it are smaller, the ids made from then on are not. */
+export function minUuidAt(time: Date): string {
+  const msecs = Math.min(Math.max(0, time.getTime()), MAX_TIME)
+  const hex = msecs.toString(16).padStart(12, '0')
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`
+}
