@@ -115,7 +115,7 @@ function subjectOf({ headers }) {
 
 /** Whether the totals have every event. */
 const ALL_COUNTED = `
-SELECT folded_through >= (SELECT max(xid) FROM payment_events) AS counted FROM payment_totals_bookmark`
+SELECT folded_through >= (SELECT max(xid) FROM payment_events) AS counted FROM payment_totals_position`
 
 /** A hundred payments of each owner, from all over the table. */
 const SOME = `

@@ -6,7 +6,7 @@ import { startPostgres } from '@malipo/local/postgres'
 import { freshDatabase } from '@malipo/testing/database'
 import { Client } from 'pg'
 import { v7 } from 'uuid'
-import { fold, foldOld } from '../src/totals/fold.store.js'
+import { fold } from '../src/totals/fold.store.js'
 import { migrate } from './payments.js'
 import { until } from './until.js'
 
@@ -121,21 +121,19 @@ function sums({ rows }: { rows: Record<string, string>[] }): Sum {
   return Object.fromEntries(lines) as Sum
 }
 
-/** Folds until everything is behind the bookmark: a transaction of another test's database holds it back. */
+/** Folds until everything is behind the position: a transaction of another test's database holds it back. */
 export async function countAll(client: Client, most = 100): Promise<void> {
   await until(async () => {
-    await foldAll(client, v7(), most)
-    const left = `SELECT FROM payment_events, payment_totals_bookmark WHERE xid > folded_through LIMIT 1`
+    await foldAll(client, most)
+    const left = `SELECT FROM payment_events, payment_totals_position WHERE xid > folded_through LIMIT 1`
     return (await client.query(left)).rowCount === 0
   })
 }
 
 /** Folds until nothing can be counted just now. */
-export async function foldAll(client: Client, replica = v7(), most = 100): Promise<void> {
+export async function foldAll(client: Client, most = 100): Promise<void> {
   const run = runOn(client)
-  await client.query(`UPDATE payment_totals_bookmark SET leads_until = '-infinity'`)
-  while ((await fold(run, replica, most)).taken > 0);
-  while ((await foldOld(run, replica, most)) > 0);
+  while ((await fold(run, most)) > 0);
 }
 
 /** Resolves when no transaction, of any database of the server, is in the way of what was written so far. */

@@ -1,5 +1,6 @@
 import { createApp } from '@malipo/kit/bootstrap'
 import { dataSourceOptions } from '@malipo/kit/postgres/connection'
+import type { Migrated } from '@malipo/kit/postgres/migrate'
 import { Client } from '@malipo/testing/client'
 import { freshDatabase, query } from '@malipo/testing/database'
 import { DataSource } from 'typeorm'
@@ -66,9 +67,14 @@ export async function listening(own: Own) {
   return app
 }
 
-export async function migrate(databaseUrl: string): Promise<void> {
+/** Runs the pending migrations: the service's, or those of another release. */
+export async function migrate(
+  databaseUrl: string,
+  migrations: Migrated['migrations'] = dataSource.migrations,
+): Promise<void> {
   const env = readEnv(environment({ DATABASE_URL: databaseUrl }))
-  const source = await new DataSource(dataSourceOptions(env, dataSource)).initialize()
+  const options = dataSourceOptions(env, { ...dataSource, migrations })
+  const source = await new DataSource(options).initialize()
   await source.runMigrations({ transaction: 'each' })
   await source.destroy()
 }

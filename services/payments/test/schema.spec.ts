@@ -31,13 +31,13 @@ describe('a payment that is finished', () => {
     const reference = await newPayment(user, 'PENDING', status)
     const before = (await user.get(reference)).body
     await expect(payments.sql(statement, reference)).rejects.toMatchObject({
-      constraint: 'payments_finished',
+      constraint: 'payments_terminal',
     })
     expect((await user.get(reference)).body).toEqual(before)
   })
 
   it('can’t be truncated away', async () => {
-    await expect(payments.sql('TRUNCATE payments CASCADE')).rejects.toThrow(/only ever added to/)
+    await expect(payments.sql('TRUNCATE payments CASCADE')).rejects.toThrow(/is not allowed/)
   })
 })
 
@@ -52,15 +52,15 @@ describe('the record', () => {
   ])('can’t be changed by %s', async (statement) => {
     const reference = await newPayment(user)
     await user.webhook(news(reference, 'PENDING'))
-    await expect(payments.sql(statement)).rejects.toThrow(/only ever added to/)
+    await expect(payments.sql(statement)).rejects.toThrow(/is not allowed/)
   })
 
   it.each([
-    ['amount_minor', 0, 'payments_amount_check'],
-    ['amount_minor', -5, 'payments_amount_check'],
+    ['amount_minor', 0, 'payments_amount_minor_check'],
+    ['amount_minor', -5, 'payments_amount_minor_check'],
     ['currency', 'ugx', 'payments_currency_check'],
-    ['payment_method', 'CASH', 'payments_method_check'],
-    ['customer_phone', '0772123456', 'payments_phone_check'],
+    ['payment_method', 'CASH', 'payments_payment_method_check'],
+    ['customer_phone', '0772123456', 'payments_customer_phone_check'],
     ['status', 'DONE', 'payments_status_check'],
   ])('refuses %s = %s', async (column, value, constraint) => {
     const reference = await newPayment(user)
@@ -108,8 +108,10 @@ describe('idempotency keys', () => {
 
   it('are forgotten by the thousand', async () => {
     await payments.sql(
-      `INSERT INTO idempotency_keys (caller, route, key, fingerprint, operation_id, answer, created_at)
-       SELECT gen_random_uuid(), 'r', n::text, '', gen_random_uuid(), 201, now() - interval '3 days'
+      `INSERT INTO idempotency_keys (caller, route, key, fingerprint, operation_id, response_status,
+                                     resource_type, resource_id, resource_version, created_at)
+       SELECT gen_random_uuid(), 'r', n::text, '', gen_random_uuid(), 201, 'payment',
+              gen_random_uuid(), 1, now() - interval '3 days'
          FROM generate_series(1, 2500) AS n`,
     )
     const app = await listening({ DATABASE_URL: payments.databaseUrl })

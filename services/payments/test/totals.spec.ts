@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { startPostgres } from '@malipo/local/postgres'
 import fc from 'fast-check'
 import type { Client } from 'pg'
-import { v7 } from 'uuid'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { PAYMENT_METHODS } from '../src/payments/payment.entity.js'
 import { fold } from '../src/totals/fold.store.js'
@@ -40,10 +39,6 @@ afterAll(async () => {
   await server.stop()
 })
 
-/** Anybody may lead from now on, as if every lease had run out. */
-const expire = (on = client) =>
-  on.query(`UPDATE payment_totals_bookmark SET leads_until = '-infinity'`)
-
 describe('a fold', () => {
   it('counts payments that came into a status, and their amounts', async () => {
     const id = await writePayment(client, { amount: 700, method: 'CARD', currency: 'USD' })
@@ -64,13 +59,11 @@ describe('a fold', () => {
     for (let n = 0; n < 25; n++) await writePayment(client)
     await client.query('COMMIT')
     for (let n = 0; n < 25; n++) await writePayment(client)
-    await expire()
     await untilReached(client)
-    const replica = v7()
-    expect(await fold(runOn(client), replica, 10)).toEqual({ leads: true, taken: 10 })
+    expect(await fold(runOn(client), 10)).toBe(10)
     const rest = []
     for (let taken = 1; taken > 0; rest.push(taken)) {
-      taken = (await fold(runOn(client), replica, 10)).taken
+      taken = await fold(runOn(client), 10)
     }
     expect(rest).toEqual([10, 10, 5, 0])
     expect(await counted(client)).toEqual(await truth(client))
@@ -112,9 +105,8 @@ describe('a fold', () => {
     await holder.query('BEGIN')
     // The holder's own number would keep the fold back; a lock of the table takes none.
     await holder.query('LOCK TABLE payment_totals IN SHARE MODE')
-    await expire()
     const { rows } = await folder.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
-    const folding = fold(runOn(folder), v7(), 100).catch((error: unknown) => error)
+    const folding = fold(runOn(folder), 100).catch((error: unknown) => error)
     await until(async () => {
       const waits = `SELECT FROM pg_stat_activity WHERE pid = $1 AND wait_event_type = 'Lock'`
       return (await client.query(waits, [rows[0]?.pid])).rowCount
@@ -127,57 +119,12 @@ describe('a fold', () => {
     expect(await counted(client)).toEqual(await truth(client))
   })
 
-  it.each([
-    ['of several at once counts once, even when all believe that they lead', 50, 4],
-    ['of several at once leads alone, when there is nothing to count, too', 0, 4],
-    ['counts once, even when the replica’s own first try still runs', 50, 1],
-  ])('%s', async (_, payments, replicas) => {
+  it('writes nothing when there is nothing to count', async () => {
     await countAll(client)
-    for (let n = 0; n < payments; n++) await writePayment(client)
-    await untilReached(client)
-    const holder = await ledger.connection()
-    const folders = await Promise.all([1, 2, 3, 4].map(() => ledger.connection()))
-    const ids = Array.from({ length: replicas }, () => v7())
-    await expire()
-    await holder.query('BEGIN')
-    await holder.query('SELECT FROM payment_totals_bookmark FOR UPDATE')
-    // All of them have looked at the same state before any goes on.
-    const folding = folders.map((folder, n) => fold(runOn(folder), ids[n % replicas]!, 1000))
-    await until(async () => {
-      const waits = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%payment_totals_bookmark AS kept%'`
-      return (await client.query(waits)).rowCount === folders.length
-    })
-    await holder.query('COMMIT')
-    const folded = await Promise.all(folding)
-    const leaders = ids.filter((_id, n) =>
-      folded.some(({ leads }, m) => leads && m % replicas === n),
-    )
-    expect(leaders).toHaveLength(1)
-    expect(await counted(client)).toEqual(await truth(client))
-  })
-
-  it('is one replica’s until its lease is over', async () => {
-    await expire()
-    const [first, second] = [v7(), v7()]
-    expect((await fold(runOn(client), first, 10)).leads).toBe(true)
-    await writePayment(client)
-    await untilReached(client)
-    expect(await fold(runOn(client), second, 10)).toEqual({ leads: false, taken: 0 })
-    expect(await fold(runOn(client), first, 10)).toEqual({ leads: true, taken: 1 })
-    await expire()
-    expect((await fold(runOn(client), second, 10)).leads).toBe(true)
-    expect((await fold(runOn(client), first, 10)).leads).toBe(false)
-  })
-
-  it('writes nothing when there is nothing to count and the lease is young', async () => {
-    await countAll(client)
-    const replica = v7()
-    await expire()
-    await fold(runOn(client), replica, 10)
     const place = async () =>
-      (await client.query('SELECT xmin, ctid FROM payment_totals_bookmark')).rows[0]
+      (await client.query('SELECT xmin, ctid FROM payment_totals_position')).rows[0]
     const before = await place()
-    expect((await fold(runOn(client), replica, 10)).leads).toBe(true)
+    expect(await fold(runOn(client), 10)).toBe(0)
     expect(await place()).toEqual(before)
   })
 })
@@ -218,12 +165,7 @@ it('counts every event once, however writers and folds run into each other', asy
     fc.asyncProperty(plans, fc.integer({ min: 1, max: 20 }), async (each, most) => {
       const over = new AbortController()
       const folding = folders.map(async (folder) => {
-        const replica = v7()
-        for (; !over.signal.aborted; await sleep(1)) {
-          // Every lease is over at once: all of them try to lead all the time.
-          await expire(folder)
-          await fold(runOn(folder), replica, most)
-        }
+        for (; !over.signal.aborted; await sleep(1)) await fold(runOn(folder), most)
       })
       await Promise.all(each.map((transactions, n) => write(writers[n]!, transactions)))
       over.abort()
@@ -240,14 +182,13 @@ it('goes on where it was after a crash of the database', async () => {
   const postgres = await startPostgres({ dataDir: join(folder, 'postgres'), databases: [] })
   const before = await newLedger(postgres.url('postgres'))
   const [writing, folding] = [await before.connection(), await before.connection()]
-  const replica = v7()
   const crash = new AbortController()
   const work = [
     (async () => {
       while (!crash.signal.aborted) await write(writing, fc.sample(writer, 1)[0]!)
     })(),
     (async () => {
-      for (; !crash.signal.aborted; await sleep(2)) await fold(runOn(folding), replica, 7)
+      for (; !crash.signal.aborted; await sleep(2)) await fold(runOn(folding), 7)
     })(),
   ].map((each) => each.catch(() => undefined))
   await sleep(1_000)

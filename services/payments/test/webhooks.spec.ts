@@ -84,7 +84,7 @@ describe('POST /api/payments/webhook/provider', () => {
         expect(answer.status).toBe(200)
         expect(answer.body).toEqual(before)
       }
-      expect(await kept(body.webhookId)).toMatchObject([{ outcome: 'past', status: told }])
+      expect(await kept(body.webhookId)).toMatchObject([{ outcome: 'superseded', status: told }])
       expect((await user.events(reference)).body.data).toHaveLength(3)
     },
   )

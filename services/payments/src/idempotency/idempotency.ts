@@ -1,6 +1,6 @@
 import type { Run } from '@malipo/kit/postgres/database'
 import { HTTP_PROBLEMS, Problem } from '@malipo/kit/http/problem'
-import { madeBy } from '../payments/payments.store.js'
+import { findVersion } from '../payments/payments.store.js'
 import type { Payment } from '../payments/payment.entity.js'
 import { refusal } from '../payments/refusal.js'
 import { PROBLEMS } from '../problems.js'
@@ -63,12 +63,14 @@ export async function replay(
   if (!kept) return undefined
   if (!kept.fingerprint.equals(keyed.fingerprint)) return { problem: reused(), replayed: false }
   const replayed = kept.operationId !== operationId
-  const { answer } = kept
-  if (answer === 400 || answer === 412) {
-    return { problem: refusal({ ...kept, answer }, replayed ? REPLAYED : {}), replayed }
+  const { status, resourceId, resourceVersion } = kept
+  const payment = await findVersion(run, resourceId, resourceVersion)
+  if (!payment) throw new Error(`payment ${resourceId} has no version ${resourceVersion}`)
+  if (status >= 400) {
+    const answer: 400 | 412 = status === 412 ? 412 : 400
+    const refused = { answer, seenStatus: payment.status, seenVersion: resourceVersion }
+    return { problem: refusal(refused, replayed ? REPLAYED : {}), replayed }
   }
-  const payment = await madeBy(run, kept.operationId)
-  if (!payment) throw new Error(`operation ${kept.operationId} has a key and no event`)
   return { payment, replayed }
 }
 

@@ -1,22 +1,20 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
-import type { Status } from '../payments/transitions.js'
 import type { Keyed } from './keyed.js'
 
 /** What was answered under a key. */
 export interface KeptAnswer {
   readonly fingerprint: Buffer
   readonly operationId: string
-  readonly answer: 200 | 201 | 400 | 412
-  /** For a refusal: what the database had seen. */
-  readonly seenStatus: Status | null
-  readonly seenVersion: number | null
+  readonly status: number
+  readonly resourceId: string
+  readonly resourceVersion: number
 }
 
 const FIND: Statement = {
   name: 'idempotency_key_find',
   text: `
-SELECT nth, fingerprint, operation_id AS "operationId", answer,
-       seen_status AS "seenStatus", seen_version AS "seenVersion"
+SELECT nth, fingerprint, operation_id AS "operationId", response_status AS status,
+       resource_id AS "resourceId", resource_version AS "resourceVersion"
   FROM json_to_recordset($1) AS input (nth integer, caller uuid, route text, key text)
   JOIN idempotency_keys USING (caller, route, key)`,
   batched: {},

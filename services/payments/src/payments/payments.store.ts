@@ -36,8 +36,9 @@ WITH input AS (
                 key text, route text, fingerprint bytea)
 ), claimed AS (
   INSERT INTO idempotency_keys
-    (caller, route, key, fingerprint, operation_id, answer, created_at)
-  SELECT caller, route, key, fingerprint, operation_id, 201, created_at
+    (caller, route, key, fingerprint, operation_id, response_status, resource_type, resource_id,
+     resource_version, created_at)
+  SELECT caller, route, key, fingerprint, operation_id, 201, 'payment', id, 1, created_at
     FROM input
    WHERE key IS NOT NULL AND ${isAdmitted('key')}
       ON CONFLICT DO NOTHING
@@ -132,5 +133,26 @@ SELECT nth, ${paymentColumns('payments', 'event', { status: 'to_status', updated
 /** The payment as an operation left it, whatever came after; undefined if the operation did nothing. */
 export async function madeBy(run: Run, operationId: string): Promise<Payment | undefined> {
   const [payment] = await run<Payment>(MADE_BY, [{ operation_id: operationId }])
+  return payment
+}
+
+const AT_VERSION: Statement = {
+  name: 'payment_at_version',
+  text: `
+SELECT nth, ${paymentColumns('payments', 'event', { status: 'to_status', updatedAt: 'at' })}
+  FROM json_to_recordset($1) AS input (nth integer, id uuid, version integer)
+  JOIN payments USING (id)
+  JOIN payment_events AS event
+    ON event.payment_id = payments.id AND event.version = input.version`,
+  batched: {},
+}
+
+/** The payment at an earlier version, from its events. */
+export async function findVersion(
+  run: Run,
+  id: string,
+  version: number,
+): Promise<Payment | undefined> {
+  const [payment] = await run<Payment>(AT_VERSION, [{ id, version }])
   return payment
 }

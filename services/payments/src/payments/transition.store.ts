@@ -70,8 +70,10 @@ WITH input AS (
     FROM admitted JOIN target USING (id)
 ), claimed AS (
   INSERT INTO idempotency_keys
-    (caller, route, key, fingerprint, operation_id, answer, seen_status, seen_version, created_at)
-  SELECT caller, route, key, fingerprint, operation_id, answer, status, version, at
+    (caller, route, key, fingerprint, operation_id, response_status, resource_type, resource_id,
+     resource_version, created_at)
+  SELECT caller, route, key, fingerprint, operation_id, answer, 'payment', id,
+         CASE WHEN answer = 200 THEN version + 1 ELSE version END, at
     FROM verdict
    WHERE key IS NOT NULL
       ON CONFLICT DO NOTHING

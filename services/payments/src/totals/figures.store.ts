@@ -7,7 +7,7 @@ import type { Status } from '../payments/transitions.js'
  * it these very queries (`charts/payments/files/queries.yaml`), and the service tells nothing.
  */
 
-/** Payments that ever came into a status; nothing until those from before are counted, too. */
+/** Payments that ever came into a status. */
 export interface Total {
   readonly status: Status
   readonly method: PaymentMethod
@@ -36,8 +36,7 @@ export const QUERIES = {
   payments_entered: `
 SELECT status, payment_method AS method, currency, entered AS total,
        amount_minor AS amount_minor_total
-  FROM payment_totals
- WHERE EXISTS (SELECT FROM payment_totals_bookmark WHERE old_payment_id IS NULL)`,
+  FROM payment_totals`,
   // Counts no further than 10000: a scrape costs the same whatever has piled up.
   payments: `
 SELECT status, age,
@@ -59,7 +58,7 @@ SELECT status,
             AND payments.status IN ('INITIATED', 'PENDING')
           ORDER BY updated_at LIMIT 1)), 0)::float AS seconds
   FROM unnest(ARRAY['INITIATED', 'PENDING']) AS statuses (status)`,
-  // Infinite when the bookmark is past every transaction: a copy of another server's tables.
+  // Infinite when the position is past every transaction: a copy of another server's tables.
   payment_totals: `
 SELECT CASE WHEN folded_through >= pg_snapshot_xmax(pg_current_snapshot()) THEN 'Infinity'
             ELSE coalesce(extract(epoch FROM now() - (
@@ -67,7 +66,7 @@ SELECT CASE WHEN folded_through >= pg_snapshot_xmax(pg_current_snapshot()) THEN 
                     WHERE xid > folded_through
                     ORDER BY xid LIMIT 1)), 0)::float
             END AS lag_seconds
-  FROM payment_totals_bookmark`,
+  FROM payment_totals_position`,
 } as const
 
 export type Query = keyof typeof QUERIES

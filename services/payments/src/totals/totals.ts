@@ -1,12 +1,10 @@
-import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Database } from '@malipo/kit/postgres/database'
-import { withTimeout } from '@malipo/kit/worker/with-timeout'
 import type { Logger } from '@malipo/kit/telemetry/logger'
 import type { OnApplicationBootstrap, OnModuleDestroy } from '@nestjs/common'
 import type { Registry } from 'prom-client'
 import { figures } from './figures.store.js'
-import { fold, foldOld, resign } from './fold.store.js'
+import { fold } from './fold.store.js'
 import { type Figures, tellTotals } from './totals-metrics.js'
 
 /**
@@ -23,19 +21,14 @@ const EVERY_MS = 2_000
 const AT_ONCE = 500
 const PAUSE_MS = 20
 const IN_A_ROUND = 100
-/** What giving up the lead may take of a shutdown. */
-const RESIGN_MS = 1_000
 /** What is open is looked at in every so many rounds. */
 const LOOK_EVERY = 5
 /** Who can't reach the database for longer than its lease no longer knows whether it leads. */
 const GOOD_FOR_MS = 15_000
 
 export class Totals implements OnApplicationBootstrap, OnModuleDestroy {
-  private readonly replica = randomUUID()
   private timer: NodeJS.Timeout | undefined
-  private running: Promise<unknown> = Promise.resolve()
   private hasEnded = false
-  private hasOld = true
   private wasAway = false
   private rounds = 0
   private told: { readonly figures: Figures; readonly at: number } | undefined
@@ -52,20 +45,10 @@ export class Totals implements OnApplicationBootstrap, OnModuleDestroy {
     this.later()
   }
 
-  /** Before the drain: another replica can lead while this one still serves. */
-  async onModuleDestroy() {
+  onModuleDestroy() {
     this.hasEnded = true
     clearTimeout(this.timer)
     this.told = undefined
-    if (!this.database.isOpen) return
-    const resigned = this.running.then(() =>
-      this.database.write((run) => resign(run, this.replica)),
-    )
-    // A database that is away keeps nobody: the lease ends by itself.
-    await withTimeout(
-      resigned.catch(() => undefined),
-      RESIGN_MS,
-    )
   }
 
   /** What this replica tells, if it is the one that leads. */
@@ -74,26 +57,13 @@ export class Totals implements OnApplicationBootstrap, OnModuleDestroy {
     return told && performance.now() - told.at < GOOD_FOR_MS ? told.figures : undefined
   }
 
-  /** One round: counts what is new. @returns whether this replica leads */
-  async round(): Promise<boolean> {
-    let leads = false
-    const counted = await this.bitByBit(async () => {
-      const folded = await this.database.write((run) => fold(run, this.replica, AT_ONCE))
-      leads = folded.leads
-      return { taken: folded.taken, isLast: folded.taken < AT_ONCE }
+  /** One round: counts what is new. */
+  async round(): Promise<void> {
+    await this.bitByBit(async () => {
+      const taken = await this.database.write((run) => fold(run, AT_ONCE))
+      return { taken, isLast: taken < AT_ONCE }
     })
-    if (!leads) {
-      this.told = undefined
-      return false
-    }
-    const countOld = async () => {
-      const taken = await this.database.write((run) => foldOld(run, this.replica, AT_ONCE))
-      this.hasOld = taken > 0
-      return { taken, isLast: !this.hasOld }
-    }
-    const countedOld = this.hasOld ? await this.bitByBit(countOld) : 0
-    await this.look(counted + countedOld > 0)
-    return true
+    await this.look()
   }
 
   /** Does a part after the other until the last one, or until others have waited enough; gives how many it took. */
@@ -108,11 +78,11 @@ export class Totals implements OnApplicationBootstrap, OnModuleDestroy {
     return counted
   }
 
-  private async look(hasMoved: boolean) {
+  private async look() {
     const before = this.told?.figures
     const isDue = this.rounds++ % LOOK_EVERY === 0
     const fresh = await this.database.read(async (run) => ({
-      totals: before && !hasMoved ? before.totals : await figures(run, 'payments_entered'),
+      totals: await figures(run, 'payments_entered'),
       open: before && !isDue ? before.open : await figures(run, 'payments'),
       oldest: before && !isDue ? before.oldest : await figures(run, 'payments_open_oldest'),
       lag: await figures(run, 'payment_totals'),
@@ -123,7 +93,7 @@ export class Totals implements OnApplicationBootstrap, OnModuleDestroy {
   private later() {
     if (this.hasEnded) return
     const next = () => {
-      this.running = this.attempt().finally(() => this.later())
+      void this.attempt().finally(() => this.later())
     }
     this.timer = setTimeout(next, EVERY_MS).unref()
   }

@@ -5,7 +5,7 @@ import { Registry } from 'prom-client'
 /** What became of webhooks, counted since this process started. */
 const OUTCOMES = [
   'applied',
-  'past',
+  'superseded',
   'repeat',
   'early',
   'conflict',
@@ -14,7 +14,7 @@ const OUTCOMES = [
 ] as const
 
 const HELP =
-  'Webhooks by outcome: applied; past (kept, its status was passed); repeat; early (refused, comes again); conflict (refused, the id of another); unknown (no such payment); bad_signature (refused)'
+  'Webhooks by outcome: applied; superseded (kept, its status was passed); repeat; early (refused, comes again); conflict (refused, the id of another); unknown (no such payment); bad_signature (refused)'
 
 @Injectable()
 export class WebhookMetrics {

@@ -44,7 +44,7 @@ export class WebhooksService {
 }
 
 type Settled =
-  | { readonly became: 'applied' | 'past' | 'repeat'; readonly payment: Payment }
+  | { readonly became: 'applied' | 'superseded' | 'repeat'; readonly payment: Payment }
   | { readonly became: 'early' | 'conflict' | 'unknown'; readonly problem: Problem }
 
 async function settle(run: Run, arrival: Arrival): Promise<Settled> {
@@ -58,7 +58,7 @@ async function settle(run: Run, arrival: Arrival): Promise<Settled> {
     await keepConflict(run, arrival)
     return { became: 'conflict', problem: reused() }
   }
-  if (arrived?.outcome === 'past') return { became: 'past', payment }
+  if (arrived?.outcome === 'superseded') return { became: 'superseded', payment }
   // An earlier try of this very request, whose answer was lost, is no repeat.
   const isOwn = operationId === arrival.operationId
   return { became: isOwn ? 'applied' : 'repeat', payment }

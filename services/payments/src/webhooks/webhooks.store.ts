@@ -30,7 +30,7 @@ export interface Arrival {
 }
 
 /** What became of it; `repeat` when its id was there already. */
-export type Outcome = 'applied' | 'past' | 'early' | 'repeat'
+export type Outcome = 'applied' | 'superseded' | 'early' | 'repeat'
 
 // As for a transition, the update goes by the verdict on the locked row, not by its older snapshot of it.
 const ARRIVE: Statement = {
@@ -53,7 +53,7 @@ WITH input AS (
   SELECT input.*, target.status,
          CASE WHEN target.status = ANY (from_statuses) THEN 'applied'
               WHEN target.status = ANY (too_early_from) THEN 'early'
-              ELSE 'past' END AS outcome
+              ELSE 'superseded' END AS outcome
     FROM input JOIN target USING (id)
 ), kept AS (
   INSERT INTO webhooks

@@ -1,0 +1,172 @@
+import type { MigrationInterface, QueryRunner } from 'typeorm'
+
+/** Payments, their events and totals, the inbox of webhooks, and the idempotency keys. */
+export class Initial1795910400000 implements MigrationInterface {
+  name = 'Initial1795910400000'
+
+  async up(runner: QueryRunner): Promise<void> {
+    for (const statement of [PAYMENTS, EVENTS, TOTALS, WEBHOOKS, IDEMPOTENCY_KEYS, TRIGGERS]) {
+      await runner.query(statement)
+    }
+  }
+
+  async down(): Promise<void> {
+    throw new Error('Migrations only go forward: restore a backup instead.')
+  }
+}
+
+const PAYMENTS = `
+CREATE TABLE payments (
+  id                      uuid           CONSTRAINT payments_pkey PRIMARY KEY,
+  reference               text           GENERATED ALWAYS AS ('PAY-' || id::text) VIRTUAL,
+  owner_id                uuid           NOT NULL,
+  amount_minor            bigint         NOT NULL
+    CONSTRAINT payments_amount_minor_check CHECK (amount_minor > 0),
+  currency                text           NOT NULL
+    CONSTRAINT payments_currency_check CHECK (currency ~ '^[A-Z]{3}$'),
+  payment_method          text           NOT NULL
+    CONSTRAINT payments_payment_method_check
+    CHECK (payment_method IN ('MOBILE_MONEY', 'CARD', 'BANK_TRANSFER')),
+  customer_phone          text           NOT NULL
+    CONSTRAINT payments_customer_phone_check CHECK (customer_phone ~ '^\\+[1-9][0-9]{5,14}$'),
+  customer_email          text           NOT NULL,
+  description             text,
+  metadata                jsonb          NOT NULL,
+  status                  text           NOT NULL
+    CONSTRAINT payments_status_check
+    CHECK (status IN ('INITIATED', 'PENDING', 'SUCCESS', 'FAILED')),
+  provider_name           text,
+  provider_transaction_id text,
+  last_webhook_id         text,
+  last_webhook_at         timestamptz(3),
+  created_at              timestamptz(3) NOT NULL,
+  updated_at              timestamptz(3) NOT NULL,
+  version                 integer        NOT NULL
+);
+CREATE INDEX payments_owner_id_id_idx ON payments (owner_id, id DESC);
+CREATE INDEX payments_customer_phone_id_idx ON payments (customer_phone, id DESC);
+CREATE INDEX payments_open_idx ON payments (status, updated_at)
+  WHERE status IN ('INITIATED', 'PENDING');
+`
+
+const EVENTS = `
+-- One row per version of a payment.
+CREATE TABLE payment_events (
+  payment_id              uuid           NOT NULL
+    CONSTRAINT payment_events_payment_id_fkey REFERENCES payments,
+  version                 integer        NOT NULL,
+  operation_id            uuid           NOT NULL
+    CONSTRAINT payment_events_operation_id_key UNIQUE,
+  from_status             text,
+  to_status               text           NOT NULL,
+  at                      timestamptz(3) NOT NULL,
+  actor                   text           NOT NULL,
+  cause                   text           NOT NULL
+    CONSTRAINT payment_events_cause_check CHECK (cause IN ('create', 'status', 'webhook')),
+  reason                  text,
+  -- The payment's other mutable columns after this change.
+  provider_name           text,
+  provider_transaction_id text,
+  last_webhook_id         text,
+  last_webhook_at         timestamptz(3),
+  -- The transaction that inserted the row: totals fold events in this order.
+  xid                     xid8           NOT NULL DEFAULT pg_current_xact_id(),
+  CONSTRAINT payment_events_pkey PRIMARY KEY (payment_id, version)
+);
+CREATE INDEX payment_events_xid_idx ON payment_events (xid);
+`
+
+const TOTALS = `
+-- Payments that have entered each status, and the sum of their amounts.
+CREATE TABLE payment_totals (
+  status                  text           NOT NULL,
+  payment_method          text           NOT NULL,
+  currency                text           NOT NULL,
+  entered                 bigint         NOT NULL,
+  amount_minor            numeric        NOT NULL,
+  CONSTRAINT payment_totals_pkey PRIMARY KEY (status, payment_method, currency)
+) WITH (fillfactor = 50);
+
+-- One row: events up to this transaction are part of payment_totals.
+CREATE TABLE payment_totals_position (
+  singleton               boolean        DEFAULT true
+    CONSTRAINT payment_totals_position_pkey PRIMARY KEY
+    CONSTRAINT payment_totals_position_singleton_check CHECK (singleton),
+  folded_through          xid8           NOT NULL
+) WITH (fillfactor = 50);
+INSERT INTO payment_totals_position (folded_through) VALUES ('0');
+`
+
+const WEBHOOKS = `
+-- Every webhook that was applied or superseded. The primary key deduplicates permanently.
+CREATE TABLE webhooks (
+  source                  text           NOT NULL,
+  webhook_id              text           NOT NULL,
+  payment_id              uuid           NOT NULL
+    CONSTRAINT webhooks_payment_id_fkey REFERENCES payments,
+  status                  text           NOT NULL,
+  outcome                 text           NOT NULL
+    CONSTRAINT webhooks_outcome_check CHECK (outcome IN ('applied', 'superseded')),
+  operation_id            uuid           NOT NULL,
+  payload                 jsonb          NOT NULL,
+  received_at             timestamptz(3) NOT NULL,
+  CONSTRAINT webhooks_pkey PRIMARY KEY (source, webhook_id)
+);
+CREATE INDEX webhooks_payment_id_idx ON webhooks (payment_id);
+
+-- The same webhook id with different content: evidence of a faulty or hostile sender.
+CREATE TABLE webhook_conflicts (
+  source                  text           NOT NULL,
+  webhook_id              text           NOT NULL,
+  reference               text           NOT NULL,
+  status                  text           NOT NULL,
+  payload                 jsonb          NOT NULL,
+  times                   integer        NOT NULL DEFAULT 1,
+  first_at                timestamptz(3) NOT NULL,
+  last_at                 timestamptz(3) NOT NULL,
+  last_operation_id       uuid           NOT NULL,
+  CONSTRAINT webhook_conflicts_pkey PRIMARY KEY (source, webhook_id, reference, status)
+);
+`
+
+const IDEMPOTENCY_KEYS = `
+-- The response to the first request with a key: its status, and the version of the resource that it shows.
+CREATE TABLE idempotency_keys (
+  caller                  uuid           NOT NULL,
+  route                   text           NOT NULL,
+  key                     text           NOT NULL,
+  fingerprint             bytea          NOT NULL,
+  operation_id            uuid           NOT NULL,
+  response_status         smallint       NOT NULL
+    CONSTRAINT idempotency_keys_response_status_check CHECK (response_status BETWEEN 200 AND 499),
+  resource_type           text           NOT NULL,
+  resource_id             uuid           NOT NULL,
+  resource_version        integer        NOT NULL,
+  created_at              timestamptz(3) NOT NULL,
+  CONSTRAINT idempotency_keys_pkey PRIMARY KEY (caller, route, key)
+);
+CREATE INDEX idempotency_keys_created_at_idx ON idempotency_keys (created_at);
+`
+
+const TRIGGERS = `
+CREATE FUNCTION reject_change_of_terminal_payment() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'payment % is % and can''t be changed', OLD.id, OLD.status
+    USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = TG_NAME;
+END $$;
+CREATE TRIGGER payments_terminal BEFORE UPDATE OR DELETE ON payments
+  FOR EACH ROW WHEN (OLD.status IN ('SUCCESS', 'FAILED'))
+  EXECUTE FUNCTION reject_change_of_terminal_payment();
+
+CREATE FUNCTION reject_statement() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION '% of % is not allowed', TG_OP, TG_TABLE_NAME
+    USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = TG_NAME;
+END $$;
+CREATE TRIGGER payments_no_truncate BEFORE TRUNCATE ON payments
+  FOR EACH STATEMENT EXECUTE FUNCTION reject_statement();
+CREATE TRIGGER payment_events_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON payment_events
+  FOR EACH STATEMENT EXECUTE FUNCTION reject_statement();
+CREATE TRIGGER webhooks_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON webhooks
+  FOR EACH STATEMENT EXECUTE FUNCTION reject_statement();
+`
