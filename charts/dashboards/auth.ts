@@ -1,71 +1,72 @@
-import type { Page } from './page.ts'
-import { graph, numbers, part, rate, RELEASE } from './panels.ts'
+import type { DashboardSpec } from './dashboard.ts'
+import { timeSeries, stat, ratio, rate, RELEASE } from './panels.ts'
 import { requestRows } from './requests.ts'
 
-/** Auth: who comes in, who does not, and whether ended sessions are told of. */
+/** auth: logins, registrations, refreshes, and the publishing of session revocations. */
 
 const logins = rate('logins_total', RELEASE)
 
-export const auth: Page = {
+export const auth: DashboardSpec = {
   uid: 'malipo-auth',
   title: 'auth',
-  description: 'Logins, registrations and sessions, and whether their ends are told of.',
+  description: 'Logins, registrations, sessions, and the publishing of session revocations.',
   rows: {
-    'Who comes in': [
-      graph({
+    'Logins and registrations': [
+      timeSeries({
         title: 'Logins by outcome',
         unit: 'cps',
-        description: 'Many that are wrong or throttled: somebody tries passwords.',
+        description: 'A high rate of wrong or throttled indicates password guessing.',
         queries: { '{{outcome}}': rate('logins_total', RELEASE, 'outcome') },
         span: 8,
       }),
-      graph({
-        title: 'Part of the logins with a wrong password',
+      timeSeries({
+        title: 'Ratio of logins with a wrong password',
         unit: 'percentunit',
-        description: 'People mistype a few of a hundred.',
-        queries: { wrong: part(rate('logins_total', `${RELEASE},outcome="wrong"`), logins) },
+        description: 'A few percent are typing errors.',
+        queries: { wrong: ratio(rate('logins_total', `${RELEASE},outcome="wrong"`), logins) },
         span: 8,
       }),
-      graph({
-        title: 'Waiting for bcrypt',
+      timeSeries({
+        title: 'Queued password hashes',
         unit: 'short',
-        description: 'By pod. At 200 it sends others away for five seconds: it needs more cores.',
+        description: 'By pod. At 200 further requests are rejected with 503: add CPU or replicas.',
         queries: { '{{pod}}': `password_hashes_queued{${RELEASE}}` },
         span: 8,
       }),
-      graph({
+      timeSeries({
         title: 'Registrations by outcome',
         unit: 'cps',
-        description: 'taken: the phone or the email has an account.',
+        description: 'taken: the phone or email already has an account.',
         queries: { '{{outcome}}': rate('registrations_total', RELEASE, 'outcome') },
         span: 8,
       }),
-      graph({
+      timeSeries({
         title: 'Refreshes by outcome',
         unit: 'cps',
-        description: 'reused: a refresh token came twice, and its session was ended.',
+        description: 'reused: a refresh token was used twice, so its session was revoked.',
         queries: { '{{outcome}}': rate('refreshes_total', RELEASE, 'outcome') },
         span: 8,
       }),
-      graph({
-        title: 'Sessions ended, by cause',
+      timeSeries({
+        title: 'Session revocations by cause',
         unit: 'cps',
-        description: 'Each end is told to Redis within a second.',
+        description: 'Each revocation is normally published to Redis within a second.',
         queries: { '{{cause}}': rate('revocations_total', RELEASE, 'cause') },
         span: 8,
       }),
     ],
     Sessions: [
-      numbers({
-        title: 'Ends that Redis was not told of',
+      stat({
+        title: 'Pending revocations',
         unit: 'short',
-        description: 'Other than 0 for long: tokens of ended sessions may still be taken.',
-        queries: { untold: `max(revocations_pending{${RELEASE}})` },
+        description:
+          'Revocations not published to Redis yet. While above 0, tokens of these sessions may still be accepted.',
+        queries: { pending: `max(revocations_pending{${RELEASE}})` },
       }),
-      numbers({
-        title: 'Redis is reached',
+      stat({
+        title: 'Redis connected',
         unit: 'bool',
-        description: 'By each pod.',
+        description: 'By pod.',
         queries: { '{{pod}}': `redis_up{${RELEASE},app="auth"}` },
         span: 18,
       }),

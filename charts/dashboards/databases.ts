@@ -1,47 +1,46 @@
-import type { Page } from './page.ts'
-import { graph, numbers, quantile, rate, RELEASE } from './panels.ts'
+import type { DashboardSpec } from './dashboard.ts'
+import { timeSeries, stat, quantile, rate, RELEASE } from './panels.ts'
 
-/** The databases and their backups, as CloudNativePG's exporter and the services tell of them. */
+/** The databases and their backups, from the metrics of CloudNativePG's exporter and of the services. */
 
 const each = '{{app}} {{pod}}'
 const primary = `cnpg_pg_replication_in_recovery{${RELEASE}} == 0`
 const onPrimary = (expr: string) => `${expr} and on (app, pod) ${primary}`
 
-export const databases: Page = {
+export const databases: DashboardSpec = {
   uid: 'malipo-databases',
   title: 'databases and backups',
-  description:
-    'Instances, replication, WAL and backups, and what the services see of their databases.',
+  description: 'Instances, replication, WAL and backups, and the database metrics of the services.',
   rows: {
     Instances: [
-      numbers({
+      stat({
         title: 'Primary',
         unit: 'short',
-        description: 'The instance that takes writes, one for each service.',
+        description: 'The instance that accepts writes, one per service.',
         queries: { [each]: `1 - (${primary})` },
       }),
-      numbers({
-        title: 'Instances that answer',
+      stat({
+        title: 'Instances up',
         unit: 'short',
         description: 'By service.',
         queries: { '{{app}}': `sum by (app) (up{${RELEASE},component="database"})` },
       }),
-      numbers({
-        title: 'Replicas that stream',
+      stat({
+        title: 'Streaming standbys',
         unit: 'short',
-        description: 'Where commits are synchronous, writes stand still without one.',
+        description: 'With synchronous replication, writes block while there is none.',
         queries: { '{{app}}': onPrimary(`cnpg_pg_replication_streaming_replicas{${RELEASE}}`) },
       }),
-      numbers({
-        title: 'Replicas are behind by',
+      stat({
+        title: 'Replication lag',
         unit: 's',
-        description: 'At most, by service.',
+        description: 'Maximum by service.',
         queries: { '{{app}}': `max by (app) (cnpg_pg_replication_lag{${RELEASE}})` },
       }),
-      graph({
+      timeSeries({
         title: 'Transactions',
         unit: 'cps',
-        description: 'Committed, a second.',
+        description: 'Commits per second.',
         queries: {
           '{{app}}': rate(
             'cnpg_pg_stat_database_xact_commit',
@@ -51,17 +50,17 @@ export const databases: Page = {
         },
         span: 8,
       }),
-      graph({
+      timeSeries({
         title: 'Connections by state',
         unit: 'short',
-        description: 'idle in transaction, for long, holds back vacuum and totals.',
+        description: 'Long transactions (idle in transaction) delay vacuum and payment totals.',
         queries: { '{{app}} {{state}}': `sum by (app, state) (cnpg_backends_total{${RELEASE}})` },
         span: 8,
       }),
-      graph({
+      timeSeries({
         title: 'Size',
         unit: 'bytes',
-        description: 'Of the databases, and of the WAL beside them.',
+        description: 'Size of the databases and of their WAL.',
         queries: {
           '{{app}} data': `max by (app) (cnpg_pg_database_size_bytes{${RELEASE},datname=~"auth|payments"})`,
           '{{app}} WAL': `max by (app) (cnpg_collector_pg_wal{${RELEASE},value="size"})`,
@@ -70,59 +69,58 @@ export const databases: Page = {
       }),
     ],
     Backups: [
-      numbers({
-        title: 'Newest base backup',
+      stat({
+        title: 'Age of the latest base backup',
         unit: 'dtdurations',
-        description: 'Its age; one is made every night.',
+        description: 'Base backups are taken every night by default.',
         queries: {
           '{{app}}': `time() - max by (app) (barman_cloud_cloudnative_pg_io_last_available_backup_timestamp{${RELEASE}} > 0)`,
         },
         noValue: 'No backup yet, or none is configured',
         span: 8,
       }),
-      numbers({
-        title: 'Can be restored to as early as',
+      stat({
+        title: 'Recovery window',
         unit: 'dtdurations',
-        description: 'How far back.',
+        description: 'Age of the earliest point in time that can be restored.',
         queries: {
           '{{app}}': `time() - max by (app) (barman_cloud_cloudnative_pg_io_first_recoverability_point{${RELEASE}} > 0)`,
         },
         noValue: 'No backup yet, or none is configured',
         span: 8,
       }),
-      graph({
-        title: 'WAL segments that wait to be archived',
+      timeSeries({
+        title: 'WAL segments waiting to be archived',
         unit: 'short',
-        description: 'More than a few: what is lost with the volume grows.',
+        description: 'Segments that are not archived are lost if the volumes are lost.',
         queries: {
           '{{app}}': onPrimary(`cnpg_collector_pg_wal_archive_status{${RELEASE},value="ready"}`),
         },
         span: 8,
       }),
     ],
-    'As the services see it': [
-      graph({
-        title: 'Time of a statement, 99 of 100',
+    'Service metrics': [
+      timeSeries({
+        title: 'Statement duration, p99',
         unit: 's',
-        description: 'All statements of a service together.',
+        description: 'Over all statements of a service.',
         queries: { '{{app}}': quantile(0.99, 'db_statement_duration_seconds', RELEASE, 'app') },
         span: 8,
       }),
-      graph({
-        title: 'Wait for a connection, 99 of 100',
+      timeSeries({
+        title: 'Wait for a pool connection, p99',
         unit: 's',
-        description: 'Before a statement can be sent.',
+        description: 'Time before a statement can be sent.',
         queries: { '{{app}}': quantile(0.99, 'db_pool_wait_seconds', RELEASE, 'app') },
         span: 8,
       }),
-      graph({
-        title: 'Tried again, and given up',
+      timeSeries({
+        title: 'Retries and failures',
         unit: 'cps',
-        description:
-          'A failover shows here: statements are tried again, and none should be given up.',
+        description: 'During a failover statements are retried; none should fail.',
         queries: {
-          '{{app}} again, {{fate}}': rate('db_retries_total', RELEASE, 'app, fate'),
-          '{{app}} given up': rate('db_unavailable_total', RELEASE, 'app'),
+          '{{app}} retried, {{verdict}}': rate('db_retries_total', RELEASE, 'app, verdict'),
+          '{{app}} unavailable': rate('db_unavailable_total', RELEASE, 'app'),
         },
         span: 8,
       }),

@@ -1,55 +1,55 @@
-import type { Page } from './page.ts'
-import { graph, numbers, rate, RELEASE } from './panels.ts'
+import type { DashboardSpec } from './dashboard.ts'
+import { timeSeries, stat, rate, RELEASE } from './panels.ts'
 
-/** The processes: what they use, and whether they keep up. */
+/** Resource usage and saturation of the Node.js processes. */
 
 const pods = `${RELEASE},component="service"`
 const each = '{{app}} {{pod}}'
 
-export const nodeRuntime: Page = {
+export const nodeRuntime: DashboardSpec = {
   uid: 'malipo-node-runtime',
-  title: 'Node runtime',
-  description: 'What the processes use, and whether they keep up with their work.',
+  title: 'Node.js runtime',
+  description: 'Resource usage and saturation of the Node.js processes.',
   rows: {
     Processes: [
-      graph({
+      timeSeries({
         title: 'CPU',
         unit: 'percentunit',
-        description: 'Of a core; a process can use one, so near 1 it needs a pod more beside it.',
+        description: 'In cores. A process uses at most spec one core; near 1, add replicas.',
         queries: { [each]: rate('process_cpu_seconds_total', pods, 'app, pod') },
       }),
-      graph({
+      timeSeries({
         title: 'Memory',
         unit: 'bytes',
-        description: 'Resident. A pod is ended at its limit, 256 MiB unless set otherwise.',
+        description: 'Resident set size. A container is killed at its limit, by default 256 MiB.',
         queries: { [each]: `process_resident_memory_bytes{${pods}}` },
       }),
-      graph({
-        title: 'Heap in use',
+      timeSeries({
+        title: 'Used heap',
         unit: 'bytes',
-        description: 'Objects of JavaScript. What grows for days is a leak.',
+        description: 'JavaScript objects. Growth over days indicates a leak.',
         queries: { [each]: `nodejs_heap_size_used_bytes{${pods}}` },
       }),
-      graph({
-        title: 'Event loop is behind, 99 of 100',
+      timeSeries({
+        title: 'Event loop lag, p99',
         unit: 's',
-        description: 'How long work waits before it begins: part of the time of every answer.',
+        description: 'Delay before a ready callback runs; part of every response time.',
         queries: { [each]: `nodejs_eventloop_lag_p99_seconds{${pods}}` },
       }),
-      graph({
+      timeSeries({
         title: 'Garbage collection',
         unit: 'percentunit',
-        description: 'Part of the time that goes into it, by kind.',
+        description: 'Fraction of time spent in garbage collection, by kind.',
         queries: { '{{app}} {{kind}}': rate('nodejs_gc_duration_seconds_sum', pods, 'app, kind') },
       }),
-      graph({
-        title: 'Open files and connections',
+      timeSeries({
+        title: 'Open file descriptors',
         unit: 'short',
-        description: 'What grows without an end is not closed.',
+        description: 'Files and connections. Unbounded growth indicates a leak.',
         queries: { [each]: `process_open_fds{${pods}}` },
       }),
-      numbers({
-        title: 'Runs since',
+      stat({
+        title: 'Uptime',
         unit: 'dtdurations',
         description: 'Time since the process started.',
         queries: { [each]: `time() - process_start_time_seconds{${pods}}` },

@@ -1,30 +1,30 @@
-import type { Page } from './page.ts'
-import { graph, leadsTo, numbers, part, quantile, rate, RELEASE, table } from './panels.ts'
+import type { DashboardSpec } from './dashboard.ts'
+import { timeSeries, detailsIn, stat, ratio, quantile, rate, RELEASE, table } from './panels.ts'
 
-/** What somebody who was woken looks at first. */
+/** Entry point for on-call: alerts, objectives, traffic and dependencies. */
 
 const requests = `${RELEASE},component="service",route!~"/(metrics|health.*)"`
 const all = rate('http_request_duration_seconds_count', requests, 'app')
 const failed = rate('http_request_duration_seconds_count', `${requests},status_code=~"5.."`, 'app')
 
-/** The totals once, whoever tells them. */
-const entered = (metric: string, more: string) =>
+/** Payment totals without duplicates: every replica exports the same values. */
+const deduplicated = (metric: string, more: string) =>
   `max by (status, method, currency) (${metric}{${RELEASE}${more}})`
 
-export const overview: Page = {
+export const overview: DashboardSpec = {
   uid: 'malipo-overview',
   title: 'platform overview',
   description:
-    'Is it well, and if not, which part: each panel leads to the dashboard that says more.',
+    'Alerts, objectives, traffic and dependencies. Each panel links to a more detailed dashboard.',
   rows: {
-    'Is it well?': [
+    Health: [
       table(
         {
-          title: 'Alerts that fire',
+          title: 'Firing alerts',
           unit: 'short',
-          description: 'Each leads to its runbook by the link in the column runbook.',
+          description: 'The column runbook links to the runbook of the alert.',
           queries: { '': `ALERTS{${RELEASE},alertstate="firing"}` },
-          noValue: 'None: all is well',
+          noValue: 'No alerts',
           span: 12,
         },
         [
@@ -43,93 +43,96 @@ export const overview: Page = {
           value: [{ title: 'Runbook', url: 'RUNBOOKS/${__value.raw}.md', targetBlank: true }],
         },
       ]),
-      numbers({
-        title: 'Answered, last hour',
+      stat({
+        title: 'Availability, last hour',
         unit: 'percentunit',
-        description: 'The part of the requests that was not answered 5xx, by objective.',
+        description: 'Ratio of requests without a 5xx response, by objective.',
         queries: { '{{objective}}': `1 - objective:unavailable:ratio_rate1h{${RELEASE}}` },
       }).decimals(3),
-      numbers({
-        title: 'In time, last hour',
+      stat({
+        title: 'Within latency objective, last hour',
         unit: 'percentunit',
-        description: 'The part of the requests that was answered within the time of its objective.',
+        description: 'Ratio of requests answered within the time of their objective.',
         queries: { '{{objective}}': `1 - objective:slow:ratio_rate1h{${RELEASE}}` },
       }).decimals(2),
     ],
     Requests: [
-      graph({
+      timeSeries({
         title: 'Requests',
         unit: 'reqps',
-        description: 'A second, by service; probes and scrapes apart.',
+        description: 'Requests per second by service, without probes and scrapes.',
         queries: { '{{app}}': all },
         span: 8,
-      }).links([leadsTo('malipo-payments'), leadsTo('malipo-auth')]),
-      graph({
-        title: 'Part not answered (5xx)',
+      }).links([detailsIn('malipo-payments'), detailsIn('malipo-auth')]),
+      timeSeries({
+        title: 'Error ratio (5xx)',
         unit: 'percentunit',
-        description: 'Of all requests, by service. The objectives allow 0.1 % over 30 days.',
-        queries: { '{{app}}': part(failed, all) },
+        description: 'By service. The objectives allow 0.1 % over 30 days.',
+        queries: { '{{app}}': ratio(failed, all) },
         span: 8,
       }),
-      graph({
-        title: 'Time of an answer',
+      timeSeries({
+        title: 'Response time',
         unit: 's',
-        description: 'Within which half of the requests, and 99 of 100, are answered.',
+        description: 'Median and 99th percentile, by service.',
         queries: {
-          '{{app}} half': quantile(0.5, 'http_request_duration_seconds', requests, 'app'),
-          '{{app}} 99 of 100': quantile(0.99, 'http_request_duration_seconds', requests, 'app'),
+          '{{app}} p50': quantile(0.5, 'http_request_duration_seconds', requests, 'app'),
+          '{{app}} p99': quantile(0.99, 'http_request_duration_seconds', requests, 'app'),
         },
         span: 8,
       }),
     ],
     Payments: [
-      graph({
-        title: 'Payments by the status they came into',
+      timeSeries({
+        title: 'Payment transitions by new status',
         unit: 'cps',
-        description: 'A second. What comes in and does not come out piles up.',
+        description:
+          'Transitions per second. Payments that enter PENDING but no final status pile up.',
         queries: { '{{status}}': rate('payment_transitions_total', RELEASE, 'status') },
         span: 8,
-        leadsTo: 'malipo-payments',
+        detailsIn: 'malipo-payments',
       }),
-      numbers({
-        title: 'Payments ever, by status',
+      stat({
+        title: 'Payments by status, all time',
         unit: 'short',
-        description: 'Counted by the database: it outlives restarts.',
-        queries: { '{{status}}': `sum by (status) (${entered('payments_entered_total', '')})` },
+        description: 'Payments that have ever entered a status, counted in the database.',
+        queries: {
+          '{{status}}': `sum by (status) (${deduplicated('payments_entered_total', '')})`,
+        },
         span: 8,
-        leadsTo: 'malipo-payments',
+        detailsIn: 'malipo-payments',
       }),
-      graph({
+      timeSeries({
         title: 'Token checks',
         unit: 'cps',
-        description: 'A second, by where the answer came from; unavailable are told 503.',
+        description: 'Checks per second by outcome; unavailable is answered 503.',
         queries: { '{{outcome}}': rate('token_checks_total', RELEASE, 'outcome') },
         span: 8,
-        leadsTo: 'malipo-token-check',
+        detailsIn: 'malipo-token-check',
       }),
     ],
-    'What it stands on': [
-      graph({
-        title: 'Targets that answer',
+    Dependencies: [
+      timeSeries({
+        title: 'Targets up',
         unit: 'short',
-        description: 'Pods and database instances that Prometheus reaches.',
+        description: 'Pods and database instances that Prometheus can scrape.',
         queries: { '{{app}} {{component}}': `sum by (app, component) (up{${RELEASE}})` },
         span: 8,
-        leadsTo: 'malipo-node-runtime',
+        detailsIn: 'malipo-node-runtime',
       }),
-      graph({
-        title: 'Statements that wait for a connection',
+      timeSeries({
+        title: 'Statements waiting for a connection',
         unit: 'short',
-        description: 'More than a few for longer than a moment: the pool or the database is full.',
+        description: 'A sustained queue means that the pool or the database is saturated.',
         queries: { '{{app}} {{pod}}': `db_pool_waiting{${RELEASE}}` },
         span: 8,
-        leadsTo: 'malipo-databases',
+        detailsIn: 'malipo-databases',
       }),
       table(
         {
-          title: 'What runs',
+          title: 'Running versions',
           unit: 'short',
-          description: 'Releases, and of Node; two of a service are there while it rolls.',
+          description: 'Versions of the services and of Node.js; a rollout shows two of a service.',
           queries: { '': `count by (app, version, node) (build_info{${RELEASE}})` },
           span: 8,
         },

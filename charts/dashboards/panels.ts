@@ -1,6 +1,5 @@
-import { PanelBuilder as LogOfStates } from '@grafana/grafana-foundation-sdk/statetimeline'
-import { PanelBuilder as Graph } from '@grafana/grafana-foundation-sdk/timeseries'
-import { PanelBuilder as Numbers } from '@grafana/grafana-foundation-sdk/stat'
+import { PanelBuilder as TimeSeries } from '@grafana/grafana-foundation-sdk/timeseries'
+import { PanelBuilder as Stat } from '@grafana/grafana-foundation-sdk/stat'
 import { PanelBuilder as Table } from '@grafana/grafana-foundation-sdk/table'
 import {
   DashboardLinkBuilder,
@@ -13,38 +12,38 @@ import {
   LegendPlacement,
 } from '@grafana/grafana-foundation-sdk/common'
 
-/** The panels that dashboards are made of: a title, what it is measured in, and queries by their legend. */
+/** Builders of panels: a title, a unit, and queries by their legend. */
 
-/** What the variables of a dashboard choose. */
+/** Label matchers for the release selected by the dashboard's variables. */
 export const RELEASE = 'namespace="$namespace",release="$release"'
 
-/** PromQL by its legend, in which `{{label}}` is that label. */
+/** PromQL expressions by legend; `{{label}}` in a legend is replaced by the label's value. */
 export type Queries = Readonly<Record<string, string>>
 
-/** A unit as Grafana names it. */
+/** Grafana's name of a unit. */
 export type Unit =
   'short' | 'reqps' | 'cps' | 's' | 'percentunit' | 'bytes' | 'dtdurations' | 'bool'
 
-export interface About {
+export interface PanelSpec {
   readonly title: string
   readonly unit: Unit
-  /** In whole sentences: what it shows, and what is bad. */
+  /** What the panel shows, and which values indicate a problem. */
   readonly description: string
   readonly queries: Queries
-  /** Of 24 columns. */
+  /** Width in columns, of 24. */
   readonly span?: number
-  /** What it says instead of data: only for a panel that is rightly empty when all is well. */
+  /** Text shown without data; only for panels that are empty in a healthy system. */
   readonly noValue?: string
-  /** The dashboard that says more. */
-  readonly leadsTo?: string
+  /** The uid of a more detailed dashboard. */
+  readonly detailsIn?: string
 }
 
-type Panel = Graph | Numbers | Table | LogOfStates
+type Panel = TimeSeries | Stat | Table
 
 const HEIGHT = 8
 
-export const graph = (about: About): Graph =>
-  furnished(new Graph(), about, 12)
+export const timeSeries = (spec: PanelSpec): TimeSeries =>
+  configure(new TimeSeries(), spec, 12)
     .lineWidth(1)
     .fillOpacity(8)
     .min(0)
@@ -55,11 +54,11 @@ export const graph = (about: About): Graph =>
         .showLegend(true),
     )
 
-/** The newest values, large. */
-export const numbers = (about: About): Numbers => furnished(new Numbers(), about, 6, true)
+/** The latest values. */
+export const stat = (spec: PanelSpec): Stat => configure(new Stat(), spec, 6, true)
 
-/** A row a series; `hidden` are labels that say nothing there. */
-export function table(about: About, hidden: readonly string[]): Table {
+/** A table with one row per series, without the labels in `hidden`. */
+export function table(spec: PanelSpec, hidden: readonly string[]): Table {
   const exclude = Object.fromEntries(
     ['Time', 'Value', '__name__', ...hidden].map((it) => [it, true]),
   )
@@ -67,39 +66,39 @@ export function table(about: About, hidden: readonly string[]): Table {
     id: 'organize',
     options: { excludeByName: exclude },
   }
-  return furnished(new Table(), about, 12, true).withTransformation(transformation)
+  return configure(new Table(), spec, 12, true).withTransformation(transformation)
 }
 
-function furnished<P extends Panel>(panel: P, about: About, span: number, isNewest = false): P {
+function configure<P extends Panel>(panel: P, spec: PanelSpec, span: number, isInstant = false): P {
   panel
-    .title(about.title)
-    .description(about.description)
-    .unit(about.unit)
+    .title(spec.title)
+    .description(spec.description)
+    .unit(spec.unit)
     .height(HEIGHT)
-    .span(about.span ?? span)
-  for (const [legend, expr] of Object.entries(about.queries)) {
+    .span(spec.span ?? span)
+  for (const [legend, expr] of Object.entries(spec.queries)) {
     const query = new DataqueryBuilder().expr(expr).legendFormat(legend)
-    if (isNewest) query.instant()
+    if (isInstant) query.instant()
     else query.range()
     if (panel instanceof Table) query.format(PromQueryFormat.Table)
     panel.withTarget(query)
   }
-  if (about.noValue !== undefined) panel.noValue(about.noValue)
-  if (about.leadsTo !== undefined) panel.links([leadsTo(about.leadsTo)])
+  if (spec.noValue !== undefined) panel.noValue(spec.noValue)
+  if (spec.detailsIn !== undefined) panel.links([detailsIn(spec.detailsIn)])
   return panel
 }
 
-/** A link to another dashboard of the same release and time. */
-export function leadsTo(uid: string): DashboardLinkBuilder {
+/** A link to another dashboard that keeps the release and the time range. */
+export function detailsIn(uid: string): DashboardLinkBuilder {
   const same = '${__url_time_range}&var-namespace=${namespace}&var-release=${release}'
-  return new DashboardLinkBuilder(`More: ${uid}`).url(`/d/${uid}?${same}`)
+  return new DashboardLinkBuilder(`Details: ${uid}`).url(`/d/${uid}?${same}`)
 }
 
-/** The part of a whole that a fraction is, 0 where the fraction has no series yet. */
-export const part = (fraction: string, whole: string) =>
+/** The ratio of a fraction to a whole; 0 while the fraction has no series. */
+export const ratio = (fraction: string, whole: string) =>
   `(${fraction} or 0 * ${whole}) / (${whole} > 0) or 0 * ${whole}`
 
-/** A rate over what the panel shows, summed by labels. */
+/** A rate over the panel's interval, summed by labels. */
 export const rate = (metric: string, series: string, by = '') =>
   `sum${by && ` by (${by})`} (rate(${metric}{${series}}[$__rate_interval]))`
 

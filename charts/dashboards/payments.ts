@@ -1,104 +1,106 @@
-import type { Page } from './page.ts'
-import { graph, numbers, quantile, rate, RELEASE } from './panels.ts'
+import type { DashboardSpec } from './dashboard.ts'
+import { timeSeries, stat, quantile, rate, RELEASE } from './panels.ts'
 import { requestRows } from './requests.ts'
 
-/** Payments: how many, how much, how long, what is refused, and what is stuck. */
+/** Payments: counts, amounts, durations, rejected requests, and payments that make no progress. */
 
-const once = (metric: string, more = '') =>
+const deduplicated = (metric: string, more = '') =>
   `max by (status, method, currency) (${metric}{${RELEASE}${more}})`
 const sumBy = (labels: string, expr: string) => `sum by (${labels}) (${expr})`
-const gone = (from: string) =>
+const leaving = (from: string) =>
   from === 'INITIATED' ? 'status="PENDING"' : 'status=~"SUCCESS|FAILED"'
-const inNow = (status: string) =>
-  `sum(${once('payments_entered_total', `,status="${status}"`)}) - (sum(${once('payments_entered_total', `,${gone(status)}`)}) or vector(0))`
+const currentlyIn = (status: string) =>
+  `sum(${deduplicated('payments_entered_total', `,status="${status}"`)}) - (sum(${deduplicated('payments_entered_total', `,${leaving(status)}`)}) or vector(0))`
 
-export const payments: Page = {
+export const payments: DashboardSpec = {
   uid: 'malipo-payments',
   title: 'payments',
   description:
-    'How many payments, how much money, how long they take, what is refused and what is stuck.',
+    'Counts, amounts and durations of payments, rejected requests, and payments that make no progress.',
   rows: {
     Payments: [
-      graph({
-        title: 'Payments by the status they came into',
+      timeSeries({
+        title: 'Payment transitions by new status',
         unit: 'cps',
-        description: 'A second, by what moved them.',
+        description: 'Transitions per second, by cause.',
         queries: {
           '{{status}} by {{cause}}': `${rate('payment_transitions_total', RELEASE, 'status, cause')} > 0`,
         },
       }),
-      graph({
-        title: 'From the beginning to the end',
+      timeSeries({
+        title: 'Time from creation to final status',
         unit: 's',
-        description: 'How long half of the payments took that ended, and 95 of 100.',
+        description: 'Median and 95th percentile of payments that reached a final status.',
         queries: {
-          '{{status}} half': quantile(0.5, 'payment_duration_seconds', RELEASE, 'status'),
-          '{{status}} 95 of 100': quantile(0.95, 'payment_duration_seconds', RELEASE, 'status'),
+          '{{status}} p50': quantile(0.5, 'payment_duration_seconds', RELEASE, 'status'),
+          '{{status}} p95': quantile(0.95, 'payment_duration_seconds', RELEASE, 'status'),
         },
       }),
-      numbers({
-        title: 'In a status now',
+      stat({
+        title: 'Open payments by status',
         unit: 'short',
-        description: 'Those that ever came in less those that went on, counted by the database.',
-        queries: { INITIATED: inNow('INITIATED'), PENDING: inNow('PENDING') },
+        description:
+          'Payments that entered a status minus those that left it, counted in the database.',
+        queries: { INITIATED: currentlyIn('INITIATED'), PENDING: currentlyIn('PENDING') },
       }),
-      numbers({
-        title: 'Ended in the last hour',
+      stat({
+        title: 'Completed in the last hour',
         unit: 'short',
-        description: 'By how they ended.',
+        description: 'By final status.',
         queries: {
           '{{status}}': sumBy('status', `increase(payment_duration_seconds_count{${RELEASE}}[1h])`),
         },
       }).decimals(0),
-      graph({
-        title: 'Open for long',
+      timeSeries({
+        title: 'Open payments by age',
         unit: 'short',
         description:
-          'Payments that are in their status for at least this long; PENDING ones wait for news of a provider.',
+          'Payments that have been in their status for at least this long; PENDING ones wait for a provider.',
         queries: { '{{status}} for {{age}}': `max by (status, age) (payments_open{${RELEASE}})` },
       }),
     ],
     Money: [
-      graph({
-        title: 'Amounts that came into SUCCESS, a minute',
+      timeSeries({
+        title: 'Successful amount per minute',
         unit: 'short',
-        description: 'In minor units of each currency, which are never added to one another.',
+        description: 'In minor units of each currency; currencies are never added up.',
         queries: {
           '{{currency}} by {{method}}': `max by (currency, method) (rate(payments_entered_amount_minor_total{${RELEASE},status="SUCCESS"}[5m])) * 60`,
         },
       }),
-      numbers({
-        title: 'Amounts ever, by status and currency',
+      stat({
+        title: 'Amounts by status and currency, all time',
         unit: 'short',
-        description: 'In minor units, exact in the table payment_totals.',
+        description: 'In minor units; exact values are in the table payment_totals.',
         queries: {
           '{{status}} {{currency}}': sumBy(
             'status, currency',
-            once('payments_entered_amount_minor_total'),
+            deduplicated('payments_entered_amount_minor_total'),
           ),
         },
         span: 8,
       }),
-      numbers({
-        title: 'Totals are behind by',
+      stat({
+        title: 'Lag of totals',
         unit: 's',
-        description: 'Age of the oldest change that they lack.',
-        queries: { behind: `max(payment_totals_lag_seconds{${RELEASE}})` },
+        description: 'Age of the oldest change that the totals do not include yet.',
+        queries: { lag: `max(payment_totals_lag_seconds{${RELEASE}})` },
         span: 4,
       }),
     ],
-    'Webhooks and refusals': [
-      graph({
+    'Webhooks and rejected transitions': [
+      timeSeries({
         title: 'Webhooks by outcome',
         unit: 'cps',
         description:
-          'conflict: the id of another; bad_signature and unknown: somebody who is not a provider, or a secret that was changed on one side.',
+          'conflict: an id was reused with different content. bad_signature, unknown_payment: not a provider, or a secret that was changed on one side.',
         queries: { '{{outcome}}': rate('webhooks_total', RELEASE, 'outcome') },
       }),
-      graph({
-        title: 'Changes of status that were refused',
+      timeSeries({
+        title: 'Rejected transitions by reason',
         unit: 'cps',
-        description: 'By the table of transitions, or since the payment had changed meanwhile.',
+        description:
+          'Not allowed by the transition table, or the payment had changed concurrently.',
         queries: { '{{reason}}': rate('payment_transitions_rejected_total', RELEASE, 'reason') },
       }),
     ],

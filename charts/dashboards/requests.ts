@@ -1,33 +1,33 @@
-import type { Page } from './page.ts'
-import { graph, part, quantile, rate, RELEASE } from './panels.ts'
+import type { DashboardSpec } from './dashboard.ts'
+import { timeSeries, ratio, quantile, rate, RELEASE } from './panels.ts'
 
-/** What the dashboards of both services say of requests and statements. */
-export function requestRows(app: 'auth' | 'payments'): Page['rows'] {
+/** The rows on requests and statements in the dashboards of both services. */
+export function requestRows(app: 'auth' | 'payments'): DashboardSpec['rows'] {
   const of = `${RELEASE},app="${app}"`
   return { Requests: requests(of), Database: statements(of) }
 }
 
 function requests(of: string) {
   const calls = `${of},route!~"/(metrics|health.*)"`
-  const refused = rate(
+  const rejected = rate(
     'http_request_duration_seconds_count',
     `${calls},status_code=~"4.."`,
     'route',
   )
   return [
-    graph({
+    timeSeries({
       title: 'By status',
       unit: 'reqps',
-      description: 'Requests a second.',
+      description: 'Requests per second.',
       queries: {
         '{{status_code}}': rate('http_request_duration_seconds_count', calls, 'status_code'),
       },
       span: 8,
     }),
-    graph({
-      title: 'Time of an answer, 99 of 100, by route',
+    timeSeries({
+      title: 'Response time by route, p99',
       unit: 's',
-      description: 'Within which 99 of 100 requests of a route are answered.',
+      description: '99th percentile by route.',
       queries: {
         '{{method}} {{route}}': quantile(
           0.99,
@@ -38,12 +38,12 @@ function requests(of: string) {
       },
       span: 8,
     }),
-    graph({
-      title: 'Part refused (4xx), by route',
+    timeSeries({
+      title: 'Ratio of 4xx responses by route',
       unit: 'percentunit',
-      description: 'Much of it is a client that does something wrong, or somebody who tries.',
+      description: 'A high ratio indicates a faulty client or an attack.',
       queries: {
-        '{{route}}': part(refused, rate('http_request_duration_seconds_count', calls, 'route')),
+        '{{route}}': ratio(rejected, rate('http_request_duration_seconds_count', calls, 'route')),
       },
       span: 8,
     }),
@@ -52,35 +52,34 @@ function requests(of: string) {
 
 function statements(of: string) {
   return [
-    graph({
-      title: 'Time of a statement, 99 of 100',
+    timeSeries({
+      title: 'Statement duration, p99',
       unit: 's',
-      description: 'By the name of the statement, without the wait for a connection.',
+      description: 'By statement, without the wait for a connection.',
       queries: {
         '{{statement}}': quantile(0.99, 'db_statement_duration_seconds', of, 'statement'),
       },
       span: 8,
     }),
-    graph({
-      title: 'Connections of the pools',
+    timeSeries({
+      title: 'Pool connections',
       unit: 'short',
       description:
-        'All of them busy, and statements that wait: the pool is too small or the database too slow.',
+        'If all connections are active and statements wait, the pool is too small or the database too slow.',
       queries: {
         '{{state}}': `sum by (state) (db_pool_connections{${of}})`,
-        most: `sum(db_pool_connections_max{${of}})`,
-        'statements that wait': `sum(db_pool_waiting{${of}})`,
+        maximum: `sum(db_pool_connections_max{${of}})`,
+        'waiting statements': `sum(db_pool_waiting{${of}})`,
       },
       span: 8,
     }),
-    graph({
-      title: 'Tried again, and given up',
+    timeSeries({
+      title: 'Retries and failures',
       unit: 'cps',
-      description:
-        'A failover shows here: statements are tried again, and none should be given up.',
+      description: 'During a failover statements are retried; none should fail.',
       queries: {
-        'again, {{fate}}': rate('db_retries_total', of, 'fate'),
-        'given up': rate('db_unavailable_total', of),
+        'retried, {{verdict}}': rate('db_retries_total', of, 'verdict'),
+        unavailable: rate('db_unavailable_total', of),
       },
       span: 8,
     }),

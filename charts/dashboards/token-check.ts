@@ -1,65 +1,65 @@
-import type { Page } from './page.ts'
-import { graph, numbers, part, quantile, rate, RELEASE } from './panels.ts'
+import type { DashboardSpec } from './dashboard.ts'
+import { timeSeries, stat, ratio, quantile, rate, RELEASE } from './panels.ts'
 
-/** The token check: what payments makes of each bearer, with auth and Redis up or down. */
+/** payments' token check: outcomes, calls to auth, and the state of auth and Redis. */
 
-const asked = rate('token_checks_total', `${RELEASE},outcome=~"hit|stale|miss"`)
-const known = rate('token_checks_total', `${RELEASE},outcome=~"hit|stale"`)
+const valid = rate('token_checks_total', `${RELEASE},outcome=~"hit|stale|miss"`)
+const cached = rate('token_checks_total', `${RELEASE},outcome=~"hit|stale"`)
 
-export const tokenCheck: Page = {
+export const tokenCheck: DashboardSpec = {
   uid: 'malipo-token-check',
   title: 'token check',
-  description:
-    'Where the answers about tokens come from, and what happens while auth or Redis is away.',
+  description: 'Sources of validation results, and the effects of an outage of auth or Redis.',
   rows: {
     Checks: [
-      graph({
+      timeSeries({
         title: 'Token checks by outcome',
         unit: 'cps',
         description:
-          'hit and stale need no call to auth, stale since auth can’t be asked; unavailable is told 503.',
+          'hit: cached. stale: cached, used because auth is unavailable. miss: validated by auth. unavailable: answered 503.',
         queries: { '{{outcome}}': rate('token_checks_total', RELEASE, 'outcome') },
       }),
-      graph({
-        title: 'Part answered without auth',
+      timeSeries({
+        title: 'Cache hit ratio',
         unit: 'percentunit',
-        description: 'Of the tokens that are good. Short-lived tokens and many users make it less.',
-        queries: { 'without auth': part(known, asked) },
+        description: 'Of valid tokens. Short-lived tokens and many users lower it.',
+        queries: { cached: ratio(cached, valid) },
       }),
-      graph({
-        title: 'Time of a call to auth',
+      timeSeries({
+        title: 'Duration of calls to auth',
         unit: 's',
-        description: 'Within which half, and 99 of 100, are answered, by what auth said.',
+        description: 'Median and 99th percentile, by outcome.',
         queries: {
-          '{{outcome}} half': quantile(0.5, 'auth_call_duration_seconds', RELEASE, 'outcome'),
-          '{{outcome}} 99 of 100': quantile(0.99, 'auth_call_duration_seconds', RELEASE, 'outcome'),
+          '{{outcome}} p50': quantile(0.5, 'auth_call_duration_seconds', RELEASE, 'outcome'),
+          '{{outcome}} p99': quantile(0.99, 'auth_call_duration_seconds', RELEASE, 'outcome'),
         },
       }),
-      graph({
-        title: 'Calls to auth that wait for an answer',
+      timeSeries({
+        title: 'Calls to auth in flight',
         unit: 'short',
-        description: 'Near its limit of 256 a pod, tokens that are not known are told 503.',
+        description: 'At the limit of 256 per pod, requests with uncached tokens are answered 503.',
         queries: { '{{pod}}': `auth_calls_in_flight{${RELEASE}}` },
       }),
     ],
-    'What it leans on': [
-      numbers({
-        title: 'Left alone for being slow',
+    Dependencies: [
+      stat({
+        title: 'Open circuit breakers',
         unit: 'bool',
-        description: 'Redis or auth, by pod: 1 while a breaker is open.',
-        queries: { '{{dependency}} by {{pod}}': `token_check_breaker_open{${RELEASE}}` },
+        description: 'By pod and dependency: 1 while the breaker is open.',
+        queries: { '{{dependency}} {{pod}}': `token_check_breaker_open{${RELEASE}}` },
         span: 12,
       }),
-      numbers({
-        title: 'Redis is reached',
+      stat({
+        title: 'Redis connected',
         unit: 'bool',
-        description: 'By each pod of payments.',
+        description: 'By pod of payments.',
         queries: { '{{pod}}': `redis_up{${RELEASE},app="payments"}` },
       }),
-      numbers({
-        title: 'A revoked token was taken for',
+      stat({
+        title: 'Revocation staleness',
         unit: 's',
-        description: 'The longest time since the pod’s start; a second is promised.',
+        description:
+          'Maximum time after its revocation at which a token was accepted, since the pod started. The limit is 1 s.',
         queries: { '{{pod}}': `token_revocation_staleness_seconds{${RELEASE}}` },
       }),
     ],

@@ -13,9 +13,9 @@ import {
 import type { Builder } from '@grafana/grafana-foundation-sdk/cog'
 import { RELEASE } from './panels.ts'
 
-/** What all dashboards have in common: variables for the release, links to one another, marks of rollouts. */
+/** Shared by all dashboards: variables for the release, links to the others, annotations of rollouts. */
 
-export interface Page {
+export interface DashboardSpec {
   readonly uid: string
   readonly title: string
   readonly description: string
@@ -25,7 +25,7 @@ export interface Page {
 
 const SOURCE = { type: 'prometheus', uid: '${datasource}' }
 
-export function dashboard({ uid, title, description, rows }: Page): Dashboard {
+export function dashboard({ uid, title, description, rows }: DashboardSpec): Dashboard {
   const builder = new DashboardBuilder(`Malipo: ${title}`)
     .uid(uid)
     .description(description)
@@ -46,7 +46,7 @@ export function dashboard({ uid, title, description, rows }: Page): Dashboard {
         .includeVars(true)
         .keepTime(true)
         .targetBlank(false),
-      // The chart puts in where they are to be read.
+      // The chart replaces RUNBOOKS with the base URL.
       new DashboardLinkBuilder('Runbooks').type(DashboardLinkType.Link).url('RUNBOOKS'),
     ])
     .annotations([rollouts()])
@@ -65,10 +65,10 @@ function labelValues(label: string, series: string): QueryVariableBuilder {
     .refresh(VariableRefresh.OnTimeRangeChanged)
 }
 
-/** A pod that starts is a release, a changed setting, or a restart. */
+/** Marks pod starts: a release, a changed setting, or a restart. */
 function rollouts(): AnnotationQueryBuilder {
   return new AnnotationQueryBuilder()
-    .name('Starts of pods')
+    .name('Pod starts')
     .datasource(SOURCE)
     .enable(true)
     .iconColor('blue')
