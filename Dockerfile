@@ -1,7 +1,7 @@
-# One for all services: docker build --build-arg SERVICE=payments .
+# Builds each service: docker build --build-arg SERVICE=payments .
 ARG SERVICE=auth
 
-# The manifests alone, so that installing is done again only when one of them has changed.
+# Manifests only, so that the install layers are rebuilt only when a manifest changes.
 FROM node:24-bookworm-slim AS manifests
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
@@ -19,14 +19,14 @@ COPY packages/kit/src packages/kit/src
 ARG SERVICE
 COPY services/$SERVICE/tsconfig.build.json services/$SERVICE/
 COPY services/$SERVICE/src services/$SERVICE/src
-# By its path: node_modules/.bin has a `node` of its own, a stub without its install script.
+# Called by path: `node` in node_modules/.bin is a stub, since install scripts are disabled.
 RUN node node_modules/typescript/bin/tsc -b services/$SERVICE/tsconfig.build.json && \
     find packages/kit/dist services/$SERVICE/dist -type f ! -name '*.js' -delete
 
-# What the service needs while it runs, and nothing that only people, tests and compilers read.
+# Runtime dependencies, without files for documentation, tests and compilers.
 FROM manifests AS production
 ARG SERVICE
-# npm never leaves out a workspace, not even as a development dependency: it is taken out by hand.
+# npm does not omit workspaces that are dev dependencies, so @malipo/testing is removed from the manifest.
 RUN --mount=type=cache,target=/root/.npm \
     npm pkg delete 'devDependencies.@malipo/testing' -w services/$SERVICE && \
     npm ci --ignore-scripts --omit=dev -w services/$SERVICE && \
@@ -40,8 +40,9 @@ RUN --mount=type=cache,target=/root/.npm \
     mv packages/kit/package.json /out/packages/kit/ && \
     mv services/$SERVICE/* /out/services/$SERVICE/
 
-# What the production tree holds, as CycloneDX, for `make release`. npm takes what only development needs for
-# missing, so it reads manifests without it; typeorm's override names a dependency of the root's.
+# SBOM of the production dependencies as CycloneDX, for `make release`. `npm sbom` reports omitted dev dependencies
+# as missing, so they are removed from the manifests. The override for typeorm refers to the root's ioredis, so that
+# one becomes a dependency.
 FROM production AS listed
 ARG SERVICE
 WORKDIR /out
@@ -53,9 +54,8 @@ RUN npm pkg set "dependencies.ioredis=$(npm pkg get devDependencies.ioredis | tr
 FROM scratch AS sbom
 COPY --from=listed /sbom.json /
 
-# For `skaffold dev`: what the desk's own compiler wrote, in folders that can be written and with a shell
-# and tar, by which changed files get into the running container. Nothing is compiled here; the sources
-# are for debuggers.
+# For `skaffold dev`: locally compiled output in writable folders, with a shell and tar, which skaffold uses to sync
+# changed files into the running container. Nothing is compiled here; the sources are for debuggers.
 FROM node:24-bookworm-slim AS dev
 ARG SERVICE
 RUN mkdir -p /nodejs/bin && ln -s "$(command -v node)" /nodejs/bin/node
@@ -65,13 +65,13 @@ COPY --chown=65532:65532 packages/kit/src /app/packages/kit/src
 COPY --chown=65532:65532 packages/kit/dist /app/packages/kit/dist
 COPY --chown=65532:65532 services/$SERVICE/src ./src
 COPY --chown=65532:65532 services/$SERVICE/dist ./dist
-# tar writes into the files that are there: Node loses sight of one in whose place another is put.
+# tar overwrites files in place: Node.js stops watching a file that is replaced.
 ENV TAR_OPTIONS=--overwrite
 USER 65532:65532
 ENTRYPOINT ["/nodejs/bin/node"]
 CMD ["--watch-path=dist", "--watch-path=/app/packages/kit/dist", "dist/main.js"]
 
-# Distroless: no shell and no package manager, as the user 65532. Nothing is written at run time.
+# Distroless: no shell, no package manager, user 65532. The service writes no files.
 FROM gcr.io/distroless/nodejs24-debian12:nonroot AS runtime
 ARG SERVICE
 ENV NODE_ENV=production
@@ -79,8 +79,8 @@ WORKDIR /app/services/$SERVICE
 COPY --from=production /out /app
 COPY --from=build /app/packages/kit/dist /app/packages/kit/dist
 COPY --from=build /app/services/$SERVICE/dist ./dist
-# A process is to stay under 200 MB of resident memory. The first limit is of objects that live on;
-# without the second, new ones may take up to 128 MB beside them.
+# Keeps the resident memory below 200 MB. The first limit is for the old generation; without the second, the young
+# generation may take up to 128 MB in addition.
 CMD ["--max-old-space-size=128", "--max-semi-space-size=8", "dist/main.js"]
 
 FROM runtime AS auth
@@ -96,7 +96,7 @@ ARG SERVICE
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=3 \
-  CMD ["/nodejs/bin/node", "--eval", "fetch(`http://127.0.0.1:${process.env.PORT}/health/ready`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["/nodejs/bin/node", "--eval", "fetch(`http://127.0.0.1:${process.env.PORT}/health/ready`).then((response) => process.exit(response.ok ? 0 : 1), () => process.exit(1))"]
 LABEL org.opencontainers.image.title="malipo-$SERVICE" \
       org.opencontainers.image.description="The $SERVICE service of Malipo, a payment platform" \
       org.opencontainers.image.licenses="Apache-2.0" \

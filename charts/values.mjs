@@ -1,9 +1,8 @@
-// Makes from each chart's values.yaml what says the same in other words: values.schema.json, which refuses
-// a misspelled or mistyped value, and the table in its README. `npm run charts` writes them, with
-// `-- --check` it fails if they are out of date.
+// Generates from each chart's values.yaml its values.schema.json, which rejects unknown and mistyped values, and the
+// table in its README. `npm run charts` writes them; with `-- --check` it fails if they are out of date.
 //
-// A value is documented by the comment `# -- …` above it. `(@enum a,b)` in it lists what it may be. A map with
-// such a comment is one value with free content, such as resources; a map without is a group of values.
+// A comment `# -- …` above a value documents it; `(@enum a,b)` lists the allowed values. A map with such a comment is
+// one value with free content, such as resources; a map without one is a group of values.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { format, resolveConfig } from 'prettier'
 import { isMap, isScalar, parseDocument } from 'yaml'
@@ -12,14 +11,14 @@ const here = new URL('./', import.meta.url)
 const check = process.argv.includes('--check')
 const ENUM = / ?\(@enum ([^)]+)\)/
 
-/** What a comment says of a value: its description and, if it is one of a few, which. */
+/** Parses the comment of a value: its description and its allowed values, if listed. */
 function doc(comment) {
   const [, text] = /^ -- ([^\n]*)/m.exec(comment ?? '') ?? []
   if (text === undefined) return undefined
   return { text: text.replace(ENUM, ''), choices: ENUM.exec(text)?.[1].split(',') }
 }
 
-/** The values of a map, in order: path, description, default and choices; groups are gone into. */
+/** The values of a map and of its groups, in order: path, description, default and allowed values. */
 function* values(map, path = []) {
   for (const [i, { key, value }] of map.items.entries()) {
     // The comment above a map's first key belongs to the map.
@@ -52,7 +51,7 @@ function schemaOf(all, name) {
       ...(choices ? { enum: choices } : {}),
     }
   }
-  // Helm puts these beside a chart's own values.
+  // Helm adds these to a chart's values.
   for (const part of ['global', 'service-library']) root.properties[part] ??= { type: 'object' }
   return { $schema: 'http://json-schema.org/draft-07/schema#', title: `Values of ${name}`, ...root }
 }
@@ -60,13 +59,13 @@ function schemaOf(all, name) {
 function tableOf(all) {
   const rows = all.map(({ path, value, text, choices }) => {
     const words = choices ? `${text}: ${choices.map((choice) => `\`${choice}\``).join(', ')}` : text
-    const shown = isScalar(value) ? JSON.stringify(value.value) : JSON.stringify(value.toJSON())
-    return `| \`${path.join('.')}\` | ${words.replaceAll('|', '\\|')} | \`${shown}\` |`
+    const preset = isScalar(value) ? JSON.stringify(value.value) : JSON.stringify(value.toJSON())
+    return `| \`${path.join('.')}\` | ${words.replaceAll('|', '\\|')} | \`${preset}\` |`
   })
-  return ['| value | what it is | default |', '| --- | --- | --- |', ...rows].join('\n')
+  return ['| value | description | default |', '| --- | --- | --- |', ...rows].join('\n')
 }
 
-/** Writes a file, or says that it differs. */
+/** Writes a file, or with `--check` reports a difference. */
 async function put(url, draft, parser) {
   const text = await format(draft, { ...(await resolveConfig(url)), parser })
   const isSame = existsSync(url) && readFileSync(url, 'utf8') === text
@@ -81,7 +80,7 @@ for (const name of ['auth', 'payments', 'redis', 'platform']) {
   const all = [...values(parseDocument(source).contents)]
   const schema = schemaOf(all, name)
   if (name === 'platform') {
-    // Each has a schema of its own, which helm asks too.
+    // Helm validates subcharts by their own schemas.
     for (const part of ['auth', 'payments', 'redis']) schema.properties[part] = { type: 'object' }
   }
   const readme = new URL(`${name}/README.md`, here)

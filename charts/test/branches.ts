@@ -2,10 +2,10 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 
 /**
- * Which ways through the templates a rendering took. Both ways of every `if`, `with` and `range` of a copy of
- * the charts get a mark, and the marks that are in a rendering are the ways that it took.
+ * Branch coverage of templates. Both branches of every `if`, `with` and `range` in a copy of the charts get a marker;
+ * the markers in a rendering show which branches it took.
  *
- * The marks break the YAML around them; helm prints it all the same with `--debug`.
+ * The markers break the YAML around them; helm still prints the output with `--debug`.
  */
 
 export interface Branch {
@@ -13,15 +13,15 @@ export interface Branch {
   readonly line: number
   /** The action, such as `if .Values.autoscaling.enabled`. */
   readonly action: string
-  /** Whether it is the way that is taken when the condition holds. */
+  /** True for the branch taken when the condition holds. */
   readonly holds: boolean
 }
 
 const ACTION =
   /\{\{-?\s*(?:\/\*[^]*?\*\/|(if|with|range|else|end|define|block)\b\s*((?:"[^"]*"|[^"}])*?))\s*-?\}\}/g
-const MARK = /@@(\d+)@@/g
+const MARKER = /@@(\d+)@@/g
 
-/** These are never empty, literals or looked at just before, so there is one way only. */
+/** Actions on values that are never empty, so that only one branch is possible. */
 const NEVER_EMPTY = [
   /^range list "/,
   /^range \$\w+, \$\w+ := dict "/,
@@ -29,15 +29,15 @@ const NEVER_EMPTY = [
   /^range \$path := get \$routes/,
   /^range \$routes\./,
   /\| default \(list ""\)$/,
-  // In `with` of the same list.
+  // Inside `with` of the same list.
   /^range \.$/,
-  // `service.named` refuses an empty one.
+  // `service.requireNonEmpty` rejects empty lists.
   /^range \$policy\.(redisPorts|collectorPorts|apiServer\.(ports|cidrs)|objectStore\.ports)$/,
   /^range \$name, \$list := \.$/,
-  // The keys of a Secret, which the templates give.
+  // The keys of a Secret are literals in the templates.
   /^range \$key, \$value := \$fresh$/,
   /^range \$key := \$keys$/,
-  // A list that a template holds, and values that have a literal beside them.
+  // Lists that are literals in the templates, or values that are merged with a literal.
   /^range \$alert := include/,
   /^range \$kind, \$percent := dict /,
 
@@ -46,22 +46,22 @@ const NEVER_EMPTY = [
   /^range \$objective := \.Values/,
   /^range \$burn := \$root/,
   /^range \$path, \$_ := \.Files\.Glob/,
-  // A group of values is always there.
+  // A group of values is never empty.
   /^with \.Values\.autoscaling$/,
 ]
 
-/** Where a condition that holds ends the rendering, the tests of refusals go that way. */
+/** If a condition that holds makes the rendering fail, only the tests of rejected values take that branch. */
 const FAILS = /^\s*\{\{-?\s*fail /
 
-/** Marks every template of the charts in a folder; the index of a branch is the number of its mark. */
+/** Adds markers to every template in a folder; the index of a branch is the number of its marker. */
 export async function markBranches(charts: string): Promise<Branch[]> {
   const branches: Branch[] = []
   for (const path of await readdir(charts, { recursive: true })) {
     if (!/^[\w-]+\/templates\/.*\.(yaml|tpl|txt)$/.test(path)) continue
     const file = join(charts, path)
-    const marked = mark(await readFile(file, 'utf8'), relative(charts, file), branches)
+    const marked = addMarkers(await readFile(file, 'utf8'), relative(charts, file), branches)
     await writeFile(file, marked)
-    // What helm says after an install is no manifest: it is marked where it is one.
+    // `helm template` does not render NOTES.txt, so a copy is rendered as a manifest.
     if (path.endsWith('NOTES.txt')) await writeFile(file.replace('NOTES.txt', 'notes.yaml'), marked)
   }
   return branches
@@ -69,16 +69,16 @@ export async function markBranches(charts: string): Promise<Branch[]> {
 
 /** The numbers of the branches that a rendering took. */
 export function taken(rendering: string): number[] {
-  return [...rendering.matchAll(MARK)].map(([, number]) => Number(number))
+  return [...rendering.matchAll(MARKER)].map(([, number]) => Number(number))
 }
 
-/** A condition that is open: the marks to set on its other way. */
+/** An open condition, with the markers of its other branch. */
 interface Open {
   readonly otherwise: number[]
   hasElse: boolean
 }
 
-function mark(template: string, file: string, branches: Branch[]): string {
+function addMarkers(template: string, file: string, branches: Branch[]): string {
   const open: (Open | undefined)[] = []
   let line = 1
   let last = 0
@@ -86,7 +86,7 @@ function mark(template: string, file: string, branches: Branch[]): string {
     const at = { file, line, action }
     if (isFatal) return [NaN, [branches.push({ ...at, holds: false }) - 1]]
     const holds = branches.push({ ...at, holds: true }) - 1
-    if (NEVER_EMPTY.some((known) => known.test(action))) return [holds, []]
+    if (NEVER_EMPTY.some((pattern) => pattern.test(action))) return [holds, []]
     return [holds, [branches.push({ ...at, holds: false }) - 1]]
   }
   return template.replace(
@@ -100,19 +100,19 @@ function mark(template: string, file: string, branches: Branch[]): string {
         const isFatal = FAILS.test(template.slice(at + whole.length))
         const [holds, otherwise] = add(`${keyword} ${rest}`, isFatal)
         open.push({ otherwise, hasElse: false })
-        return whole + marks(isFatal ? [] : [holds])
+        return whole + markers(isFatal ? [] : [holds])
       }
-      if (keyword === 'else') return whole + marks(otherwise(open.at(-1), rest, add))
+      if (keyword === 'else') return whole + markers(otherwise(open.at(-1), rest, add))
       if (keyword === 'end') {
         const ended = open.pop()
-        if (ended && !ended.hasElse) return `{{ else }}${marks(ended.otherwise)}${whole}`
+        if (ended && !ended.hasElse) return `{{ else }}${markers(ended.otherwise)}${whole}`
       }
       return whole
     },
   )
 }
 
-/** The marks after `else`, or after `else if …`, which opens a condition of its own. */
+/** The markers after `else`, or after `else if …`, which starts another condition. */
 function otherwise(
   open: Open | undefined,
   rest: string,
@@ -129,4 +129,4 @@ function otherwise(
   return [...before, holds]
 }
 
-const marks = (numbers: readonly number[]) => numbers.map((number) => `@@${number}@@`).join('')
+const markers = (numbers: readonly number[]) => numbers.map((number) => `@@${number}@@`).join('')

@@ -5,16 +5,16 @@ import { run } from '../../e2e/cluster.ts'
 import { Helm, packCharts } from '../../e2e/helm.ts'
 import { type Branch, markBranches, taken } from './branches.ts'
 import { allCases, render, template } from './render.ts'
-import { misfits, schemaLocations } from './schemas.ts'
+import { validationErrors, schemaLocations } from './schemas.ts'
 
-/** Every chart with every set of values: both Helms, the schemas of a cluster, and every way through. */
+/** Every chart with every set of values: Helm 3 and 4, the schemas of a cluster, and every template branch. */
 
 const CASES = allCases()
 const CHARTS = ['auth', 'payments', 'redis', 'platform']
 const helms = await Helm.all()
 const locations = await schemaLocations()
 if (!locations)
-  console.warn('left out: kubeconform, since no cluster is here (KUBECONFIG) nor was one')
+  console.warn('skipped: kubeconform has no schemas; run once with a cluster in KUBECONFIG')
 let charts = ''
 
 beforeAll(async () => {
@@ -22,11 +22,11 @@ beforeAll(async () => {
 })
 afterAll(() => rm(charts, { recursive: true }))
 
-it('Helm is here, on the way to main both of them', () => {
+it('runs with Helm, in CI with Helm 3 and Helm 4', () => {
   expect(helms.length).toBeGreaterThanOrEqual(process.env.CI ? 2 : 1)
 })
 
-it('schemas and tables are as values.yaml says', async () => {
+it('schemas and READMEs match values.yaml', async () => {
   const script = new URL('../values.mjs', import.meta.url).pathname
   await run(process.execPath, [script, '--check'])
 })
@@ -44,31 +44,31 @@ describe.each(helms)('$name', ({ program }) => {
 })
 
 describe.skipIf(!locations)('kubeconform', () => {
-  it.each(CASES)('finds nothing wrong in $chart: $name', async (each) => {
+  it.each(CASES)('accepts $chart: $name', async (each) => {
     const { text } = await render(helms[0]?.program ?? 'helm', charts, each)
-    expect(await misfits(text, locations ?? [])).toBe('')
+    expect(await validationErrors(text, locations ?? [])).toBe('')
   })
 
-  it('finds a field that is not there', async () => {
+  it('rejects an unknown field', async () => {
     const { text } = await render('helm', charts, { chart: 'redis', name: '', files: [] })
     const wrong = text.replace('revisionHistoryLimit', 'revisionHistryLimit')
-    expect(await misfits(wrong, locations ?? [])).toMatch(/revisionHistryLimit/)
+    expect(await validationErrors(wrong, locations ?? [])).toMatch(/revisionHistryLimit/)
   })
 })
 
-it('the cases go every way through the templates', async () => {
+it('the cases cover every branch of the templates', async () => {
   let branches: Branch[] = []
-  const marked = await packCharts(async (folder) => {
+  const withMarkers = await packCharts(async (folder) => {
     branches = await markBranches(folder)
   })
   const seen = new Set<number>()
   for (const each of CASES) {
-    // The marks are no YAML, which helm minds, and prints all the same.
-    const text = await template('helm', marked, each, '--debug').catch(String)
+    // The markers are not valid YAML: helm fails, but prints the output with --debug.
+    const text = await template('helm', withMarkers, each, '--debug').catch(String)
     for (const number of taken(text)) seen.add(number)
   }
   const missed = branches.filter((_, number) => !seen.has(number))
-  await rm(marked, { recursive: true })
+  await rm(withMarkers, { recursive: true })
   expect(branches.length).toBeGreaterThan(100)
   expect(
     missed.map(
@@ -78,7 +78,7 @@ it('the cases go every way through the templates', async () => {
   ).toEqual([])
 })
 
-it('every file of cases is for a chart', () => {
+it('every file of cases belongs to a chart', () => {
   expect(CASES.filter(({ chart }) => !CHARTS.includes(chart))).toEqual([])
   expect(CASES.every(({ files }) => files.every((file) => readFileSync(file).length > 0))).toBe(
     true,

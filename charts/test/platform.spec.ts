@@ -4,34 +4,34 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { packCharts } from '../../e2e/helm.ts'
 import { allCases, type Manifest, render, type Rendering, template } from './render.ts'
 
-/** What must hold of Redis, of the platform around the services, and of what watches them. */
+/** Rules for the rendered Redis, the platform's edge and policies, and monitoring. */
 
 let charts = ''
-const made = new Map<string, Rendering>()
+const renderings = new Map<string, Rendering>()
 
 beforeAll(async () => {
   charts = await packCharts()
   for (const each of allCases()) {
-    made.set(`${each.chart} ${each.name}`, await render('helm', charts, each))
+    renderings.set(`${each.chart} ${each.name}`, await render('helm', charts, each))
   }
 })
 afterAll(() => rm(charts, { recursive: true }))
 
 const of = (name: string): Rendering => {
-  const found = made.get(name)
-  if (!found) throw new Error(`no case ${name}`)
+  const found = renderings.get(name)
+  if (!found) throw new Error(`no such case: ${name}`)
   return found
 }
 
 describe('redis', () => {
-  it('serves TLS and nothing else where it has a certificate', () => {
+  it('serves only TLS with a certificate', () => {
     const { args, command } = of('redis tls').find('Deployment').spec.template.spec.containers[0]
     expect(command).toEqual(['valkey-server'])
     expect(args.join(' ')).toContain('--port 0 --tls-port 6379')
     expect(of('redis default').text).not.toContain('--tls-port')
   })
 
-  it('keeps nothing on a disk, and forgets what ends soonest', () => {
+  it('writes nothing to disk and evicts the keys with the shortest TTL', () => {
     const { args } = of('redis default').find('Deployment').spec.template.spec.containers[0]
     expect(args.join(' ')).toContain('--save  --appendonly no --maxmemory 64mb')
     expect(args).toContain('volatile-ttl')
@@ -50,7 +50,7 @@ describe('platform', () => {
     'Prefix /api/payments/',
   ]
 
-  it('publishes the public routes by an Ingress, and no other', () => {
+  it('exposes exactly the public routes by an Ingress', () => {
     for (const { host, http } of of('platform ingress').find('Ingress').spec.rules as Manifest[]) {
       const paths: string[] = http.paths.map((each: Manifest) => `${each.pathType} ${each.path}`)
       expect(new Set(paths)).toEqual(new Set(PUBLIC))
@@ -58,7 +58,7 @@ describe('platform', () => {
     }
   })
 
-  it('publishes the same by HTTPRoutes', () => {
+  it('exposes the same routes by HTTPRoutes', () => {
     const routes = of('platform gateway').all.filter(({ kind }) => kind === 'HTTPRoute')
     const paths = routes.flatMap(({ spec }) =>
       spec.rules.flatMap((rule: Manifest) =>
@@ -68,25 +68,25 @@ describe('platform', () => {
     expect(new Set(paths)).toEqual(new Set(PUBLIC))
   })
 
-  it('leads to the port that a service has', () => {
+  it('routes to the configured port of a service', () => {
     const route = of('platform gateway-any-host').find('HTTPRoute', '-auth')
     expect(route.spec.rules[0].backendRefs[0].port).toBe(3100)
   })
 
-  it('publishes nothing unless it is told to', () => {
+  it('exposes nothing by default', () => {
     const kinds = of('platform default').all.map(({ kind }) => kind as string)
     expect(kinds).not.toContain('Ingress')
     expect(kinds).not.toContain('HTTPRoute')
   })
 
-  it('denies everything that no policy names', () => {
+  it('denies all traffic that no policy allows', () => {
     expect(of('platform default').find('NetworkPolicy', '-deny-all').spec).toEqual({
       podSelector: {},
       policyTypes: ['Ingress', 'Egress'],
     })
   })
 
-  it('refuses a gateway that is not named', async () => {
+  it('rejects a gateway without parentRefs', async () => {
     const gateway = template(
       'helm',
       charts,
@@ -97,24 +97,24 @@ describe('platform', () => {
   })
 })
 
-describe('what watches', () => {
+describe('monitoring', () => {
   const MONITORS = ['ServiceMonitor', 'PodMonitor', 'PrometheusRule']
 
-  it('is not there unless it is asked for', () => {
+  it('is off by default', () => {
     for (const name of ['auth default', 'payments default', 'redis default', 'platform default']) {
       expect(of(name).all.filter(({ kind }) => MONITORS.includes(kind as string))).toEqual([])
     }
   })
 
-  it('has the labels by which a Prometheus selects it', () => {
-    const all = ['auth watched', 'payments watched', 'redis watched'].flatMap((name) =>
+  it('has the labels that a Prometheus selects', () => {
+    const all = ['auth monitored', 'payments monitored', 'redis monitored'].flatMap((name) =>
       of(name).all.filter(({ kind }) => MONITORS.includes(kind as string)),
     )
     expect(all).toHaveLength(7)
     for (const { metadata } of all) expect(metadata.labels.release).toBe('prometheus')
   })
 
-  it('finds the service, each instance of its database, and PgBouncer', () => {
+  it('selects the service, each instance of its database, and PgBouncer', () => {
     const { all, find } = of('payments pooled')
     const labels = find('Service').metadata.labels as Record<string, string>
     expect(labels).toMatchObject(find('ServiceMonitor').spec.selector.matchLabels)
@@ -125,9 +125,9 @@ describe('what watches', () => {
     ])
   })
 
-  it('has every dashboard in a ConfigMap for Grafana’s sidecar, with links to the runbooks', () => {
+  it('renders every dashboard into a ConfigMap for Grafana’s sidecar, with links to the runbooks', () => {
     const files = readdirSync(new URL('../platform/files/dashboards/', import.meta.url))
-    const maps = of('platform watched').all.filter(
+    const maps = of('platform monitored').all.filter(
       ({ metadata }: Manifest) => metadata.labels.grafana_dashboard === '1',
     )
     expect(files.length).toBe(6)

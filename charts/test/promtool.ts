@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs'
 import { run } from '../../e2e/cluster.ts'
 
-/** Prometheus' own program for testing rules, of Debian's package: unpacked, so that no daemon is started. */
+/** promtool from Debian's prometheus package; unpacked instead of installed, so that no daemon is started. */
 
-const KEPT = new URL('../../.data/bin/', import.meta.url).pathname
+const CACHE = new URL('../../.data/bin/', import.meta.url).pathname
 
 const UNPACK = `
 set -euo pipefail
@@ -13,16 +13,16 @@ dpkg-deb --fsys-tarfile prometheus_*.deb | tar --extract --file - ./usr/bin/prom
 mkdir -p "$1" && mv usr/bin/promtool "$1"
 `
 
-/** The path of `promtool`: that of the machine, or one that is fetched once. */
+/** The path of `promtool`: the installed one, or one that is downloaded once. */
 export async function promtool(): Promise<string> {
   const isThere = await run('promtool', ['--version']).then(
     () => true,
     () => false,
   )
   if (isThere) return 'promtool'
-  const path = `${KEPT}promtool`
+  const path = `${CACHE}promtool`
   if (!existsSync(path)) {
-    await run('bash', ['-c', UNPACK, 'unpack', KEPT], { timeoutMs: 240_000 })
+    await run('bash', ['-c', UNPACK, 'unpack', CACHE], { timeoutMs: 240_000 })
   }
   return path
 }

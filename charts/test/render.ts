@@ -2,19 +2,19 @@ import { readdirSync } from 'node:fs'
 import { parseAllDocuments } from 'yaml'
 import { run } from '../../e2e/cluster.ts'
 
-/** Charts as `helm template` renders them, with the values of a case. */
+/** Renders charts by `helm template` with the values of a case. */
 
 const HERE = new URL('./', import.meta.url).pathname
 const PLATFORM = new URL('../platform', import.meta.url).pathname
 
-/** A set of values: the files that begin with the chart's name, or with `service` for both services. */
+/** A set of values: a file whose name starts with the chart's name, or with `service` for both services. */
 export interface Case {
   readonly chart: string
   readonly name: string
   readonly files: readonly string[]
 }
 
-/** Every file of `cases` with every chart that it is for, and the platform as its own files have it. */
+/** Every file of `cases` with each of its charts, and the platform with each of its own values files. */
 export function allCases(): Case[] {
   const cases = readdirSync(`${HERE}cases`).flatMap((file) => {
     const [kind = '', name = ''] = file.replace('.yaml', '').split(/-(.*)/)
@@ -27,21 +27,21 @@ export function allCases(): Case[] {
   return [...cases, ...whole]
 }
 
-// oxlint-disable-next-line typescript/no-explicit-any -- a manifest of any kind, looked into by tests
+// oxlint-disable-next-line typescript/no-explicit-any -- a manifest of any kind, inspected by tests
 export type Manifest = any
 
 export interface Rendering {
   readonly text: string
-  /** The object of a kind, by the end of its name where there are several, or else the shortest. */
+  /** The object of a kind whose name ends with a suffix; the one with the shortest name if there are several. */
   readonly find: (kind: string, suffix?: string) => Manifest
   readonly all: readonly Manifest[]
 }
 
 const RELEASE = ['release', '--namespace', 'ns']
-/** A value that the chart can't do without, and no case is about. */
+/** Required values that the cases do not set. */
 const REQUIRED: Readonly<Record<string, string>> = { payments: 'authUrl=http://auth:3002' }
 
-/** What helm makes of a chart in `folder`. `--debug` prints what is no YAML, too. */
+/** Output of `helm template` for a chart in `folder`. With `--debug`, helm also prints output that is not valid YAML. */
 export function template(
   program: string,
   folder: string,

@@ -3,26 +3,26 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { packCharts } from '../../e2e/helm.ts'
 import { allCases, type Manifest, render, type Rendering, template } from './render.ts'
 
-/** What must hold of what the charts make, whatever the values. */
+/** Rules for the rendered services: for every set of values, and for single settings. */
 
 let charts = ''
-const made = new Map<string, Rendering>()
+const renderings = new Map<string, Rendering>()
 const CASES = allCases()
 
 beforeAll(async () => {
   charts = await packCharts()
   for (const each of CASES)
-    made.set(`${each.chart} ${each.name}`, await render('helm', charts, each))
+    renderings.set(`${each.chart} ${each.name}`, await render('helm', charts, each))
 })
 afterAll(() => rm(charts, { recursive: true }))
 
 const of = (name: string): Rendering => {
-  const found = made.get(name)
-  if (!found) throw new Error(`no case ${name}`)
+  const found = renderings.get(name)
+  if (!found) throw new Error(`no such case: ${name}`)
   return found
 }
 
-/** Every pod that a rendering makes, with the name of what makes it. */
+/** The pod specs of a rendering, with the kind and name of their objects. */
 function podsOf({ all }: Rendering): { name: string; spec: Manifest }[] {
   return all
     .filter(({ kind }) => kind === 'Deployment' || kind === 'Pod')
@@ -38,13 +38,13 @@ const containersOf = (spec: Manifest): Manifest[] => [
 ]
 
 describe.each(CASES)('$chart: $name', ({ chart, name }) => {
-  it('gives no pod a token of the API server', () => {
+  it('mounts no service account token', () => {
     for (const { spec } of podsOf(of(`${chart} ${name}`))) {
       expect(spec.automountServiceAccountToken).toBe(false)
     }
   })
 
-  it('keeps every container within Pod Security restricted, on a file system that only development can write', () => {
+  it('satisfies the restricted Pod Security Standard, with a read-only file system except in development', () => {
     for (const { spec } of podsOf(of(`${chart} ${name}`))) {
       expect(spec.securityContext.runAsNonRoot).toBe(true)
       expect(spec.securityContext.seccompProfile).toEqual({ type: 'RuntimeDefault' })
@@ -60,13 +60,13 @@ describe.each(CASES)('$chart: $name', ({ chart, name }) => {
     }
   })
 
-  it('puts no secret’s value into a variable of a service', () => {
+  it('puts no secret into a ConfigMap', () => {
     for (const config of of(`${chart} ${name}`).all.filter(({ kind }) => kind === 'ConfigMap')) {
       for (const key of Object.keys(config.data)) expect(key).not.toMatch(/PASSWORD$|SECRETS?$/)
     }
   })
 
-  it('names a peer and a port in every rule of its policies', () => {
+  it('names peers and ports in every NetworkPolicy rule', () => {
     const policies = of(`${chart} ${name}`).all.filter(({ kind }) => kind === 'NetworkPolicy')
     for (const { spec } of policies) {
       expect(spec.policyTypes).toEqual(['Ingress', 'Egress'])
@@ -77,14 +77,14 @@ describe.each(CASES)('$chart: $name', ({ chart, name }) => {
     }
   })
 
-  it('keeps Clusters and the Secrets that it makes when it is uninstalled', () => {
+  it('keeps Clusters and generated Secrets on uninstall', () => {
     for (const { kind, metadata } of of(`${chart} ${name}`).all) {
       if (kind !== 'Cluster' && kind !== 'Secret') continue
       expect(metadata.annotations).toEqual({ 'helm.sh/resource-policy': 'keep' })
     }
   })
 
-  it('labels everything', () => {
+  it('labels every object with its release and as part of malipo', () => {
     for (const { metadata } of of(`${chart} ${name}`).all) {
       expect(metadata.labels).toMatchObject({
         'app.kubernetes.io/instance': 'release',
@@ -98,35 +98,35 @@ describe.each(['auth', 'payments'])('%s', (service) => {
   const container = (name: string): Manifest =>
     of(`${service} ${name}`).find('Deployment').spec.template.spec.containers[0]
 
-  it('asks the process for life and readiness, and nothing else for life', () => {
+  it('probes liveness and readiness by separate endpoints', () => {
     const { livenessProbe, readinessProbe, startupProbe } = container('default')
     expect(livenessProbe.httpGet.path).toBe('/health/live')
     expect(startupProbe.httpGet.path).toBe('/health/live')
     expect(readinessProbe.httpGet.path).toBe('/health/ready')
   })
 
-  it('begins anew with changed files in development, where no probe ends what stands at a breakpoint', () => {
+  it('restarts on changed files in development, without a liveness probe that would kill a paused debugger', () => {
     const { args, livenessProbe, startupProbe } = container('dev')
     expect(args).toContain('--watch-path=dist')
     expect(livenessProbe ?? startupProbe).toBeUndefined()
     expect(container('default').args).not.toContain('--watch-path=dist')
   })
 
-  it('never has fewer pods than it should while it rolls', () => {
+  it('rolls out without unavailable pods', () => {
     expect(of(`${service} default`).find('Deployment').spec.strategy.rollingUpdate).toEqual({
       maxUnavailable: 0,
       maxSurge: 1,
     })
   })
 
-  it('has the memory that the limits of the platform say', () => {
+  it('requests the documented CPU and memory', () => {
     expect(container('default').resources).toEqual({
       requests: { cpu: '250m', memory: '128Mi' },
       limits: { memory: '256Mi' },
     })
   })
 
-  it('waits longer for the end than the longest drain and wait together', () => {
+  it('has a termination grace period longer than the longest drain plus database wait', () => {
     const { data } = of(`${service} default`).find('ConfigMap')
     const grace = of(`${service} default`).find('Deployment').spec.template.spec
       .terminationGracePeriodSeconds as number
@@ -135,30 +135,32 @@ describe.each(['auth', 'payments'])('%s', (service) => {
     )
   })
 
-  it('has a budget for disruptions unless told otherwise', () => {
+  it('has a PodDisruptionBudget by default', () => {
     expect(of(`${service} default`).find('PodDisruptionBudget').spec.maxUnavailable).toBe(1)
-    expect(of(`${service} bare`).find('PodDisruptionBudget')).toBeUndefined()
+    expect(of(`${service} minimal`).find('PodDisruptionBudget')).toBeUndefined()
   })
 
-  it('leaves the number of pods to the autoscaler where there is one', () => {
+  it('sets no replicas when autoscaling is enabled', () => {
     const { find } = of(`${service} production`)
     expect(find('Deployment').spec.replicas).toBeUndefined()
     expect(find('HorizontalPodAutoscaler').spec.scaleTargetRef.name).toBe('named')
     expect(of(`${service} default`).find('HorizontalPodAutoscaler')).toBeUndefined()
   })
 
-  it('rolls its pods when a setting changes', () => {
+  it('rolls the pods when a setting changes', () => {
     const checksum = (name: string) =>
       of(`${service} ${name}`).find('Deployment').spec.template.metadata.annotations[
         'checksum/config'
       ]
     expect(checksum('default')).not.toBe(checksum('restored'))
-    expect(checksum('default')).toBe(checksum('watched'))
+    expect(checksum('default')).toBe(checksum('monitored'))
   })
 
-  it('runs one instance at a desk, and three that are synchronous in production', () => {
+  it('replicates synchronously only with several instances', () => {
     expect(of(`${service} default`).find('Cluster').spec.postgresql.synchronous).toBeUndefined()
-    expect(of(`${service} newest`).find('Cluster').spec.postgresql.synchronous).toBeUndefined()
+    expect(
+      of(`${service} restored-latest`).find('Cluster').spec.postgresql.synchronous,
+    ).toBeUndefined()
     expect(of(`${service} production`).find('Cluster').spec.postgresql.synchronous).toEqual({
       method: 'any',
       number: 1,
@@ -167,14 +169,14 @@ describe.each(['auth', 'payments'])('%s', (service) => {
     })
   })
 
-  it('refuses connections to its database without TLS', () => {
+  it('rejects database connections without TLS', () => {
     const { spec } = of(`${service} default`).find('Cluster')
     expect(spec.postgresql.pg_hba).toEqual(['hostnossl all all all reject'])
     const { data } = of(`${service} default`).find('ConfigMap')
     expect(data).toMatchObject({ DB_SSL: 'true', DB_SSL_CA_FILE: '/secrets/database/ca.crt' })
   })
 
-  it('archives its WAL and makes base backups', () => {
+  it('archives WAL and schedules base backups', () => {
     const { find } = of(`${service} production`)
     expect(find('Cluster').spec.plugins[0]).toMatchObject({ isWALArchiver: true })
     expect(find('ObjectStore').spec.configuration.destinationPath).toBe('s3://backups/malipo')
@@ -183,17 +185,17 @@ describe.each(['auth', 'payments'])('%s', (service) => {
     expect(of(`${service} default`).find('ObjectStore')).toBeUndefined()
   })
 
-  it('begins as another was, at a second or as new as there is', () => {
+  it('recovers from the archive, to a point in time or to the latest', () => {
     const { bootstrap, externalClusters, plugins } = of(`${service} restored`).find('Cluster').spec
     expect(bootstrap.recovery.recoveryTarget).toEqual({ targetTime: '2026-01-31 12:00:00+00' })
     expect(externalClusters[0].plugin.parameters.serverName).toBe('first')
     expect(plugins).toBeUndefined()
-    const newest = of(`${service} newest`).find('Cluster').spec.bootstrap
+    const newest = of(`${service} restored-latest`).find('Cluster').spec.bootstrap
     expect(newest.recovery.recoveryTarget).toBeUndefined()
     expect(newest.initdb).toBeUndefined()
   })
 
-  it('goes to the pooler, whose name the certificate has, and migrates past it', () => {
+  it('connects through the pooler, whose name is in the certificate, and migrates without it', () => {
     const { find } = of(`${service} pooled`)
     const name = `release-${service}-db`
     expect(find('Pooler').spec).toMatchObject({
@@ -206,7 +208,7 @@ describe.each(['auth', 'payments'])('%s', (service) => {
     expect(migrate.env).toContainEqual({ name: 'DB_HOST', value: `${name}-rw` })
   })
 
-  it('has its Secrets filled by External Secrets, and makes none itself', () => {
+  it('creates ExternalSecrets instead of Secrets', () => {
     const { all, find } = of(`${service} secrets`)
     expect(all.filter(({ kind }) => kind === 'Secret')).toEqual([])
     expect(all.filter(({ kind }) => kind === 'ExternalSecret')).toHaveLength(2)
@@ -215,13 +217,13 @@ describe.each(['auth', 'payments'])('%s', (service) => {
     expect(role.spec.data.map((each: Manifest) => each.secretKey)).toEqual(['password', 'username'])
   })
 
-  it('makes neither database nor role for an external one', () => {
+  it('creates neither a Cluster nor a Secret for an external database', () => {
     const { all, find } = of(`${service} external`)
     expect(all.some(({ kind }) => ['Cluster', 'Secret'].includes(kind))).toBe(false)
     expect(find('ConfigMap').data).toMatchObject({ DB_HOST: 'postgres.test', DB_NAME: 'other' })
   })
 
-  it('finds Redis by its address with TLS, or by Sentinels', () => {
+  it('connects to Redis by URL with TLS, or by Sentinels', () => {
     expect(of(`${service} production`).find('ConfigMap').data).toMatchObject({
       REDIS_URL: 'rediss://redis:6379',
       REDIS_PASSWORD_FILE: '/secrets/redis/password',
@@ -237,48 +239,56 @@ describe.each(['auth', 'payments'])('%s', (service) => {
 
   it.each([
     [
-      'no host',
+      'an external database without a host',
       { database: { kind: 'external' }, networkPolicy: { enabled: false } },
       /database.external.host/,
     ],
     [
-      'no policy for its database',
+      'an external database without peers',
       { database: { kind: 'external', external: { host: 'a', existingSecret: 'b' } } },
       /networkPolicy.database is empty/,
     ],
-    ['no operator', { networkPolicy: { operator: [] } }, /networkPolicy.operator is empty/],
-    ['no API server', { networkPolicy: { apiServer: { cidrs: [] } } }, /apiServer.cidrs is empty/],
     [
-      'no policy for its collector',
+      'a policy without peers of the operator',
+      { networkPolicy: { operator: [] } },
+      /networkPolicy.operator is empty/,
+    ],
+    [
+      'a policy without CIDRs of the API server',
+      { networkPolicy: { apiServer: { cidrs: [] } } },
+      /apiServer.cidrs is empty/,
+    ],
+    [
+      'a trace collector without peers',
       { tracing: { endpoint: 'http://collector:4318' } },
       /networkPolicy.collector is empty/,
     ],
-    ['no DNS', { networkPolicy: { dns: [] } }, /networkPolicy.dns is empty/],
+    ['a policy without peers of DNS', { networkPolicy: { dns: [] } }, /networkPolicy.dns is empty/],
     [
-      'more pods than connections',
+      'more pods than max_connections allows',
       { autoscaling: { enabled: true, maxReplicas: 30 } },
-      /30 pods of 8 connections need 268/,
+      /30 pods with 8 connections need 268/,
     ],
     [
-      'larger pools than connections',
+      'larger pools than max_connections allows',
       { replicas: 4, database: { poolMax: 50 } },
-      /4 pods of 50 connections need 270/,
+      /4 pods with 50 connections need 270/,
     ],
     [
-      'no place for backups',
+      'backups without a destination',
       { database: { backup: { enabled: true } } },
       /database.backup.destinationPath/,
     ],
     [
-      'nothing to restore from',
+      'a restore without a server name',
       { database: { restore: { enabled: true }, backup: { destinationPath: 's3://a' } } },
       /database.restore.serverName/,
     ],
-  ])('refuses %s', async (_, values, said) => {
-    await expect(rendered(service, values)).rejects.toThrow(said)
+  ])('rejects %s', async (_, values, message) => {
+    await expect(rendered(service, values)).rejects.toThrow(message)
   })
 
-  it('takes more pods behind a pooler', async () => {
+  it('allows more pods behind a pooler', async () => {
     const values = { replicas: 40, database: { pooler: { enabled: true } } }
     expect(await rendered(service, values)).toContain('replicas: 40')
   })

@@ -2,16 +2,16 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { run } from '../../e2e/cluster.ts'
 
 /**
- * Schemas for kubeconform, made from what a cluster itself says of its kinds: that is the only source which
- * has its operators', too. They are large, so they are kept in a folder that git does not know, from the last
- * cluster that was asked; kinds of operators that a cluster may lack are in `schemas/`.
+ * Schemas for kubeconform, renderings from the OpenAPI documents of a cluster, the only source that includes the CRDs of
+ * its operators. They are large, so they are cached in a folder that git ignores. Schemas of CRDs that a cluster may
+ * lack are in `schemas/`.
  */
 
-const KEPT = new URL('../../.data/chart-schemas', import.meta.url).pathname
+const CACHE = new URL('../../.data/chart-schemas', import.meta.url).pathname
 const COMMITTED = new URL('./schemas', import.meta.url).pathname
 const NAME = '{{ .ResourceKind }}-{{ .Group }}-{{ .ResourceAPIVersion }}.json'
 
-/** The groups and versions of everything that the charts make. */
+/** API versions of all objects in the charts. */
 const VERSIONS = [
   'api/v1',
   'apis/apps/v1',
@@ -23,15 +23,15 @@ const VERSIONS = [
   'apis/monitoring.coreos.com/v1',
 ]
 
-/** Where kubeconform finds schemas; undefined without a cluster, now and before. */
+/** Schema locations for kubeconform; undefined without a cluster and without cached schemas. */
 export async function schemaLocations(): Promise<string[] | undefined> {
   const isThere = await run('kubectl', ['get', '--raw', '/version', '--request-timeout=5s']).then(
     () => true,
     () => false,
   )
-  if (isThere) for (const version of VERSIONS) await keep(version)
-  if (!existsSync(KEPT) || readdirSync(KEPT).length === 0) return undefined
-  return [`${KEPT}/${NAME}`, `${COMMITTED}/${NAME}`]
+  if (isThere) for (const version of VERSIONS) await cacheSchemas(version)
+  if (!existsSync(CACHE) || readdirSync(CACHE).length === 0) return undefined
+  return [`${CACHE}/${NAME}`, `${COMMITTED}/${NAME}`]
 }
 
 interface Schema {
@@ -44,24 +44,24 @@ interface Kind {
   readonly kind: string
 }
 
-/** A file for each kind of a group and version: the kind itself and all that it refers to. */
-async function keep(version: string): Promise<void> {
+/** Writes a file for each kind of an API version: its schema with all referenced definitions. */
+async function cacheSchemas(version: string): Promise<void> {
   const text = await run('kubectl', ['get', '--raw', `/openapi/v3/${version}`])
   const { components } = JSON.parse(text) as { components: { schemas: Record<string, Schema> } }
-  mkdirSync(KEPT, { recursive: true })
+  mkdirSync(CACHE, { recursive: true })
   const definitions = mapped(components.schemas, strict)
   for (const [name, schema] of Object.entries(components.schemas)) {
     const kinds = (schema['x-kubernetes-group-version-kind'] ?? []) as Kind[]
     for (const { group, version, kind } of kinds.length === 1 ? kinds : []) {
       const whole = { $ref: `#/definitions/${name}`, definitions: reachable(name, definitions) }
-      // The core has no group, and kubeconform takes its version for one.
-      const file = `${KEPT}/${kind.toLowerCase()}-${group || version}-${version}.json`
+      // The core API has no group; kubeconform uses its version as the group.
+      const file = `${CACHE}/${kind.toLowerCase()}-${group || version}-${version}.json`
       writeFileSync(file, JSON.stringify(whole))
     }
   }
 }
 
-/** The definitions that one refers to, itself included. */
+/** A definition and all definitions that it references. */
 function reachable(name: string, all: Record<string, unknown>): Record<string, unknown> {
   const found: Record<string, unknown> = {}
   const follow = (each: string) => {
@@ -75,12 +75,12 @@ function reachable(name: string, all: Record<string, unknown>): Record<string, u
   return found
 }
 
-/** Keywords whose value is a schema, a list of them, or a map to them. */
+/** Keywords whose value is a schema or a list of schemas. */
 const INNER = ['items', 'additionalProperties', 'not', 'allOf', 'anyOf', 'oneOf']
 
 /**
- * OpenAPI's dialect as JSON Schema, and no field that is not named: `nullable` is a type, `int-or-string` is
- * two, and references lead elsewhere.
+ * Converts an OpenAPI schema to a strict JSON Schema: unknown fields are rejected, and `nullable`, `int-or-string` and
+ * references are translated.
  */
 function strict(node: unknown): unknown {
   if (Array.isArray(node)) return node.map(strict)
@@ -89,7 +89,7 @@ function strict(node: unknown): unknown {
   if (schema['x-kubernetes-int-or-string'] === true || schema.format === 'int-or-string') {
     return { type: ['string', 'integer'] }
   }
-  for (const word of INNER) if (word in schema) schema[word] = strict(schema[word])
+  for (const keyword of INNER) if (keyword in schema) schema[keyword] = strict(schema[keyword])
   if (typeof schema.$ref === 'string') {
     schema.$ref = schema.$ref.replace('#/components/schemas/', '#/definitions/')
   }
@@ -104,8 +104,11 @@ function mapped(record: Schema, change: (value: unknown) => unknown): Schema {
   return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]))
 }
 
-/** Checks manifests against the schemas: what is wrong, empty when nothing is. */
-export async function misfits(manifests: string, locations: readonly string[]): Promise<string> {
+/** Validates manifests against the schemas; returns the errors, or an empty string. */
+export async function validationErrors(
+  manifests: string,
+  locations: readonly string[],
+): Promise<string> {
   const where = locations.flatMap((location) => ['-schema-location', location])
   return run('kubeconform', ['-strict', ...where, '-'], { input: manifests }).then(
     () => '',

@@ -1,9 +1,9 @@
-{{/* The Secret that signs tokens. */}}
+{{/* The Secret with the shared secret that signs tokens. */}}
 {{- define "auth.secretName" -}}
 {{ .Values.jwt.existingSecret | default (include "service.fullname" .) }}
 {{- end }}
 
-{{/* The files of its own. Keys are in a folder with the secret; their names end in .json. */}}
+{{/* Secret files of auth. The signing keys, files that end in .json, are in the same folder as the shared secret. */}}
 {{- define "auth.files" -}}
 {{- if .Values.jwt.secret }}
 - secret:
@@ -16,15 +16,15 @@
 {{- end }}
 {{- end }}
 
-{{/* What is auth's own in the ConfigMap. */}}
+{{/* Environment variables of auth only. */}}
 {{- define "auth.config" -}}
 {{- $signer := or .Values.jwt.keysSecret (ternary "a secret" "" .Values.jwt.secret) -}}
-{{- $_ := required "jwt.secret is false and jwt.keysSecret is empty: nothing could sign a token" $signer -}}
+{{- $_ := required "jwt.secret is false and jwt.keysSecret is empty: set one of them to sign tokens" $signer -}}
 {{- if .Values.jwt.secret -}}
-JWT_SECRET_FILE: /secrets/own/jwt
+JWT_SECRET_FILE: /secrets/service/jwt
 {{ end -}}
 {{- if .Values.jwt.keysSecret -}}
-JWT_KEYS_DIR: /secrets/own
+JWT_KEYS_DIR: /secrets/service
 {{ end -}}
 JWT_EXPIRES_IN: {{ .Values.jwt.expiresInSeconds | int64 | quote }}
 JWT_ISSUER: {{ .Values.jwt.issuer | quote }}
@@ -40,14 +40,14 @@ REFUSALS_PER_ADDRESS: {{ . | int64 | quote }}
 {{- end }}
 {{- end }}
 
-{{/* Who calls auth beside the edge. */}}
-{{- define "auth.callers" -}}
+{{/* Peers that may call auth, in addition to the ingress controller. */}}
+{{- define "auth.clients" -}}
 - podSelector:
     matchLabels:
       app.kubernetes.io/name: payments
       app.kubernetes.io/part-of: malipo
 {{- end }}
 
-{{/* Whom auth calls beside its database and Redis: nobody. */}}
-{{- define "auth.reaches" -}}
+{{/* Egress of auth in addition to its database and Redis: none. */}}
+{{- define "auth.egress" -}}
 {{- end }}

@@ -1,29 +1,29 @@
-{{/* The Secret with which providers sign. */}}
+{{/* The Secret with the webhook secrets of providers. */}}
 {{- define "payments.secretName" -}}
 {{ .Values.webhooks.existingSecret | default (include "service.fullname" .) }}
 {{- end }}
 
-{{/* The files of its own. */}}
+{{/* Secret files of payments. */}}
 {{- define "payments.files" -}}
 - secret:
     name: {{ include "payments.secretName" . }}
 {{- end }}
 
-{{/* What is payments' own in the ConfigMap. */}}
+{{/* Environment variables of payments only. */}}
 {{- define "payments.config" -}}
-AUTH_SERVICE_URL: {{ tpl (required "authUrl is where auth is, such as http://auth:3002" .Values.authUrl) . }}
+AUTH_SERVICE_URL: {{ tpl (required "authUrl is required, such as http://auth:3002" .Values.authUrl) . }}
 TOKEN_CACHE_TTL_MS: {{ .Values.tokenCache.ttlMs | int64 | quote }}
 TOKEN_CACHE_STALE_MS: {{ .Values.tokenCache.staleMs | int64 | quote }}
-WEBHOOK_SECRETS_FILE: /secrets/own/webhooks
+WEBHOOK_SECRETS_FILE: /secrets/service/webhooks
 {{- end }}
 
-{{/* Who calls payments beside the edge: nobody. */}}
-{{- define "payments.callers" -}}
+{{/* Peers that may call payments, in addition to the ingress controller: none. */}}
+{{- define "payments.clients" -}}
 {{- end }}
 
-{{/* Whom payments calls beside its database and Redis. */}}
-{{- define "payments.reaches" -}}
-{{- include "service.named" (dict "auth" .Values.networkPolicy.auth) -}}
+{{/* Egress of payments in addition to its database and Redis. */}}
+{{- define "payments.egress" -}}
+{{- include "service.requireNonEmpty" (dict "auth" .Values.networkPolicy.auth) -}}
 - ports:
     - port: {{ .Values.networkPolicy.authPort }}
   to:

@@ -1,7 +1,7 @@
-{{/* In the sandbox a payment is made and read back; in live a refused token is all that leaves no trace. */}}
+{{/* In sandbox mode a payment is created and read. In live mode only calls without side effects are made. */}}
 {{- define "payments.test" -}}
-expect('no token', await call(`${url}/api/payments`), 401)
-expect('a token that nobody made', await call(`${url}/api/payments`, undefined, 'a.b.c'), 401)
+expect('request without a token', await call(`${url}/api/payments`), 401)
+expect('request with an invalid token', await call(`${url}/api/payments`, undefined, 'a.b.c'), 401)
 {{- if eq (include "service.mode" .) "sandbox" }}
 const auth = '{{ tpl .Values.authUrl . }}'
 const digits = String(Date.now()).slice(-7)
@@ -12,9 +12,9 @@ const { access_token: token } = await (await call(`${auth}/api/auth/login`, logi
 const payment = {
   amount: 5000, currency: 'UGX', paymentMethod: 'MOBILE_MONEY', customerPhone: login.phone, customerEmail: email,
 }
-const made = await call(`${url}/api/payments`, payment, token)
-expect('pay', made, 201)
-const { reference } = await made.json()
-expect('read it back', await call(`${url}/api/payments/${reference}`, undefined, token), 200)
+const created = await call(`${url}/api/payments`, payment, token)
+expect('create a payment', created, 201)
+const { reference } = await created.json()
+expect('get the payment', await call(`${url}/api/payments/${reference}`, undefined, token), 200)
 {{- end }}
 {{- end }}

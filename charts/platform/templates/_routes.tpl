@@ -1,6 +1,6 @@
 {{/*
-Every public route, and no other: what is not here is not reachable from outside. `exact` is the whole path;
-`prefix` is a path and what is below it, where a part of the path is an id.
+All public routes: any other route is not reachable from outside. `exact` matches the whole path; `prefix` matches
+a path and everything below it, where part of the path is an id.
 */}}
 {{- define "platform.routes" -}}
 auth:

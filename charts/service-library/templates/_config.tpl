@@ -1,4 +1,4 @@
-{{/* Every variable of the service, as data of its ConfigMap: the shared ones, then the chart's own. */}}
+{{/* Environment variables of the service: those of all services, then those of the chart. */}}
 {{- define "service.config" -}}
 MODE: {{ include "service.mode" . }}
 PORT: {{ .Values.service.port | quote }}
@@ -27,7 +27,7 @@ TRUSTED_PROXIES: {{ join "," . | quote }}
 {{- define "service.databaseConfig" -}}
 {{- $external := .Values.database.external -}}
 {{- if eq .Values.database.kind "external" -}}
-DB_HOST: {{ required "database.external.host is the address of the database" $external.host | quote }}
+DB_HOST: {{ required "database.external.host is required: the hostname of the database" $external.host | quote }}
 DB_PORT: {{ $external.port | quote }}
 DB_NAME: {{ $external.name | default .Chart.Name | quote }}
 DB_SSL: {{ $external.tls.enabled | quote }}

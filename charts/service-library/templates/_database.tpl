@@ -1,10 +1,10 @@
 {{/*
-The service's own PostgreSQL, run by CloudNativePG. Kept when the release is uninstalled: the operator
-deletes volumes together with their Cluster.
+The service's PostgreSQL as a CloudNativePG Cluster. It is kept when the release is uninstalled, since the operator
+deletes the volumes together with the Cluster.
 */}}
 {{- define "service.database" -}}
 {{- if eq .Values.database.kind "cnpg" -}}
-{{- include "service.poolsFit" . -}}
+{{- include "service.checkConnections" . -}}
 {{- $db := .Values.database -}}
 {{- $name := include "service.cluster" . -}}
 apiVersion: postgresql.cnpg.io/v1
@@ -33,7 +33,7 @@ spec:
   {{- with $db.priorityClassName }}
   priorityClassName: {{ . }}
   {{- end }}
-  # How long a failover takes is a choice between speed and patience with the API server.
+  # Shorter times make a failover faster, but tolerate shorter outages of the API server.
   smartShutdownTimeout: {{ $db.failover.smartShutdownTimeoutSeconds }}
   switchoverDelay: {{ $db.failover.switchoverDelaySeconds }}
   stopDelay: {{ $db.failover.stopDelaySeconds }}
@@ -65,7 +65,7 @@ spec:
   {{- end }}
   postgresql:
     {{- if and (gt (int $db.instances) 1) $db.synchronous.enabled }}
-    # An acknowledged commit is on a second instance, and one that may lack it is never promoted.
+    # An acknowledged commit is on a second instance, and a standby that may lack it is never promoted.
     synchronous:
       method: any
       number: {{ $db.synchronous.number }}
@@ -77,7 +77,7 @@ spec:
     parameters:
       {{- toYaml $db.parameters | nindent 6 }}
   {{- if $db.pooler.enabled }}
-  # PgBouncer shows the server's certificate, and is called by another name.
+  # PgBouncer presents the server's certificate, under the name of its own Service.
   certificates:
     serverAltDNSNames:
       - {{ $name }}-pooler
@@ -86,7 +86,7 @@ spec:
   managed:
     roles:
       - name: {{ printf "%s_service" .Chart.Name }}
-        comment: The service itself, without a right to change the schema or the past
+        comment: The service; may not change the schema or recorded events
         ensure: present
         login: true
         connectionLimit: -1
@@ -111,7 +111,7 @@ storageClass: {{ . }}
 {{- end }}
 {{- end }}
 
-{{/* A new database, or one recovered from the object store to its newest or a named second. */}}
+{{/* A new database, or one recovered from the object store to the latest or a given point in time. */}}
 {{- define "service.bootstrap" -}}
 {{- $restore := .Values.database.restore -}}
 {{- if $restore.enabled -}}
@@ -130,7 +130,7 @@ externalClusters:
       name: barman-cloud.cloudnative-pg.io
       parameters:
         barmanObjectName: {{ include "service.cluster" . }}
-        serverName: {{ required "database.restore.serverName is what was recovered was archived under" $restore.serverName }}
+        serverName: {{ required "database.restore.serverName is required: the server name in the archive to recover from" $restore.serverName }}
 {{- else -}}
 bootstrap:
   initdb:
@@ -144,7 +144,7 @@ bootstrap:
 {{- end -}}
 {{- end }}
 
-{{/* Where base backups and WAL go. */}}
+{{/* The object store of base backups and WAL. */}}
 {{- define "service.objectStore" -}}
 {{- $backup := .Values.database.backup -}}
 {{- if and (eq .Values.database.kind "cnpg") (or $backup.enabled .Values.database.restore.enabled) -}}
@@ -157,7 +157,7 @@ metadata:
 spec:
   retentionPolicy: {{ $backup.retention }}
   configuration:
-    destinationPath: {{ required "database.backup.destinationPath is where backups go, such as s3://bucket/path" $backup.destinationPath }}
+    destinationPath: {{ required "database.backup.destinationPath is required, such as s3://bucket/path" $backup.destinationPath }}
     {{- with $backup.endpointURL }}
     endpointURL: {{ . }}
     {{- end }}
@@ -207,7 +207,7 @@ spec:
 {{- end -}}
 {{- end }}
 
-{{/* PgBouncer before the database, where connections are many. */}}
+{{/* PgBouncer in front of the database. */}}
 {{- define "service.pooler" -}}
 {{- $pooler := .Values.database.pooler -}}
 {{- if and (eq .Values.database.kind "cnpg") $pooler.enabled -}}
@@ -227,9 +227,9 @@ spec:
     parameters:
       max_client_conn: {{ $pooler.maxClientConnections | quote }}
       default_pool_size: {{ $pooler.poolSize | quote }}
-      # The services' statements are prepared by name.
+      # The services use named prepared statements.
       max_prepared_statements: "200"
-      # The database has these limits as its own settings; see the migrations.
+      # PgBouncer does not pass these parameters on; the migrations set them for the database.
       ignore_startup_parameters: statement_timeout,lock_timeout,idle_in_transaction_session_timeout,extra_float_digits
       query_wait_timeout: "10"
   template:
@@ -248,15 +248,15 @@ spec:
 {{- end }}
 
 {{/*
-Refuses more pods than the database has connections for: the last of them would never get one. An update has
-a pod more, and the migration, the exporter, the operator and people need some too.
+Fails if the pods' pools need more connections than the database allows, since some pods would not get any. A rollout
+adds one pod; migrations, the exporter, the operator and administrators also need connections.
 */}}
-{{- define "service.poolsFit" -}}
+{{- define "service.checkConnections" -}}
 {{- $db := .Values.database -}}
 {{- $pods := ternary .Values.autoscaling.maxReplicas .Values.replicas .Values.autoscaling.enabled | int -}}
 {{- $needed := add (mul (add1 $pods) (int $db.poolMax)) 20 -}}
-{{- $most := index $db.parameters "max_connections" | default 100 | int -}}
-{{- if and (not $db.pooler.enabled) (gt $needed $most) -}}
-{{- fail (printf "%d pods of %d connections need %d with those of an update and of operators, and database.parameters.max_connections is %d: raise it, lower database.poolMax, or set database.pooler.enabled" $pods (int $db.poolMax) $needed $most) -}}
+{{- $limit := index $db.parameters "max_connections" | default 100 | int -}}
+{{- if and (not $db.pooler.enabled) (gt $needed $limit) -}}
+{{- fail (printf "%d pods with %d connections need %d including a rollout and administration, but database.parameters.max_connections is %d: raise it, lower database.poolMax, or set database.pooler.enabled" $pods (int $db.poolMax) $needed $limit) -}}
 {{- end -}}
 {{- end -}}

@@ -26,7 +26,7 @@ spec:
         {{- toYaml . | nindent 8 }}
         {{- end }}
       annotations:
-        # A changed setting is a new pod; a rotated password is not, it is read from its file.
+        # A changed setting rolls the pods. A rotated password does not: it is read from its file.
         checksum/config: {{ include "service.config" . | sha256sum }}
         {{- with .Values.podAnnotations }}
         {{- toYaml . | nindent 8 }}
@@ -39,7 +39,7 @@ spec:
 serviceAccountName: {{ include "service.fullname" . }}
 automountServiceAccountToken: false
 enableServiceLinks: false
-# Longer than the longest drain (four times `drainMs`) and the longest wait of a request for its database together.
+# Longer than the longest drain (four times `drainMs`) plus the longest wait of a request for the database.
 terminationGracePeriodSeconds: {{ add (div (add (mul 4 .Values.shutdown.drainMs) .Values.database.waitMs) 1000) 10 }}
 {{- with .Values.priorityClassName }}
 priorityClassName: {{ . }}
@@ -81,7 +81,7 @@ topologySpreadConstraints:
     matchLabelKeys: [pod-template-hash]
   {{- end }}
 initContainers:
-  # Before new code takes traffic; of several pods that start at once, one migrates.
+  # Migrates before the new version serves traffic. Of pods that start concurrently, one migrates and the others wait.
   - name: migrate
     image: {{ include "service.image" . }}
     imagePullPolicy: {{ .Values.image.pullPolicy }}
@@ -96,7 +96,7 @@ initContainers:
             name: {{ include "service.ownerSecret" . }}
             key: username
       {{- if eq .Values.database.kind "cnpg" }}
-      # An advisory lock is a session's, so it goes past the pooler.
+      # Session-level advisory locks don't work through PgBouncer, so migrations connect directly.
       - name: DB_HOST
         value: {{ include "service.cluster" . }}-rw
       {{- end }}
@@ -122,7 +122,7 @@ containers:
       - {{ . | quote }}
       {{- end }}
       {{- if .Values.dev.enabled }}
-      # By folders: of a program that fell over at once Node knows too little to see that it was mended.
+      # Watch folders: if the program crashes on start, Node.js has not yet learned which files it imports.
       - --watch-path=dist
       - --watch-path=/app/packages/kit/dist
       {{- end }}
@@ -189,7 +189,7 @@ capabilities:
   drop: [ALL]
 {{- end }}
 
-{{/* Each under a folder of its own: files that are mounted whole are renewed, those by subPath are not. */}}
+{{/* Each volume has its own folder: the kubelet updates whole volumes, but not files mounted by subPath. */}}
 {{- define "service.mounts" -}}
 - name: database
   mountPath: /secrets/database
@@ -199,8 +199,8 @@ capabilities:
   mountPath: /secrets/redis
   readOnly: true
 {{- end }}
-- name: own
-  mountPath: /secrets/own
+- name: service
+  mountPath: /secrets/service
   readOnly: true
 {{- end }}
 
@@ -221,14 +221,14 @@ capabilities:
           items: [{ key: ca.crt, path: ca.crt }]
       {{- end }}
 {{ end -}}
-- name: own
+- name: service
   projected:
     defaultMode: 0440
     sources:
       {{- include (printf "%s.files" .Chart.Name) . | nindent 6 }}
 {{- end }}
 
-{{/* The password of one database role, and the certificate to know the server by. */}}
+{{/* Files of a database role: its password and the CA certificate. Arguments: the root context and a Secret's name. */}}
 {{- define "service.databaseFiles" -}}
 {{- $root := index . 0 -}}
 - secret:

@@ -1,6 +1,6 @@
 {{/*
-Who is scraped, by the Prometheus Operator. Every series gets the same labels: `namespace` from the operator, and
-`release`, `app` and `component` from here, by which rules and dashboards find it.
+Monitors of the Prometheus Operator. Rules and dashboards select series by the labels `namespace`, which the operator
+adds, and `release`, `app` and `component`, which are added here.
 */}}
 {{- define "service.serviceMonitor" -}}
 {{- if .Values.monitoring.enabled -}}
@@ -66,7 +66,7 @@ spec:
 {{- end }}
 {{- end }}
 
-{{/* Takes the root and the component that is scraped. */}}
+{{/* Scrape settings of an endpoint. Arguments: the root context and the component. */}}
 {{- define "service.scrape" -}}
 {{- $root := index . 0 -}}
 interval: {{ $root.Values.monitoring.interval }}

@@ -7,7 +7,7 @@
 {{- end -}}
 {{- end }}
 
-{{/* What a Service and a policy find the pods by; never changes in the life of a release. */}}
+{{/* Selector labels of Services and policies; immutable for the lifetime of a release. */}}
 {{- define "service.selectorLabels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -21,7 +21,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
 
-{{/* `sandbox` or `live`: one word for the whole platform, or this chart's own. */}}
+{{/* `sandbox` or `live`: `global.mode`, or this chart's `mode`. */}}
 {{- define "service.mode" -}}
 {{ (.Values.global).mode | default .Values.mode }}
 {{- end }}
@@ -30,21 +30,21 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}
 
-{{/* The CloudNativePG cluster of this service. */}}
+{{/* The name of the service's CloudNativePG Cluster. */}}
 {{- define "service.cluster" -}}
 {{ include "service.fullname" . }}-db
 {{- end }}
 
-{{/* The Secret with the name and password that the service itself connects with. */}}
+{{/* The Secret with the credentials of the service's database role. */}}
 {{- define "service.databaseSecret" -}}
 {{- if eq .Values.database.kind "external" -}}
-{{ required "database.external.existingSecret names the Secret with the database's password" .Values.database.external.existingSecret }}
+{{ required "database.external.existingSecret is required: the Secret with the database's credentials" .Values.database.external.existingSecret }}
 {{- else -}}
 {{ .Values.database.serviceSecret | default (printf "%s-service" (include "service.cluster" .)) }}
 {{- end -}}
 {{- end }}
 
-{{/* The Secret with the name and password that migrations connect with. */}}
+{{/* The Secret with the credentials of the database owner, for migrations. */}}
 {{- define "service.ownerSecret" -}}
 {{- if eq .Values.database.kind "external" -}}
 {{ .Values.database.external.ownerSecret | default (include "service.databaseSecret" .) }}

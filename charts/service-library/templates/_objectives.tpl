@@ -15,7 +15,7 @@ resolves soon after its cause.
 {{- end }}
 {{- range $objective := .Values.monitoring.objectives }}
 {{- range $window := uniq $windows }}
-{{- $series := include "service.requests" (list $root $objective) }}
+{{- $series := include "service.objectiveSeries" (list $root $objective) }}
 {{- $by := "sum by (namespace, release, app)" }}
 {{- $all := printf "%s (rate(http_request_duration_seconds_count{%s}[%s]))" $by $series $window }}
 {{- $bad := printf "%s (rate(http_request_duration_seconds_count{%s,status_code=~\"5..\"}[%s]))" $by $series $window }}
@@ -36,7 +36,7 @@ resolves soon after its cause.
 {{- end }}
 
 {{/* Label matchers of an objective's requests. Arguments: the root context and an objective. */}}
-{{- define "service.requests" -}}
+{{- define "service.objectiveSeries" -}}
 {{- $objective := index . 1 -}}
 {{ include "service.series" (index . 0) }},method={{ $objective.method | quote }},route=~{{ join "|" $objective.routes | quote }}
 {{- end }}

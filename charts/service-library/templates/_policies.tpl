@@ -1,6 +1,5 @@
 {{/*
-What each pod may reach and be reached by, and nothing else. A policy that selects a pod denies what it
-does not name, in the directions that it names.
+NetworkPolicies. A policy that selects a pod denies all traffic that it does not allow, in both directions.
 */}}
 {{- define "service.networkPolicy" -}}
 {{- $policy := .Values.networkPolicy -}}
@@ -21,13 +20,13 @@ spec:
         - port: http
       from:
         {{- toYaml $policy.from | nindent 8 }}
-        {{- with include (printf "%s.callers" .Chart.Name) . }}
+        {{- with include (printf "%s.clients" .Chart.Name) . }}
         {{- . | nindent 8 }}
         {{- end }}
         {{- with $policy.prometheus }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
-        # The pod of `helm test`; that of payments calls auth too, which may be of another release.
+        # The pod of `helm test`. The test pod of payments also calls auth, which may belong to another release.
         - podSelector:
             matchLabels:
               app.kubernetes.io/part-of: malipo
@@ -47,14 +46,14 @@ spec:
               cnpg.io/poolerName: {{ include "service.cluster" . }}-pooler
         {{- end }}
     {{- else }}
-    {{- include "service.named" (dict "database" $policy.database) }}
+    {{- include "service.requireNonEmpty" (dict "database" $policy.database) }}
     - ports:
         - port: {{ .Values.database.external.port }}
       to:
         {{- toYaml $policy.database | nindent 8 }}
     {{- end }}
     {{- if or .Values.redis.url .Values.redis.sentinels }}
-    {{- include "service.named" (dict "redis" $policy.redis "redisPorts" $policy.redisPorts) }}
+    {{- include "service.requireNonEmpty" (dict "redis" $policy.redis "redisPorts" $policy.redisPorts) }}
     - ports:
         {{- range $policy.redisPorts }}
         - port: {{ . }}
@@ -62,11 +61,11 @@ spec:
       to:
         {{- tpl (toYaml $policy.redis) . | nindent 8 }}
     {{- end }}
-    {{- with include (printf "%s.reaches" .Chart.Name) . }}
+    {{- with include (printf "%s.egress" .Chart.Name) . }}
     {{- . | nindent 4 }}
     {{- end }}
     {{- if .Values.tracing.endpoint }}
-    {{- include "service.named" (dict "collector" $policy.collector "collectorPorts" $policy.collectorPorts) }}
+    {{- include "service.requireNonEmpty" (dict "collector" $policy.collector "collectorPorts" $policy.collectorPorts) }}
     - ports:
         {{- range $policy.collectorPorts }}
         - port: {{ . }}
@@ -81,18 +80,19 @@ spec:
 {{- end }}
 
 {{/*
-Takes a dict of names to lists. To a policy an empty list is not nobody but everybody, so it is refused.
+Fails on an empty list of peers or ports, since in a NetworkPolicy it allows everything instead of nothing.
+Argument: a dict of names to lists.
 */}}
-{{- define "service.named" -}}
+{{- define "service.requireNonEmpty" -}}
 {{- range $name, $list := . }}
 {{- if not $list }}
-{{- fail (printf "networkPolicy.%s is empty, which would be everywhere: name it, or set networkPolicy.enabled to false" $name) }}
+{{- fail (printf "networkPolicy.%s is empty, which would allow all traffic: set it, or set networkPolicy.enabled to false" $name) }}
 {{- end }}
 {{- end }}
 {{- end }}
 
 {{- define "service.dns" -}}
-{{- include "service.named" (dict "dns" .Values.networkPolicy.dns) -}}
+{{- include "service.requireNonEmpty" (dict "dns" .Values.networkPolicy.dns) -}}
 
 - ports:
     - { port: 53, protocol: UDP }
@@ -126,8 +126,8 @@ spec:
         - podSelector:
             matchLabels:
               cnpg.io/cluster: {{ $cluster }}
-    # The operator asks each instance how it is, and instances one another.
-    {{- include "service.named" (dict "operator" $policy.operator) }}
+    # The operator and the instances query the status of each instance.
+    {{- include "service.requireNonEmpty" (dict "operator" $policy.operator) }}
     - ports:
         - port: 8000
         - port: 5432
@@ -139,7 +139,7 @@ spec:
         - podSelector:
             matchLabels:
               cnpg.io/cluster: {{ $cluster }}
-    # The metrics of an instance, and of PgBouncer: its pods have the Cluster's label, too.
+    # Metrics of the instances and of PgBouncer, whose pods also have the Cluster's label.
     {{- with $policy.prometheus }}
     - ports:
         - port: 9187
@@ -158,8 +158,8 @@ spec:
         - podSelector:
             matchLabels:
               cnpg.io/cluster: {{ $cluster }}
-    # Every instance holds a lease and reads its Cluster.
-    {{- include "service.named" (dict "apiServer.ports" $policy.apiServer.ports "apiServer.cidrs" $policy.apiServer.cidrs) }}
+    # Every instance reads its Cluster object; the primary renews its Lease.
+    {{- include "service.requireNonEmpty" (dict "apiServer.ports" $policy.apiServer.ports "apiServer.cidrs" $policy.apiServer.cidrs) }}
     - ports:
         {{- range $policy.apiServer.ports }}
         - port: {{ . }}
@@ -169,7 +169,7 @@ spec:
         - ipBlock: { cidr: {{ . }} }
         {{- end }}
     {{- if or .Values.database.backup.enabled .Values.database.restore.enabled }}
-    {{- include "service.named" (dict "objectStore.ports" $policy.objectStore.ports "objectStore.to" $policy.objectStore.to) }}
+    {{- include "service.requireNonEmpty" (dict "objectStore.ports" $policy.objectStore.ports "objectStore.to" $policy.objectStore.to) }}
     - ports:
         {{- range $policy.objectStore.ports }}
         - port: {{ . }}

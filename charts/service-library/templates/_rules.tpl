@@ -1,11 +1,11 @@
 {{/*
-Rules of a service: objectives as recording rules, and alerts. An alert is written as a few words (`service.alerts`,
-`service.burnAlerts`, and a chart's own); what all have in common is added here, once:
+Rules of a service: recording rules for the objectives, and alerts. Alerts are written in a short form
+(`service.alerts`, `service.burnAlerts` and `<chart>.alerts`) and completed here:
 
-  severity      page (somebody gets up) or ticket (in the morning); says how long it must last, unless `for` does
-  when          false leaves it out
-  <pod>         in a summary is that label of the series, and <value>, <percent> or <duration> its value
-  runbook       the name of its page in docs/runbooks, for links of dashboards; `runbook_url` is where that is to be read
+  severity      `page` (wakes the on-call engineer) or `ticket` (next working day); selects the default of `for`
+  when          `false` omits the alert
+  <pod>         in a summary, is replaced by that label; <value>, <percent> and <duration> by the value
+  runbook       label with the name of the page in docs/runbooks, for links in dashboards; `runbook_url` is its URL
 */}}
 {{- define "service.rules" -}}
 {{- if and .Values.monitoring.enabled .Values.monitoring.rules.enabled -}}
@@ -30,18 +30,18 @@ spec:
     {{- end }}
     - name: {{ .Release.Namespace }}-{{ include "service.fullname" . }}
       rules:
-        {{- include "service.alertsOf" (list . "service.alerts") | nindent 8 }}
-        {{- include "service.alertsOf" (list . (printf "%s.alerts" .Chart.Name)) | nindent 8 }}
+        {{- include "service.alertRules" (list . "service.alerts") | nindent 8 }}
+        {{- include "service.alertRules" (list . (printf "%s.alerts" .Chart.Name)) | nindent 8 }}
     {{- if eq .Values.database.kind "cnpg" }}
     - name: {{ .Release.Namespace }}-{{ include "service.cluster" . }}
       rules:
-        {{- include "service.alertsOf" (list . "service.databaseAlerts") | nindent 8 }}
+        {{- include "service.alertRules" (list . "service.databaseAlerts") | nindent 8 }}
     {{- end }}
 {{- end -}}
 {{- end }}
 
-{{/* Takes the root and the name of a template that gives alerts in few words. */}}
-{{- define "service.alertsOf" -}}
+{{/* Completes alerts in the short form. Arguments: the root context and the name of a template that returns them. */}}
+{{- define "service.alertRules" -}}
 {{- $root := index . 0 -}}
 {{- range $alert := include (index . 1) $root | fromYamlArray }}
 {{- if dig "when" true $alert }}
@@ -50,7 +50,7 @@ spec:
 {{- end }}
 {{- end }}
 
-{{/* Takes the root and an alert. */}}
+{{/* Completes one alert. Arguments: the root context and the alert. */}}
 {{- define "service.alert" -}}
 {{- $alert := index . 1 -}}
 {{- $rules := (index . 0).Values.monitoring.rules -}}
@@ -60,18 +60,18 @@ spec:
   labels:
     {{- merge (dict "severity" $alert.severity "runbook" (kebabcase $alert.alert)) (get $alert "labels" | default dict) $rules.labels | toYaml | nindent 4 }}
   annotations:
-    summary: {{ include "service.filled" $alert.summary | quote }}
+    summary: {{ include "service.summary" $alert.summary | quote }}
     runbook_url: {{ printf "%s/%s.md" (trimSuffix "/" $rules.runbooks) (kebabcase $alert.alert) }}
 {{- end }}
 
-{{- define "service.filled" -}}
+{{- define "service.summary" -}}
 {{- $text := . | replace "<value>" "{{ $value | humanize }}" }}
 {{- $text = $text | replace "<percent>" "{{ $value | humanizePercentage }}" }}
 {{- $text = $text | replace "<duration>" "{{ $value | humanizeDuration }}" }}
 {{- regexReplaceAll "<([a-z_]+)>" $text "{{ $$labels.${1} }}" }}
 {{- end }}
 
-{{/* What selects the series of this release, and those of this service's own component. */}}
+{{/* Label matchers of this service's series in this release. */}}
 {{- define "service.series" -}}
 namespace={{ .Release.Namespace | quote }},release={{ .Release.Name | quote }},app={{ .Chart.Name | quote }}
 {{- end }}

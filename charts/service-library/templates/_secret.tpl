@@ -1,14 +1,14 @@
 {{/*
-A Secret whose values are made once and kept: a value that is there is read back, so an upgrade changes
-nothing. `helm template` and GitOps tools can't read it back: they are given Secrets by name instead.
-Takes a list: the root context, the Secret's name, its type, and a dict of keys to fresh values.
+A Secret whose values are generated once: an upgrade reads the existing values with `lookup` and keeps them.
+`helm template` and GitOps tools have no `lookup`, so use existing Secrets there.
+Argument: a list of the root context, the Secret's name, its type, and a dict of keys to new values.
 */}}
-{{- define "service.keptSecret" -}}
+{{- define "service.generatedSecret" -}}
 {{- $root := index . 0 -}}
 {{- $name := index . 1 -}}
 {{- $type := index . 2 -}}
 {{- $fresh := index . 3 -}}
-{{- $known := (lookup "v1" "Secret" $root.Release.Namespace $name).data | default dict -}}
+{{- $existing := (lookup "v1" "Secret" $root.Release.Namespace $name).data | default dict -}}
 apiVersion: v1
 kind: Secret
 metadata:
@@ -21,11 +21,11 @@ metadata:
 type: {{ $type }}
 data:
   {{- range $key, $value := $fresh }}
-  {{ $key }}: {{ get $known $key | default ($value | b64enc) }}
+  {{ $key }}: {{ get $existing $key | default ($value | b64enc) }}
   {{- end }}
 {{- end }}
 
-{{/* The same Secret filled by External Secrets: `remote` maps keys to keys of the store. */}}
+{{/* The same Secret as an ExternalSecret. Argument: a list of the root context, name, type, and a list of keys. */}}
 {{- define "service.externalSecret" -}}
 {{- $root := index . 0 -}}
 {{- $name := index . 1 -}}
@@ -59,17 +59,17 @@ spec:
     {{- end }}
 {{- end }}
 
-{{/* A Secret of either origin. */}}
+{{/* A generated Secret, or an ExternalSecret when External Secrets are enabled. */}}
 {{- define "service.secret" -}}
 {{- $root := index . 0 -}}
 {{- if $root.Values.externalSecrets.enabled -}}
 {{ include "service.externalSecret" (list $root (index . 1) (index . 2) (keys (index . 3) | sortAlpha)) }}
 {{- else -}}
-{{ include "service.keptSecret" . }}
+{{ include "service.generatedSecret" . }}
 {{- end -}}
 {{- end }}
 
-{{/* The database role of the service itself: without a right to change the schema or the past. */}}
+{{/* Credentials of the service's database role, which may not change the schema or recorded events. */}}
 {{- define "service.databaseRoleSecret" -}}
 {{- if and (eq .Values.database.kind "cnpg") (not .Values.database.serviceSecret) -}}
 {{- $name := include "service.databaseSecret" . -}}

@@ -1,6 +1,6 @@
 {{/*
-`helm test`: a small program in the service's own image (it has no shell) that asks the Service as a client
-would. What it asks is the chart's `<chart>.test`.
+`helm test`: a Node.js program that calls the Service as a client would. It runs in the service's image, which has no
+shell. `<chart>.test` contains the calls of each chart.
 */}}
 {{- define "service.testProgram" -}}
 const url = 'http://{{ include "service.fullname" . }}:{{ .Values.service.port }}'
@@ -14,16 +14,16 @@ const call = async (address, body, token) => {
         signal: AbortSignal.timeout(20_000),
       })
     } catch (error) {
-      // A policy takes a moment to learn of a new pod, and not the same one on the way to each replica:
-      // what is refused until then was never sent.
+      // NetworkPolicies apply to a new pod after a moment, on each node separately. Until then connections are
+      // refused, so the request was not sent and can be retried.
       if (error.cause?.code !== 'ECONNREFUSED' || tries === 60) throw error
       await new Promise((resolve) => setTimeout(resolve, 500))
     }
   }
 }
-const expect = (what, { status: found }, status) => {
-  console.log(`${what}: ${found}`)
-  if (found !== status) process.exit(1)
+const expect = (step, { status }, expected) => {
+  console.log(`${step}: ${status}`)
+  if (status !== expected) process.exit(1)
 }
 expect('health', await call(`${url}/health/ready`), 200)
 {{ include (printf "%s.test" .Chart.Name) . }}

@@ -71,7 +71,7 @@ spec:
           averageUtilization: {{ .cpuPercent }}
   behavior:
     scaleDown:
-      # A pod more costs little, and connections to the database take time to be of use.
+      # An extra pod is cheap, and a new pod must first open its database connections.
       stabilizationWindowSeconds: 300
 {{- end -}}
 {{- end -}}
