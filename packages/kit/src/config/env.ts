@@ -10,12 +10,14 @@ import {
   type ValidatorSpec,
 } from 'envalid'
 import { isRegion, type Region } from '../http/contact.js'
-import { LOG_LEVELS } from '../telemetry/logger.js'
 
 /**
  * Configuration: environment variables and the files that they name, checked once at the start.
  * A service's `env.ts` lists its variables from the pieces here; nothing else reads `process.env`.
  */
+
+export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'silent'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
 
 /** What is wrong with the configuration, a line a variable. */
 export class ConfigurationError extends Error {

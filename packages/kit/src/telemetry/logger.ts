@@ -1,15 +1,12 @@
 import type { LoggerService } from '@nestjs/common'
 import { type Logger, pino, stdTimeFunctions } from 'pino'
+import type { LogLevel } from '../config/env.js'
 import { mask } from './mask.js'
 import { currentRequestContext } from './request-context.js'
 
 export type { Logger } from 'pino'
 
-/** The levels that `LOG_LEVEL` may have. */
-export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'silent'] as const
-export type LogLevel = (typeof LOG_LEVELS)[number]
-
-/** One JSON line an event on standard output: level, time, service, msg and what belongs to it. */
+/** Logs one JSON line an event to standard output: level, time, service, msg and the event's fields. */
 export function createLogger(service: string, level: LogLevel): Logger {
   return pino({
     level,
@@ -21,11 +18,10 @@ export function createLogger(service: string, level: LogLevel): Logger {
   })
 }
 
-/** Which request a line is of, when it is written for one. */
 function requestForLog() {
-  const scope = currentRequestContext()
-  if (!scope) return {}
-  const { requestId, traceId } = scope
+  const context = currentRequestContext()
+  if (!context) return {}
+  const { requestId, traceId } = context
   return { requestId: mask(requestId), ...(traceId === undefined ? {} : { traceId }) }
 }
 
@@ -39,8 +35,8 @@ interface LoggedError {
 }
 
 /**
- * An error as it may be logged: no property that holds values of a row or of a request (PostgreSQL's
- * `detail` and `where`, Axios' `config`), and the texts masked.
+ * The loggable part of an error. It leaves out properties with values of a row or a request (PostgreSQL's
+ * `detail` and `where`, Axios' `config`) and masks the messages.
  */
 export function errorForLog(error: unknown): LoggedError {
   if (!(error instanceof Error)) return { type: typeof error, message: mask(String(error)) }
@@ -55,12 +51,12 @@ export function errorForLog(error: unknown): LoggedError {
   }
 }
 
-/** Lets Nest's own lines go through the same logger. */
+/** Nest's own log lines, through the same logger. */
 export class NestLogger implements LoggerService {
   constructor(private readonly pino: Logger) {}
 
   log(message: unknown, context?: unknown) {
-    // Nest tells each module and route as it maps them: of use to who debugs a start only.
+    // Nest logs each module and route that it maps: of use only to debug a start.
     this.write('debug', message, context)
   }
   error(message: unknown, ...rest: unknown[]) {
