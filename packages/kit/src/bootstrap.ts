@@ -13,14 +13,16 @@ import { ConfigurationError, type DatabaseEnv, type HttpEnv } from './config/env
 import { acceptJsonOnly, BODY_LIMIT_BYTES } from './http/json-body.js'
 import { LOG } from './kit.module.js'
 import { NestLogger, type Logger } from './telemetry/logger.js'
-import { measureRequests, registerBuildInfo } from './telemetry/metrics.js'
+import { registerBuildInfo } from './telemetry/metrics.js'
+import { startTracing } from './telemetry/start-tracing.js'
 import { type ServiceInfo, serveOpenApi } from './http/openapi.js'
 import { ProblemFilter } from './http/problem.filter.js'
 import type { Request } from './http/request.js'
+import { measureRequests } from './http/request-metrics.js'
 import { observeRequests } from './http/request-observer.js'
+import { completeContext, traceRequests } from './http/request-tracing.js'
 import { REQUEST_ID, requestId } from './http/request-id.js'
 import { RouteTable } from './http/route-table.js'
-import { completeContext, startTracing, traceRequests } from './telemetry/tracing.js'
 import { InputPipe } from './http/validation.js'
 
 /**

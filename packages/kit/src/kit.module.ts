@@ -9,11 +9,12 @@ import { Drain } from './http/drain.js'
 import type { DatabaseEnv, HttpEnv, RedisEnv } from './config/env.js'
 import { HealthController } from './health.js'
 import { createLogger, type Logger } from './telemetry/logger.js'
-import { createRegistry, MetricsController } from './telemetry/metrics.js'
+import { MetricsController } from './http/metrics.controller.js'
+import { createRegistry } from './telemetry/metrics.js'
 import { Redis } from './redis/redis.js'
 import { registerRedisMetrics } from './redis/redis-metrics.js'
 import { RouteTable } from './http/route-table.js'
-import { TracingShutdown } from './telemetry/tracing.js'
+import { TracingShutdown } from './telemetry/start-tracing.js'
 
 /** The injection token of the service's logger. */
 export const LOG = Symbol('log')

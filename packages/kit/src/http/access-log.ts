@@ -4,7 +4,7 @@ import { mask } from '../telemetry/mask.js'
 import { HTTP_PROBLEMS, type Problem } from './problem.js'
 import type { Request } from './request.js'
 import type { RequestObserver } from './request-observer.js'
-import { traceIdOf } from '../telemetry/tracing.js'
+import { traceIdOf } from './request-tracing.js'
 
 /**
  * One line for each request: those answered with an error at `info` (4xx) or `error` (5xx) with the

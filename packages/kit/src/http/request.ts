@@ -1,3 +1,4 @@
+import type { Span } from '@opentelemetry/api'
 import type { FastifyRequest } from 'fastify'
 import type { Problem } from './problem.js'
 import type { RequestContext } from '../telemetry/request-context.js'
@@ -10,14 +11,16 @@ declare module 'fastify' {
     actor?: string
     /** The authenticated caller, set by the route's guard: its type is the service's. */
     caller?: object
-    /** Where its work is known by; there once its body was read. */
-    scope?: RequestContext
+    /** Set once the body has been read. */
+    context?: RequestContext
+    /** Undefined if tracing is off, and for probes and scrapes. */
+    span?: Span | undefined
     /** Why this request was answered with an error; the access log reads it. */
     failure?: Problem
   }
 }
 
-/** The methods that are told by name in metrics and traces: a client may send any of Node's thirty-odd. */
+/** Methods that metrics and traces name. A client may send any of Node's thirty-odd; the others share one name. */
 export const METHODS: ReadonlySet<string> = new Set([
   'GET',
   'HEAD',

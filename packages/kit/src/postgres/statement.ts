@@ -5,9 +5,9 @@ import { QUERY_TIMEOUT_MS, takeUncertainCommit } from './connection.js'
 import type { DatabaseMetrics } from './database-metrics.js'
 import type { DatabaseEnv } from '../config/env.js'
 import { withTimeout } from '../worker/with-timeout.js'
-import { currentRequestContext, type SpanLink } from '../telemetry/request-context.js'
+import { currentRequestContext } from '../telemetry/request-context.js'
 import { retryVerdict, type Phase, UncertainCommit } from './retry.js'
-import { currentSpanLink, withSharedSpan, withSpan } from '../telemetry/tracing.js'
+import { currentSpanLink, type SpanLink, withSharedSpan, withSpan } from '../telemetry/tracing.js'
 
 /**
  * How one statement gets to PostgreSQL and its rows back: on a connection of the pool, alone or with

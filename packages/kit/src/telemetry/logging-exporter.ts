@@ -1,9 +1,9 @@
 import type { ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace'
 import type { Logger } from './logger.js'
 
-/** Says once that the collector is away, and once that it is back: spans go by the thousand. */
+/** Logs once when exports begin to fail and once when they succeed again. */
 export class LoggingExporter implements SpanExporter {
-  private isAway = false
+  private isFailing = false
 
   constructor(
     private readonly exporter: SpanExporter,
@@ -12,7 +12,7 @@ export class LoggingExporter implements SpanExporter {
 
   export(spans: ReadableSpan[], done: Parameters<SpanExporter['export']>[1]) {
     this.exporter.export(spans, (result) => {
-      this.tell(result.error)
+      this.logChange(result.error)
       done(result)
     })
   }
@@ -21,11 +21,11 @@ export class LoggingExporter implements SpanExporter {
     return this.exporter.shutdown()
   }
 
-  private tell(error: Error | undefined) {
-    const isAway = error !== undefined
-    if (isAway === this.isAway) return
-    this.isAway = isAway
-    if (isAway) this.log.warn({ err: error }, 'the collector takes no traces: they are dropped')
-    else this.log.info('the collector takes traces again')
+  private logChange(error: Error | undefined) {
+    const isFailing = error !== undefined
+    if (isFailing === this.isFailing) return
+    this.isFailing = isFailing
+    if (isFailing) this.log.warn({ err: error }, 'collector unavailable: dropping spans')
+    else this.log.info('collector available again')
   }
 }

@@ -1,164 +1,131 @@
-import { randomBytes } from 'node:crypto'
-import type { Attributes, Span } from '@opentelemetry/api'
-import type { FastifyInstance } from 'fastify'
-import type { HttpEnv } from '../config/env.js'
-import type { Logger } from './logger.js'
-import type { ServiceInfo } from '../http/openapi.js'
-import type { Request } from '../http/request.js'
-import type { RequestObserver } from '../http/request-observer.js'
 import {
-  currentRequestContext,
-  currentContext,
-  type SpanLink,
-  runInContext,
-} from './request-context.js'
-import { traceContext, traceparent } from './trace-context.js'
-import type { Tracing } from './tracing-sdk.js'
+  type Attributes,
+  context,
+  createContextKey,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  TraceFlags,
+} from '@opentelemetry/api'
 
 /**
- * Traces: what a request did where, sent to a collector by OpenTelemetry. Off unless
- * `OTEL_EXPORTER_OTLP_ENDPOINT` is set; nothing of OpenTelemetry is loaded then, and each place here that
- * others call is a look at one variable. docs/tracing.md tells which spans there are.
+ * Spans on the OpenTelemetry API, which does nothing until `start-tracing.ts` registers an SDK.
+ * docs/tracing.md lists the spans.
  *
- * No attribute holds what a client sent or what a database holds: a route is told by its template, a
- * statement by its name, an error by its code.
+ * No span holds a value of a request or of the database: it names a route by its template, a statement by its
+ * name and an error by its code.
  */
 
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** The request's own span, if its trace is recorded. */
-    span?: Span
-  }
-}
+export const TRACER = 'malipo'
 
-export type TracingEnv = Pick<
-  HttpEnv,
-  'OTEL_EXPORTER_OTLP_ENDPOINT' | 'OTEL_EXPORTER_OTLP_HEADERS' | 'OTEL_TRACES_SAMPLER_ARG'
->
-
-/** What a span is of. */
 export interface SpanOptions {
-  /** One of few. */
+  /** From a small fixed set. */
   readonly name: string
   readonly attributes: Attributes
 }
 
-let tracing: Tracing | undefined
-
-/** Begins tracing in this process, if the environment asks for it. */
-export async function startTracing(
-  about: ServiceInfo,
-  env: TracingEnv,
-  log: Logger,
-): Promise<void> {
-  const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint } = env
-  if (endpoint === undefined) return
-  const sdk = await import('./tracing-sdk.js')
-  tracing = new sdk.Tracing(about, { ...env, OTEL_EXPORTER_OTLP_ENDPOINT: endpoint }, log)
+/** A request whose trace is recorded, waiting for a batched call. */
+export interface SpanLink {
+  readonly span: Span
+  /** Since when it waits, by `performance.now()`. */
+  readonly since: number
 }
 
-/** Sends what is still to be sent, for a bounded time. */
-export async function stopTracing(): Promise<void> {
-  const ending = tracing
-  tracing = undefined
-  await ending?.end()
+interface BatchLinks {
+  readonly links: readonly SpanLink[]
+  /** Requests in the batch, recorded or not. */
+  readonly size: number
 }
 
-/** Whether requests may have spans. */
-export function isTracing(): boolean {
-  return tracing !== undefined
-}
+const BATCH = createContextKey('the requests of a batch')
 
-/** Ends tracing with the app. */
-export class TracingShutdown {
-  onApplicationShutdown = stopTracing
-}
-
-/** Gives each request its scope, and a span if there are any. */
-export function traceRequests(fastify: FastifyInstance) {
-  if (tracing) {
-    // Requests of two shapes would be slower to serve, those without a span too.
-    fastify.decorateRequest('span', undefined)
-    fastify.addHook('onRequest', (request, _reply, done) => {
-      tracing?.receive(request)
-      done()
-    })
-  }
-  fastify.decorateRequest('scope', undefined)
-  // After the body was read: what its last part brings runs in the socket's scope, not in ours.
-  fastify.addHook('preHandler', (request, _reply, done) => {
-    const { id, span } = request
-    request.scope = { requestId: id, traceId: traceIdOf(request), span, isCompleted: false }
-    runInContext(request.scope, done)
-  })
-}
-
-/** Ends its scope, and its span if it has one. */
-export const completeContext: RequestObserver = (request, _reply, status) => {
-  if (request.scope) request.scope.isCompleted = true
-  if (request.span) tracing?.answer(request, request.span, status)
-}
-
-/** The trace of a request: recorded here, or one that it brought. */
-export function traceIdOf({ span, headers }: Request): string | undefined {
-  return (span?.spanContext() ?? traceContext(headers))?.traceId
+/** Whether the span is sent to the collector. It still is after the span's end, unlike `isRecording()`. */
+export function isSampled(span: Span | undefined): span is Span {
+  return span !== undefined && (span.spanContext().traceFlags & TraceFlags.SAMPLED) !== 0
 }
 
 /**
- * Does `work` within a span of the request that it is for. Work for several requests is one span of its own
- * trace that links to each of theirs, and each of them gets one, from when it began to wait, that links to it.
+ * Runs `work` in a client span of the active request. A request whose trace is not recorded gets no span, so
+ * that it pays nothing for one. Work for a batch gets one span of its own trace, with a link to each request;
+ * each request gets a span that covers its wait and links back.
  */
 export function withSpan<T>(
-  doing: () => SpanOptions,
+  options: () => SpanOptions,
   work: (span: Span | undefined) => Promise<T>,
 ): Promise<T> {
-  const scope = tracing && currentContext()
-  if (!tracing || !scope) return work(undefined)
-  if (!('links' in scope)) {
-    return scope.span
-      ? tracing.spanned([tracing.begin(doing(), scope.span)], work)
-      : work(undefined)
-  }
-  return scope.links.length > 0
-    ? tracing.spanned(tracing.beginShared(doing(), scope), work)
+  const active = context.active()
+  const batch = active.getValue(BATCH) as BatchLinks | undefined
+  if (batch) return runInSpans(startBatchSpans(options(), batch), work)
+  const parent = trace.getSpan(active)
+  return isSampled(parent)
+    ? runInSpans([startClientSpan(options(), parent)], work)
     : work(undefined)
 }
 
-/** The request that asks, for `together`; undefined when its trace is not recorded. */
+/** The active request as `withSharedSpan` links to it; undefined when its trace is not recorded. */
 export function currentSpanLink(): SpanLink | undefined {
-  const scope = tracing && currentRequestContext()
-  return scope?.span
-    ? { scope: { ...scope, span: scope.span }, since: performance.now() }
-    : undefined
+  const span = trace.getActiveSpan()
+  return isSampled(span) ? { span, since: performance.now() } : undefined
 }
 
-/** Does `work` once for all who wait for it. */
-export function withSharedSpan<T>(riders: readonly (SpanLink | undefined)[], work: () => T): T {
-  if (!tracing) return work()
-  const [first] = riders
-  if (riders.length === 1) return runInContext(first?.scope, work)
-  return runInContext(
-    { links: riders.filter((each) => each !== undefined), served: riders.length },
-    work,
+/** Runs `work` for the requests of a batch, outside the context of the one that happened to dispatch it. */
+export function withSharedSpan<T>(requests: readonly (SpanLink | undefined)[], work: () => T): T {
+  const links = requests.filter((link) => link !== undefined)
+  const [first] = links
+  if (!first) return context.with(ROOT_CONTEXT, work)
+  const size = requests.length
+  const shared =
+    size === 1
+      ? trace.setSpan(ROOT_CONTEXT, first.span)
+      : ROOT_CONTEXT.setValue(BATCH, { links, size } satisfies BatchLinks)
+  return context.with(shared, work)
+}
+
+function startClientSpan({ name, attributes }: SpanOptions, parent: Span): Span {
+  const options = { kind: SpanKind.CLIENT, attributes }
+  return trace.getTracer(TRACER).startSpan(name, options, trace.setSpan(ROOT_CONTEXT, parent))
+}
+
+/** The batch's own span first, then one for each request. */
+function startBatchSpans({ name, attributes: own }: SpanOptions, { links, size }: BatchLinks) {
+  const tracer = trace.getTracer(TRACER)
+  const attributes = { ...own, 'malipo.requests': size }
+  const toRequests = links.map(({ span }) => ({ context: span.spanContext() }))
+  const options = { kind: SpanKind.CLIENT, attributes, links: toRequests }
+  const shared = tracer.startSpan(name, options, ROOT_CONTEXT)
+  const toShared = [{ context: shared.spanContext() }]
+  const waits = links.map(({ span, since }) =>
+    tracer.startSpan(
+      name,
+      { attributes, links: toShared, startTime: since },
+      trace.setSpan(ROOT_CONTEXT, span),
+    ),
   )
+  return [shared, ...waits] as const
 }
 
-/**
- * What tells the next service that it works for this span; where there is none, that nothing of the trace is
- * recorded, or else that service might record its part of one that has no beginning.
- */
-export function spanHeaders(
-  span: Span | undefined,
-  passed: Readonly<Record<string, string>>,
-): Record<string, string> {
-  if (span) return { ...passed, traceparent: traceparent(span.spanContext()) }
-  if (!tracing || passed['traceparent'] !== undefined) return passed
-  const [traceId, spanId] = [randomBytes(16), randomBytes(8)].map((bytes) => bytes.toString('hex'))
-  return { ...passed, traceparent: `00-${traceId}-${spanId}-00` }
+/** Runs `work` with the first span active, and ends all of them with its outcome. */
+async function runInSpans<T>(
+  spans: readonly [Span, ...Span[]],
+  work: (span: Span) => Promise<T>,
+): Promise<T> {
+  const [active] = spans
+  try {
+    return await context.with(trace.setSpan(ROOT_CONTEXT, active), () => work(active))
+  } catch (error) {
+    for (const span of spans) recordFailure(span, error)
+    throw error
+  } finally {
+    for (const span of spans) span.end()
+  }
 }
 
-/** What a bucket of a histogram remembers of a request whose trace is recorded. */
-export function exemplar({ span }: Request) {
-  const context = span?.spanContext()
-  return context && { trace_id: context.traceId, span_id: context.spanId }
+/** Names the error by its code: its message may hold values. */
+function recordFailure(span: Span, error: unknown) {
+  const { code, name } = (error ?? {}) as { code?: unknown; name?: unknown }
+  const type = [code, name].find((candidate) => typeof candidate === 'string')
+  span.setAttribute('error.type', type ?? typeof error)
+  span.setStatus({ code: SpanStatusCode.ERROR })
 }

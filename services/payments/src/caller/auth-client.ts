@@ -1,9 +1,9 @@
 import { Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import { observableGauge } from '@malipo/kit/telemetry/metrics'
-import { type SpanOptions, spanHeaders, withSpan } from '@malipo/kit/telemetry/tracing'
+import { type SpanOptions, withSpan } from '@malipo/kit/telemetry/tracing'
 import type { OnApplicationShutdown } from '@nestjs/common'
-import type { Span } from '@opentelemetry/api'
+import { context, propagation, type Span } from '@opentelemetry/api'
 import axios, { type AxiosInstance } from 'axios'
 import { Histogram, type Registry } from 'prom-client'
 
@@ -103,7 +103,7 @@ export class AuthClient implements OnApplicationShutdown {
   private call(token: string, headers: Record<string, string>): Promise<Validation> {
     return withSpan(
       () => this.spanOptions,
-      (span) => this.send(token, spanHeaders(span, headers), span),
+      (span) => this.send(token, headers, span),
     )
   }
 
@@ -112,9 +112,9 @@ export class AuthClient implements OnApplicationShutdown {
     headers: Record<string, string>,
     span: Span | undefined,
   ): Promise<Validation> {
-    const response = await this.http.get<unknown>(VALIDATE_PATH, {
-      headers: { ...headers, authorization: `Bearer ${token}` },
-    })
+    const sent = { ...headers, authorization: `Bearer ${token}` }
+    propagation.inject(context.active(), sent)
+    const response = await this.http.get<unknown>(VALIDATE_PATH, { headers: sent })
     span?.setAttribute('http.response.status_code', response.status)
     return parseResponse(response.status, response.data)
   }

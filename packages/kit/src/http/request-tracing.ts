@@ -1,0 +1,79 @@
+import {
+  context,
+  propagation,
+  ROOT_CONTEXT,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from '@opentelemetry/api'
+import type { FastifyInstance } from 'fastify'
+import { runInContext } from '../telemetry/request-context.js'
+import { isTracing } from '../telemetry/start-tracing.js'
+import { isSampled, TRACER } from '../telemetry/tracing.js'
+import { METHODS, type Request } from './request.js'
+import { incomingTraceId } from './request-id.js'
+import type { RequestObserver } from './request-observer.js'
+
+/** Probes and scrapes: several a second that say nothing of the product. */
+const UNTRACED = /^\/(health|metrics)\b/
+
+/** Gives each request its context and, with tracing on, its span. */
+export function traceRequests(fastify: FastifyInstance) {
+  fastify.decorateRequest('span', undefined)
+  fastify.decorateRequest('context', undefined)
+  if (isTracing()) {
+    fastify.addHook('onRequest', (request, _reply, done) => {
+      request.span = startSpan(request)
+      done()
+    })
+  }
+  // In `preHandler`: after the body was read, a request goes on in the async context of its socket.
+  fastify.addHook('preHandler', (request, _reply, done) => {
+    const { id, span } = request
+    const own = { requestId: id, traceId: traceIdOf(request), isCompleted: false }
+    request.context = own
+    if (span) context.with(trace.setSpan(ROOT_CONTEXT, span), () => runInContext(own, done))
+    else runInContext(own, done)
+  })
+}
+
+function startSpan(request: Request): Span | undefined {
+  const { headers, method, protocol } = request
+  const route = request.routeOptions.url
+  if (route !== undefined && UNTRACED.test(route)) return undefined
+  const isKnown = METHODS.has(method)
+  const attributes = {
+    'http.request.method': isKnown ? method : '_OTHER',
+    'url.scheme': protocol,
+    ...(route === undefined ? {} : { 'http.route': route }),
+  }
+  const verb = isKnown ? method : 'HTTP'
+  const name = route === undefined ? verb : `${verb} ${route}`
+  // Without `tracestate`: a vendor's values may name a user. It is passed on as it came (request-id.ts).
+  const { traceparent } = headers
+  const parent = propagation.extract(ROOT_CONTEXT, { traceparent })
+  return trace.getTracer(TRACER).startSpan(name, { kind: SpanKind.SERVER, attributes }, parent)
+}
+
+/** Marks the request's context as completed and ends its span. */
+export const completeContext: RequestObserver = (
+  { context: own, failure, span },
+  _reply,
+  status,
+) => {
+  if (own) own.isCompleted = true
+  if (!span) return
+  span.setAttribute('http.response.status_code', status)
+  if (failure) span.setAttribute('malipo.problem', failure.kind.type)
+  if (status >= 500) {
+    span.setAttribute('error.type', failure?.kind.type ?? String(status))
+    span.setStatus({ code: SpanStatusCode.ERROR })
+  }
+  span.end()
+}
+
+/** The trace that the request is part of: its own if recorded, else the caller's. */
+export function traceIdOf({ span, headers }: Request): string | undefined {
+  return isSampled(span) ? span.spanContext().traceId : incomingTraceId(headers)
+}
