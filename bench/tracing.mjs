@@ -1,8 +1,7 @@
 /**
- * What tracing costs: one process of payments, whose tracing is turned off and on while it runs
- * (`tracing-switch.mjs`), by turns: off, the default part of the traces, all of them, and off once more, which
- * shows what such figures are worth. The share of the requests per second is what a client sees; the CPU of the
- * process for a request says the same where the machine does other things too.
+ * The cost of tracing: one process of payments, with tracing turned on and off while it runs
+ * (`tracing-switch.mjs`), in turns: off, the default ratio, every trace, and off again as a control. Requests per
+ * second are what a client sees. CPU per request shows the same on a machine that is busy with other work.
  *
  * @typedef {import('./stage.mjs').Stage} Stage
  * @typedef {import('./work.mjs').Work} Work
@@ -18,17 +17,17 @@ import { VARIABLES } from '../services/payments/dist/env.js'
 import { median } from './table.mjs'
 import { metric } from './work.mjs'
 
-/** Of the default, in requests per second or, on a busy machine, in CPU. */
-const MOST_SHARE = 0.1
-/** Until then a process compiles what it does, and gets faster by the second. */
+/** Of the default ratio: the lesser of requests lost and CPU added, since a busy machine distorts one of them. */
+const MAX_OVERHEAD = 0.1
+/** A process compiles its hot code until then, and gets faster by the second. */
 const WARM_UP_SECONDS = 16
 
 const OFF = 0
 const SETTINGS = [
-  { part: OFF, name: 'off' },
-  { part: VARIABLES.OTEL_TRACES_SAMPLER_ARG.default, name: 'the default part of the traces' },
-  { part: 1, name: 'every trace' },
-  { part: OFF, name: 'off once more' },
+  { ratio: OFF, name: 'off' },
+  { ratio: VARIABLES.OTEL_TRACES_SAMPLER_ARG.default, name: 'the default ratio' },
+  { ratio: 1, name: 'every trace' },
+  { ratio: OFF, name: 'off again' },
 ]
 
 /**
@@ -48,30 +47,30 @@ export async function benchTracing(stage, works, { rounds, seconds }) {
       NODE_OPTIONS: `--import=${join(import.meta.dirname, 'tracing-switch.mjs')}`,
       SWITCH_PORT: String(port),
     })
-    console.log(`\nTracing, medians of ${rounds} rounds of ${seconds} s each, by turns:`)
-    const shares = []
+    console.log(`\nTracing, medians of ${rounds} rounds of ${seconds} s each, in turns:`)
+    const overheads = []
     for (const { name, ours, clientsOf } of works) {
-      const cost = async (/** @type {number} */ part, /** @type {number} */ howLong) => {
-        await fetch(`http://127.0.0.1:${port}/?part=${part}`)
-        return costOf(service.url, clientsOf(ours), howLong, loader)
+      const measure = async (/** @type {number} */ ratio, /** @type {number} */ duration) => {
+        await fetch(`http://127.0.0.1:${port}/?ratio=${ratio}`)
+        return costOf(service.url, clientsOf(ours), duration, loader)
       }
-      for (const { part } of SETTINGS) await cost(part, WARM_UP_SECONDS / SETTINGS.length)
+      for (const { ratio } of SETTINGS) await measure(ratio, WARM_UP_SECONDS / SETTINGS.length)
       /** @type {Cost[][]} */
       const measured = []
       for (let i = 0; i < rounds; i++) {
         /** @type {Cost[]} */
         const round = []
-        // Who comes first is another one each time.
+        // Each round starts with another setting.
         for (let turn = 0; turn < SETTINGS.length; turn++) {
           const which = (turn + i) % SETTINGS.length
-          round[which] = await cost(SETTINGS[which]?.part ?? OFF, seconds)
+          round[which] = await measure(SETTINGS[which]?.ratio ?? OFF, seconds)
         }
         measured.push(round)
       }
-      shares.push(tell(name, measured))
+      overheads.push(report(name, measured))
     }
     await service.stop()
-    if (Math.max(...shares) > MOST_SHARE) throw new Error('tracing costs more than 10 %')
+    if (Math.max(...overheads) > MAX_OVERHEAD) throw new Error('tracing costs more than 10 %')
   } finally {
     loader?.disconnect()
     collector?.disconnect()
@@ -92,25 +91,25 @@ async function costOf(url, clients, seconds, loader) {
   const { count, perSecond, failures } = /** @type {Result} */ (result)
   if (failures > 0) throw new Error(`${failures} requests failed`)
   const micros = (((await metric(url, 'process_cpu_seconds_total')) - before) / count) * 1e6
-  // What was cut off at the end is still worked on.
+  // The service still works on requests that the load generator cut off.
   await sleep(200)
   return { perSecond, micros }
 }
 
-/** Prints what it costs; gives the default's share. @param {string} name @param {Cost[][]} rounds */
-function tell(name, rounds) {
-  const of = (/** @type {(round: Cost[]) => number} */ figure) => median(rounds.map(figure))
-  const percent = (/** @type {number} */ share) => `${(share * 100).toFixed(1)} %`
-  const base = of(([off]) => off?.perSecond ?? NaN).toFixed(0)
-  const cpu = of(([off]) => off?.micros ?? NaN).toFixed(0)
+/** Prints the cost and returns the default ratio's overhead. @param {string} name @param {Cost[][]} rounds */
+function report(name, rounds) {
+  const medianOf = (/** @type {(round: Cost[]) => number} */ figure) => median(rounds.map(figure))
+  const percent = (/** @type {number} */ ratio) => `${(ratio * 100).toFixed(1)} %`
+  const base = medianOf(([off]) => off?.perSecond ?? NaN).toFixed(0)
+  const cpu = medianOf(([off]) => off?.micros ?? NaN).toFixed(0)
   console.log(`  ${name}: ${base} requests a second and ${cpu} µs of CPU each without tracing`)
-  const [usual] = SETTINGS.slice(1).map((setting, i) => {
-    const beside = (/** @type {'perSecond' | 'micros'} */ figure) =>
-      of(([off, ...others]) => (others[i]?.[figure] ?? NaN) / (off?.[figure] ?? NaN))
-    const [fewer, more] = [1 - beside('perSecond'), beside('micros') - 1]
+  const [byDefault] = SETTINGS.slice(1).map((setting, i) => {
+    const relative = (/** @type {'perSecond' | 'micros'} */ figure) =>
+      medianOf(([off, ...others]) => (others[i]?.[figure] ?? NaN) / (off?.[figure] ?? NaN))
+    const [fewer, more] = [1 - relative('perSecond'), relative('micros') - 1]
     const figures = `${percent(fewer)} fewer requests, ${percent(more)} more CPU`
     console.log(`    ${setting.name}: ${figures}`)
     return Math.min(fewer, more)
   })
-  return usual ?? NaN
+  return byDefault ?? NaN
 }
