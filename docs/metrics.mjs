@@ -28,7 +28,7 @@ function row({ name, help, labelNames = [], constructor }, readers) {
 }
 
 const HEAD = [
-  '| metric | type | unit | labels | told by | what it is |',
+  '| metric | type | unit | labels | service | meaning |',
   '| --- | --- | --- | --- | --- | --- |',
 ]
 
