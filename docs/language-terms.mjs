@@ -6,7 +6,7 @@
 /** @type {Term[]} */
 export const TERMS = [
   {
-    pattern: /\b(un)?told\b|\btell(s|ing|er|ers)?\b/i,
+    pattern: /\buntold\b|\btold\b(?! apart)|\btell(s|ing|er|ers)?\b(?!.{0,12} apart)/i,
     use: 'log, publish, return, report, set; outbox relay',
   },
   { pattern: /hurdle/i, use: 'rate limit' },

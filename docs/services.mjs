@@ -10,7 +10,7 @@ import { readEnv as readPaymentsEnv } from '../services/payments/dist/env.js'
 const ENV = {
   MODE: 'sandbox',
   LOG_LEVEL: 'silent',
-  DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none',
+  DATABASE_URL: 'postgres://none@127.0.0.1:1/none',
   REDIS_URL: 'redis://127.0.0.1:1',
   JWT_SECRET: 'a secret of thirty-two bytes, or more',
   AUTH_SERVICE_URL: 'http://127.0.0.1:1',
