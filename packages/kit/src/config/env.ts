@@ -9,7 +9,7 @@ import {
   str,
   type ValidatorSpec,
 } from 'envalid'
-import { isRegion, type Region } from '../http/contact.js'
+import { type CountryCode, isSupportedCountry } from 'libphonenumber-js/min'
 
 /**
  * Configuration: environment variables and the files that they name, checked once at the start.
@@ -189,8 +189,8 @@ export const redisVariables = {
 }
 
 export const contactVariables = {
-  DEFAULT_REGION: makeValidator<Region>((input) => {
-    if (isRegion(input)) return input
+  DEFAULT_REGION: makeValidator<CountryCode>((input) => {
+    if (isSupportedCountry(input)) return input
     throw new EnvError('must be a country’s two letters, such as UG')
   })({ default: 'UG', desc: 'Country whose national phone numbers are understood' }),
 }

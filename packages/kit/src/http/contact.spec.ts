@@ -2,10 +2,11 @@ import 'reflect-metadata'
 import { plainToInstance } from 'class-transformer'
 import { validate } from 'class-validator'
 import { describe, expect, it } from 'vitest'
-import { IsContactEmail, IsPhone, normaliseEmail, normalisePhone, type Region } from './contact.js'
+import { IsContactEmail, IsPhone, normaliseEmail, normalisePhone } from './contact.js'
+import type { CountryCode } from 'libphonenumber-js/min'
 
-describe('a phone', () => {
-  it.each<[string, Region, string | undefined]>([
+describe('normalisePhone', () => {
+  it.each<[string, CountryCode, string | undefined]>([
     ['+256772123456', 'UG', '+256772123456'],
     [' +256 772-123 456 ', 'UG', '+256772123456'],
     ['+256 (0)772 123 456', 'UG', '+256772123456'],
@@ -30,13 +31,13 @@ describe('a phone', () => {
     ['+491234567890123', 'UG', '+491234567890123'],
     ['+4912345678901234', 'UG', undefined],
     [`+256772123456${' '.repeat(30)}`, 'UG', undefined],
-  ])('%j in %s is %s', (input, region, normal) => {
+  ])('%j in %s becomes %s', (input, region, normal) => {
     expect(normalisePhone(input, region)).toBe(normal)
     expect(normalisePhone(normal ?? '', region)).toBe(normal)
   })
 })
 
-it('an email is lower-cased and trimmed', () => {
+it('normalises an email address to lower case without surrounding spaces', () => {
   expect(normaliseEmail(' Amina@Example.COM ')).toBe('amina@example.com')
 })
 
@@ -48,8 +49,8 @@ class ContactDto {
   email: string
 }
 
-describe('a DTO’s contact', () => {
-  it('is normalised', async () => {
+describe('contact fields of a DTO', () => {
+  it('are normalised', async () => {
     const dto = plainToInstance(ContactDto, { phone: '0772123456', email: 'A@Example.com' })
     expect(await validate(dto)).toEqual([])
     expect(dto).toEqual({ phone: '+256772123456', email: 'a@example.com' })
@@ -65,7 +66,7 @@ describe('a DTO’s contact', () => {
     ['+256772123456', `${'a'.repeat(250)}@example.com`, ['email']],
     ['+256772123456', { toString: 'a@example.com' }, ['email']],
     [undefined, undefined, ['phone', 'email']],
-  ])('phone %j and email %j: wrong are %j', async (phone, email, wrong) => {
+  ])('phone %j and email %j: %j are rejected', async (phone, email, wrong) => {
     const errors = await validate(plainToInstance(ContactDto, { phone, email }))
     expect(errors.map(({ property }) => property)).toEqual(wrong)
   })

@@ -1,78 +1,62 @@
 import { applyDecorators } from '@nestjs/common'
-import { IsEmail, MaxLength, registerDecorator } from 'class-validator'
-import {
-  type CountryCode,
-  isSupportedCountry,
-  parsePhoneNumberFromString,
-} from 'libphonenumber-js/min'
-import { Normalised } from './compiled-dto.js'
+import { Transform } from 'class-transformer'
+import { IsEmail, Matches, MaxLength } from 'class-validator'
+import { type CountryCode, parsePhoneNumberFromString } from 'libphonenumber-js/min'
 
-/** How a person is reached, in one normal form in every service: E.164 phones, lower-case emails. */
+/** Phones and email addresses in one normal form in every service: E.164, and lower case. */
 
-/** The region whose national phone numbers are understood, such as `UG`. */
-export type Region = CountryCode
+let defaultRegion: CountryCode = 'UG'
 
-let defaultRegion: Region = 'UG'
-
-/** Sets what a phone without a country code means; once, at the start, from `DEFAULT_REGION`. */
-export function setDefaultRegion(region: Region) {
+/**
+ * Sets the country of phone numbers without a country code, once at start from `DEFAULT_REGION`. It is global
+ * because a DTO's decorators run at import, before the environment is read.
+ */
+export function setDefaultRegion(region: CountryCode) {
   defaultRegion = region
 }
 
-export function isRegion(text: string): text is Region {
-  return isSupportedCountry(text)
-}
+/** Longer input is rejected before it is parsed. */
+const MAX_INPUT_LENGTH = 32
+/** The plus sign and 15 digits: ITU-T E.164, section 6.1. */
+const E164 = /^\+\d{1,15}$/
 
 /**
- * The E.164 form of a phone number (`+256772123456`), national forms read as of `region`; undefined for
- * what can't be one. Its length is judged, not its operator's prefix: those grow faster than any table.
+ * The E.164 form of a phone number (`+256772123456`), a national form read as of `region`; undefined if it has
+ * none. Only the length is validated, not the operator's prefix: operators get new ones faster than any table.
  */
-export function normalisePhone(input: string, region: Region = defaultRegion): string | undefined {
-  if (input.length > 32) return undefined
-  const phone = parsePhoneNumberFromString(input.trim(), {
-    defaultCountry: region,
-    extract: false,
-  })
+export function normalisePhone(input: string, region = defaultRegion): string | undefined {
+  if (input.length > MAX_INPUT_LENGTH) return undefined
+  const phone = parsePhoneNumberFromString(input.trim(), { defaultCountry: region, extract: false })
   if (!phone?.isPossible() || phone.ext) return undefined
-  // A few countries have had longer numbers than E.164 allows, and the library knows them.
-  return phone.number.length <= E164_LENGTH ? phone.number : undefined
+  // The library knows numbers of a few countries that are longer than E.164 allows.
+  return E164.test(phone.number) ? phone.number : undefined
 }
 
-/** The plus sign and 15 digits: ITU-T E.164, section 6.1. */
-const E164_LENGTH = 16
-
-/** The normal form of an email address; whether it is one is `IsEmail`'s to say. */
+/** The normal form of an email address, whose syntax `IsEmail` validates. */
 export function normaliseEmail(input: string): string {
   return input.trim().toLowerCase()
 }
 
-/** What a text that is no phone becomes, so that it is parsed once only, and no one takes it for one. */
-const NO_PHONE = Symbol('no phone')
-
-/** A DTO's phone: normalised when it can be, refused when not. */
+/** Normalises a DTO's phone number and rejects what has no E.164 form. */
 export function IsPhone(): PropertyDecorator {
   return applyDecorators(
-    Normalised((value) =>
-      typeof value === 'string' ? (normalisePhone(value) ?? NO_PHONE) : value,
-    ),
-    (target: object, property: string | symbol) =>
-      registerDecorator({
-        name: 'isPhone',
-        target: target.constructor,
-        propertyName: property as string,
-        validator: {
-          validate: (value: unknown) => typeof value === 'string',
-          defaultMessage: () => 'must be a phone number, such as +256772123456 or 0772123456',
-        },
-      }),
+    // An empty string is rejected below, also where `IsOptional` skips undefined.
+    transformString((input) => normalisePhone(input) ?? ''),
+    Matches(E164, { message: 'must be a phone number, such as +256772123456 or 0772123456' }),
   )
 }
 
-/** A DTO's email address: lower-cased, at most 254 characters (RFC 5321, section 4.5.3.1.3). */
+/** Normalises and validates a DTO's email address: at most 254 characters (RFC 5321, section 4.5.3.1.3). */
 export function IsContactEmail(): PropertyDecorator {
   return applyDecorators(
-    Normalised((value) => (typeof value === 'string' ? normaliseEmail(value) : value)),
+    transformString(normaliseEmail),
     MaxLength(254, { message: 'must be at most 254 characters' }),
     IsEmail({}, { message: 'must be an email address' }),
+  )
+}
+
+function transformString(transform: (input: string) => string): PropertyDecorator {
+  return Transform(({ value }: { value: unknown }) =>
+    typeof value === 'string' ? transform(value) : value,
   )
 }

@@ -1,8 +1,8 @@
-import { Normalised } from '@malipo/kit/http/compiled-dto'
 import { IsContactEmail, IsPhone } from '@malipo/kit/http/contact'
 import { PageCursor, PageLimit } from '@malipo/kit/http/page'
 import { IsTime } from '@malipo/kit/http/time'
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger'
+import { Transform } from 'class-transformer'
 import { IsIn, IsOptional, IsString, Length, MaxLength } from 'class-validator'
 import { IsAmount, IsCurrency, IsMetadata } from './payments.rules.js'
 import { CAUSES, type Cause } from './payment-event.entity.js'
@@ -50,8 +50,8 @@ export class CreatePaymentDto {
     description: 'Up to 20 keys of 40 characters, values of 500',
     example: { order: '17' },
   })
-  // As it came: class-transformer leaves out what is named as a method of objects, such as `toString`.
-  @Normalised((metadata) => metadata)
+  // The original object: class-transformer's copy lacks keys that are methods of objects, such as `toString`.
+  @Transform(({ obj }: { obj: CreatePaymentDto }) => obj.metadata)
   @IsOptional()
   @IsMetadata()
   metadata?: Record<string, string> | null
