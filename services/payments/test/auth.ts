@@ -2,26 +2,26 @@ import { runToEnd, type Service, startService } from '@malipo/local/process'
 import { Client } from '@malipo/testing/client'
 import { expect, inject } from 'vitest'
 
-/** The real auth service, as a process of its own, and the people who log in to it. */
+/** The real auth service in its own process, and users that are logged in to it. */
 
 /** Long enough for HS256. */
-export const JWT_SECRET = 'a secret of the tests, which nobody guesses'
+export const JWT_SECRET = 'a secret of the tests with 32 characters or more'
 
-/** The environment of an auth service; its hashes are as cheap as its mode allows. */
-export function authEnvironment(own: Record<string, string | undefined>) {
-  const MODE = own.MODE ?? 'sandbox'
+/** The environment of an auth service, with the lowest bcrypt cost that its mode allows. */
+export function authEnvironment(overrides: Record<string, string | undefined>) {
+  const MODE = overrides.MODE ?? 'sandbox'
   const BCRYPT_COST = MODE === 'live' ? '10' : '4'
-  return { MODE, BCRYPT_COST, JWT_SECRET, LOG_LEVEL: 'warn', ...own }
+  return { MODE, BCRYPT_COST, JWT_SECRET, LOG_LEVEL: 'warn', ...overrides }
 }
 
-/** Starts an auth service on an empty or an older database. */
-export async function startAuth(own: Record<string, string | undefined>): Promise<Service> {
-  const env = authEnvironment(own)
+/** Migrates the database and starts an auth service on it. */
+export async function startAuth(overrides: Record<string, string | undefined>): Promise<Service> {
+  const env = authEnvironment(overrides)
   await runToEnd({ name: 'auth', script: 'migrate', env })
   return startService({ name: 'auth', env })
 }
 
-/** Someone with an account, logged in. */
+/** A registered user with an access token. */
 export interface User {
   readonly id: string
   readonly phone: string
@@ -30,20 +30,20 @@ export interface User {
   readonly token: string
 }
 
-/** Registers someone new and logs them in. */
+/** Registers a user and logs in. */
 export async function newUser(authUrl = inject('authUrl')): Promise<User> {
   const digits = Array.from({ length: 8 }, () => Math.floor(Math.random() * 10)).join('')
-  const person = {
+  const account = {
     phone: `+2567${digits}`,
-    email: `person${digits}@example.com`,
-    password: `words that nobody guesses ${digits}`,
+    email: `user${digits}@example.com`,
+    password: `an uncommon password ${digits}`,
   }
-  const { status, body } = await new Client(authUrl).post('/api/auth/register', person)
+  const { status, body } = await new Client(authUrl).post('/api/auth/register', account)
   expect(status).toBe(201)
-  return { ...person, id: body.id as string, token: await login(person, authUrl) }
+  return { ...account, id: body.id as string, token: await login(account, authUrl) }
 }
 
-/** A new token. */
+/** Logs in and returns the access token. */
 export async function login(
   { phone, password }: Pick<User, 'phone' | 'password'>,
   authUrl = inject('authUrl'),
@@ -53,7 +53,7 @@ export async function login(
   return body.access_token as string
 }
 
-/** Gives scopes by the operator's command, and the token that has them. */
+/** Grants scopes by the operator command, and logs in again for a token with these scopes. */
 export async function grant(user: User, scopes: string, mode: 'sandbox' | 'live'): Promise<User> {
   const isLive = mode === 'live'
   const env = authEnvironment({

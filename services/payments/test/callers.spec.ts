@@ -18,21 +18,21 @@ afterAll(() => payments.close())
 type Send = (headers: Record<string, string>) => ReturnType<Payments['client']['send']>
 
 const REFERENCE = `PAY-${v7()}`
-const at = (method: string, path: string, body?: unknown): Send => {
+const route = (method: string, path: string, body?: unknown): Send => {
   return (headers) => payments.client.send(method, path, { headers, body })
 }
 const ROUTES: [string, Send][] = [
-  ['POST /api/payments', at('POST', '/api/payments', wish())],
-  ['GET /api/payments', at('GET', '/api/payments')],
-  ['GET /api/payments/{reference}', at('GET', `/api/payments/${REFERENCE}`)],
-  ['GET /api/payments/{reference}/events', at('GET', `/api/payments/${REFERENCE}/events`)],
+  ['POST /api/payments', route('POST', '/api/payments', wish())],
+  ['GET /api/payments', route('GET', '/api/payments')],
+  ['GET /api/payments/{reference}', route('GET', `/api/payments/${REFERENCE}`)],
+  ['GET /api/payments/{reference}/events', route('GET', `/api/payments/${REFERENCE}/events`)],
   [
     'POST /api/payments/{reference}/status',
-    at('POST', `/api/payments/${REFERENCE}/status`, { status: 'PENDING' }),
+    route('POST', `/api/payments/${REFERENCE}/status`, { status: 'PENDING' }),
   ],
   [
     'POST /api/payments/webhook/provider',
-    at('POST', '/api/payments/webhook/provider', news(REFERENCE, 'PENDING')),
+    route('POST', '/api/payments/webhook/provider', news(REFERENCE, 'PENDING')),
   ],
 ]
 
@@ -43,7 +43,7 @@ const claimsOf = (token: string) =>
     unknown
   >
 
-/** A token of the user's claims with changes, signed with a secret of the test's choice. */
+/** A token with the owner's claims and some changes, signed with the given secret. */
 function forged(changes: object, secret: string, alg = 'HS256') {
   const text = `${encoded({ alg, typ: 'JWT' })}.${encoded({ ...claimsOf(owner.token), ...changes })}`
   return `${text}.${createHmac('sha256', secret).update(text).digest('base64url')}`
@@ -52,8 +52,8 @@ function forged(changes: object, secret: string, alg = 'HS256') {
 describe.each(ROUTES)('%s', (_, send) => {
   it.each<[string, () => Record<string, string>]>([
     ['no token', () => ({})],
-    ['garbage', () => ({ authorization: 'Bearer garbage' })],
-    ['three parts of garbage', () => ({ authorization: 'Bearer a.b.c' })],
+    ['a token that is not a JWT', () => ({ authorization: 'Bearer garbage' })],
+    ['a JWT that is not JSON', () => ({ authorization: 'Bearer a.b.c' })],
     ['another scheme', () => ({ authorization: `Basic ${owner.token}` })],
     ['a token without its scheme', () => ({ authorization: owner.token })],
     [
@@ -74,11 +74,11 @@ describe.each(ROUTES)('%s', (_, send) => {
       },
     ],
     [
-      'a token that is over',
+      'an expired token',
       () => ({ authorization: `Bearer ${forged({ exp: 1_700_000_000 }, JWT_SECRET)}` }),
     ],
     [
-      'a token of no session',
+      'a token of an unknown session',
       () => ({ authorization: `Bearer ${forged({ sid: randomUUID() }, JWT_SECRET)}` }),
     ],
   ])('answers 401 to %s', async (__, headers) => {
@@ -88,23 +88,23 @@ describe.each(ROUTES)('%s', (_, send) => {
     expect(answer.headers.get('www-authenticate')).toBe('Bearer')
   })
 
-  it('answers 503 with Retry-After, never 401, while auth can’t be asked', async () => {
-    const alone = await payments.replica({ AUTH_SERVICE_URL: 'http://127.0.0.1:9' })
+  it('answers 503 with Retry-After, never 401, while auth is unavailable', async () => {
+    const replica = await payments.replica({ AUTH_SERVICE_URL: 'http://127.0.0.1:9' })
     const token = forged({ jti: randomUUID() }, JWT_SECRET)
-    const url = new URL(alone.client.url)
+    const url = new URL(replica.client.url)
     const answer = await fetch(new URL('/api/payments', url), {
       headers: { authorization: `Bearer ${token}` },
     })
     expect(answer.status).toBe(503)
     expect(answer.headers.get('retry-after')).toMatch(/^[1-9]\d*$/)
-    await alone.close()
+    await replica.close()
   })
 })
 
-describe('403 goes to a token without the scope that a route needs', () => {
+describe('a token without the scope of a route', () => {
   const ALL = 'payments:read payments:write payments:settle'
 
-  /** A user whose stored scopes are exactly these. */
+  /** A user with exactly these scopes. */
   async function withScopes(...scopes: string[]): Promise<User> {
     const user = await newUser()
     const url = inject('authDatabaseUrl')
@@ -119,7 +119,7 @@ describe('403 goes to a token without the scope that a route needs', () => {
     ['payments:admin', [403, 200, 404, 404, 400, 403]],
     ['auth:admin', [403, 403, 403, 403, 403, 403]],
     [ALL, [201, 200, 404, 404, 404, 404]],
-  ])('with %s the routes answer %j', async (scopes, expected) => {
+  ])('with %s gets %j', async (scopes, expected) => {
     const { token } = await withScopes(...scopes.split(' '))
     const answers = []
     for (const [, send] of ROUTES) answers.push(await send({ authorization: `Bearer ${token}` }))
@@ -131,8 +131,8 @@ describe('403 goes to a token without the scope that a route needs', () => {
   })
 })
 
-describe('what is judged first', () => {
-  it('401 goes before 400, and 400 before 404', async () => {
+describe('the order of errors', () => {
+  it('is 401 before 400, and 400 before 404', async () => {
     const { client } = payments
     const path = `/api/payments/${REFERENCE}/status`
     const { token } = owner
@@ -141,12 +141,12 @@ describe('what is judged first', () => {
     expect((await client.post(path, { status: 'PENDING' }, { token })).status).toBe(404)
   })
 
-  it('401 goes before 400 for a body that is not JSON too', async () => {
+  it('is 401 before 400 for a body that is not JSON', async () => {
     const { status } = await payments.client.post('/api/payments', '{"amount":')
     expect(status).toBe(401)
   })
 
-  it('403 goes before 400', async () => {
+  it('is 403 before 400', async () => {
     const live = await newUser(inject('liveAuthUrl'))
     const replica = await payments.replica({ AUTH_SERVICE_URL: inject('liveAuthUrl') })
     const answer = await as(live, replica).move('PAY-1', 'DONE', { 'if-match': 'x' })
@@ -156,13 +156,13 @@ describe('what is judged first', () => {
 })
 
 describe('an operator', () => {
-  it('made by auth’s command sees what others made', async () => {
+  it('created by auth’s command can read other users’ payments', async () => {
     const reference = await newPayment(as(owner, payments))
     const operator = await grant(await newUser(), 'payments:admin', 'sandbox')
     expect((await as(operator, payments).get(reference)).status).toBe(200)
   })
 
-  it('can’t be given payments:settle in live mode', async () => {
+  it('cannot have payments:settle in live mode', async () => {
     const user = await newUser(inject('liveAuthUrl'))
     const env = authEnvironment({ MODE: 'live', DATABASE_URL: inject('liveAuthDatabaseUrl') })
     const args = ['--phone', user.phone, '--grant', 'payments:settle']

@@ -7,37 +7,37 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { newUser, startAuth, type User } from './auth.js'
 import { type Payments, startPayments } from './payments.js'
 
-/** What goes over the wire to auth, and what a slow or a cut one does to a request. */
+/** The bytes of calls to auth, and how a request behaves if the connection is slow or cut. */
 
 let auth: Service
 let redis: Redis
-let wire: Proxy
+let proxy: Proxy
 let payments: Payments
 let sent = ''
 
 beforeAll(async () => {
   auth = await startAuth({ DATABASE_URL: await freshDatabase('auth') })
   const started = await startRedis()
-  if (!started) throw new Error('no Redis')
+  if (!started) throw new Error('Redis is not installed')
   redis = started
-  let losing = ''
-  wire = await startProxy(auth.port, (data) => {
+  let lostId = ''
+  proxy = await startProxy(auth.port, (data) => {
     sent += data.toString('latin1')
-    return losing !== '' && data.includes(losing)
+    return lostId !== '' && data.includes(lostId)
   })
   loseAnswerTo = (id) => {
-    losing = id
-    wire.loseNextAnswer()
+    lostId = id
+    proxy.loseNextAnswer()
   }
   payments = await startPayments({
-    AUTH_SERVICE_URL: `http://127.0.0.1:${wire.port}`,
+    AUTH_SERVICE_URL: `http://127.0.0.1:${proxy.port}`,
     REDIS_URL: redis.url,
     DB_WAIT_MS: '500',
   })
 })
 afterAll(async () => {
   await payments.close()
-  await wire.close()
+  await proxy.close()
   await Promise.all([auth.stop(), redis.stop()])
 })
 beforeEach(() => {
@@ -50,30 +50,30 @@ const list = ({ token }: User, headers: Record<string, string> = {}) =>
   payments.client.get('/api/payments', { token, headers })
 
 describe('a call to auth', () => {
-  it('carries the request’s id and trace on', async () => {
+  it('propagates the request id and the trace', async () => {
     const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
-    await list(await newUser(auth.url), { 'x-request-id': 'on-its-way', traceparent })
+    await list(await newUser(auth.url), { 'x-request-id': 'request-1', traceparent })
     expect(sent).toMatch(/^GET \/api\/auth\/validate HTTP\/1\.1\r\n/)
-    expect(sent).toMatch(/^x-request-id: on-its-way\r$/im)
+    expect(sent).toMatch(/^x-request-id: request-1\r$/im)
     expect(sent).toMatch(new RegExp(`^traceparent: ${traceparent}\r$`, 'im'))
   })
 
-  it('carries nothing on that is not sane', async () => {
+  it('does not propagate malformed headers', async () => {
     const headers = { 'x-request-id': 'not sane', traceparent: '00-1-2-3' }
     const answer = await list(await newUser(auth.url), headers)
     expect(sent).not.toMatch(/not sane|traceparent/)
     expect(sent).toContain(answer.headers.get('x-request-id'))
   })
 
-  it('whose kept-alive connection was closed as it was used is made again', async () => {
+  it('is retried if its keep-alive connection is closed during the call', async () => {
     const user = await newUser(auth.url)
     loseAnswerTo('cut-off')
     expect((await list(user, { 'x-request-id': 'cut-off' })).status).toBe(200)
-    // The wire was cut after this, so it is the second call that was answered.
+    // The connection was cut after this, so the second call was answered.
     expect(sent).toContain('cut-off')
   })
 
-  it('that gets no answer is given up: 503, and the request does not hang', async () => {
+  it('times out, and the request gets 503', async () => {
     const user = await newUser(auth.url)
     process.kill(auth.pid, 'SIGSTOP')
     try {
@@ -89,14 +89,14 @@ describe('a call to auth', () => {
   })
 })
 
-describe('a Redis that does not answer', () => {
-  it('is not waited for: auth is asked', async () => {
+describe('a call to auth while Redis hangs', () => {
+  it('does not wait for Redis', async () => {
     const user = await newUser(auth.url)
-    const peek = new RedisClient(redis.url)
-    await peek.call('CLIENT', 'PAUSE', '4000', 'ALL')
+    const redisClient = new RedisClient(redis.url)
+    await redisClient.call('CLIENT', 'PAUSE', '4000', 'ALL')
     const begin = Date.now()
     expect((await list(user)).status).toBe(200)
     expect(Date.now() - begin).toBeLessThan(3_500)
-    peek.disconnect()
+    redisClient.disconnect()
   })
 })

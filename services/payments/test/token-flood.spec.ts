@@ -10,212 +10,223 @@ import { readEnv } from '../src/env.js'
 import type { User } from './auth.js'
 import { environment, type Payments } from './payments.js'
 import { as } from './requests.js'
-import { keyOf, setStage, sidOf, type Stage, use } from './token-stage.js'
+import {
+  cacheKeyOf,
+  startTokenFixture,
+  sidOf,
+  type TokenFixture,
+  sendRequest,
+} from './token-fixture.js'
 import { until } from './until.js'
 
-/** What many requests at once cost auth and Redis. */
+/** The load on auth and Redis from many concurrent requests. */
 
-let stage: Stage
+let fixture: TokenFixture
 let payments: Payments
 beforeAll(async () => {
-  stage = await setStage()
-  payments = await stage.replica({ TRUSTED_PROXIES: '127.0.0.1' })
+  fixture = await startTokenFixture()
+  payments = await fixture.replica({ TRUSTED_PROXIES: '127.0.0.1' })
 })
 afterAll(async () => {
   await payments.close()
-  await stage.close()
+  await fixture.close()
 })
 
 const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
-/** A token that looks like one of auth's, and that auth refuses. */
-const badToken = (sid: string = randomUUID()) =>
+/** A well-formed token that auth rejects. */
+const invalidToken = (sid: string = randomUUID()) =>
   `${part({ alg: 'HS256' })}.${part({ sid })}.c2lnbmF0dXJl`
 
-const count = (statuses: number[]) =>
+const countByStatus = (statuses: number[]) =>
   Object.fromEntries(
     Object.entries(Object.groupBy(statuses, String)).map(([status, of]) => [status, of?.length]),
   )
 
-/** Sends a bad token from an address, as the trusted proxy tells it. */
-const bad = async (address: string, token = badToken()) => {
+/** Sends an invalid token from an address that the trusted proxy forwards. */
+const sendInvalid = async (address: string, token = invalidToken()) => {
   const headers = { 'x-forwarded-for': address }
   return payments.client.get('/api/payments', { token, headers })
 }
 
-/** How many commands of a name Redis was sent while something was done. */
-async function commands(name: string, work: () => Promise<unknown>): Promise<number> {
-  const peek = new RedisClient(stage.redis.url)
-  await peek.call('CONFIG', 'RESETSTAT')
+/** The number of commands of a kind that Redis received during the work. */
+async function countCommands(name: string, work: () => Promise<unknown>): Promise<number> {
+  const client = new RedisClient(fixture.redis.url)
+  await client.call('CONFIG', 'RESETSTAT')
   await work()
-  const stats = await peek.info('commandstats')
-  peek.disconnect()
+  const stats = await client.info('commandstats')
+  client.disconnect()
   return Number(new RegExp(`cmdstat_${name}:calls=(\\d+)`).exec(stats)?.[1] ?? 0)
 }
 
-/** The check of a replica without its HTTP, so that a crowd is there in one turn of its event loop. */
-async function checkAlone() {
-  const env = readEnv(environment(stage.addresses))
+/** A token check without an HTTP server, so that all calls happen in one event-loop tick. */
+async function startTokenCheck() {
+  const env = readEnv(environment(fixture.addresses))
   const [log, registry] = [createLogger('payments', 'silent'), new Registry()]
   const redis = new Redis(env, log)
   const auth = new AuthClient(env.AUTH_SERVICE_URL, env.DB_WAIT_MS, registry)
   const check = createTokenCheck(env, { auth, redis, log, registry })
   redis.onApplicationBootstrap()
   await until(() => redis.dataset)
-  const end = () => {
+  const close = () => {
     redis.onApplicationShutdown()
     auth.onApplicationShutdown()
   }
-  return { check, end }
+  return { check, close }
 }
 
-describe('a stampede', () => {
-  it('on one cold token reaches auth once a replica', async () => {
-    const replicas = await Promise.all([1, 2, 3].map(checkAlone))
-    const { token } = await stage.newUser()
-    const before = await stage.asked()
-    const request = { id: 'stampede', ip: '192.0.2.9', headers: {} }
-    const crowd = replicas.flatMap(({ check }) =>
+describe('concurrent requests', () => {
+  it('with one uncached token cause one call to auth per replica', async () => {
+    const replicas = await Promise.all([1, 2, 3].map(startTokenCheck))
+    const { token } = await fixture.newUser()
+    const before = await fixture.validateCalls()
+    const request = { id: 'concurrent', ip: '192.0.2.9', headers: {} }
+    const checks = replicas.flatMap(({ check }) =>
       Array.from({ length: 100 }, () => check.check(token, request)),
     )
-    expect(new Set((await Promise.all(crowd)).map(({ kind }) => kind))).toEqual(
+    expect(new Set((await Promise.all(checks)).map(({ kind }) => kind))).toEqual(
       new Set(['accepted']),
     )
-    expect((await stage.asked()) - before).toBeLessThanOrEqual(3)
-    for (const { end } of replicas) end()
+    expect((await fixture.validateCalls()) - before).toBeLessThanOrEqual(3)
+    for (const { close } of replicas) close()
   })
 
-  it('of known tokens asks Redis together', async () => {
-    const users = await Promise.all(Array.from({ length: 40 }, () => stage.newUser()))
+  it('with cached tokens share Redis reads', async () => {
+    const users = await Promise.all(Array.from({ length: 40 }, () => fixture.newUser()))
     await until(async () => {
-      await Promise.all(users.map((user) => use(user, payments)))
-      return (await stage.peek.exists(users.map(keyOf))) === users.length
+      await Promise.all(users.map((user) => sendRequest(user, payments)))
+      return (await fixture.redisClient.exists(users.map(cacheKeyOf))) === users.length
     })
-    const other = await stage.replica()
-    const before = await stage.asked()
-    const asked = await commands('mget', async () => {
-      const answers = await Promise.all(users.map((user) => use(user, other)))
-      expect(count(answers.map(({ status }) => status))).toEqual({ 200: 40 })
+    const other = await fixture.replica()
+    const before = await fixture.validateCalls()
+    const reads = await countCommands('mget', async () => {
+      const answers = await Promise.all(users.map((user) => sendRequest(user, other)))
+      expect(countByStatus(answers.map(({ status }) => status))).toEqual({ 200: 40 })
     })
-    // A busy machine may find Redis slow now and then.
-    expect((await stage.asked()) - before).toBeLessThan(10)
-    expect(asked).toBeLessThan(20)
+    // On a busy machine some Redis reads are slow, and auth is called instead.
+    expect((await fixture.validateCalls()) - before).toBeLessThan(10)
+    expect(reads).toBeLessThan(20)
     await other.close()
   })
 
-  it('of one known token looks at Redis twice a second', async () => {
-    const user = await stage.newUser()
-    const send = () => use(user, payments)
-    await until(async () => (await send()).status === 200 && (await stage.peek.exists(keyOf(user))))
+  it('with one cached token read Redis at most twice a second', async () => {
+    const user = await fixture.newUser()
+    const send = () => sendRequest(user, payments)
+    await until(
+      async () =>
+        (await send()).status === 200 && (await fixture.redisClient.exists(cacheKeyOf(user))),
+    )
     const begin = performance.now()
-    const asked = await commands('mget', async () => {
+    const reads = await countCommands('mget', async () => {
       for (let n = 0; n < 100; n++) await send()
     })
-    expect(asked).toBeLessThanOrEqual((performance.now() - begin) / 500 + 2)
+    expect(reads).toBeLessThanOrEqual((performance.now() - begin) / 500 + 2)
   })
 })
 
-describe('bad tokens', () => {
-  it('sent again are refused without asking', async () => {
-    const token = badToken()
-    expect((await bad('192.0.2.1', token)).status).toBe(401)
-    const before = await stage.asked()
-    for (let n = 0; n < 5; n++) expect((await bad('192.0.2.1', token)).status).toBe(401)
-    expect(await stage.asked()).toBe(before)
+describe('invalid tokens', () => {
+  it('are rejected again without a call to auth', async () => {
+    const token = invalidToken()
+    expect((await sendInvalid('192.0.2.1', token)).status).toBe(401)
+    const before = await fixture.validateCalls()
+    for (let n = 0; n < 5; n++) expect((await sendInvalid('192.0.2.1', token)).status).toBe(401)
+    expect(await fixture.validateCalls()).toBe(before)
   })
 
-  it('in a flood reach auth a hundred times, and Redis not at all', async () => {
-    const [before, keys] = [await stage.asked(), await stage.peek.dbsize()]
+  it('are throttled after 100 calls to auth, and never stored in Redis', async () => {
+    const [before, keys] = [await fixture.validateCalls(), await fixture.redisClient.dbsize()]
     const statuses: number[] = []
     for (let n = 0; n < 15; n++) {
-      const some = await Promise.all(Array.from({ length: 20 }, () => bad('192.0.2.2')))
-      statuses.push(...some.map(({ status }) => status))
+      const batch = await Promise.all(Array.from({ length: 20 }, () => sendInvalid('192.0.2.2')))
+      statuses.push(...batch.map(({ status }) => status))
     }
-    const told = count(statuses)
-    expect(Object.keys(told)).toEqual(['401', '429'])
-    expect(told['401']).toBeLessThanOrEqual(120)
-    expect((await stage.asked()) - before).toBe(told['401'])
-    expect(await stage.peek.dbsize()).toBeLessThanOrEqual(keys)
-    const { headers, body } = await bad('192.0.2.2')
+    const counts = countByStatus(statuses)
+    expect(Object.keys(counts)).toEqual(['401', '429'])
+    expect(counts['401']).toBeLessThanOrEqual(120)
+    expect((await fixture.validateCalls()) - before).toBe(counts['401'])
+    expect(await fixture.redisClient.dbsize()).toBeLessThanOrEqual(keys)
+    const { headers, body } = await sendInvalid('192.0.2.2')
     expect(headers.get('retry-after')).toMatch(/^([1-9]|10)$/)
     expect(body.type).toBe('/problems/too-many-bad-tokens')
   })
 
-  it('hold up nobody whose token is known, and no other address', async () => {
-    const user = await stage.newUser()
-    await until(async () => (await use(user, payments)).status === 200)
+  it('throttle neither cached tokens nor other addresses', async () => {
+    const user = await fixture.newUser()
+    await until(async () => (await sendRequest(user, payments)).status === 200)
     const from = (address: string) =>
       payments.client.get('/api/payments', {
         token: user.token,
         headers: { 'x-forwarded-for': address },
       })
-    expect((await bad('192.0.2.2')).status).toBe(429)
+    expect((await sendInvalid('192.0.2.2')).status).toBe(429)
     expect((await from('192.0.2.2')).status).toBe(200)
-    expect((await bad('192.0.2.3')).status).toBe(401)
+    expect((await sendInvalid('192.0.2.3')).status).toBe(401)
   })
 
-  it('can’t make up another address unless a proxy is trusted', async () => {
-    const plain = await stage.replica()
+  it('cannot evade the throttle by X-Forwarded-For without a trusted proxy', async () => {
+    const direct = await fixture.replica()
     const send = (n: number) =>
-      plain.client.get('/api/payments', {
-        token: badToken(),
+      direct.client.get('/api/payments', {
+        token: invalidToken(),
         headers: { 'x-forwarded-for': `198.51.100.${n}` },
       })
     const answers = await Promise.all(Array.from({ length: 130 }, (_, n) => send(n)))
     expect(answers.map(({ status }) => status)).not.toContain(200)
     expect((await send(131)).status).toBe(429)
-    await plain.close()
+    await direct.close()
   })
 
-  it('don’t end the session that they name', async () => {
-    const user = await stage.newUser()
-    expect((await use(user, payments)).status).toBe(200)
-    expect((await bad('192.0.2.4', badToken(sidOf(user)))).status).toBe(401)
-    expect((await use(user, payments)).status).toBe(200)
+  it('do not revoke the session that they claim', async () => {
+    const user = await fixture.newUser()
+    expect((await sendRequest(user, payments)).status).toBe(200)
+    expect((await sendInvalid('192.0.2.4', invalidToken(sidOf(user)))).status).toBe(401)
+    expect((await sendRequest(user, payments)).status).toBe(200)
   })
 })
 
-describe('calls to an auth that hangs', () => {
-  it('are bounded: beyond, 503 at once, and a known token is let in', async () => {
-    const known = await stage.newUser()
-    const old = await stage.replica({ TOKEN_CACHE_TTL_MS: '1', DB_WAIT_MS: '3000' })
-    const inFlight = () => old.metric('auth_calls_in_flight')
-    await until(async () => (await use(known, old)).status === 200)
-    await until(() => stage.peek.exists(keyOf(known)))
-    stage.wires.auth.slow(3_600_000)
-    const answerAgain = () => {
-      stage.wires.auth.slow(0)
-      stage.wires.auth.cut()
+describe('calls to auth while it hangs', () => {
+  it('are bounded: further requests get 503 at once, and cached tokens are accepted', async () => {
+    const cached = await fixture.newUser()
+    const replica = await fixture.replica({ TOKEN_CACHE_TTL_MS: '1', DB_WAIT_MS: '3000' })
+    const inFlight = () => replica.metric('auth_calls_in_flight')
+    await until(async () => (await sendRequest(cached, replica)).status === 200)
+    await until(() => fixture.redisClient.exists(cacheKeyOf(cached)))
+    fixture.proxies.auth.slow(3_600_000)
+    const recover = () => {
+      fixture.proxies.auth.slow(0)
+      fixture.proxies.auth.cut()
     }
-    onTestFinished(answerAgain)
-    const tooks: number[] = []
-    const unknown = async () => {
+    onTestFinished(recover)
+    const durations: number[] = []
+    const sendUncached = async () => {
       const begin = performance.now()
-      const { status, headers } = await old.client.get('/api/payments', { token: badToken() })
-      tooks.push(performance.now() - begin)
+      const { status, headers } = await replica.client.get('/api/payments', {
+        token: invalidToken(),
+      })
+      durations.push(performance.now() - begin)
       expect(headers.get('retry-after')).toMatch(/^[1-9]\d*$/)
       return status
     }
-    const crowd: Promise<number>[] = []
+    const requests: Promise<number>[] = []
     const send = async (many: number) => {
-      crowd.push(...Array.from({ length: many }, unknown))
-      await until(async () => (await inFlight()) + tooks.length === crowd.length)
+      requests.push(...Array.from({ length: many }, sendUncached))
+      await until(async () => (await inFlight()) + durations.length === requests.length)
     }
-    // On a slow machine the door may take a part of them for a burst, and refuse it.
+    // On a slow machine the load shedder may reject a part of them.
     while ((await inFlight()) < 256) await send(32)
-    await until(async () => (await use(known, old)).status === 200)
+    await until(async () => (await sendRequest(cached, replica)).status === 200)
     await send(44)
     expect(await inFlight()).toBe(256)
-    expect(count(await Promise.all(crowd))).toEqual({ 503: crowd.length })
-    expect(tooks.filter((ms) => ms > 3_000)).toHaveLength(256)
+    expect(countByStatus(await Promise.all(requests))).toEqual({ 503: requests.length })
+    expect(durations.filter((ms) => ms > 3_000)).toHaveLength(256)
     expect(await inFlight()).toBe(0)
-    expect(await old.metric('token_check_breaker_open{dependency="auth"}')).toBe(1)
-    answerAgain()
-    // One try a second, and the first that succeeds is the end of it.
+    expect(await replica.metric('token_check_breaker_open{dependency="auth"}')).toBe(1)
+    recover()
+    // The circuit allows one call a second, and closes at the first success.
     await until(async () => {
-      await use(known, old)
-      return (await old.metric('token_check_breaker_open{dependency="auth"}')) === 0
+      await sendRequest(cached, replica)
+      return (await replica.metric('token_check_breaker_open{dependency="auth"}')) === 0
     })
-    await old.close()
+    await replica.close()
   })
 })
 
@@ -224,22 +235,22 @@ describe('TOKEN_CACHE_TTL_MS and TOKEN_CACHE_STALE_MS', () => {
     TOKEN_CACHE_TTL_MS: String(ttl),
     TOKEN_CACHE_STALE_MS: String(stale),
   })
-  const askedBy = async (at: Payments, user: User, times: number) => {
-    const before = await stage.asked()
+  const callsFor = async (at: Payments, user: User, times: number) => {
+    const before = await fixture.validateCalls()
     for (let n = 0; n < times; n++) expect((await as(user, at).list()).status).toBe(200)
-    return (await stage.asked()) - before
+    return (await fixture.validateCalls()) - before
   }
 
   it.each([
-    ['0 and 0: nothing is kept, auth is asked each time', 0, 0, 4, 0],
-    ['0 and some: auth is asked each time, an answer kept for when it can’t be', 0, 60_000, 4, 1],
-    ['some and 0: an answer is kept while it is fresh', 60_000, 0, 1, 1],
-  ])('%s', async (_, ttl, stale, asked, kept) => {
-    const replica = await stage.replica(settings(ttl, stale))
-    await askedBy(replica, await stage.newUser(), 1)
-    const user = await stage.newUser()
-    expect(await askedBy(replica, user, 4)).toBe(asked)
-    expect(await stage.peek.exists(keyOf(user))).toBe(kept)
+    ['0 and 0: stores nothing and calls auth each time', 0, 0, 4, 0],
+    ['0 and 60 s: calls auth each time, and stores the result for its outages', 0, 60_000, 4, 1],
+    ['60 s and 0: stores the result while it is fresh', 60_000, 0, 1, 1],
+  ])('%s', async (_, ttl, stale, calls, stored) => {
+    const replica = await fixture.replica(settings(ttl, stale))
+    await callsFor(replica, await fixture.newUser(), 1)
+    const user = await fixture.newUser()
+    expect(await callsFor(replica, user, 4)).toBe(calls)
+    expect(await fixture.redisClient.exists(cacheKeyOf(user))).toBe(stored)
     await replica.close()
   })
 })
