@@ -42,7 +42,8 @@ afterAll(async () => {
 })
 beforeEach(() => {
   sent = ''
-  loseAnswerTo('nothing, but from now on all is seen')
+  // Until a match the proxy passes all data to the callback above, which records it.
+  loseAnswerTo('an id that no request has')
 })
 
 let loseAnswerTo: (id: string) => void

@@ -23,7 +23,7 @@ import { until } from './until.js'
  * A valid token never gets 401, and a token of a revoked session never gets 200.
  */
 const TABLE: [keyof typeof faults, ...number[]][] = [
-  //                                   fresh stale revoked missed unseen
+  // fault, and the statuses of: fresh, stale, revoked, missed, unseen
   ['nothing fails', /*             */ 200, 200, 401, 401, 200],
   ['Redis is down', /*             */ 200, 200, 401, 401, 200],
   ['Redis takes 200 ms', /*        */ 200, 200, 401, 401, 200],

@@ -54,8 +54,8 @@ interface ReadRequest {
 /** A slower cache is of no use to a request that can call auth instead. */
 const FAST_MS = 50
 /**
- * The command timeout of Redis, for requests that have no alternative source. A busy process or machine
- * adds latency of its own, and must not make Redis look unavailable.
+ * The command timeout of Redis, for requests that have no alternative source. The latency of a busy process
+ * or machine counts too, and must not make Redis look unavailable.
  */
 export const REDIS_TIMEOUT_MS = 750
 /** No retry interval: every read probes Redis, and callers don't wait for it while the circuit is open. */
