@@ -2,7 +2,7 @@ import type { ProblemKind } from '@malipo/kit/http/problem'
 
 /** Every error that this service answers beside HTTP's own. */
 export const PROBLEMS = {
-  unauthenticated: { type: 'unauthenticated', status: 401, title: 'Who is calling is not known' },
+  unauthenticated: { type: 'unauthenticated', status: 401, title: 'Authentication required' },
   signature: { type: 'webhook-signature', status: 401, title: 'The signature is not valid' },
   forbidden: { type: 'insufficient-scope', status: 403, title: 'The token does not allow this' },
   noPayment: { type: 'payment-not-found', status: 404, title: 'There is no such payment' },
@@ -23,10 +23,14 @@ export const PROBLEMS = {
     status: 422,
     title: 'The webhook id belongs to another webhook',
   },
-  tooManyBadTokens: {
+  tooManyRejectedTokens: {
     type: 'too-many-bad-tokens',
     status: 429,
-    title: 'Too many tokens were not valid',
+    title: 'Too many invalid tokens',
   },
-  authUnavailable: { type: 'auth-unavailable', status: 503, title: 'Tokens can’t be checked now' },
+  authUnavailable: {
+    type: 'auth-unavailable',
+    status: 503,
+    title: 'Token validation is unavailable',
+  },
 } as const satisfies Record<string, ProblemKind>

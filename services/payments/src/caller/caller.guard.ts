@@ -3,33 +3,39 @@ import { Problem } from '@malipo/kit/http/problem'
 import type { Request } from '@malipo/kit/http/request'
 import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common'
 import { PROBLEMS } from '../problems.js'
-import { bearerJwt } from './bearer.js'
 import type { Caller, Scope } from './scopes.js'
 import { TokenCheck } from './token-check.js'
+import { bearerJwt } from './unverified-token.js'
 
 /** Admits requests with a valid token that has one of the route's scopes; none if the route names no scope. */
 @Injectable()
 export class CallerGuard implements CanActivate {
-  constructor(@Inject(TokenCheck) private readonly tokens: TokenCheck) {}
+  constructor(@Inject(TokenCheck) private readonly tokenCheck: TokenCheck) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     await this.admit(context.switchToHttp().getRequest<Request>(), scopesOf(context))
     return true
   }
 
-  /** @throws Problem 401 without a good token, 403 without a scope, 503 when it can't be known */
-  async admit(request: Request, needed: readonly string[]): Promise<Caller> {
+  /** @throws Problem 401 for a missing or invalid token, 403, 429, or 503 if auth is unavailable */
+  async admit(request: Request, scopes: readonly string[]): Promise<Caller> {
     const token = bearerJwt(request.headers.authorization)
-    if (token === undefined) throw unauthenticated('Send a token: Authorization: Bearer …')
-    const checked = await this.tokens.check(token, request)
-    if (checked.kind === 'rejected') throw unauthenticated('The token is not valid, or is over.')
-    if (checked.kind === 'throttled') throw tooManyBadTokens(checked.retryAfterSeconds)
-    if (checked.kind === 'unavailable') throw authUnavailable()
-    const { caller } = checked
+    if (token === undefined) {
+      throw unauthenticated('Send an access token: Authorization: Bearer <token>.')
+    }
+    const result = await this.tokenCheck.check(token, request)
+    if (result.kind === 'rejected') {
+      throw unauthenticated(
+        'The access token is invalid or has expired, or its session is revoked.',
+      )
+    }
+    if (result.kind === 'throttled') throw tooManyRejectedTokens(result.retryAfterSeconds)
+    if (result.kind === 'unavailable') throw authUnavailable()
+    const { caller } = result
     request.caller = caller
     request.actor = caller.id
-    if (!needed.some((scope) => caller.scopes.has(scope))) {
-      throw insufficientScope(PROBLEMS.forbidden, needed)
+    if (!scopes.some((scope) => caller.scopes.has(scope))) {
+      throw insufficientScope(PROBLEMS.forbidden, scopes)
     }
     return caller
   }
@@ -43,20 +49,15 @@ function unauthenticated(detail: string) {
   })
 }
 
-function tooManyBadTokens(retryAfterSeconds: number) {
+function tooManyRejectedTokens(retryAfterSeconds: number) {
   return new Problem(
-    PROBLEMS.tooManyBadTokens,
-    'Too many tokens from this address were not valid. Wait before the next that is new.',
+    PROBLEMS.tooManyRejectedTokens,
+    'This address has sent too many invalid tokens. Wait before you send another new token.',
     { retryAfterSeconds },
   )
 }
 
 function authUnavailable() {
-  return new Problem(
-    PROBLEMS.authUnavailable,
-    'The token can’t be checked just now: auth does not answer.',
-    {
-      retryAfterSeconds: 2,
-    },
-  )
+  const detail = 'The access token can’t be validated: the auth service is unavailable.'
+  return new Problem(PROBLEMS.authUnavailable, detail, { retryAfterSeconds: 2 })
 }

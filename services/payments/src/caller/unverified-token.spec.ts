@@ -1,9 +1,31 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { claimedSessionId, hashToken } from './unverified-token.js'
+import { bearerJwt, claimedSessionId, hashToken } from './unverified-token.js'
 
 const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
 const jwt = (payload: unknown) => `${part({ alg: 'HS256' })}.${part(payload)}.c2lnbmF0dXJl`
+
+describe('the JWT of an Authorization header', () => {
+  it.each(['Bearer', 'bearer', 'BEARER', 'Bearer  '])('follows the scheme %j', (scheme) => {
+    expect(bearerJwt(`${scheme} ${jwt({})}`)).toBe(jwt({}))
+  })
+
+  it.each([
+    undefined,
+    '',
+    'Bearer',
+    'Bearer ',
+    jwt({}),
+    `Basic ${jwt({})}`,
+    'Bearer not-a-jwt',
+    `Bearer ${jwt({})} ${jwt({})}`,
+    `Bearer ${jwt({})},`,
+    `Bearer ${part({ alg: 'none' })}.${part({})}.`,
+    `Bearer ${'a'.repeat(4_096)}.b.c`,
+  ])('is undefined for %j', (header) => {
+    expect(bearerJwt(header)).toBeUndefined()
+  })
+})
 
 describe('the claimed session id', () => {
   it('is the token’s sid', () => {

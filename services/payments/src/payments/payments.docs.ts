@@ -23,7 +23,11 @@ import {
 
 const { validation, malformed, tooLarge, mediaType, unavailable } = HTTP_PROBLEMS
 
-const TOKEN_PROBLEMS = [PROBLEMS.unauthenticated, PROBLEMS.forbidden, PROBLEMS.tooManyBadTokens]
+const TOKEN_PROBLEMS = [
+  PROBLEMS.unauthenticated,
+  PROBLEMS.forbidden,
+  PROBLEMS.tooManyRejectedTokens,
+]
 const DOWN = [unavailable, PROBLEMS.authUnavailable]
 const BODY_PROBLEMS = [validation, malformed, tooLarge, mediaType]
 

@@ -38,7 +38,7 @@ export const DocsOfWebhook = () =>
       PROBLEMS.unauthenticated,
       PROBLEMS.signature,
       PROBLEMS.forbidden,
-      PROBLEMS.tooManyBadTokens,
+      PROBLEMS.tooManyRejectedTokens,
       PROBLEMS.noPayment,
       tooLarge,
       mediaType,
