@@ -1,7 +1,7 @@
 /**
- * A thousand logouts against three payments replicas under load. Each token is used at all three until it
- * is known to them without a look at Redis, then logged out; from auth's answer on, all three are asked
- * over and over until they refuse.
+ * Logs out a thousand tokens against three payments replicas under load. Each token is used at all three
+ * until they have cached it, then logged out. From auth's response on, all three get requests until they
+ * reject the token.
  *
  * @typedef {import('./stage.mjs').Stage} Stage
  * @typedef {import('./load.mjs').Request} Request
@@ -12,40 +12,40 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { metric, send } from './work.mjs'
 
 const LOGOUTS = 1_000
-/** How many are at it at once, and how many tokens one user has in turn. */
+/** Concurrent users; each logs in and out in a loop. */
 const USERS = 8
 const LOAD_CONNECTIONS = 8
-/** Uses of a token before its logout: the first is asked about, the second known. */
+/** Requests before the logout: auth validates the first, the cache serves the second. */
 const USES = 2
 const PAUSE_MS = 200
-const PASSWORD = 'words that nobody guesses at the bench'
+const PASSWORD = 'an uncommon password of the bench'
 
-/** @param {Stage} stage @param {Request[][]} reads what loads the replicas */
+/** @param {Stage} stage @param {Request[][]} reads the load on the replicas */
 export async function measureRevocation(stage, reads) {
-  // Cheap hashes: a thousand logins are not what is measured.
+  // A low bcrypt cost: the thousand logins are not measured.
   const auth = await stage.also('auth', { BCRYPT_COST: '4' })
   const others = [await stage.also('payments', {}), await stage.also('payments', {})]
   const replicas = [stage.urls.payments, ...others.map(({ url }) => url)]
-  const endLoad = load(replicas, reads)
+  const stopLoad = startLoad(replicas, reads)
   try {
-    const users = Array.from({ length: USERS }, (_, i) => seriesOf(i, auth.url, replicas))
-    const found = (await Promise.all(users)).flat()
-    const refused = found.map(({ refusedMs }) => refusedMs).toSorted((a, b) => a - b)
+    const users = Array.from({ length: USERS }, (_, i) => logOutRepeatedly(i, auth.url, replicas))
+    const logouts = (await Promise.all(users)).flat()
+    const rejected = logouts.map(({ rejectedMs }) => rejectedMs).toSorted((a, b) => a - b)
     const staleness = replicas.map((url) => metric(url, 'token_revocation_staleness_seconds'))
     return {
-      logouts: found.length,
-      refusedMs: refused.at(-1) ?? NaN,
-      median: refused[Math.floor(refused.length / 2)] ?? NaN,
-      acceptedMs: Math.max(...found.map(({ acceptedMs }) => acceptedMs)),
+      logouts: logouts.length,
+      rejectedMs: rejected.at(-1) ?? NaN,
+      median: rejected[Math.floor(rejected.length / 2)] ?? NaN,
+      acceptedMs: Math.max(...logouts.map(({ acceptedMs }) => acceptedMs)),
       staleness: Math.max(...(await Promise.all(staleness))),
     }
   } finally {
-    endLoad()
+    stopLoad()
   }
 }
 
-/** One user's share of the logouts, one after the other. */
-async function seriesOf(
+/** One user's share of the logouts, sequentially. */
+async function logOutRepeatedly(
   /** @type {number} */ user,
   /** @type {string} */ auth,
   /** @type {string[]} */ replicas,
@@ -64,8 +64,8 @@ async function seriesOf(
 }
 
 /**
- * Milliseconds after the logout's answer: until every replica had refused, and until the last answer of
- * one that still accepted was asked for; 0 when none was.
+ * Milliseconds after the logout's response: until every replica had rejected the token, and until the last
+ * accepted request was sent; 0 if none was accepted.
  *
  * @param {string} auth
  * @param {string[]} replicas
@@ -80,7 +80,7 @@ async function logout(auth, replicas, headers) {
   for (let n = 0; n < USES; n++) {
     const statuses = await Promise.all(replicas.map(use))
     if (statuses.some((status) => status !== 200))
-      throw new Error(`a good token was answered ${statuses.join(', ')}`)
+      throw new Error(`a valid token got the statuses ${statuses.join(', ')}`)
   }
   await untilLoggedOut(auth, headers)
   const begin = performance.now()
@@ -88,22 +88,22 @@ async function logout(auth, replicas, headers) {
     replicas.map(async (url) => {
       let acceptedMs = 0
       for (;;) {
-        const askedMs = performance.now() - begin
+        const sentMs = performance.now() - begin
         const status = await use(url)
-        if (status === 401) return { refusedMs: performance.now() - begin, acceptedMs }
-        if (status === 200) acceptedMs = askedMs
+        if (status === 401) return { rejectedMs: performance.now() - begin, acceptedMs }
+        if (status === 200) acceptedMs = sentMs
       }
     }),
   )
   return {
-    refusedMs: Math.max(...found.map(({ refusedMs }) => refusedMs)),
+    rejectedMs: Math.max(...found.map(({ rejectedMs }) => rejectedMs)),
     acceptedMs: Math.max(...found.map(({ acceptedMs }) => acceptedMs)),
   }
 }
 
 /**
- * Auth answers 503 while it can't tell Redis, as on a machine that is far too busy: then it is asked again,
- * for only its 204 says that the session is over everywhere.
+ * Retries the logout while auth answers 503. It does so while it can't publish the revocation, as on an
+ * overloaded machine; only 204 means that the revocation is in Redis.
  *
  * @param {string} auth
  * @param {Record<string, string>} headers
@@ -112,19 +112,19 @@ async function untilLoggedOut(auth, headers) {
   for (;;) {
     const { status } = await fetch(`${auth}/api/auth/logout`, { method: 'POST', headers })
     if (status === 204) return
-    if (status !== 503) throw new Error(`a logout was answered ${status}`)
+    if (status !== 503) throw new Error(`a logout got the status ${status}`)
     await sleep(PAUSE_MS)
   }
 }
 
-/** Loads each replica with reads until it is ended. @param {string[]} replicas @param {Request[][]} reads */
-function load(replicas, reads) {
+/** Sends reads to each replica until the returned function is called. @param {string[]} replicas @param {Request[][]} reads */
+function startLoad(replicas, reads) {
   const clients = reads.slice(0, LOAD_CONNECTIONS)
   const loaders = replicas.map((url) => {
     const loader = fork(join(import.meta.dirname, 'load.mjs'))
     const go = () => loader.send({ url, seconds: 10, clients })
     loader.on('message', ({ failures }) => {
-      if (failures > 0) console.error(`${failures} reads of the load failed`)
+      if (failures > 0) console.error(`${failures} reads of the background load failed`)
       go()
     })
     go()

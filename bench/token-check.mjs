@@ -1,14 +1,14 @@
 /**
- * What a token check costs, in a process of its own so that its CPU time can be told: from the header to
- * the caller, with the services' own code, auth and Redis. It takes tokens by message and sends back
- * microseconds of CPU a check, once as most are, known to the process, and once with a look at Redis.
+ * Measures the CPU time of a token check in a separate process: from the header to the caller, with the
+ * real guard, auth and Redis. It receives tokens as a message and sends back microseconds of CPU per
+ * check, with a local cache hit and with a Redis read.
  *
  * @typedef {object} Costs
- * @property {number} warm
+ * @property {number} local
  * @property {number} redis
  */
 import 'reflect-metadata'
-import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as yieldToEventLoop, setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from '@malipo/kit/redis/redis'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
@@ -18,17 +18,17 @@ import { createTokenCheck } from '../services/payments/dist/caller/caller.provid
 import { readEnv } from '../services/payments/dist/env.js'
 
 const MEASURED_MS = 1_000
-/** Checks between two looks at the clock. */
-const CHUNK = 20
+/** Rounds of checks between two readings of the clock. */
+const ROUNDS = 20
 
 const env = readEnv()
 const log = pino({ level: 'silent' })
 const registry = new Registry()
 const redis = new Redis(env, log)
 const auth = new AuthClient(env.AUTH_SERVICE_URL, env.DB_WAIT_MS, registry)
-const warm = guardOver(redis)
-// A replica that hears no announcements asks Redis each time.
-const cold = guardOver(
+const local = guardOver(redis)
+// Without a live subscription the local cache is not used.
+const remote = guardOver(
   Object.create(redis, { subscribe: { value: () => ({ isLive: false }) } }),
   new Registry(),
 )
@@ -37,13 +37,13 @@ redis.onApplicationBootstrap()
 process.on('disconnect', () => process.exit())
 process.on('message', async (/** @type {string[]} */ headers) => {
   const requests = headers.map((authorization, id) => request(authorization, String(id)))
-  await untilKnown(requests)
-  process.send?.({ warm: await costOf(warm, requests), redis: await costOf(cold, requests) })
+  await untilCached(requests)
+  process.send?.({ local: await costOf(local, requests), redis: await costOf(remote, requests) })
 })
 
-/** @param {Redis} over @param {Registry} own */
-function guardOver(over, own = registry) {
-  const check = createTokenCheck(env, { auth, redis: over, log, registry: own })
+/** @param {Redis} client @param {Registry} metrics */
+function guardOver(client, metrics = registry) {
+  const check = createTokenCheck(env, { auth, redis: client, log, registry: metrics })
   return new CallerGuard(check)
 }
 
@@ -54,30 +54,30 @@ function request(authorization, id) {
   )
 }
 
-/** Resolves when the process has read each token from Redis. @param {object[]} requests */
-async function untilKnown(requests) {
+/** Resolves when the process has cached each token. @param {object[]} requests */
+async function untilCached(requests) {
   for (let n = 0; n < 10; n++) {
-    await admitAll(warm, requests)
+    await admitAll(local, requests)
     await sleep(100)
   }
 }
 
-/** All at once, as requests of so many connections come. */
+/** Concurrent checks, as of requests on many connections. */
 function admitAll(/** @type {CallerGuard} */ guard, /** @type {any[]} */ requests) {
   return Promise.all(requests.map((one) => guard.admit(one, ['payments:read'])))
 }
 
-/** Microseconds of CPU a check. @param {CallerGuard} guard @param {object[]} requests */
+/** Microseconds of CPU per check. @param {CallerGuard} guard @param {object[]} requests */
 async function costOf(guard, requests) {
   const end = performance.now() + MEASURED_MS
   const before = process.cpuUsage()
   let checks = 0
   while (performance.now() < end) {
-    for (let n = 0; n < CHUNK; n++) {
+    for (let n = 0; n < ROUNDS; n++) {
       await admitAll(guard, requests)
       checks += requests.length
     }
-    await turn()
+    await yieldToEventLoop()
   }
   const { user, system } = process.cpuUsage(before)
   return (user + system) / checks

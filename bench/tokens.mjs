@@ -1,6 +1,6 @@
 /**
- * What tokens cost and how soon they are over: a warm token check as a share of a payment read, and the
- * longest time from a logout's answer until the last of three replicas refuses.
+ * Measures the token check: the CPU of a check with a local cache hit as a share of a payment read, and the
+ * longest time from a logout's response until all three replicas reject the token.
  *
  * @typedef {import('./stage.mjs').Stage} Stage
  * @typedef {import('./load.mjs').Request} Request
@@ -15,39 +15,40 @@ import { metric } from './work.mjs'
 
 const ROUNDS = 3
 const LOAD_SECONDS = 3
-/** What a check may cost, as a share of a read, and what a revocation may take. */
-const MOST = { share: 0.15, revocationMs: 1_000 }
+/** The targets: the CPU of a check as a share of a read, and the time of a revocation. */
+const LIMITS = { share: 0.15, revocationMs: 1_000 }
 
-/** @param {Stage} stage @param {Request[][]} reads what each connection reads */
+/** @param {Stage} stage @param {Request[][]} reads the requests of each connection */
 export async function benchTokens(stage, reads) {
   const { shares, costs } = await measureCosts(stage, reads)
   console.log('A token check’s CPU as a share of a payment read’s, medians of 3 rounds:')
-  for (const kind of /** @type {const} */ (['warm', 'redis'])) {
-    const name = kind === 'warm' ? 'known to the process' : 'looked up in Redis'
+  for (const kind of /** @type {const} */ (['local', 'redis'])) {
+    const name = kind === 'local' ? 'local cache hit' : 'Redis read'
     const micros = `${costs[kind].toFixed(1)} of ${costs.read.toFixed(0)} µs`
     console.log(
       `  ${name.padEnd(22)} ${(shares[kind] * 100).toFixed(1).padStart(5)} %  (${micros})`,
     )
   }
-  if (shares.warm > MOST.share) throw new Error('a warm token check costs more than 15 % of a read')
+  if (shares.local > LIMITS.share)
+    throw new Error('a check with a local cache hit takes over 15 % of a read’s CPU')
 }
 
 /** @param {Stage} stage @param {Request[][]} reads */
 export async function benchRevocation(stage, reads) {
-  const { logouts, refusedMs, median, acceptedMs, staleness } = await measureRevocation(
+  const { logouts, rejectedMs, median, acceptedMs, staleness } = await measureRevocation(
     stage,
     reads,
   )
   console.log(`${logouts} logouts against 3 payments replicas under load:`)
   console.log(
-    `  until the last replica refused    ${refusedMs.toFixed(0)} ms at most, median ${median.toFixed(1)} ms`,
+    `  until the last replica rejected   ${rejectedMs.toFixed(0)} ms at most, median ${median.toFixed(1)} ms`,
   )
   console.log(`  last accepted after the logout    ${acceptedMs.toFixed(0)} ms at most`)
   console.log(`  token_revocation_staleness_seconds ${staleness.toFixed(3)}`)
-  if (refusedMs >= MOST.revocationMs) throw new Error('a revocation took a second or more')
+  if (rejectedMs >= LIMITS.revocationMs) throw new Error('a revocation took a second or more')
 }
 
-/** By turns, so that both see the same machine. @param {Stage} stage @param {Request[][]} reads */
+/** Alternates the two measurements, so that both see the same machine load. @param {Stage} stage @param {Request[][]} reads */
 async function measureCosts(stage, reads) {
   const [loader, checker] = ['load.mjs', 'token-check.mjs'].map((file) =>
     fork(join(import.meta.dirname, file), { env: { ...process.env, ...stage.environment } }),
@@ -55,7 +56,7 @@ async function measureCosts(stage, reads) {
   try {
     const tokens = reads.map(([read]) => read?.headers['authorization'] ?? '')
     const rounds = []
-    // The first warms both up.
+    // The first round is a warm-up.
     for (let i = 0; i <= ROUNDS; i++) {
       const read = await costOfRead(stage.urls.payments, reads, loader)
       checker?.send(tokens)
@@ -66,11 +67,11 @@ async function measureCosts(stage, reads) {
       median(rounds.map(figure))
     return {
       shares: {
-        warm: of(({ warm, read }) => warm / read),
+        local: of(({ local, read }) => local / read),
         redis: of(({ redis, read }) => redis / read),
       },
       costs: {
-        warm: of(({ warm }) => warm),
+        local: of(({ local }) => local),
         redis: of(({ redis }) => redis),
         read: of(({ read }) => read),
       },
@@ -82,8 +83,8 @@ async function measureCosts(stage, reads) {
 }
 
 /**
- * Microseconds of the service's CPU for a read, all that it does in it: what PostgreSQL and Redis do
- * besides is not counted, which would make the share of the check smaller.
+ * Microseconds of the service's CPU per read. The CPU of PostgreSQL and Redis is not counted; it would make
+ * the share of the check smaller.
  *
  * @param {string} url
  * @param {Request[][]} clients
