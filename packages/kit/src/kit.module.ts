@@ -1,7 +1,8 @@
 import { type DynamicModule, Module } from '@nestjs/common'
 import { TerminusModule } from '@nestjs/terminus'
 import { Registry } from 'prom-client'
-import { dataSourceOptions, type EntitiesAndMigrations } from './postgres/connection.js'
+import { DataSource } from 'typeorm'
+import { dataSourceOptions, type EntitiesAndMigrations } from './postgres/pool-options.js'
 import { Database } from './postgres/database.js'
 import { DatabaseMetrics } from './postgres/database-metrics.js'
 import { AccessCheck } from './http/access-check.js'
@@ -47,14 +48,17 @@ export class KitModule {
           useFactory: (log: Logger) => new Drain(env.SHUTDOWN_DRAIN_MS, log),
         },
         {
+          provide: DataSource,
+          useFactory: () => new DataSource(dataSourceOptions(env, own)),
+        },
+        {
           provide: Database,
-          inject: [LOG, Registry],
-          useFactory: (log: Logger, registry: Registry) => {
+          inject: [DataSource, LOG, Registry],
+          useFactory: (dataSource: DataSource, log: Logger, registry: Registry) => {
             const metrics = new DatabaseMetrics(registry)
             const part = log.child({ part: 'database' })
-            const options = dataSourceOptions(env, own)
-            const database = new Database(options, env, part, metrics)
-            metrics.watch(database, env.DB_POOL_MAX)
+            const database = new Database(dataSource, env, part, metrics)
+            metrics.registerPool(() => database.poolState, env.DB_POOL_MAX)
             return database
           },
         },
@@ -68,7 +72,7 @@ export class KitModule {
           },
         },
       ],
-      exports: [LOG, Registry, RouteTable, Database, Redis],
+      exports: [LOG, Registry, RouteTable, DataSource, Database, Redis],
     }
   }
 }

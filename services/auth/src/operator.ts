@@ -1,7 +1,8 @@
 import { setDefaultRegion } from '@malipo/kit/http/contact'
-import { dataSourceOptions } from '@malipo/kit/postgres/connection'
+import { dataSourceOptions } from '@malipo/kit/postgres/pool-options'
 import { Database } from '@malipo/kit/postgres/database'
 import { createLogger } from '@malipo/kit/telemetry/logger'
+import { DataSource } from 'typeorm'
 import { dataSource } from './data-source.js'
 import { readOperatorEnv } from './env.js'
 import { askPassword } from './operators/ask-password.js'
@@ -15,7 +16,7 @@ async function run() {
   setDefaultRegion(env.DEFAULT_REGION)
   const order = parseOrder(process.argv.slice(2), env.MODE)
   const log = createLogger('auth', 'warn')
-  const database = new Database(dataSourceOptions(env, dataSource), env, log)
+  const database = new Database(new DataSource(dataSourceOptions(env, dataSource)), env, log)
   database.onApplicationBootstrap()
   try {
     const password = async () => env.OPERATOR_PASSWORD ?? (await askPassword())

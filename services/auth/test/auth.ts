@@ -1,5 +1,5 @@
 import { createApp } from '@malipo/kit/bootstrap'
-import { dataSourceOptions } from '@malipo/kit/postgres/connection'
+import { dataSourceOptions } from '@malipo/kit/postgres/pool-options'
 import { Client } from '@malipo/testing/client'
 import type {} from '@malipo/testing/global-setup'
 import { freshDatabase, query } from '@malipo/testing/database'

@@ -1,4 +1,4 @@
-import { dataSourceOptions } from '@malipo/kit/postgres/connection'
+import { dataSourceOptions } from '@malipo/kit/postgres/pool-options'
 import { DataSource } from 'typeorm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { dataSource } from '../src/data-source.js'

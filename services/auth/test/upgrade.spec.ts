@@ -1,4 +1,4 @@
-import { dataSourceOptions } from '@malipo/kit/postgres/connection'
+import { dataSourceOptions } from '@malipo/kit/postgres/pool-options'
 import { freshDatabase, query } from '@malipo/testing/database'
 import { DataSource } from 'typeorm'
 import { expect, it } from 'vitest'

@@ -304,7 +304,7 @@ describe('repeats that wait together', () => {
   it('of keyed creates give everyone their own first answer, by few statements', async () => {
     const keys = times(60, () => ({ 'idempotency-key': randomUUID() }))
     const first = await Promise.all(keys.map((key) => user.create({}, key)))
-    const names = ['idempotency_key_find', 'payment_made_by', 'keep']
+    const names = ['idempotency_key_find', 'payment_made_by', 'durability_barrier']
     const sent = await sentFor(names, async () => {
       const again = await Promise.all(keys.map((key) => user.create({}, key)))
       expect(again.map(({ body }) => body)).toEqual(first.map(({ body }) => body))
@@ -318,7 +318,7 @@ describe('repeats that wait together', () => {
     const references = await Promise.all(times(60, () => newPayment(user)))
     const bodies = references.map((reference) => news(reference, 'PENDING'))
     await Promise.all(bodies.map((body) => fromProvider(payments, body)))
-    const sent = await sentFor(['webhook_known', 'keep'], async () => {
+    const sent = await sentFor(['webhook_known', 'durability_barrier'], async () => {
       const again = await Promise.all(bodies.map((body) => fromProvider(payments, body)))
       expect(again.map(({ body }) => body.reference)).toEqual(references)
     })

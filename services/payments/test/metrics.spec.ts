@@ -90,7 +90,7 @@ describe('the process', () => {
     )
     expect(told).toMatch(/^db_statement_duration_seconds_count\{statement="payment_list"\} [1-9]/m)
     expect(told).toMatch(/^db_pool_wait_seconds_count [1-9]/m)
-    expect(told).toMatch(/^db_retries_total\{fate="unknown"\} 0$/m)
+    expect(told).toMatch(/^db_retries_total\{verdict="in_doubt"\} 0$/m)
     expect(told).toMatch(/^redis_up 1$/m)
     expect(told).toMatch(/^nodejs_eventloop_lag_p99_seconds /m)
     expect(told).toMatch(/^nodejs_gc_duration_seconds_count/m)

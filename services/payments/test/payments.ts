@@ -1,5 +1,5 @@
 import { createApp } from '@malipo/kit/bootstrap'
-import { dataSourceOptions } from '@malipo/kit/postgres/connection'
+import { dataSourceOptions } from '@malipo/kit/postgres/pool-options'
 import type { Migrated } from '@malipo/kit/postgres/migrate'
 import { Client } from '@malipo/testing/client'
 import { freshDatabase, query } from '@malipo/testing/database'

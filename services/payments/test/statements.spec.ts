@@ -1,10 +1,11 @@
 import { setFlagsFromString, getHeapSpaceStatistics } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { dataSourceOptions } from '@malipo/kit/postgres/connection'
+import { dataSourceOptions } from '@malipo/kit/postgres/pool-options'
 import { Database, type Statement } from '@malipo/kit/postgres/database'
 import { createLogger } from '@malipo/kit/telemetry/logger'
 import { freshDatabase } from '@malipo/testing/database'
 import { type Proxy, startProxy } from '@malipo/testing/proxy'
+import { DataSource } from 'typeorm'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { dataSource } from '../src/data-source.js'
 import { readEnv } from '../src/env.js'
@@ -68,7 +69,7 @@ describe('a statement that was answered', () => {
     const gc = runInNewContext('gc') as (options: { type: 'minor' | 'major' }) => void
     const env = readEnv(environment({ DATABASE_URL: databaseUrl }))
     const database = new Database(
-      dataSourceOptions(env, dataSource),
+      new DataSource(dataSourceOptions(env, dataSource)),
       env,
       createLogger('test', 'silent'),
     )

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DataSource, type QueryRunner } from 'typeorm'
-import { dataSourceOptions, type EntitiesAndMigrations } from './connection.js'
+import { dataSourceOptions, type EntitiesAndMigrations } from './pool-options.js'
 import { ConfigurationError, type DatabaseEnv, readMigrationEnv } from '../config/env.js'
 import { grant, type Rights } from './grant.js'
 import { createLogger, type Logger } from '../telemetry/logger.js'
@@ -43,7 +43,6 @@ function migrationOptions(env: DatabaseEnv, own: EntitiesAndMigrations) {
   const options = dataSourceOptions(env, own)
   const unlimited = {
     statement_timeout: 0,
-    Client: undefined,
     idle_in_transaction_session_timeout: 0,
   }
   return { ...options, extra: { ...options.extra, ...unlimited, max: 2 } } as typeof options
@@ -54,7 +53,7 @@ async function connected(source: DataSource, log: Logger): Promise<DataSource> {
     try {
       return await source.initialize()
     } catch (error) {
-      if (retryVerdict(error, 'connecting') !== 'refused' || Date.now() > deadline) throw error
+      if (retryVerdict(error, 'connecting') !== 'not_applied' || Date.now() > deadline) throw error
       log.info('waiting for the database')
     }
   }

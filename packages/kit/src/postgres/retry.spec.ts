@@ -9,51 +9,51 @@ import {
 
 const coded = (code: string) => Object.assign(new Error('an error'), { code })
 
-/** A row: the error, and the fate of a statement that met it while connecting and once sent. */
+/** The error, and the verdict for it while connecting and after the statement was sent. */
 const TABLE: [string, unknown, RetryVerdict, RetryVerdict][] = [
-  ['starting up', coded('57P03'), 'refused', 'refused'],
-  ['a replica', coded('25006'), 'refused', 'refused'],
-  ['too many connections', coded('53300'), 'refused', 'refused'],
-  ['a rotated password', coded('28P01'), 'refused', 'refused'],
-  ['no lock in time', coded('55P03'), 'refused', 'refused'],
-  ['a cancelled statement', coded('57014'), 'refused', 'refused'],
-  ['a deadlock', coded('40P01'), 'again', 'again'],
-  ['a serialization failure', coded('40001'), 'again', 'again'],
-  ['shut down by an administrator', coded('57P01'), 'unknown', 'unknown'],
-  ['a crash', coded('57P02'), 'unknown', 'unknown'],
-  ['a connection exception', coded('08006'), 'unknown', 'unknown'],
-  ['a transaction of unknown outcome', coded('08007'), 'unknown', 'unknown'],
+  ['a server that is starting up', coded('57P03'), 'not_applied', 'not_applied'],
+  ['a read-only server', coded('25006'), 'not_applied', 'not_applied'],
+  ['too many connections', coded('53300'), 'not_applied', 'not_applied'],
+  ['a wrong password, as during a rotation', coded('28P01'), 'not_applied', 'not_applied'],
+  ['a lock timeout', coded('55P03'), 'not_applied', 'not_applied'],
+  ['a cancelled statement', coded('57014'), 'not_applied', 'not_applied'],
+  ['a deadlock', coded('40P01'), 'conflict', 'conflict'],
+  ['a serialization failure', coded('40001'), 'conflict', 'conflict'],
+  ['a termination by an administrator', coded('57P01'), 'in_doubt', 'in_doubt'],
+  ['a crash', coded('57P02'), 'in_doubt', 'in_doubt'],
+  ['a connection exception', coded('08006'), 'in_doubt', 'in_doubt'],
+  ['a transaction of unknown outcome', coded('08007'), 'in_doubt', 'in_doubt'],
   ['a violated constraint', coded('23505'), 'final', 'final'],
   ['a syntax error', coded('42601'), 'final', 'final'],
   ['an unknown database', coded('3D000'), 'final', 'final'],
-  ['connection refused', coded('ECONNREFUSED'), 'refused', 'unknown'],
-  ['a reset', coded('ECONNRESET'), 'refused', 'unknown'],
-  ['a broken pipe', coded('EPIPE'), 'refused', 'unknown'],
-  ['no such host', coded('ENOTFOUND'), 'refused', 'unknown'],
-  ['a lost connection', new Error('Connection terminated unexpectedly'), 'refused', 'unknown'],
-  ['no answer in time', new Error('Query read timeout'), 'refused', 'unknown'],
+  ['a refused connection', coded('ECONNREFUSED'), 'not_applied', 'in_doubt'],
+  ['a reset connection', coded('ECONNRESET'), 'not_applied', 'in_doubt'],
+  ['a broken pipe', coded('EPIPE'), 'not_applied', 'in_doubt'],
+  ['an unknown host', coded('ENOTFOUND'), 'not_applied', 'in_doubt'],
+  ['a lost connection', new Error('Connection terminated unexpectedly'), 'not_applied', 'in_doubt'],
+  ['a query timeout', new Error('Query read timeout'), 'not_applied', 'in_doubt'],
   [
-    'no connection in time',
+    'a connection timeout',
     new Error('timeout exceeded when trying to connect'),
-    'refused',
-    'unknown',
+    'not_applied',
+    'in_doubt',
   ],
-  ['a wait for a standby that was cut short', new UncertainCommit(), 'unknown', 'unknown'],
-  ['an earlier try that still runs', new StillRunning(), 'refused', 'refused'],
-  ['a mistake of ours', new TypeError('x is not a function'), 'refused', 'final'],
-  ['an error of Node’s own', coded('ERR_INVALID_ARG_TYPE'), 'refused', 'final'],
-  ['a thrown text', 'oh', 'refused', 'final'],
-  ['nothing', undefined, 'refused', 'final'],
+  ['a cancelled wait for the standby', new UncertainCommit(), 'in_doubt', 'in_doubt'],
+  ['an earlier attempt that is still running', new StillRunning(), 'not_applied', 'not_applied'],
+  ['a programming error', new TypeError('x is not a function'), 'not_applied', 'final'],
+  ['an error code of Node', coded('ERR_INVALID_ARG_TYPE'), 'not_applied', 'final'],
+  ['a thrown string', 'oh', 'not_applied', 'final'],
+  ['no error value', undefined, 'not_applied', 'final'],
 ]
 
-describe('what became of a statement', () => {
-  it.each(TABLE)('%s', (_, error, connecting, sent) => {
-    const fates = (['connecting', 'sent'] as Phase[]).map((phase) => retryVerdict(error, phase))
-    expect(fates).toEqual([connecting, sent])
+describe('the retry verdict', () => {
+  it.each(TABLE)('for %s', (_, error, connecting, sent) => {
+    const verdicts = (['connecting', 'sent'] as Phase[]).map((phase) => retryVerdict(error, phase))
+    expect(verdicts).toEqual([connecting, sent])
   })
 
-  it('that was never built is refused by a network that is down, else it is final', () => {
-    expect(retryVerdict(coded('ECONNREFUSED'), 'building')).toBe('refused')
+  it('is not_applied for a network error before the statement was built, else final', () => {
+    expect(retryVerdict(coded('ECONNREFUSED'), 'building')).toBe('not_applied')
     expect(retryVerdict(new TypeError('x is not a function'), 'building')).toBe('final')
   })
 })

@@ -1,5 +1,6 @@
 import { type Page, pageOf } from '@malipo/kit/http/page'
 import type { Database } from '@malipo/kit/postgres/database'
+import type { EntityManager } from 'typeorm'
 import { minUuidAt } from '@malipo/kit/postgres/uuid-v7'
 import { AuditEvent, type Kind } from './audit-event.entity.js'
 
@@ -20,12 +21,12 @@ export interface Filter {
  * and one index serves the page, the cursor and the times.
  */
 export async function listEvents(database: Database, filter: Filter): Promise<Page<AuditEvent>> {
-  const found = await database.find('audit-list', () => query(database, filter).getMany())
+  const found = await database.find('audit-list', (orm) => query(orm, filter).getMany())
   return pageOf(found, filter.limit)
 }
 
-function query(database: Database, { kind, userId, from, to, limit, after }: Filter) {
-  const select = database.orm.getRepository(AuditEvent).createQueryBuilder('event')
+function query(orm: EntityManager, { kind, userId, from, to, limit, after }: Filter) {
+  const select = orm.getRepository(AuditEvent).createQueryBuilder('event')
   if (kind) select.andWhere('event.kind = :kind', { kind })
   if (userId) select.andWhere('event.userId = :userId', { userId })
   if (from) select.andWhere('event.id >= :from', { from: minUuidAt(from) })

@@ -43,10 +43,8 @@ export class Users {
 
   /** The account of a caller whose token was just found valid; accounts are never deleted. */
   async byId(id: string): Promise<UserRow> {
-    return this.database.find('account', async () => {
-      const { phone, email, createdAt } = await this.database.orm
-        .getRepository(User)
-        .findOneByOrFail({ id })
+    return this.database.find('account', async (orm) => {
+      const { phone, email, createdAt } = await orm.getRepository(User).findOneByOrFail({ id })
       return { id, phone, email, createdAt }
     })
   }

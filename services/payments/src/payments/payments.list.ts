@@ -1,6 +1,7 @@
 import { type Page, pageOf } from '@malipo/kit/http/page'
 import { minUuidAt } from '@malipo/kit/postgres/uuid-v7'
 import type { Database } from '@malipo/kit/postgres/database'
+import type { EntityManager } from 'typeorm'
 import { PaymentEvent } from './payment-event.entity.js'
 import { Payment, type PaymentMethod } from './payment.entity.js'
 import type { Reader } from './payments.store.js'
@@ -29,12 +30,12 @@ export async function listPayments(
   reader: Reader,
   filter: Filter,
 ): Promise<Page<Payment>> {
-  const found = await database.find('payment_list', () => query(database, reader, filter).getMany())
+  const found = await database.find('payment_list', (orm) => query(orm, reader, filter).getMany())
   return pageOf(found, filter.limit)
 }
 
-function query(database: Database, reader: Reader, filter: Filter) {
-  const select = database.orm.getRepository(Payment).createQueryBuilder('payment')
+function query(orm: EntityManager, reader: Reader, filter: Filter) {
+  const select = orm.getRepository(Payment).createQueryBuilder('payment')
   if (!reader.everyone) select.andWhere('payment.ownerId = :owner', { owner: reader.id })
   for (const field of ['status', 'currency', 'paymentMethod', 'customerPhone'] as const) {
     if (filter[field] !== undefined) {
@@ -52,9 +53,7 @@ function query(database: Database, reader: Reader, filter: Filter) {
 
 /** Every change of a payment, the first one first. */
 export async function listEvents(database: Database, paymentId: string): Promise<PaymentEvent[]> {
-  return database.find('payment_events', () =>
-    database.orm
-      .getRepository(PaymentEvent)
-      .find({ where: { paymentId }, order: { version: 'ASC' } }),
+  return database.find('payment_events', (orm) =>
+    orm.getRepository(PaymentEvent).find({ where: { paymentId }, order: { version: 'ASC' } }),
   )
 }

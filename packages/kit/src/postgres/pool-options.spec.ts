@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { dataSourceOptions } from './connection.js'
+import { dataSourceOptions } from './pool-options.js'
 import type { DatabaseEnv } from '../config/env.js'
 
 describe('the options of a data source', () => {

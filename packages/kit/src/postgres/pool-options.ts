@@ -1,0 +1,47 @@
+import type { DataSourceOptions } from 'typeorm'
+import { type DatabaseEnv, readSecret } from '../config/env.js'
+import { tlsOptions } from '../config/tls.js'
+import { watchCommits } from './commit-durability.js'
+
+export type EntitiesAndMigrations = Pick<DataSourceOptions, 'entities' | 'migrations'>
+
+/** PostgreSQL enforces this one. It does not cover a COMMIT that waits for a standby. */
+const STATEMENT_TIMEOUT_MS = 5_000
+/** How long the client waits for a result; later than `statement_timeout`, whose error says more. */
+export const QUERY_TIMEOUT_MS = 6_000
+const CONNECT_TIMEOUT_MS = 3_000
+
+/**
+ * A locked row must not block the other requests of the batch: after `lock_timeout` each is retried
+ * unbatched within its deadline, so half of `DB_WAIT_MS` is left for that.
+ */
+const lockTimeoutMs = ({ DB_WAIT_MS }: DatabaseEnv) =>
+  Math.max(1, Math.min(1_000, Math.floor(DB_WAIT_MS / 2)))
+
+/** TypeORM's options for the database of `env`; `extra` is passed to the pool. */
+export function dataSourceOptions(env: DatabaseEnv, own: EntitiesAndMigrations): DataSourceOptions {
+  return {
+    type: 'postgres',
+    entities: own.entities,
+    migrations: own.migrations,
+    synchronize: false,
+    installExtensions: false,
+    ...(env.DATABASE_URL
+      ? { url: env.DATABASE_URL }
+      : { host: env.DB_HOST, port: env.DB_PORT, username: env.DB_USERNAME, database: env.DB_NAME }),
+    extra: {
+      // Read for each new connection, so that a rotated password needs no restart.
+      ...(env.DATABASE_URL
+        ? {}
+        : { password: () => readSecret(env.DB_PASSWORD, env.DB_PASSWORD_FILE) }),
+      ...(env.DB_SSL || env.DB_SSL_CA_FILE ? { ssl: tlsOptions(env.DB_SSL_CA_FILE) } : {}),
+      max: env.DB_POOL_MAX,
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      statement_timeout: STATEMENT_TIMEOUT_MS,
+      lock_timeout: lockTimeoutMs(env),
+      idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
+      keepAlive: true,
+      onConnect: watchCommits,
+    },
+  }
+}
