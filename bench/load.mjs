@@ -1,25 +1,25 @@
 /**
- * The loader, a process of its own: it takes a load by message, carries it out with autocannon, and
- * sends back what came of it.
+ * The closed-loop load generator, run as a child process: it receives a load as a message, runs it with
+ * autocannon and sends the result back.
  *
  * @typedef {object} Request
  * @property {string} method
  * @property {string} path
  * @property {Record<string, string>} headers
  * @property {string} [body]
- * @property {boolean} [keyed] whether it is sent with an Idempotency-Key, a new one each time
+ * @property {boolean} [keyed] whether each request has a new Idempotency-Key
  *
  * @typedef {object} Load
  * @property {string} url
  * @property {number} seconds
- * @property {Request[][]} clients what each connection sends in turn
+ * @property {Request[][]} clients the requests that each connection sends in turn
  *
  * @typedef {object} Result
- * @property {number} count answers, whatever their status
+ * @property {number} count responses of any status
  * @property {number} perSecond
  * @property {number} p50 milliseconds
  * @property {number} p99 milliseconds
- * @property {number} failures answers other than 2xx, errors and timeouts
+ * @property {number} failures responses other than 2xx, errors and timeouts
  */
 import { randomUUID } from 'node:crypto'
 import autocannon from 'autocannon'
@@ -42,7 +42,7 @@ async function run({ url, seconds, clients }) {
     sampleInt: 100,
     setupClient: (client) => client.setRequests((clients[next++] ?? []).map(asSent)),
   })
-  // autocannon's own histogram knows whole milliseconds only.
+  // autocannon's histogram only has whole milliseconds.
   load.on('response', (_client, _status, _bytes, time) => times.push(time))
   const { duration, errors, timeouts, non2xx } = await load
   times.sort((a, b) => a - b)

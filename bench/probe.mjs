@@ -1,6 +1,6 @@
 /**
- * Asks for one path over and over while a server is under load, by one connection that takes its time
- * between two requests: what a probe of Kubernetes would see, a hundred times as often.
+ * Requests one path repeatedly while a server is under load, over one connection with a pause between two
+ * requests: like a probe of Kubernetes, a hundred times as often.
  */
 import { Agent, request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -9,15 +9,15 @@ const EVERY_MS = 10
 
 /**
  * @param {string} url
- * @returns {{ stop: () => Promise<number[]> }} the times of all answers, in milliseconds
+ * @returns {{ stop: () => Promise<number[]> }} the times of all responses, in milliseconds
  */
 export function probe(url) {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   /** @type {number[]} */
   const times = []
-  const state = { over: false }
-  const asking = (async () => {
-    while (!state.over) {
+  const state = { isStopped: false }
+  const probing = (async () => {
+    while (!state.isStopped) {
       times.push(await timed(url, agent))
       await sleep(EVERY_MS)
     }
@@ -25,8 +25,8 @@ export function probe(url) {
   })()
   return {
     stop: async () => {
-      state.over = true
-      await asking
+      state.isStopped = true
+      await probing
       return times
     },
   }
@@ -40,14 +40,14 @@ export function probe(url) {
 function timed(url, agent) {
   const begun = performance.now()
   return new Promise((resolve, reject) => {
-    const asked = request(url, { agent, timeout: 10_000 }, (answer) => {
-      answer.resume().on('end', () => {
-        if (answer.statusCode === 200) resolve(performance.now() - begun)
-        else reject(new Error(`${url} answered ${answer.statusCode}`))
+    const sent = request(url, { agent, timeout: 10_000 }, (response) => {
+      response.resume().on('end', () => {
+        if (response.statusCode === 200) resolve(performance.now() - begun)
+        else reject(new Error(`${url} answered ${response.statusCode}`))
       })
     })
-    asked.on('error', reject).on('timeout', () => asked.destroy(new Error(`${url} is silent`)))
-    asked.end()
+    sent.on('error', reject).on('timeout', () => sent.destroy(new Error(`${url} timed out`)))
+    sent.end()
   })
 }
 

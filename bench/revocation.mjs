@@ -3,7 +3,7 @@
  * until they have cached it, then logged out. From auth's response on, all three get requests until they
  * reject the token.
  *
- * @typedef {import('./stage.mjs').Stage} Stage
+ * @typedef {import('./environment.mjs').Services} Services
  * @typedef {import('./load.mjs').Request} Request
  */
 import { fork } from 'node:child_process'
@@ -20,12 +20,15 @@ const USES = 2
 const PAUSE_MS = 200
 const PASSWORD = 'an uncommon password of the bench'
 
-/** @param {Stage} stage @param {Request[][]} reads the load on the replicas */
-export async function measureRevocation(stage, reads) {
+/** @param {Services} services @param {Request[][]} reads the load on the replicas */
+export async function measureRevocation(services, reads) {
   // A low bcrypt cost: the thousand logins are not measured.
-  const auth = await stage.also('auth', { BCRYPT_COST: '4' })
-  const others = [await stage.also('payments', {}), await stage.also('payments', {})]
-  const replicas = [stage.urls.payments, ...others.map(({ url }) => url)]
+  const auth = await services.startAnother('auth', { BCRYPT_COST: '4' })
+  const others = [
+    await services.startAnother('payments', {}),
+    await services.startAnother('payments', {}),
+  ]
+  const replicas = [services.urls.payments, ...others.map(({ url }) => url)]
   const stopLoad = startLoad(replicas, reads)
   try {
     const users = Array.from({ length: USERS }, (_, i) => logOutRepeatedly(i, auth.url, replicas))

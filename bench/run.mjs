@@ -1,8 +1,8 @@
 /**
- * `make bench`: both services under load beside a bare server (`limit.mjs`), in the same run and by
- * turns, so that ratios hold on a machine that does other things too. See docs/performance.md.
+ * `make bench`: loads both services and a bare server (`bare-server.mjs`) by turns in one run, so that the ratios
+ * hold on a machine with other load. See docs/performance.md.
  *
- * Settings by environment: SECONDS of a half round, ROUNDS, CONNECTIONS, ONLY=create,get,token,revocation and
+ * Environment variables: SECONDS of a half round, ROUNDS, CONNECTIONS, ONLY=create,get,token,revocation and
  * PROFILE=1.
  */
 import { fork } from 'node:child_process'
@@ -10,9 +10,9 @@ import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { alone, amongMillion, overload, replicas } from './crowds.mjs'
+import { amongMillion, oneClient, overload, replicas } from './scenarios.mjs'
 import { probe, quantile } from './probe.mjs'
-import { onStage } from './stage.mjs'
+import { withServices } from './environment.mjs'
 import { failed, row, table } from './table.mjs'
 import { benchRevocation, benchTokens } from './tokens.mjs'
 import { benchTracing } from './tracing.mjs'
@@ -25,35 +25,35 @@ const only = process.env.ONLY?.split(',')
 const profiles = process.env.PROFILE && join(import.meta.dirname, '../.data/profiles')
 const nodeOptions = profiles && `--cpu-prof --cpu-prof-dir=${profiles}`
 
-/** For so long a process compiles what it does, and gets faster: a get from 400 µs of CPU to 130. */
+/** Time in which V8 compiles the hot code: the CPU time of a get falls from 400 µs to 130. */
 const WARM_UP_SECONDS = 15
-/** After a round, the machine comes to rest. */
+/** Pause after each half round. */
 const PAUSE_MS = 200
 
 const { promise: ending, reject: end } = Promise.withResolvers()
 ending.catch(() => undefined)
 const limitMs = 15 * 60_000
-setTimeout(() => end(`not done within ${limitMs / 1_000} s`), limitMs).unref()
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => end(`ended by ${signal}`))
+setTimeout(() => end(`not finished within ${limitMs / 1_000} s`), limitMs).unref()
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => end(`stopped by ${signal}`))
 const loader = fork(join(import.meta.dirname, 'load.mjs'))
-loader.on('exit', () => end('the loader has ended'))
+loader.on('exit', () => end('the load generator has exited'))
 
 /** @type {string[][]} */
 const rows = []
 try {
-  await onStage({ nodeOptions }, (stage) => Promise.race([bench(stage), ending]))
+  await withServices({ nodeOptions }, (services) => Promise.race([bench(services), ending]))
   if (profiles) console.log(`The profile of payments is in ${profiles}`)
 } catch (error) {
   if (rows.length > 0) console.log(table(rows))
   console.error('bench:', error)
   process.exitCode = 1
 }
-// The loader may still be at work, and waited for.
+// The load generator may still run.
 process.exit()
 
-/** @param {import('./stage.mjs').Stage} stage */
-async function bench(stage) {
-  const works = await prepare(stage, connections)
+/** @param {import('./environment.mjs').Services} services */
+async function bench(services) {
+  const works = await prepare(services, connections)
   let failures = 0
   /** @type {string[]} */
   const notes = []
@@ -69,23 +69,23 @@ async function bench(stage) {
     console.log(`Medians of ${rounds} rounds of ${seconds} s with ${connections} connections`)
   }
   for (const note of notes) console.log(note)
-  failures += await benchCrowds(stage, works)
-  for (const [name, pid] of Object.entries(stage.pids)) {
-    console.log(`${name}: ${peakMb(pid)} MB of resident memory at most`)
+  failures += await benchScenarios(services, works)
+  for (const [name, pid] of Object.entries(services.pids)) {
+    console.log(`${name}: ${peakMb(pid)} MB of resident memory at peak`)
   }
   if (failures > 0) throw new Error(`${failures} requests failed`)
-  const reads = works.find(({ name }) => name === 'get')?.clientsOf(stage.urls.payments) ?? []
-  if (only?.includes('token') ?? true) await benchTokens(stage, reads)
-  if (only?.includes('revocation') ?? true) await benchRevocation(stage, reads)
+  const reads = works.find(({ name }) => name === 'get')?.clientsOf(services.urls.payments) ?? []
+  if (only?.includes('token') ?? true) await benchTokens(services, reads)
+  if (only?.includes('revocation') ?? true) await benchRevocation(services, reads)
   if (only?.includes('tracing') ?? true)
-    await benchTracing(stage, works.slice(0, 2), { rounds, seconds })
+    await benchTracing(services, works.slice(0, 2), { rounds, seconds })
 }
 
-/** What `crowds.mjs` measures; gives how many requests failed. @param {import('./stage.mjs').Stage} stage @param {import('./work.mjs').Work[]} works */
-async function benchCrowds(stage, works) {
+/** Runs the scenarios of `scenarios.mjs`, and returns the number of failed requests. @param {import('./environment.mjs').Services} services @param {import('./work.mjs').Work[]} works */
+async function benchScenarios(services, works) {
   const wanted = (/** @type {string} */ name) => only?.includes(name) ?? true
   const [create, get] = works
-  if (!create || !get) throw new Error('there is nothing to create and get')
+  if (!create || !get) throw new Error('create and get are not among the work')
   let failures = 0
   const measureAll = async (/** @type {import('./work.mjs').Work[]} */ some) => {
     for (const work of some) {
@@ -98,34 +98,34 @@ async function benchCrowds(stage, works) {
   }
   if (wanted('alone')) {
     console.log('\nOne client, beside the same service with DB_BATCH_MAX=1:')
-    const other = await stage.also('payments', { DB_BATCH_MAX: '1' })
-    await measureAll(alone(other.url, works))
+    const other = await services.startAnother('payments', { DB_BATCH_MAX: '1' })
+    await measureAll(oneClient(other.url, works))
     await other.stop()
   }
   if (wanted('replicas')) {
-    for (const work of [create, get]) console.log(await replicas(stage, work))
+    for (const work of [create, get]) console.log(await replicas(services, work))
   }
   if (wanted('overload')) {
     for (const work of [create, get]) {
       const { measured } = await measure(work)
       const perSecond = Math.max(...measured.map(({ ours }) => ours.perSecond))
-      console.log(await overload(stage, work, perSecond))
+      console.log(await overload(services, work, perSecond))
     }
   }
   if (wanted('million')) {
-    console.log('\nA million payments more:')
-    await measureAll([{ ...create, name: 'create, full' }, await amongMillion(stage, get)])
+    console.log('\nWith a million more payments:')
+    await measureAll([{ ...create, name: 'create, full' }, await amongMillion(services, get)])
   }
   return failures
 }
 
-/** Warms both up, then loads them by turns. @param {import('./work.mjs').Work} work */
+/** Warms up both servers, then loads them by turns. @param {import('./work.mjs').Work} work */
 async function measure({ ours, limit, clientsOf, probed: path }) {
   const half = async (/** @type {string} */ url, howLong = seconds) => {
     const clients = clientsOf(url)
     loader.send({ url, seconds: howLong, clients })
     const [result] = await once(loader, 'message')
-    // What was cut off at the end is still worked on: this request waits its turn behind it.
+    // The server still works on requests that were cut off: wait for one more request behind them.
     if (clients[0]?.[0]) await send(url, clients[0][0])
     await sleep(PAUSE_MS)
     return /** @type {import('./load.mjs').Result} */ (result)
@@ -156,17 +156,17 @@ async function measure({ ours, limit, clientsOf, probed: path }) {
 function probeNote(path, { ours, limit }) {
   const of = (/** @type {number[]} */ times) =>
     [0.5, 0.99].map((share) => quantile(times, share).toFixed(1)).join(' and ')
-  return `GET ${path} meanwhile, p50 and p99: ${of(ours)} ms, bare ${of(limit)} ms (${ours.length} asked)`
+  return `GET ${path} under load, p50 and p99: ${of(ours)} ms, bare ${of(limit)} ms (${ours.length} requests)`
 }
 
-/** A setting that is a positive number. @param {string} name @param {number} usual */
-function positive(name, usual) {
-  const value = Number(process.env[name] || usual)
+/** A setting that is a positive number. @param {string} name @param {number} defaultValue */
+function positive(name, defaultValue) {
+  const value = Number(process.env[name] || defaultValue)
   if (value > 0) return value
   throw new Error(`${name} must be a positive number`)
 }
 
-/** The most memory that a process has ever had in use, where there is a /proc. @param {number} pid */
+/** The peak resident memory of a process, where /proc exists. @param {number} pid */
 function peakMb(pid) {
   const path = `/proc/${pid}/status`
   const [, kilobytes] =

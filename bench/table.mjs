@@ -1,13 +1,13 @@
-/** The figures of a run, as people read them. */
+/** Formats the figures of a run. */
 
 /**
  * @typedef {import('./load.mjs').Result} Result
- * @typedef {{ ours: Result, limit: Result }} Round one after the other, so under the same conditions
+ * @typedef {{ ours: Result, limit: Result }} Round measured one after the other, so under the same conditions
  */
 
 /**
- * One line for a kind of work: medians over its rounds. The ratio is the median of the rounds' own
- * ratios, since what else the machine does weighs on both halves of a round alike.
+ * The row of a kind of work: medians over its rounds. The ratio is the median of the rounds' ratios, since
+ * other load on the machine affects both halves of a round alike.
  *
  * @param {string} name
  * @param {Round[]} rounds
@@ -27,7 +27,7 @@ export function row(name, rounds) {
   ]
 }
 
-/** How many requests failed. @param {Round[]} rounds */
+/** The number of failed requests. @param {Round[]} rounds */
 export function failed(rounds) {
   return rounds.reduce((sum, { ours, limit }) => sum + ours.failures + limit.failures, 0)
 }
@@ -44,7 +44,7 @@ const HEADINGS = [
   'errors',
 ]
 
-/** A table of Markdown, aligned for a terminal too. @param {string[][]} rows */
+/** A Markdown table, aligned for a terminal as well. @param {string[][]} rows */
 export function table(rows) {
   const widths = HEADINGS.map((name, i) =>
     Math.max(name.length, ...rows.map((cells) => cells[i]?.length ?? 0)),

@@ -2,7 +2,7 @@
  * Measures the token check: the CPU of a check with a local cache hit as a share of a payment read, and the
  * longest time from a logout's response until all three replicas reject the token.
  *
- * @typedef {import('./stage.mjs').Stage} Stage
+ * @typedef {import('./environment.mjs').Services} Services
  * @typedef {import('./load.mjs').Request} Request
  * @typedef {import('./token-check.mjs').Costs} Costs
  */
@@ -18,9 +18,9 @@ const LOAD_SECONDS = 3
 /** The targets: the CPU of a check as a share of a read, and the time of a revocation. */
 const LIMITS = { share: 0.15, revocationMs: 1_000 }
 
-/** @param {Stage} stage @param {Request[][]} reads the requests of each connection */
-export async function benchTokens(stage, reads) {
-  const { shares, costs } = await measureCosts(stage, reads)
+/** @param {Services} services @param {Request[][]} reads the requests of each connection */
+export async function benchTokens(services, reads) {
+  const { shares, costs } = await measureCosts(services, reads)
   console.log('A token check’s CPU as a share of a payment read’s, medians of 3 rounds:')
   for (const kind of /** @type {const} */ (['local', 'redis'])) {
     const name = kind === 'local' ? 'local cache hit' : 'Redis read'
@@ -33,10 +33,10 @@ export async function benchTokens(stage, reads) {
     throw new Error('a check with a local cache hit takes over 15 % of a read’s CPU')
 }
 
-/** @param {Stage} stage @param {Request[][]} reads */
-export async function benchRevocation(stage, reads) {
+/** @param {Services} services @param {Request[][]} reads */
+export async function benchRevocation(services, reads) {
   const { logouts, rejectedMs, median, acceptedMs, staleness } = await measureRevocation(
-    stage,
+    services,
     reads,
   )
   console.log(`${logouts} logouts against 3 payments replicas under load:`)
@@ -48,17 +48,17 @@ export async function benchRevocation(stage, reads) {
   if (rejectedMs >= LIMITS.revocationMs) throw new Error('a revocation took a second or more')
 }
 
-/** Alternates the two measurements, so that both see the same machine load. @param {Stage} stage @param {Request[][]} reads */
-async function measureCosts(stage, reads) {
+/** Alternates the two measurements, so that both see the same machine load. @param {Services} services @param {Request[][]} reads */
+async function measureCosts(services, reads) {
   const [loader, checker] = ['load.mjs', 'token-check.mjs'].map((file) =>
-    fork(join(import.meta.dirname, file), { env: { ...process.env, ...stage.environment } }),
+    fork(join(import.meta.dirname, file), { env: { ...process.env, ...services.environment } }),
   )
   try {
     const tokens = reads.map(([read]) => read?.headers['authorization'] ?? '')
     const rounds = []
     // The first round is a warm-up.
     for (let i = 0; i <= ROUNDS; i++) {
-      const read = await costOfRead(stage.urls.payments, reads, loader)
+      const read = await costOfRead(services.urls.payments, reads, loader)
       checker?.send(tokens)
       const [costs] = /** @type {[Costs]} */ (await once(/** @type {never} */ (checker), 'message'))
       if (i > 0) rounds.push({ ...costs, read })

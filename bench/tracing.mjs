@@ -3,7 +3,7 @@
  * (`tracing-switch.mjs`), in turns: off, the default ratio, every trace, and off again as a control. Requests per
  * second are what a client sees. CPU per request shows the same on a machine that is busy with other work.
  *
- * @typedef {import('./stage.mjs').Stage} Stage
+ * @typedef {import('./environment.mjs').Services} Services
  * @typedef {import('./work.mjs').Work} Work
  * @typedef {import('./load.mjs').Result} Result
  * @typedef {{ perSecond: number, micros: number }} Cost
@@ -31,18 +31,18 @@ const SETTINGS = [
 ]
 
 /**
- * @param {Stage} stage
+ * @param {Services} services
  * @param {Work[]} works
  * @param {{ rounds: number, seconds: number }} times
  */
-export async function benchTracing(stage, works, { rounds, seconds }) {
+export async function benchTracing(services, works, { rounds, seconds }) {
   const [loader, collector] = ['load.mjs', 'collector.mjs'].map((file) =>
     fork(join(import.meta.dirname, file)),
   )
   try {
     const [endpoint] = await once(/** @type {never} */ (collector), 'message')
     const port = await freePort()
-    const service = await stage.also('payments', {
+    const service = await services.startAnother('payments', {
       OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
       NODE_OPTIONS: `--import=${join(import.meta.dirname, 'tracing-switch.mjs')}`,
       SWITCH_PORT: String(port),

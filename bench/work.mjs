@@ -1,17 +1,17 @@
 /**
- * The four kinds of work, and what each connection sends: a user of its own, with a token and payments
- * of its own, as clients have. Both servers get the same requests.
+ * The four kinds of work, and the requests of each connection: every connection has its own user, token and
+ * payments. Both servers get the same requests.
  *
  * @typedef {import('./load.mjs').Request} Request
  * @typedef {object} Work
  * @property {string} name
- * @property {string} ours where it goes
- * @property {string} limit where the bare server is
+ * @property {string} ours the URL of the measured service
+ * @property {string} limit the URL of the bare server
  * @property {(url: string) => Request[][]} clientsOf
- * @property {string} [probed] a path of ours that is asked for meanwhile
+ * @property {string} [probed] a path of the service that is requested under load
  */
 
-/** As many payments of its own a connection reads in turn. */
+/** The number of payments that a connection reads in turn. */
 const READ = 4
 
 const JSON_TYPE = { 'content-type': 'application/json' }
@@ -26,7 +26,7 @@ const PAYMENT = JSON.stringify({
 })
 
 /**
- * @param {import('./stage.mjs').Stage} stage
+ * @param {import('./environment.mjs').Services} services
  * @param {number} connections
  * @returns {Promise<Work[]>}
  */
@@ -35,7 +35,7 @@ export async function prepare({ urls: { auth, payments, limit }, password }, con
   const users = []
   /** @type {Record<string, Request[][]>} */
   const gets = { [payments]: [], [limit]: [] }
-  // One after the other: hashing their passwords is work enough for a busy machine, and a cold process sheds a crowd.
+  // One after the other: hashing loads a busy machine, and a cold process sheds concurrent requests.
   for (const phone of phones) {
     const user = await signUp(auth, phone, password)
     users.push(user)
@@ -53,7 +53,7 @@ export async function prepare({ urls: { auth, payments, limit }, password }, con
 }
 
 /**
- * Registers a user and gives the requests that they will send.
+ * Registers a user and returns the requests of that user.
  *
  * @param {string} auth
  * @param {string} phone
@@ -79,16 +79,16 @@ async function signUp(auth, phone, password) {
 }
 
 /**
- * Makes payments and gives the requests that read them.
+ * Creates payments and returns the requests that read them.
  *
  * @param {string} url
  * @param {Request} create
  * @returns {Promise<Request[]>}
  */
 async function toRead(url, create) {
-  const made = Array.from({ length: READ }, () => send(url, create))
+  const created = Array.from({ length: READ }, () => send(url, create))
   const { authorization = '' } = create.headers
-  return (await Promise.all(made)).map(({ reference }) => {
+  return (await Promise.all(created)).map(({ reference }) => {
     return { method: 'GET', path: `/api/payments/${reference}`, headers: { authorization } }
   })
 }
@@ -100,9 +100,9 @@ async function toRead(url, create) {
  * @param {Request} request
  */
 export async function send(url, { path, ...request }) {
-  const answer = await fetch(url + path, request)
-  if (answer.ok) return answer.json()
-  throw new Error(`${request.method} ${path} answered ${answer.status}: ${await answer.text()}`)
+  const response = await fetch(url + path, request)
+  if (response.ok) return response.json()
+  throw new Error(`${request.method} ${path} returned ${response.status}: ${await response.text()}`)
 }
 
 /** The value of a line of /metrics. @param {string} url @param {string} name */

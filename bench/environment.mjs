@@ -1,6 +1,6 @@
 /**
- * What is measured and what it needs, each a process of its own: PostgreSQL and Redis as `make up` has
- * them, both services with their usual settings, and the bare server on the same PostgreSQL.
+ * The processes of a bench: PostgreSQL and Redis as `make up` runs them, both services with their usual
+ * settings, and the bare server on the same PostgreSQL.
  */
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -14,27 +14,27 @@ import { startRedis } from '@malipo/local/redis'
 
 const JWT_SECRET = randomBytes(32).toString('hex')
 const PASSWORD = randomBytes(16).toString('hex')
-/** Below the services' own 12, so that a round of a few seconds sees more than a few logins. */
+/** Below the services' default of 12, so that a round of a few seconds has more than a few logins. */
 const BCRYPT_COST = '10'
 
 /**
- * @typedef {object} Stage
+ * @typedef {object} Services
  * @property {{ auth: string, payments: string, limit: string }} urls
- * @property {string} password what every account has
+ * @property {string} password the password of every account
  * @property {{ auth: number, payments: number }} pids
- * @property {Record<string, string>} environment the payments' own
- * @property {(name: ServiceName, own: Record<string, string>) => Promise<Service>} also another replica
+ * @property {Record<string, string>} environment the environment variables of payments
+ * @property {(name: ServiceName, own: Record<string, string>) => Promise<Service>} startAnother starts another replica
  * @typedef {import('@malipo/local/process').ServiceName} ServiceName
  * @typedef {import('@malipo/local/process').Service} Service
  */
 
 /**
- * Runs `work` on the stage, and ends everything that was started whatever becomes of it.
+ * Runs `work` with all processes started, and stops them afterwards, also after an error.
  *
- * @param {{ nodeOptions: string | undefined }} options for the payments' process
- * @param {(stage: Stage) => Promise<void>} work
+ * @param {{ nodeOptions: string | undefined }} options for the process of payments
+ * @param {(services: Services) => Promise<void>} work
  */
-export async function onStage({ nodeOptions }, work) {
+export async function withServices({ nodeOptions }, work) {
   const folder = mkdtempSync(join(tmpdir(), 'malipo-bench-'))
   /** @type {(() => Promise<unknown>)[]} */
   const stops = [async () => rmSync(folder, { recursive: true, force: true })]
@@ -43,7 +43,8 @@ export async function onStage({ nodeOptions }, work) {
     const postgres = await startPostgres({ dataDir: join(folder, 'postgres'), databases })
     stops.push(postgres.stop)
     const redis = await startRedis()
-    if (!redis) throw new Error('redis-server is missing: the token check is measured through it')
+    if (!redis)
+      throw new Error('redis-server is missing: the bench measures the token check through it')
     stops.push(redis.stop)
 
     const common = { MODE: 'sandbox', REDIS_URL: redis.url }
@@ -51,14 +52,14 @@ export async function onStage({ nodeOptions }, work) {
       auth: { ...common, DATABASE_URL: postgres.url('auth'), JWT_SECRET, BCRYPT_COST },
       payments: { ...common, DATABASE_URL: postgres.url('payments'), AUTH_SERVICE_URL: '' },
     }
-    const also = async (/** @type {ServiceName} */ name, /** @type {object} */ own) => {
+    const startAnother = async (/** @type {ServiceName} */ name, /** @type {object} */ own) => {
       const service = await start(name, { ...environments[name], ...own })
       stops.push(service.stop)
       return service
     }
-    const auth = await also('auth', {})
+    const auth = await startAnother('auth', {})
     environments.payments.AUTH_SERVICE_URL = auth.url
-    const payments = await also('payments', { NODE_OPTIONS: nodeOptions })
+    const payments = await startAnother('payments', { NODE_OPTIONS: nodeOptions })
     const limit = await startLimit(postgres.url('limit'))
     stops.push(limit.stop)
 
@@ -67,7 +68,7 @@ export async function onStage({ nodeOptions }, work) {
       password: PASSWORD,
       pids: { auth: auth.pid, payments: payments.pid },
       environment: environments.payments,
-      also,
+      startAnother,
     })
   } finally {
     for (const stop of stops.toReversed()) await stop()
@@ -83,19 +84,19 @@ async function start(name, env) {
   return startService({ name, env })
 }
 
-/** The bare server has the payments' own tables, made by their own migrations. @param {string} url */
+/** The bare server has the tables of payments, created by its migrations. @param {string} url */
 async function startLimit(url) {
   await runToEnd({ name: 'payments', script: 'migrate', env: { DATABASE_URL: url } })
   const port = await freePort()
   const { promise: ready, resolve } = Promise.withResolvers()
   const child = startChild({
-    command: [process.execPath, join(import.meta.dirname, 'limit.mjs')],
+    command: [process.execPath, join(import.meta.dirname, 'bare-server.mjs')],
     env: { DATABASE_URL: url, JWT_SECRET, BCRYPT_COST, PASSWORD, PORT: String(port) },
     lastSignal: 'SIGKILL',
     onLine: (line) => (line === 'ready' ? resolve(line) : console.error(`limit: ${line}`)),
   })
   const ended = child.exited.then((code) => {
-    throw new Error(`the bare server ended with ${code}`)
+    throw new Error(`the bare server exited with ${code}`)
   })
   ended.catch(() => undefined)
   await Promise.race([ready, ended])

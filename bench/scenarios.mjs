@@ -1,11 +1,10 @@
 /**
- * What is measured of requests that share statements, beside `run.mjs`'s ratios: a client alone, more than
- * can be done, a million payments, and several replicas.
+ * Scenarios beside the ratios of `run.mjs`: one client, overload, a million payments, several replicas.
  *
  * @typedef {import('./load.mjs').Result} Result
- * @typedef {import('./open.mjs').OpenResult} OpenResult
- * @typedef {import('./open.mjs').Figures} Figures
- * @typedef {import('./stage.mjs').Stage} Stage
+ * @typedef {import('./open-loop.mjs').OpenResult} OpenResult
+ * @typedef {import('./open-loop.mjs').Figures} Figures
+ * @typedef {import('./environment.mjs').Services} Services
  * @typedef {import('./work.mjs').Work} Work
  */
 import { fork } from 'node:child_process'
@@ -15,77 +14,78 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 
-const CROWD = 1_000
+const OVERLOAD_CONNECTIONS = 1_000
 const MILLION = Number(process.env.MILLION || 1_000_000)
-const PART = 20_000
+const FILL_ROWS = 20_000
 const REPLICAS = [1, 2, 4]
 const SECONDS = 5
 
 /**
- * The works of one client, beside the same service without shared statements.
+ * The work of one client, beside the same service without batching.
  *
- * @param {string} url where that one is
+ * @param {string} url the address of the service without batching
  * @param {Work[]} works
  * @returns {Work[]}
  */
-export function alone(url, works) {
+export function oneClient(url, works) {
   return works
     .filter(({ name }) => name === 'create' || name === 'get')
     .map((work) => ({
       ...work,
       name: `${work.name}, one client`,
       limit: url,
-      // The same payments: both replicas have one database.
+      // Both services use one database, so both have the payments.
       clientsOf: () => work.clientsOf(work.ours).slice(0, 1),
     }))
 }
 
 /**
- * Twice as much as can be done, of a thousand connections, by the open model.
+ * Twice the capacity over a thousand connections, by an open-loop generator.
  *
- * @param {Stage} stage
+ * @param {Services} services
  * @param {Work} work
- * @param {number} perSecond what it can do
+ * @param {number} perSecond the measured capacity
  */
-export async function overload(stage, { name, ours, clientsOf }, perSecond) {
-  const loader = fork(join(import.meta.dirname, 'open.mjs'))
+export async function overload(services, { name, ours, clientsOf }, perSecond) {
+  const loader = fork(join(import.meta.dirname, 'open-loop.mjs'))
   const requests = clientsOf(ours)
     .flat()
     .filter(({ keyed }) => !keyed)
-  const pid = stage.pids.payments
+  const pid = services.pids.payments
   const before = residentMb(pid)
   loader.send({
     url: ours,
     seconds: SECONDS,
     perSecond: 2 * perSecond,
-    connections: CROWD,
+    connections: OVERLOAD_CONNECTIONS,
     requests,
   })
   const [result] = await once(loader, 'message')
   loader.disconnect()
-  const { taken, refused, failures } = /** @type {OpenResult} */ (result)
-  const told = (/** @type {Figures} */ { share, p50, p99, p99OfDue }) =>
+  const { accepted, rejected, failures } = /** @type {OpenResult} */ (result)
+  const text = (/** @type {Figures} */ { share, p50, p99, p99OfDue }) =>
     `${(share * 100).toFixed(0)} %, p50 ${p50.toFixed(0)} ms, p99 ${p99.toFixed(0)} ms (${p99OfDue.toFixed(0)} ms since due)`
   const lines = [
-    `${name}, ${CROWD} connections, ${(2 * perSecond).toFixed(0)}/s (twice ${perSecond.toFixed(0)}/s):`,
-    `  answered ${told(taken)}; refused with 503 ${told(refused)}; failed ${failures}`,
+    `${name}, ${OVERLOAD_CONNECTIONS} connections, ${(2 * perSecond).toFixed(0)}/s (twice ${perSecond.toFixed(0)}/s):`,
+    `  answered ${text(accepted)}; rejected with 503 ${text(rejected)}; failed ${failures}`,
     `  resident memory ${before.toFixed(0)} MB before, ${residentMb(pid).toFixed(0)} MB after`,
   ]
   return lines.join('\n')
 }
 
 /**
- * Makes a million payments more, of the same owners, and gives the work of reading all over them.
+ * Inserts a million payments of the same owners, and returns the work that reads a sample of all of them.
  *
- * @param {Stage} stage
+ * @param {Services} services
  * @param {Work} get
  * @returns {Promise<Work>}
  */
 export async function amongMillion({ environment }, get) {
   const rows = await withClient(environment.DATABASE_URL, async (client) => {
-    // Not in one transaction: all its events would be counted by one statement.
-    for (let made = 0; made < MILLION; made += PART) await client.query(FILL, [PART])
-    // What so many rows bring with them is not what many rows cost.
+    // In several transactions: the totals would count the events of one transaction in one statement.
+    for (let inserted = 0; inserted < MILLION; inserted += FILL_ROWS)
+      await client.query(FILL, [FILL_ROWS])
+    // Wait for the work that the inserts cause, so that it is not measured.
     while (!(await client.query(ALL_COUNTED)).rows[0].counted) await sleep(500)
     await client.query('VACUUM ANALYZE payments, payment_events')
     await client.query('CHECKPOINT')
@@ -98,7 +98,7 @@ export async function amongMillion({ environment }, get) {
     ]),
   )
   const clients = get.clientsOf(get.ours).map(([read]) => {
-    if (!read) throw new Error('a client reads nothing')
+    if (!read) throw new Error('a client has no reads')
     return (paths.get(subjectOf(read)) ?? []).map((/** @type {string} */ path) => ({
       ...read,
       path,
@@ -113,11 +113,11 @@ function subjectOf({ headers }) {
   return JSON.parse(Buffer.from(payload, 'base64url').toString()).sub
 }
 
-/** Whether the totals have every event. */
+/** Whether the totals include every event. */
 const ALL_COUNTED = `
 SELECT folded_through >= (SELECT max(xid) FROM payment_events) AS counted FROM payment_totals_position`
 
-/** A hundred payments of each owner, from all over the table. */
+/** A hundred payments of each owner, sampled from the whole table. */
 const SOME = `
 SELECT owner_id AS owner, array_agg(reference) AS references
   FROM (SELECT owner_id, reference, row_number() OVER (PARTITION BY owner_id ORDER BY random()) AS n
@@ -141,8 +141,8 @@ WITH owners AS (
 INSERT INTO payment_events (payment_id, version, operation_id, to_status, at, actor, cause)
 SELECT id, 1, uuidv7(), status, now(), owner_id::text, 'create' FROM made`
 
-/** Several replicas on one database, each with as many clients. @param {Stage} stage @param {Work} work */
-export async function replicas(stage, { name, ours, clientsOf }) {
+/** Several replicas on one database, each with the same number of clients. @param {Services} services @param {Work} work */
+export async function replicas(services, { name, ours, clientsOf }) {
   const urls = [ours]
   /** @type {import('@malipo/local/process').Service[]} */
   const others = []
@@ -150,7 +150,7 @@ export async function replicas(stage, { name, ours, clientsOf }) {
   const clients = clientsOf(ours)
   for (const count of REPLICAS) {
     while (urls.length < count) {
-      const another = await stage.also('payments', {})
+      const another = await services.startAnother('payments', {})
       others.push(another)
       urls.push(another.url)
     }
@@ -163,7 +163,7 @@ export async function replicas(stage, { name, ours, clientsOf }) {
         }),
       )
     await load(2)
-    const [results, connections] = await Promise.all([load(SECONDS), mostConnections(stage)])
+    const [results, connections] = await Promise.all([load(SECONDS), mostConnections(services)])
     for (const loader of loaders) loader.disconnect()
     const sum = (/** @type {(result: Result) => number} */ of) =>
       results.reduce((total, result) => total + of(result), 0)
@@ -177,7 +177,7 @@ export async function replicas(stage, { name, ours, clientsOf }) {
   return lines.join('\n')
 }
 
-/** The most connections that the services hold to payments' database within a few seconds. @param {Stage} stage */
+/** The maximum of connections that the services hold to the payments database within a few seconds. @param {Services} services */
 async function mostConnections({ environment }) {
   return withClient(environment.DATABASE_URL, async (client) => {
     let most = 0

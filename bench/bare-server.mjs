@@ -1,12 +1,11 @@
 /**
- * What both services are measured against: `node:http` and `pg` with nothing in between. A create is
- * one prepared INSERT into the same table, a get one prepared SELECT, a validation one signature
- * verified, a login one bcrypt comparison. Nobody is asked who they are, and nothing is checked, kept
- * or counted besides.
+ * The bare server that both services are compared with: only `node:http` and `pg`. A create is one
+ * prepared INSERT into the same table, a get one prepared SELECT, a validation verifies one signature and a
+ * login is one bcrypt comparison. There is no authentication, validation, event, metric or log.
  */
 import { createServer } from 'node:http'
 import { compare, hash } from 'bcrypt'
-import jwt from 'jsonwebtoken'
+import { JwtService } from '@nestjs/jwt'
 import pg from 'pg'
 
 const { DATABASE_URL, JWT_SECRET = '', BCRYPT_COST, PASSWORD = '' } = process.env
@@ -14,6 +13,7 @@ const CONNECTIONS = 20
 const PATH = '/api/payments/PAY-'
 
 const pool = new pg.Pool({ connectionString: DATABASE_URL, max: CONNECTIONS })
+const tokens = new JwtService({ secret: JWT_SECRET, verifyOptions: { algorithms: ['HS256'] } })
 const passwordHash = await hash(PASSWORD, Number(BCRYPT_COST))
 
 const INSERT = {
@@ -41,19 +41,19 @@ const routes = {
   },
   'GET /api/auth/validate': async (request) => {
     const token = String(request.headers.authorization).slice('Bearer '.length)
-    return { valid: true, payload: jwt.verify(token, JWT_SECRET, { algorithms: ['HS256'] }) }
+    return { valid: true, payload: tokens.verify(token) }
   },
   'POST /api/auth/login': async (request) => {
     const { password } = await bodyOf(request)
     if (await compare(password, passwordHash)) return { ok: true }
-    throw new Error('the password is another one')
+    throw new Error('wrong password')
   },
 }
 
 /** @param {string} id */
 async function get(id) {
   const { rows } = await pool.query({ ...SELECT, values: [id] })
-  if (rows.length === 0) throw new Error('there is no such payment')
+  if (rows.length === 0) throw new Error('payment not found')
   return { reference: `PAY-${rows[0].id}`, ...rows[0] }
 }
 

@@ -1,22 +1,22 @@
 /**
- * A loader of the open model, a process of its own: requests set out by the clock, whatever became of those
- * before, as they do when each comes from somebody else. Times are told from when a request was sent, and
- * from when it was due: that has the wait for a free connection in it, and for the loader itself. It speaks
- * HTTP on bare sockets, for a client that costs more than the server would measure itself.
+ * An open-loop load generator, run as a child process: it sends requests by the clock, independent of earlier
+ * responses, as independent clients do. It measures from when a request was sent, and from when it was due,
+ * which includes the wait for a free connection and for the generator. It uses HTTP on plain sockets, since a
+ * client that costs more than the server would measure itself.
  *
  * @typedef {object} OpenLoad
  * @property {string} url
  * @property {number} seconds
- * @property {number} perSecond how many set out
+ * @property {number} perSecond requests sent
  * @property {number} connections
- * @property {import('./load.mjs').Request[]} requests what is sent in turn
+ * @property {import('./load.mjs').Request[]} requests sent in turn
  *
  * @typedef {{ share: number, p50: number, p99: number, p99OfDue: number }} Figures share of all requests;
  * times in milliseconds
  *
  * @typedef {object} OpenResult
- * @property {Figures} taken answered 2xx
- * @property {Figures} refused answered 503
+ * @property {Figures} accepted answered 2xx
+ * @property {Figures} rejected answered 503
  * @property {number} failures anything else
  */
 import { connect } from 'node:net'
@@ -26,8 +26,8 @@ process.on('message', async (load) => process.send?.(await run(/** @type {OpenLo
 process.on('disconnect', () => process.exit())
 
 const TICK_MS = 2
-/** How long answers are waited for after the last request has set out. */
-const PATIENCE_MS = 20_000
+/** Wait for responses after the last request was sent. */
+const RESPONSE_TIMEOUT_MS = 20_000
 
 /** @param {OpenLoad} load @returns {Promise<OpenResult>} */
 async function run({ url, seconds, perSecond, connections, requests }) {
@@ -35,7 +35,7 @@ async function run({ url, seconds, perSecond, connections, requests }) {
   const bytes = requests.map((request) => asBytes(request, hostname))
   /** @type {Record<string, [number, number][]>} times since sent and since due by status, ms */
   const times = {}
-  /** @type {number[]} when those were due that wait for a connection */
+  /** @type {number[]} due times of requests that wait for a connection */
   const queue = []
   /** @type {Connection[]} */
   const free = []
@@ -66,14 +66,14 @@ async function run({ url, seconds, perSecond, connections, requests }) {
     }
   }
   const isDone = () => answered === total
-  for (let ms = 0; ms < PATIENCE_MS && !isDone(); ms += TICK_MS) await sleep(TICK_MS)
+  for (let ms = 0; ms < RESPONSE_TIMEOUT_MS && !isDone(); ms += TICK_MS) await sleep(TICK_MS)
   for (const connection of sockets) connection.end()
   const ok = [...(times['200'] ?? []), ...(times['201'] ?? [])]
-  const refused = times['503'] ?? []
+  const rejected = times['503'] ?? []
   return {
-    taken: figures(ok, total),
-    refused: figures(refused, total),
-    failures: total - ok.length - refused.length,
+    accepted: figures(ok, total),
+    rejected: figures(rejected, total),
+    failures: total - ok.length - rejected.length,
   }
 }
 
@@ -86,7 +86,7 @@ function figures(times, total) {
   return { share: times.length / total, p50: at(0, 0.5), p99: at(0, 0.99), p99OfDue: at(1, 0.99) }
 }
 
-/** A kept-alive connection with one request at a time. */
+/** A keep-alive connection with one request at a time. */
 class Connection {
   #dueAt = NaN
   #sentAt = NaN
@@ -95,12 +95,12 @@ class Connection {
   /**
    * @param {number} port
    * @param {string} host
-   * @param {(status: string | undefined, since: [number, number]) => void} onFree once it is there, then at each answer
+   * @param {(status: string | undefined, since: [number, number]) => void} onFree called when it is connected and after each response
    */
   constructor(port, host, onFree) {
     this.socket = connect(port, host).setNoDelay(true)
     this.socket.on('connect', () => onFree(undefined, [NaN, NaN]))
-    // What is lost with a connection is missing among the answers.
+    // Requests of a lost connection count as failures.
     this.socket.on('error', () => undefined)
     this.socket.on('data', (data) => {
       this.#received += data.toString('latin1')
