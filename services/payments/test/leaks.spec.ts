@@ -12,8 +12,8 @@ import { linesOf, startTraced, type Traced } from './traced.js'
 import { until } from './until.js'
 
 /**
- * Whatever is done to both services, and goes wrong in them, neither their logs nor their traces tell a
- * password, a token, a phone or an email; traces tell no reference, key or user either.
+ * Neither logs nor traces of the services contain a password, token, phone or email, whether requests succeed
+ * or fail. Traces contain no reference, idempotency key or user id either.
  */
 
 const HEADER = 'Basic c2VjcmV0LW9mLXRoZS1jb2xsZWN0b3I'
@@ -22,7 +22,7 @@ const digits = () => Array.from({ length: 7 }, () => Math.floor(Math.random() * 
 
 let stage: Traced
 let user: User
-/** What was sent or given, by what it is. */
+/** The sensitive values that the tests sent or received, by kind. */
 const seen = {
   password: [] as string[],
   token: [] as string[],
@@ -42,14 +42,14 @@ beforeAll(async () => {
   seen.secret.push(new URL(stage.databaseUrl).password)
   await Promise.all([atAuth(), atPayments()])
   await broken()
-  await quiet()
+  await settled()
 })
 afterAll(() => stage.close())
 
 const sent = (client: Client, method: string, path: string, options: object = {}) =>
   client.sendUnchecked(method, path, options)
 
-/** Everything that one does with an account, right and wrong. */
+/** Calls to auth, valid and invalid. */
 async function atAuth() {
   const auth = new Client(stage.auth.url)
   const post = (path: string, body: unknown, token?: string) =>
@@ -81,7 +81,7 @@ async function atAuth() {
   await post('logout', undefined, token)
 }
 
-/** Everything that one does with payments, right and wrong. */
+/** Calls to payments, valid and invalid. */
 async function atPayments() {
   const payer = await newUser(stage.auth.url)
   const { token, phone, email } = payer
@@ -94,7 +94,7 @@ async function atPayments() {
   inTraces.key.push(key)
   const headers = {
     'idempotency-key': key,
-    // What a client likes to call its requests is its own.
+    // A client chooses its request ids.
     'x-request-id': phone.slice(1),
     tracestate: `vendor=${phone.slice(1)}`,
     baggage: `email=${email}`,
@@ -128,26 +128,26 @@ async function atPayments() {
   await sent(client, 'GET', '/api/payments', { headers: { authorization: `Basic ${phone}` } })
 }
 
-/** An error of the database's that repeats what it was given, and connections that it cuts. */
+/** A database error that repeats its input, and terminated connections. */
 async function broken() {
   const sql = (text: string) => query(stage.databaseUrl, text)
-  await sql(`CREATE FUNCTION tell_all() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  await sql(`CREATE FUNCTION leak_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     RAISE EXCEPTION '% of % can’t pay, token ${user.token}', NEW.customer_phone, NEW.customer_email
     USING ERRCODE = 'check_violation', DETAIL = NEW.customer_phone; END $$`)
-  await sql(`CREATE TRIGGER tell_all BEFORE INSERT ON payments
-    FOR EACH ROW WHEN (NEW.description = 'broken') EXECUTE FUNCTION tell_all()`)
+  await sql(`CREATE TRIGGER leak_row BEFORE INSERT ON payments
+    FOR EACH ROW WHEN (NEW.description = 'broken') EXECUTE FUNCTION leak_row()`)
   const payer = await newUser(stage.auth.url)
   const body = wish({ description: 'broken', ...CUSTOMER })
   const { status } = await sent(stage.client, 'POST', '/api/payments', { token: payer.token, body })
   expect(status).toBe(500)
-  await sql('DROP TRIGGER tell_all ON payments')
+  await sql('DROP TRIGGER leak_row ON payments')
   await sql(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()`)
   expect((await as(payer, stage).create(CUSTOMER)).status).toBe(201)
 }
 
-/** Once a last request is in the log and in the traces of both, all before it is. */
-async function quiet() {
+/** Waits until a last request is in the logs and traces of both services: the earlier ones are too by then. */
+async function settled() {
   for (const service of [stage.auth, stage.payments]) {
     const requestId = randomUUID()
     await fetch(`${service.url}/api/nothing`, { headers: { 'x-request-id': requestId } })
@@ -157,14 +157,14 @@ async function quiet() {
   }
 }
 
-describe('what leaves the services', () => {
-  it.each(['auth', 'payments'] as const)('the log of %s tells no secret', (name) => {
+describe('logs, traces and metrics', () => {
+  it.each(['auth', 'payments'] as const)('the log of %s contains no sensitive value', (name) => {
     const log = stage[name].output()
     expect(linesOf(stage[name], { msg: 'request' }).length).toBeGreaterThan(15)
     expect(leaks(log, seen)).toEqual([])
   })
 
-  it('the log of a failure tells what failed, with its values blotted out', () => {
+  it('logs a failure with its values masked', () => {
     const [line] = linesOf(stage.payments, { status: 500 })
     expect(line).toMatchObject({
       level: 'error',
@@ -173,7 +173,7 @@ describe('what leaves the services', () => {
     })
   })
 
-  it('every line is JSON with a level, a time and the service', () => {
+  it('logs every line as JSON with a level, a time and the service', () => {
     for (const name of ['auth', 'payments'] as const) {
       for (const line of stage[name].output().split('\n')) {
         expect(JSON.parse(line)).toMatchObject({
@@ -185,23 +185,23 @@ describe('what leaves the services', () => {
     }
   })
 
-  it('traces tell no secret, and nothing of a payment or a user', () => {
+  it('records no sensitive value, payment reference or user id in traces', () => {
     expect(stage.collector.spans.length).toBeGreaterThan(60)
     const bytes = stage.collector.bytes().toString('latin1')
     expect(leaks(bytes, { ...seen, ...inTraces, address: ['198.51.100.77'] })).toEqual([])
     expect(stage.collector.spans.filter(({ traceState }) => traceState !== '')).toEqual([])
   })
 
-  it('spans have no attributes but those of the conventions and our own', () => {
+  it('gives spans only attributes of the conventions and of malipo.*', () => {
     const stable = Object.entries(conventions).filter(([name]) => name.startsWith('ATTR_'))
     const known = new Set<unknown>([ATTR_URL_TEMPLATE, ...stable.map(([, value]) => value)])
-    const told = new Set(stage.collector.spans.flatMap((span) => Object.keys(span.attributes)))
-    const own = [...told].filter((name) => !known.has(name))
+    const names = new Set(stage.collector.spans.flatMap((span) => Object.keys(span.attributes)))
+    const own = [...names].filter((name) => !known.has(name))
     expect(own).toContain('malipo.problem')
     expect(own.filter((name) => !name.startsWith('malipo.'))).toEqual([])
   })
 
-  it('a metric tells none', async () => {
+  it('has no sensitive value in metrics', async () => {
     for (const { url } of [stage.auth, stage.payments]) {
       const headers = { accept: 'application/openmetrics-text' }
       const text = await (await fetch(`${url}/metrics`, { headers })).text()
@@ -210,7 +210,7 @@ describe('what leaves the services', () => {
   })
 })
 
-describe('the search', () => {
+describe('the search for leaks', () => {
   const phone = '+256772123456'
   it.each([
     phone,
@@ -219,19 +219,19 @@ describe('the search', () => {
     encodeURIComponent(phone),
     `{"phone":"${phone}"}`,
     Buffer.from(phone).toString('base64'),
-  ])('finds a phone as %s, and does not repeat it', (text) => {
+  ])('finds a phone as %s, and masks it in its result', (text) => {
     const found = leaks(`before ${text} after`, { phone: [phone] })
     expect(found[0]).toMatch(/^phone: before .*█.* after$/)
     expect(found.join()).not.toContain('772123456')
   })
 
-  it('finds a password inside of JSON inside of JSON', () => {
+  it('finds a password in nested JSON', () => {
     const password = 'a "quoted" one'
     const text = JSON.stringify({ line: JSON.stringify({ password }) })
     expect(leaks(text, { password: [password] })).not.toEqual([])
   })
 
-  it('finds nothing where there is nothing, and refuses what is too short to look for', () => {
+  it('accepts masked values, and rejects a value too short to search for', () => {
     expect(leaks('[phone …56] of [email]', { phone: [phone] })).toEqual([])
     expect(() => leaks('', { phone: ['12'] })).toThrow(/too short/)
   })

@@ -8,21 +8,21 @@ import { startAuth } from './auth.js'
 import { environment, migrate } from './payments.js'
 import { until } from './until.js'
 
-/** Both services as processes of their own, and a collector that is told what they do. */
+/** Both services as processes, and a collector that receives their spans. */
 export interface Traced {
   readonly collector: Collector
   readonly auth: Service
   readonly payments: Service
   readonly client: Client
   readonly databaseUrl: string
-  /** The spans of a trace once `count` of them are there. */
+  /** The spans of a trace, once at least `count` have arrived. */
   spansOf(traceId: string, count: number): Promise<CollectedSpan[]>
   close(): Promise<void>
 }
 
 type Own = Record<string, string | undefined>
 
-/** Starts them; a trace is recorded if whoever begins it says so, or by `OTEL_TRACES_SAMPLER_ARG`. */
+/** Records only traces whose `traceparent` is sampled, unless `own` sets `OTEL_TRACES_SAMPLER_ARG`. */
 export async function startTraced(own: Own = {}): Promise<Traced> {
   const collector = await startCollector()
   const common = {
@@ -59,18 +59,18 @@ export async function startTraced(own: Own = {}): Promise<Traced> {
   }
 }
 
-/** A trace that began at someone else's: its header, and the span that ours is a part of. */
+/** A trace that a caller started: its header, and the span that is the parent of ours. */
 export function beginTrace(flags = '01') {
   const traceId = randomBytes(16).toString('hex')
   const parentId = randomBytes(8).toString('hex')
   return { traceId, parentId, headers: { traceparent: `00-${traceId}-${parentId}-${flags}` } }
 }
 
-/** The lines of a log that were written for a trace, or of anything else. */
-export function linesOf({ output }: Service, has: Record<string, unknown>) {
+/** The log lines with these fields. */
+export function linesOf({ output }: Service, fields: Record<string, unknown>) {
   return output()
     .split('\n')
     .filter((line) => line.startsWith('{'))
     .map((line) => JSON.parse(line) as Record<string, unknown>)
-    .filter((line) => Object.entries(has).every(([name, value]) => line[name] === value))
+    .filter((line) => Object.entries(fields).every(([name, value]) => line[name] === value))
 }

@@ -13,7 +13,7 @@ import { as } from './requests.js'
 import { beginTrace, linesOf } from './traced.js'
 import { until } from './until.js'
 
-/** Payments as a process beside a collector that is there, or not, or does not answer. */
+/** Payments as a process, with a collector that accepts spans, rejects them or is unavailable. */
 
 let databaseUrl: string
 let owner: User
@@ -45,7 +45,7 @@ async function start(own: Record<string, string | undefined>) {
   return { service: running, client, user: as(owner, { client }) }
 }
 
-/** The scripts that a process loaded, as it tells when it ends. */
+/** The scripts that a process loaded, from its coverage report. */
 async function loadedBy(own: Record<string, string | undefined>): Promise<string[]> {
   const coverage = await mkdtemp(join(folder, 'loaded-'))
   const { service, user } = await start({ ...own, NODE_V8_COVERAGE: coverage })
@@ -59,12 +59,12 @@ async function loadedBy(own: Record<string, string | undefined>): Promise<string
   )
 }
 
-/** Its interface alone is a part of prom-client, too. */
+/** Without the API, which prom-client imports too. */
 const ofOpenTelemetry = (urls: string[]) =>
   urls.filter((url) => /@opentelemetry\/(?!api\/)|tracing-sdk/.test(url))
 
 describe('without a collector', () => {
-  it('nothing of OpenTelemetry is loaded', async () => {
+  it('loads nothing of OpenTelemetry but its API', async () => {
     const without = await loadedBy({})
     expect(without.length).toBeGreaterThan(100)
     expect(ofOpenTelemetry(without)).toEqual([])
@@ -72,7 +72,7 @@ describe('without a collector', () => {
     expect(ofOpenTelemetry(traced)).not.toEqual([])
   })
 
-  it('a trace that a request brings is in its log line', async () => {
+  it('logs the trace id of an incoming traceparent', async () => {
     const { service, user } = await start({ LOG_REQUESTS: 'true' })
     const { traceId, headers } = beginTrace()
     await user.create({}, headers)
@@ -81,7 +81,7 @@ describe('without a collector', () => {
 })
 
 describe('a collector', () => {
-  it('gets what was done just before the end, and the headers that it asks for', async () => {
+  it('receives the last spans on shutdown, with the configured headers', async () => {
     const { service, user } = await start({
       OTEL_EXPORTER_OTLP_ENDPOINT: `${collector.url}/`,
       OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Basic%20bWFsaXBv,x-tenant=one',
@@ -97,7 +97,7 @@ describe('a collector', () => {
     })
   })
 
-  it('gets the part of new traces that is asked for', async () => {
+  it('receives the configured ratio of root traces', async () => {
     const { user, service } = await start({
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
       OTEL_TRACES_SAMPLER_ARG: '0.5',
@@ -105,12 +105,12 @@ describe('a collector', () => {
     await Promise.all(Array.from({ length: 100 }, () => user.create()))
     await service.stop()
     const requests = collector.spans.filter(({ name }) => name === 'POST /api/payments')
-    // Of a hundred tosses of a coin: a million to one that it is outside.
+    // Binomial(100, 0.5): outside of this range with a probability below one in a million.
     expect(requests.length).toBeGreaterThan(25)
     expect(requests.length).toBeLessThan(75)
   })
 
-  it('gets nothing of auth about a request that payments does not record', async () => {
+  it('receives no span of auth for a request that payments does not record', async () => {
     const traced = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url }
     const auth = await startAuth({
       ...traced,
@@ -132,13 +132,13 @@ describe('a collector', () => {
   })
 
   it.each([
-    // More spans than may wait.
-    ['is away', async () => `http://127.0.0.1:${await freePort()}`, undefined, 1_500],
+    // More spans than the queue takes.
+    ['is unreachable', async () => `http://127.0.0.1:${await freePort()}`, undefined, 1_500],
     ['never answers', () => collector.url, 'hang' as const, 200],
-    ['refuses', () => collector.url, 400 as const, 200],
+    ['rejects spans', () => collector.url, 400 as const, 200],
     ['is overloaded', () => collector.url, 503 as const, 200],
   ])(
-    'that %s fails and slows no request, and is told in one line',
+    'that %s fails no request, delays none and is logged once',
     async (_, where, answers, requests) => {
       if (answers) collector.answer(answers)
       const { service, user } = await start({
@@ -166,7 +166,7 @@ describe('a collector', () => {
     },
   )
 
-  it('that is back is told so, and gets what comes then', async () => {
+  it('that recovers is logged, and receives spans again', async () => {
     collector.answer(400)
     const { service, user } = await start({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url })
     await user.create({}, beginTrace().headers)
@@ -186,6 +186,6 @@ it.each([
   ['OTEL_TRACES_SAMPLER_ARG', '10'],
   ['OTEL_TRACES_SAMPLER_ARG', '-1'],
   ['LOG_REQUESTS', 'perhaps'],
-])('%s=%s ends the process with a line that names it', async (name, value) => {
+])('%s=%s stops the process with a line that names the variable', async (name, value) => {
   await expect(start({ [name]: value })).rejects.toThrow(`configuration: ${name} `)
 })

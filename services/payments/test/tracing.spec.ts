@@ -10,7 +10,7 @@ import { as, type As, newPayment, wish } from './requests.js'
 import { beginTrace, linesOf, startTraced, type Traced } from './traced.js'
 import { until } from './until.js'
 
-/** What a collector is told of requests that go through both services. */
+/** The spans of requests that go through both services. */
 
 let redisWire: Proxy
 let stage: Traced
@@ -36,12 +36,12 @@ const spanOf = (spans: readonly CollectedSpan[], service: string, name: string) 
   return found[0]!
 }
 
-/** The payments' database, for what looks at its locks. */
+/** The database of payments, for helpers that look at its locks. */
 const database = {
   sql: (text: string, ...values: unknown[]) => query(stage.databaseUrl, text, values) as never,
 }
 
-/** A tree as text: each span under the one that it is a part of; some begin at once, so by their names. */
+/** The spans as an indented tree. Siblings are sorted by name, since some start at the same time. */
 function tree(spans: readonly CollectedSpan[], parentId: string, indent = ''): string[] {
   return spans
     .filter(({ parentSpanId }) => parentSpanId === parentId)
@@ -54,7 +54,7 @@ function tree(spans: readonly CollectedSpan[], parentId: string, indent = ''): s
 
 describe('a request', () => {
   it('is one trace through payments, Redis, auth and both databases', async () => {
-    // The first of all makes the cache's generation, too.
+    // The first request also creates the cache's generation.
     await newPayment(user)
     const { token } = await newUser(stage.auth.url)
     const { traceId, parentId, headers } = beginTrace()
@@ -74,7 +74,7 @@ describe('a request', () => {
     for (const { startMs, endMs } of spans) expect(endMs).toBeGreaterThanOrEqual(startMs)
   })
 
-  it('is told by the names that OpenTelemetry has for it', async () => {
+  it('has the attributes of OpenTelemetry’s semantic conventions', async () => {
     const { token } = await newUser(stage.auth.url)
     const { traceId, headers } = beginTrace()
     await as({ token }, stage).create({}, headers)
@@ -113,7 +113,7 @@ describe('a request', () => {
     })
   })
 
-  it('that a query of TypeORM’s answers has a span of it', async () => {
+  it('has a span for a query of TypeORM', async () => {
     const { traceId, headers } = beginTrace()
     await stage.client.get('/api/payments?limit=1', { token: owner.token, headers })
     const spans = await stage.spansOf(traceId, 2)
@@ -122,18 +122,18 @@ describe('a request', () => {
 
   it.each([
     [
-      'nothing',
+      'a payment that does not exist',
       'GET',
       '/api/payments/PAY-1',
       404,
       'GET /api/payments/:reference',
       'payment-not-found',
     ],
-    ['no token', 'GET', '/api/payments', 401, 'GET /api/payments', 'unauthenticated'],
-    ['no route', 'POST', '/nothing/here', 404, 'POST', 'not-found'],
-  ])('that ends in %s says so', async (what, ...[method, path, status, name, problem]) => {
+    ['a missing token', 'GET', '/api/payments', 401, 'GET /api/payments', 'unauthenticated'],
+    ['an unknown route', 'POST', '/nothing/here', 404, 'POST', 'not-found'],
+  ])('names the problem of %s', async (cause, ...[method, path, status, name, problem]) => {
     const { traceId, headers } = beginTrace()
-    const token = what === 'no token' ? {} : { token: owner.token }
+    const token = cause === 'a missing token' ? {} : { token: owner.token }
     const answer = await stage.client.sendUnchecked(method, path, { ...token, headers })
     expect(answer.status).toBe(status)
     const spans = await stage.spansOf(traceId, 1)
@@ -142,13 +142,13 @@ describe('a request', () => {
       'http.response.status_code': status,
       'malipo.problem': problem,
     })
-    // For a server, what the client did wrong is no error of its own.
+    // A 4xx is not an error of the server's span.
     expect(span.failed).toBe(false)
   })
 })
 
-describe('what is done for several requests', () => {
-  /** Of a name, one span at least links to some of these traces' requests, and each of them to it. */
+describe('a batch of requests', () => {
+  /** Expects a span of this name that links to several requests of the traces, each of which links back. */
   async function expectShared(name: string, traces: readonly { traceId: string }[]) {
     const isOf = ({ traceId }: { traceId: string }) => traces.some((one) => one.traceId === traceId)
     const named = () => stage.collector.spans.filter((span) => span.name === name)
@@ -172,12 +172,12 @@ describe('what is done for several requests', () => {
     }
   }
 
-  it('in one statement links to each of them, and each of them tells of it', async () => {
+  it('shares one statement span, with links in both directions', async () => {
     await newPayment(user)
     const letGo = await holdWrites(stage.databaseUrl)
     const traces = Array.from({ length: 8 }, () => beginTrace())
     const unrecorded = Array.from({ length: 2 }, () => beginTrace('00'))
-    // Two statements are under way at most, so that those who come after them wait together.
+    // At most two statements are in flight, so the later requests wait and form a batch.
     const ahead = user.create({}, beginTrace('00').headers)
     await untilBlocked(database, 1)
     const creates = [...traces, ...unrecorded].map(({ headers }) => user.create({}, headers))
@@ -196,10 +196,10 @@ describe('what is done for several requests', () => {
     }
   })
 
-  it('in one look at Redis links to each of them, and each of them tells of it', async () => {
+  it('shares one Redis span, with links in both directions', async () => {
     const users = await Promise.all(Array.from({ length: 10 }, () => newUser(stage.auth.url)))
     const traces = users.map(() => beginTrace())
-    // Slow, but not so slow that nobody waits for it.
+    // Slower than usual, yet below the 50 ms after which requests stop waiting for Redis.
     redisWire.slow(30)
     onTestFinished(() => redisWire.slow(0))
     await Promise.all(users.map((one, n) => as(one, stage).create({}, traces[n]?.headers)))
@@ -208,7 +208,7 @@ describe('what is done for several requests', () => {
 })
 
 describe('a trace', () => {
-  it('that its beginner does not record, is not recorded by either service', async () => {
+  it('is not recorded by either service if the caller’s traceparent is not sampled', async () => {
     const { token } = await newUser(stage.auth.url)
     const off = beginTrace('00')
     await as({ token }, stage).create({}, off.headers)
@@ -219,18 +219,18 @@ describe('a trace', () => {
   })
 
   it.each(['nonsense', `00-${'0'.repeat(32)}-${'0'.repeat(16)}-01`, `ff-${'a'.repeat(32)}-01`])(
-    'is not taken from %j',
+    'ignores the invalid traceparent %j',
     async (traceparent) => {
       const requestId = randomUUID()
       await user.create({}, { traceparent, 'x-request-id': requestId })
       await until(() => linesOf(stage.payments, { requestId }).length > 0)
       const [line] = linesOf(stage.payments, { requestId })
-      // None is begun: the part to record is 0 here.
+      // The sampling ratio is 0 here.
       expect(line).not.toHaveProperty('traceId')
     },
   )
 
-  it('is named in the log line of its request, recorded or not', async () => {
+  it('has its id in the log line of the request, recorded or not', async () => {
     for (const { traceId, headers } of [beginTrace(), beginTrace('00')]) {
       await user.create({}, headers)
       await until(() => linesOf(stage.payments, { traceId }).length > 0)
@@ -240,7 +240,7 @@ describe('a trace', () => {
     }
   })
 
-  it('is named in the log line of a request whose client went away', async () => {
+  it('has its id in the log line of a request whose client disconnected', async () => {
     const letGo = await holdWrites(stage.databaseUrl)
     const { traceId, headers } = beginTrace()
     const leaving = new AbortController()
@@ -260,7 +260,7 @@ describe('a trace', () => {
     await letGo()
   })
 
-  it('is linked from the bucket of the histogram that its request fell into', async () => {
+  it('is the exemplar of its request’s histogram bucket, in OpenMetrics format only', async () => {
     const { traceId, headers } = beginTrace()
     await user.create({}, headers)
     const accept = 'application/openmetrics-text;version=1.0.0;q=0.6,text/plain;q=0.3'

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { errorForLog } from './logger.js'
 
-describe('an error as it is logged', () => {
-  it('has its code and constraint, and no value of a row', () => {
+describe('errorForLog', () => {
+  it('keeps the code and constraint, and no value of a row', () => {
     const error = Object.assign(new Error('duplicate key, see +256772123456'), {
       code: '23505',
       constraint: 'users_phone_key',
@@ -20,13 +20,13 @@ describe('an error as it is logged', () => {
     expect(JSON.stringify(logged)).not.toMatch(/772123456|amina|eyJ/)
   })
 
-  it('tells its cause', () => {
+  it('keeps the cause, masked', () => {
     const cause = new TypeError('amina@example.com')
     const logged = errorForLog(new Error('outer', { cause }))
     expect(logged.cause).toMatchObject({ type: 'TypeError', message: '[email]' })
   })
 
-  it('may be anything that was thrown', () => {
+  it('accepts a thrown value that is not an error', () => {
     expect(errorForLog('call +256772123456')).toEqual({
       type: 'string',
       message: 'call [phone …56]',

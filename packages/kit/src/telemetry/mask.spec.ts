@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { mask } from './mask.js'
 
-describe('what the log hides', () => {
+describe('mask', () => {
   it.each([
     ['Key (phone)=(+256772123456) already exists', 'Key (phone)=([phone …56]) already exists'],
     ['+256 772 123 456 called', '[phone …56] called'],
@@ -12,7 +12,7 @@ describe('what the log hides', () => {
     ['Bearer eyJhbGciOi.eyJzdWIi.c2ln-_ is', 'Bearer [token] is'],
     ['eyJhbGciOi.eyJzdWIi.', '[token]'],
     ['amina@example.com and +256772123456', '[email] and [phone …56]'],
-  ])('%j: %j', (text, masked) => {
+  ])('turns %j into %j', (text, masked) => {
     expect(mask(text)).toBe(masked)
   })
 
@@ -24,7 +24,7 @@ describe('what the log hides', () => {
     'at file:///app/node_modules/@nestjs/core/router/router-execution-context.js:98:62',
     'took 1234 ms of 12000',
     '',
-  ])('leaves %j as it is', (text) => {
+  ])('leaves %j unchanged', (text) => {
     expect(mask(text)).toBe(text)
   })
 })
