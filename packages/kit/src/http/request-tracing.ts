@@ -28,7 +28,7 @@ export function traceRequests(fastify: FastifyInstance) {
       done()
     })
   }
-  // In `preHandler`: after the body was read, a request goes on in the async context of its socket.
+  // In `preHandler`: reading the body leaves a request in the async context of its socket.
   fastify.addHook('preHandler', (request, _reply, done) => {
     const { id, span } = request
     const own = { requestId: id, traceId: traceIdOf(request), isCompleted: false }

@@ -1,13 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { context, propagation, trace } from '@opentelemetry/api'
-import type { HttpEnv } from '../config/env.js'
 import type { Logger } from './logger.js'
-import type { TracingSdk } from './tracing-sdk.js'
-
-export type TracingEnv = Pick<
-  HttpEnv,
-  'OTEL_EXPORTER_OTLP_ENDPOINT' | 'OTEL_EXPORTER_OTLP_HEADERS' | 'OTEL_TRACES_SAMPLER_ARG'
->
+import type { TracedService, TracingEnv, TracingSdk } from './tracing-sdk.js'
 
 /** The grace period allows 5 s more than the drain and the longest wait of a request. */
 const FLUSH_TIMEOUT_MS = 2_000
@@ -19,7 +13,7 @@ let sdk: TracingSdk | undefined
  * takes 3 MB) and the API does nothing.
  */
 export async function startTracing(
-  service: { readonly name: string; readonly version: string },
+  service: TracedService,
   env: TracingEnv,
   log: Logger,
 ): Promise<void> {

@@ -11,9 +11,9 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from '@opentelemetry/sdk-trace'
+import type { HttpEnv } from '../config/env.js'
 import type { Logger } from './logger.js'
 import { LoggingExporter } from './logging-exporter.js'
-import type { TracingEnv } from './start-tracing.js'
 
 /** Spans that wait for the collector, about a kilobyte each; more are dropped. No request waits for it. */
 const MAX_QUEUED_SPANS = 2_048
@@ -26,16 +26,21 @@ const MAX_LINKS = 1_000
 /** Longer than any value of ours. */
 const MAX_ATTRIBUTE_LENGTH = 256
 
+export type TracingEnv = Pick<
+  HttpEnv,
+  'OTEL_EXPORTER_OTLP_ENDPOINT' | 'OTEL_EXPORTER_OTLP_HEADERS' | 'OTEL_TRACES_SAMPLER_ARG'
+>
 type Env = TracingEnv & { readonly OTEL_EXPORTER_OTLP_ENDPOINT: string }
+
+export interface TracedService {
+  readonly name: string
+  readonly version: string
+}
 
 export type TracingSdk = ReturnType<typeof createSdk>
 
 /** OpenTelemetry's SDK for one service. */
-export function createSdk(
-  { name, version }: { readonly name: string; readonly version: string },
-  env: Env,
-  log: Logger,
-) {
+export function createSdk({ name, version }: TracedService, env: Env, log: Logger) {
   const exporter = new OTLPTraceExporter({
     url: `${env.OTEL_EXPORTER_OTLP_ENDPOINT.replace(/\/+$/, '')}/v1/traces`,
     headers: env.OTEL_EXPORTER_OTLP_HEADERS,

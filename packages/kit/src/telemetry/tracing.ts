@@ -48,8 +48,8 @@ export function isSampled(span: Span | undefined): span is Span {
 
 /**
  * Runs `work` in a client span of the active request. A request whose trace is not recorded gets no span, so
- * that it pays nothing for one. Work for a batch gets one span of its own trace, with a link to each request;
- * each request gets a span that covers its wait and links back.
+ * that it pays nothing for one. Work for a batch gets one root span, with a link to each request; each
+ * request gets a span that covers its wait and links back.
  */
 export function withSpan<T>(
   options: () => SpanOptions,
