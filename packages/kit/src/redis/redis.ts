@@ -1,21 +1,16 @@
-import { randomUUID } from 'node:crypto'
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common'
-import { type Redis as Client, ReplyError } from 'ioredis'
+import type { Redis as Client } from 'ioredis'
 import type { RedisEnv } from '../config/env.js'
 import type { Logger } from '../telemetry/logger.js'
-import { connect } from './redis-connection.js'
 import { withSpan } from '../telemetry/tracing.js'
+import { DatasetIdentity } from './dataset-identity.js'
+import { connect } from './redis-connection.js'
+import { subscribeTo, type Subscription } from './subscription.js'
 
-/**
- * A Redis whose failure is a value: an operation gives `undefined` when it is down, slow or not
- * configured, and never throws or waits for long. What it holds is a copy of what a database knows.
- */
+/** A later response is of no use to a request that can read the source instead. */
+const COMMAND_TIMEOUT_MS = 250
 
-const ASK_AGAIN_MS = 500
-/** A cache that answers later than this is of no use to a request that could have asked its source. */
-const USUAL_ANSWER_MS = 250
-
-/** A value that lives for `ttlMs` milliseconds, and what is told when it is set. */
+/** A value that expires after `ttlMs` milliseconds, and the message that announces it. */
 export interface Publication {
   readonly key: string
   readonly value: string
@@ -23,53 +18,53 @@ export interface Publication {
   readonly message: string
 }
 
-/** Values as they were at one moment, and when that was by Redis' own clock, ms since the epoch. */
+/** Values read at one moment of Redis' clock. */
 export interface TimedValues {
+  /** Milliseconds since the epoch. */
   readonly nowMs: number
-  /** In the order of the keys, null for a missing one. */
+  /** In the order of the keys; null for a missing key. */
   readonly values: readonly (string | null)[]
 }
 
-/** What is announced on a channel, and whether announcements arrive at all just now. */
-export interface Subscription {
-  readonly isLive: boolean
-}
-
+/**
+ * A Redis whose failure is a value: while it is down, slow or not configured, each command resolves to `undefined`.
+ * Commands never throw and never wait for long. Redis holds only copies of what a database stores.
+ */
 export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly client: Client | undefined
+  private readonly identity: DatasetIdentity | undefined
   private readonly subscribers: Client[] = []
   private wasUp = false
-  private known: string | undefined
 
   constructor(
     private readonly env: RedisEnv,
     private readonly log: Logger,
-    /** How long an answer is waited for, where nobody waits for it that could ask elsewhere. */
-    private readonly answerMs = USUAL_ANSWER_MS,
+    /** Longer for commands whose callers have no alternative source. */
+    private readonly commandTimeoutMs = COMMAND_TIMEOUT_MS,
   ) {
-    this.client = connect(env, answerMs)
-    this.client?.on('ready', () => {
+    this.client = connect(env, commandTimeoutMs)
+    if (!this.client) return
+    this.identity = new DatasetIdentity(this.client)
+    this.client.on('ready', () => {
       this.wasUp = true
-      void this.learnDataset()
-      log.info('redis is connected')
+      log.info('Redis is connected')
     })
-    this.client?.on('close', () => (this.known = undefined))
-    // ioredis tells every failed attempt to reconnect: one line for the loss is enough.
-    this.client?.on('error', (error: Error) => {
-      log[this.wasUp ? 'warn' : 'debug']({ err: error }, 'redis is away')
+    // ioredis emits an error for every failed reconnect: only the first one is logged as a warning.
+    this.client.on('error', (error: Error) => {
+      log[this.wasUp ? 'warn' : 'debug']({ err: error }, 'Redis is unavailable')
       this.wasUp = false
     })
   }
 
   onApplicationBootstrap() {
     if (!this.client) {
-      this.log.warn('no Redis is configured: nothing is cached, its source is asked each time')
+      this.log.warn('no Redis is configured: nothing is cached')
       return
     }
     this.client.connect().catch((error: unknown) => {
-      this.log.warn({ err: error }, 'redis is away: nothing is cached until it is back')
+      this.log.warn({ err: error }, 'Redis is unavailable: nothing is cached until it is connected')
     })
-    // It says of itself when it is away: its own connection would only say the same again.
+    // The main connection already logs that Redis is unavailable.
     for (const subscriber of this.subscribers) subscriber.connect().catch(() => undefined)
   }
 
@@ -86,29 +81,25 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
     return this.client?.status === 'ready'
   }
 
-  /** For libraries that bring their own commands; undefined when none is configured. */
+  /** For libraries that send their own commands; undefined if no Redis is configured. */
   get raw(): Client | undefined {
     return this.client
   }
 
-  /**
-   * The name of the data that this connection sees: another one after a restart, and another one after
-   * a replica was promoted, for then what was written last may be missing, or older data be back. Where
-   * Redis doesn't say who it is, each connection has a name of its own. Undefined while not known.
-   */
+  /** The name of the data set behind the connection; see `DatasetIdentity`. Undefined while unknown. */
   get dataset(): string | undefined {
-    return this.known
+    return this.identity?.current
   }
 
-  /** Several values in one round trip; undefined without an answer. */
+  /** Reads values, and the time of the read, in one round trip. */
   async read(keys: readonly string[]): Promise<TimedValues | undefined> {
     return this.attempt('MGET', async (client) => {
-      const answers = await client
+      const results = await client
         .pipeline()
         .time()
         .mget(...keys)
         .exec()
-      const [[, time] = [], [error, values] = []] = answers ?? []
+      const [[, time] = [], [error, values] = []] = results ?? []
       if (error) throw error
       const [seconds, microseconds] = time as [string, string]
       const nowMs = Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000)
@@ -116,69 +107,53 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
     })
   }
 
-  /** Sets a value that lives for `ttlMs` milliseconds. */
   async set(key: string, value: string, ttlMs: number): Promise<'OK' | undefined> {
-    return this.attempt('SET', (client) => client.set(key, value, 'PX', lifetime(ttlMs)))
+    return this.attempt('SET', (client) => client.set(key, value, 'PX', wholeMs(ttlMs)))
+  }
+
+  /** Sets a value if the key does not exist; null if it does. */
+  async setOnce(key: string, value: string, ttlMs: number): Promise<'OK' | null | undefined> {
+    return this.attempt('SET', (client) => client.set(key, value, 'PX', wholeMs(ttlMs), 'NX'))
   }
 
   /**
-   * Sets values and tells who listens to `channel` of each, all or none, so that who hears of a value finds
-   * it. Without an answer, which is `undefined`, it may have happened or not.
+   * Sets values and publishes their messages in one transaction, so that a subscriber that receives a message finds
+   * its value. `undefined` means in doubt: the transaction may have been executed.
    */
-  async setAndPublish(channel: string, news: readonly Publication[]): Promise<'OK' | undefined> {
+  async setAndPublish(
+    channel: string,
+    publications: readonly Publication[],
+  ): Promise<'OK' | undefined> {
     return this.attempt('MULTI', async (client) => {
       const transaction = client.multi()
-      for (const { key, value, ttlMs, message } of news) {
-        transaction.set(key, value, 'PX', lifetime(ttlMs)).publish(channel, message)
+      for (const { key, value, ttlMs, message } of publications) {
+        transaction.set(key, value, 'PX', wholeMs(ttlMs)).publish(channel, message)
       }
       for (const [error] of (await transaction.exec()) ?? []) if (error) throw error
       return 'OK' as const
     })
   }
 
-  /** Sets a value for `ttlMs` milliseconds unless there is one. */
-  async setOnce(key: string, value: string, ttlMs: number): Promise<'OK' | null | undefined> {
-    return this.attempt('SET', (client) => client.set(key, value, 'PX', lifetime(ttlMs), 'NX'))
-  }
-
   /**
-   * Hears what is published on a channel, over a connection of its own. Announcements may be lost: while
-   * the subscription isn't live, and on a connection that broke without a word. Call it before the app
-   * is started.
+   * Subscribes to a channel over a connection of its own. Messages are lost while the subscription is not live, and
+   * on a connection that broke silently. Call it before the app starts.
    *
-   * @param onLoss called when it ceases to be live
+   * @param onLoss called when the subscription ceases to be live
    */
-  subscribe(channel: string, onMessage: (text: string) => void, onLoss: () => void): Subscription {
-    const subscription = { isLive: false }
-    const subscriber = connect(this.env, this.answerMs)
-    if (!subscriber) return subscription
+  subscribe(
+    channel: string,
+    onMessage: (message: string) => void,
+    onLoss: () => void,
+  ): Subscription {
+    const subscriber = connect(this.env, this.commandTimeoutMs)
+    if (!subscriber) return { isLive: false }
     this.subscribers.push(subscriber)
-    subscriber.options.autoResubscribe = false
-    subscriber.on('error', () => undefined)
-    subscriber.on('message', (_, text: string) => onMessage(text))
-    subscriber.on('ready', () => {
-      subscriber.subscribe(channel).then(
-        () => (subscription.isLive = subscriber.status === 'ready'),
-        // A new connection is a new try.
-        () => subscriber.disconnect(true),
-      )
-    })
-    subscriber.on('close', () => {
-      subscription.isLive = false
-      onLoss()
-    })
-    return subscription
+    return subscribeTo(channel, subscriber, { onMessage, onLoss })
   }
 
   /** A round trip, for health checks. */
   async ping(): Promise<void> {
     await this.client?.ping()
-  }
-
-  private async learnDataset(): Promise<void> {
-    const told = await this.attempt('INFO', (client) => client.info().catch(refusal))
-    if (told !== undefined) this.known = nameOf(told)
-    else if (this.isUp) setTimeout(() => void this.learnDataset(), ASK_AGAIN_MS).unref()
   }
 
   private async attempt<T>(
@@ -189,18 +164,18 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
     if (client?.status !== 'ready') return undefined
     try {
       return await withSpan(
-        () => doing(name, client),
+        () => commandSpan(name, client),
         () => command(client),
       )
     } catch (error) {
-      this.log.debug({ err: error }, 'redis did not answer')
+      this.log.debug({ err: error }, 'a Redis command failed')
       return undefined
     }
   }
 }
 
-/** A command as a trace tells it: by its name, never by its keys. */
-function doing(name: string, { options: { host, port } }: Client) {
+/** A span names the command, never its keys. */
+function commandSpan(name: string, { options: { host, port } }: Client) {
   return {
     name,
     attributes: {
@@ -212,19 +187,7 @@ function doing(name: string, { options: { host, port } }: Client) {
   }
 }
 
-/** A time to live as Redis takes it: whole milliseconds, at least one. */
-function lifetime(ttlMs: number): number {
+/** Redis accepts whole milliseconds, at least one. */
+function wholeMs(ttlMs: number): number {
   return Math.max(1, Math.floor(ttlMs))
-}
-
-/** An answer of Redis that is a no, such as to a user without the right to ask, and not an outage. */
-function refusal(error: unknown): string {
-  if (error instanceof ReplyError) return ''
-  throw error
-}
-
-function nameOf(info: string): string {
-  const run = /^run_id:(\w+)/m.exec(info)?.[1]
-  const history = /^master_replid:(\w+)/m.exec(info)?.[1]
-  return run && history ? `${run}:${history}` : randomUUID()
 }
