@@ -1,73 +1,71 @@
-/**
- * What waits at the same time travels together: all that a turn of the event loop brings, and what arrives
- * while crowds are under way goes with the next one. Nobody waits for company, so who comes alone leaves at
- * once.
- *
- * Each item gets its own result. Items that share a key never are in one crowd, and leave in the order in
- * which they came. While crowds come back in time, who would wait too long is turned away on arrival;
- * while none comes back, a bounded number waits for it.
- */
 export interface BatchLimits {
-  /** Crowds under way at once. */
+  /** Batches in flight at once. */
   readonly maxInFlight: number
-  /** Items in a crowd. */
+  /** Items in a batch. */
   readonly maxItems: number
-  /** Items that wait. */
+  /** Items in the queue; more are rejected. */
   readonly maxQueued: number
-  /** How long a crowd that is not full waits for one that is under way, ms. */
+  /** How long a batch that is not full waits for the batches in flight, ms. */
   readonly maxDelayMs: number
-  /** How long the last item of a full crowd may have waited before others are turned away, ms. */
+  /** When the last item of a full batch has queued for longer, new items are rejected, ms. */
   readonly maxQueueTimeMs: number
-  /** A crowd that is under way for longer has met an outage, and no wait for it counts as lag, ms. */
+  /** A batch in flight for longer counts as an outage: until it ends, queue time rejects nothing, ms. */
   readonly stallThresholdMs: number
 }
 
 export interface CallOptions {
-  /** Until when a result is of use, ms since the epoch. */
+  /** Milliseconds since the epoch. */
   readonly deadline: number
-  /** What it is for: an item whose request is over is not sent any more. */
+  /** An item whose request has completed is not dispatched. */
   readonly requestContext?: { readonly isCompleted: boolean } | undefined
 }
 
-/** Turned away, since more arrives than can be sent. */
+/** Rejected, because items arrive faster than they can be dispatched. */
 export class Overloaded extends Error {
   override readonly name = 'Overloaded'
 }
 
-/** Whoever asked was gone before a result was there; what was under way may still have its effect. */
+/** The request completed before the result arrived. A batch that was in flight may still take effect. */
 export class Abandoned extends Error {
   override readonly name = 'Abandoned'
 }
 
-/** The deadline was over before a result was there; what was under way may still have its effect. */
+/** The deadline passed before the result arrived. A batch that was in flight may still take effect. */
 export class DeadlineExceeded extends Error {
-  override readonly name = 'TooLate'
+  override readonly name = 'DeadlineExceeded'
 }
 
 interface PendingItem<Item, Result> extends CallOptions {
   readonly item: Item
-  readonly cameAt: number
+  readonly enqueuedAt: number
   readonly resolve: (result: Result) => void
   readonly reject: (reason: unknown) => void
 }
 
-type Crowd<Item, Result> = readonly PendingItem<Item, Result>[]
+type PendingBatch<Item, Result> = readonly PendingItem<Item, Result>[]
 
-/** How often deadlines are looked at, ms. */
-const LOOK_EVERY_MS = 50
+const CHECK_DEADLINES_EVERY_MS = 50
 
+/**
+ * Groups concurrent calls into batches: the calls of one event-loop tick, and those that arrive while batches are
+ * in flight. A call that arrives alone is dispatched immediately.
+ *
+ * Items with a key in common are never in one batch, and are dispatched in the order of their calls. While
+ * batches complete in time, calls that would queue for too long are rejected; during an outage up to
+ * `maxQueued` calls are queued.
+ */
 export class Batch<Item, Result> {
   private queue: PendingItem<Item, Result>[] = []
-  /** The crowds under way, by when they left. */
-  private readonly underWay = new Map<Crowd<Item, Result>, number>()
-  private lagMs = 0
-  private silentUntil = 0
-  private departing: NodeJS.Immediate | undefined
-  private looking: NodeJS.Timeout | undefined
+  /** The batches in flight, oldest first, by the time of their dispatch. */
+  private readonly inFlight = new Map<PendingBatch<Item, Result>, number>()
+  private queueTimeMs = 0
+  private stalledUntil = 0
+  private flushImmediate: NodeJS.Immediate | undefined
+  private deadlineTimer: NodeJS.Timeout | undefined
 
   /**
-   * @param send carries a crowd; gives a result for each item, in their order
-   * @param keysOf what an item must not share with another of its crowd
+   * @param send processes a batch, and returns a result for each item in their order
+   * @param keysOf keys that an item must not share with another of its batch
    */
   constructor(
     private readonly send: (items: readonly Item[]) => Promise<readonly Result[]>,
@@ -75,117 +73,119 @@ export class Batch<Item, Result> {
     private readonly limits: BatchLimits,
   ) {}
 
-  /** @throws Overloaded, TooLate, Abandoned, or what `send` threw for the item's crowd */
+  /** @throws Overloaded, DeadlineExceeded, Abandoned, or what `send` threw for the item's batch */
   async call(item: Item, { deadline, requestContext }: CallOptions): Promise<Result> {
-    if (this.isCompletedloaded()) throw new Overloaded('More arrives than can be sent')
+    if (this.isOverloaded()) throw new Overloaded('Items arrive faster than they can be sent')
     const { promise, resolve, reject } = Promise.withResolvers<Result>()
-    this.queue.push({ item, deadline, requestContext, cameAt: Date.now(), resolve, reject })
-    this.looking ??= setInterval(() => this.look(), LOOK_EVERY_MS).unref()
-    this.departSoon()
+    this.queue.push({ item, deadline, requestContext, enqueuedAt: Date.now(), resolve, reject })
+    this.deadlineTimer ??= setInterval(() => this.expire(), CHECK_DEADLINES_EVERY_MS).unref()
+    this.scheduleFlush()
     return promise
   }
 
-  /** Immediates run after all that this turn of the event loop has brought. */
-  private departSoon() {
-    this.departing ??= setImmediate(() => {
-      this.departing = undefined
-      this.depart()
+  /** An immediate runs after all I/O events of this event-loop tick. */
+  private scheduleFlush() {
+    this.flushImmediate ??= setImmediate(() => {
+      this.flushImmediate = undefined
+      this.flush()
     })
   }
 
-  private isCompletedloaded(): boolean {
-    if (this.queue.length >= this.limits.maxQueued) return true
-    return (
-      this.lagMs > this.limits.maxQueueTimeMs && this.oldestMs() <= this.limits.stallThresholdMs
-    )
+  private isOverloaded(): boolean {
+    const { maxQueued, maxQueueTimeMs, stallThresholdMs } = this.limits
+    if (this.queue.length >= maxQueued) return true
+    return this.queueTimeMs > maxQueueTimeMs && this.oldestMs() <= stallThresholdMs
   }
 
-  private depart() {
-    while (this.queue.length > 0 && this.mayDepart()) {
-      const crowd = this.board()
-      if (crowd.length > 0) void this.carry(crowd)
+  private flush() {
+    while (this.queue.length > 0 && this.canDispatch()) {
+      const batch = this.takeBatch()
+      if (batch.length > 0) void this.dispatch(batch)
     }
-    if (this.queue.length === 0) this.lagMs = 0
+    if (this.queue.length === 0) this.queueTimeMs = 0
   }
 
-  /** Beside a crowd that is under way another leaves when it is full, or when that one takes long. */
-  private mayDepart(): boolean {
-    if (this.underWay.size === 0) return true
-    if (this.underWay.size >= this.limits.maxInFlight) return false
-    return this.queue.length >= this.limits.maxItems || this.oldestMs() > this.limits.maxDelayMs
+  /** A second batch is dispatched beside the first when it is full or the first one takes long. */
+  private canDispatch(): boolean {
+    const { maxInFlight, maxItems, maxDelayMs } = this.limits
+    if (this.inFlight.size === 0) return true
+    if (this.inFlight.size >= maxInFlight) return false
+    return this.queue.length >= maxItems || this.oldestMs() > maxDelayMs
   }
 
-  /** For how long the oldest crowd has been under way. */
+  /** How long the oldest batch has been in flight. */
   private oldestMs(): number {
-    const [leftAt = Infinity] = this.underWay.values()
-    return Date.now() - leftAt
+    const [dispatchedAt = Infinity] = this.inFlight.values()
+    return Date.now() - dispatchedAt
   }
 
-  /** Takes the first of the queue that still wait; who is passed over for a key keeps its place, and its keys. */
-  private board(): Crowd<Item, Result> {
-    const crowd: PendingItem<Item, Result>[] = []
-    const passedOver: PendingItem<Item, Result>[] = []
-    const taken = new Set<string>()
+  /** Takes the next batch in FIFO order. An item with a conflicting key stays queued, and blocks later items with that key. */
+  private takeBatch(): PendingBatch<Item, Result> {
+    const { maxItems } = this.limits
+    const batch: PendingItem<Item, Result>[] = []
+    const remaining: PendingItem<Item, Result>[] = []
+    const usedKeys = new Set<string>()
     const now = Date.now()
-    for (const passenger of this.queue) {
-      if (hasGivenUp(passenger, now)) continue
-      const hasSeat = crowd.length < this.limits.maxItems
-      const keys = hasSeat ? this.keysOf(passenger.item) : []
-      const isFree = hasSeat && !keys.some((key) => taken.has(key))
-      for (const key of keys) taken.add(key)
-      ;(isFree ? crowd : passedOver).push(passenger)
+    for (const pending of this.queue) {
+      if (rejectIfExpired(pending, now)) continue
+      const hasRoom = batch.length < maxItems
+      const keys = hasRoom ? this.keysOf(pending.item) : []
+      if (hasRoom && !keys.some((key) => usedKeys.has(key))) batch.push(pending)
+      else remaining.push(pending)
+      for (const key of keys) usedKeys.add(key)
     }
-    this.queue = passedOver
-    const last = crowd.length === this.limits.maxItems ? crowd.at(-1) : undefined
-    this.lagMs = last ? now - Math.max(last.cameAt, this.silentUntil) : 0
-    return crowd
+    this.queue = remaining
+    const last = batch.length === maxItems ? batch.at(-1) : undefined
+    // The time of an outage does not count as queue time.
+    this.queueTimeMs = last ? now - Math.max(last.enqueuedAt, this.stalledUntil) : 0
+    return batch
   }
 
-  private async carry(crowd: Crowd<Item, Result>): Promise<void> {
-    const leftAt = Date.now()
-    this.underWay.set(crowd, leftAt)
-    const impatience = this.setImpatience()
+  private async dispatch(batch: PendingBatch<Item, Result>): Promise<void> {
+    const dispatchedAt = Date.now()
+    this.inFlight.set(batch, dispatchedAt)
+    const delayTimer = this.startDelayTimer()
     try {
-      const results = await this.send(crowd.map(({ item }) => item))
-      crowd.forEach(({ resolve }, i) => resolve(results[i] as Result))
+      const results = await this.send(batch.map(({ item }) => item))
+      batch.forEach(({ resolve }, i) => resolve(results[i] as Result))
     } catch (error) {
-      for (const { reject } of crowd) reject(error)
+      for (const { reject } of batch) reject(error)
     } finally {
-      clearInterval(impatience)
-      this.underWay.delete(crowd)
-      if (Date.now() - leftAt > this.limits.stallThresholdMs) this.silentUntil = Date.now()
-      this.departSoon()
+      clearInterval(delayTimer)
+      this.inFlight.delete(batch)
+      if (Date.now() - dispatchedAt > this.limits.stallThresholdMs) this.stalledUntil = Date.now()
+      this.scheduleFlush()
     }
   }
 
   /**
-   * Looks whether somebody waits when a crowd that has just left has been under way for too long. A timer
-   * counts from the begin of the turn that sets it, so the first look may be too early, and is not the last.
+   * Flushes the queue when a batch has been in flight for `maxDelayMs`. An interval, because a timer counts from
+   * the start of the tick that sets it: its first run may be too early.
    */
-  private setImpatience(): NodeJS.Timeout | undefined {
+  private startDelayTimer(): NodeJS.Timeout | undefined {
     const { maxInFlight, maxDelayMs } = this.limits
     if (maxInFlight === 1) return undefined
-    return setInterval(() => this.depart(), maxDelayMs + 1).unref()
+    return setInterval(() => this.flush(), maxDelayMs + 1).unref()
   }
 
-  /** Tells those whose time is over; what is under way goes on without them. */
-  private look() {
+  /** Rejects expired items, queued or in flight. A batch in flight continues without them. */
+  private expire() {
     const now = Date.now()
-    this.queue = this.queue.filter((passenger) => !hasGivenUp(passenger, now))
-    for (const passenger of [...this.underWay.keys()].flat()) hasGivenUp(passenger, now)
-    if (this.queue.length > 0 || this.underWay.size > 0) return
-    clearInterval(this.looking)
-    this.looking = undefined
+    this.queue = this.queue.filter((pending) => !rejectIfExpired(pending, now))
+    for (const pending of [...this.inFlight.keys()].flat()) rejectIfExpired(pending, now)
+    if (this.queue.length > 0 || this.inFlight.size > 0) return
+    clearInterval(this.deadlineTimer)
+    this.deadlineTimer = undefined
   }
 }
 
-/** Whether nobody waits for its result any longer; it is told why then. */
-function hasGivenUp(
+/** Rejects an item whose request has completed or whose deadline has passed, and returns whether it did. */
+function rejectIfExpired(
   { deadline, requestContext, reject }: PendingItem<unknown, never>,
   now: number,
-) {
-  if (requestContext?.isCompleted) reject(new Abandoned('Nobody waits for it any longer'))
-  else if (deadline <= now) reject(new DeadlineExceeded('The deadline is over'))
+): boolean {
+  if (requestContext?.isCompleted) reject(new Abandoned('The request has completed'))
+  else if (deadline <= now) reject(new DeadlineExceeded('The deadline has passed'))
   else return false
   return true
 }

@@ -1,10 +1,10 @@
 /**
- * The value if it comes in time; a failure in time is thrown. A busy process finds the timer due before it has read what arrived
- * meanwhile, so the socket is looked at once more before the other side is called slow.
+ * Resolves to undefined when `promise` has not settled within `timeoutMs`. In a busy process the timer can be due
+ * before a response that has already arrived is read, so the event loop polls for I/O once more before it.
  */
-export function withTimeout<T>(value: Promise<T>, limitMs: number): Promise<T | undefined> {
-  const { promise, resolve, reject } = Promise.withResolvers<T | undefined>()
-  const timer = setTimeout(() => setImmediate(resolve, undefined), limitMs)
-  value.then(resolve, reject).finally(() => clearTimeout(timer))
-  return promise
+export function withTimeout<T>(promise: Promise<T>, timeoutMs: number): Promise<T | undefined> {
+  const { promise: result, resolve, reject } = Promise.withResolvers<T | undefined>()
+  const timer = setTimeout(() => setImmediate(resolve, undefined), timeoutMs)
+  promise.then(resolve, reject).finally(() => clearTimeout(timer))
+  return result
 }
