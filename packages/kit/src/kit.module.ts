@@ -16,6 +16,8 @@ import { Redis } from './redis/redis.js'
 import { registerRedisMetrics } from './redis/redis-metrics.js'
 import { RouteTable } from './http/route-table.js'
 import { TracingShutdown } from './telemetry/start-tracing.js'
+import { WorkerMetrics } from './worker/worker-metrics.js'
+import { Workers } from './worker/workers.js'
 
 /** The injection token of the service's logger. */
 export const LOG = Symbol('log')
@@ -48,14 +50,29 @@ export class KitModule {
           useFactory: (log: Logger) => new Drain(env.SHUTDOWN_DRAIN_MS, log),
         },
         {
+          provide: WorkerMetrics,
+          inject: [Registry],
+          useFactory: (registry: Registry) => new WorkerMetrics(registry),
+        },
+        {
+          provide: Workers,
+          inject: [LOG, WorkerMetrics],
+          useFactory: (log: Logger, metrics: WorkerMetrics) => new Workers(log, metrics),
+        },
+        {
           provide: DataSource,
           useFactory: () => new DataSource(dataSourceOptions(env, own)),
         },
         {
           provide: Database,
-          inject: [DataSource, LOG, Registry],
-          useFactory: (dataSource: DataSource, log: Logger, registry: Registry) => {
-            const metrics = new DatabaseMetrics(registry)
+          inject: [DataSource, LOG, Registry, WorkerMetrics],
+          useFactory: (
+            dataSource: DataSource,
+            log: Logger,
+            registry: Registry,
+            workerMetrics: WorkerMetrics,
+          ) => {
+            const metrics = new DatabaseMetrics(registry, workerMetrics)
             const part = log.child({ part: 'database' })
             const database = new Database(dataSource, env, part, metrics)
             metrics.registerPool(() => database.poolState, env.DB_POOL_MAX)
@@ -72,7 +89,7 @@ export class KitModule {
           },
         },
       ],
-      exports: [LOG, Registry, RouteTable, DataSource, Database, Redis],
+      exports: [LOG, Registry, RouteTable, Workers, DataSource, Database, Redis],
     }
   }
 }

@@ -1,5 +1,6 @@
 import { Counter, Histogram, Registry } from 'prom-client'
 import { countBy, observableGauge } from '../telemetry/metrics.js'
+import { WorkerMetrics } from '../worker/worker-metrics.js'
 import type { RetryVerdict } from './retry.js'
 
 /** Seconds. Statements take a millisecond or two, and at most the query timeout. */
@@ -26,7 +27,10 @@ export class DatabaseMetrics {
   private readonly overloads: Counter
 
   /** Without a registry, as in a command, nothing reads the metrics. */
-  constructor(private readonly registry = new Registry()) {
+  constructor(
+    private readonly registry = new Registry(),
+    readonly workers = new WorkerMetrics(registry),
+  ) {
     const registers = [registry]
     this.statements = new Histogram({
       name: 'db_statement_duration_seconds',

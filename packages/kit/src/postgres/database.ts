@@ -41,14 +41,14 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
     private readonly log: Logger,
     private readonly metrics = new DatabaseMetrics(),
   ) {
-    this.startup = new DatabaseStartup(dataSource, log)
+    this.startup = new DatabaseStartup(dataSource, log, metrics.workers)
     this.waitMs = env.DB_WAIT_MS
     this.batched = new BatchedStatements((...call) => this.query(...call), env, metrics)
   }
 
   /** Does not wait: the process is up before its database is. */
   onApplicationBootstrap() {
-    void this.startup.open()
+    this.startup.start()
   }
 
   async onApplicationShutdown() {

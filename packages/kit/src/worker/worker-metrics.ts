@@ -8,11 +8,11 @@ export class WorkerMetrics {
   private readonly runs: Counter<'worker' | 'outcome'>
   private readonly duration: Histogram<'worker'>
 
-  constructor(registry?: Registry) {
-    const registers = registry ? [registry] : []
+  constructor(registry: Registry) {
+    const registers = [registry]
     this.runs = new Counter({
       name: 'worker_runs_total',
-      help: 'Runs of background workers by outcome; runs skipped because another replica holds the lease are not counted',
+      help: 'Runs of background workers by outcome; a run is skipped, and not counted, while another replica holds the lease',
       labelNames: ['worker', 'outcome'],
       registers,
     })

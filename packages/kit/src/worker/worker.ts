@@ -54,7 +54,9 @@ export class Worker<Context = never> {
     private readonly log: Logger,
     private readonly metrics: WorkerMetrics,
     private readonly random: () => number = Math.random,
-  ) {}
+  ) {
+    metrics.register(options.name)
+  }
 
   /** Starts with a run at once. */
   start() {

@@ -15,7 +15,6 @@ export class Workers implements OnApplicationBootstrap, OnModuleDestroy {
   /** Adds a worker, which starts when the application has been bootstrapped. */
   add<Context = never>(options: WorkerOptions<Context>): Worker<Context> {
     const worker = new Worker(options, this.log, this.metrics)
-    this.metrics.register(options.name)
     this.workers.push(worker)
     return worker
   }
