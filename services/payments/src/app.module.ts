@@ -1,10 +1,7 @@
 import { setDefaultRegion } from '@malipo/kit/http/contact'
-import { Database } from '@malipo/kit/postgres/database'
-import { KitModule, LOG } from '@malipo/kit/kit.module'
-import type { Logger } from '@malipo/kit/telemetry/logger'
+import { KitModule } from '@malipo/kit/kit.module'
 import { versionOf } from '@malipo/kit/config/release'
 import { type DynamicModule, Module } from '@nestjs/common'
-import { Registry } from 'prom-client'
 import { callerProviders } from './caller/caller.providers.js'
 import { REDIS_TIMEOUT_MS } from './caller/token-cache.js'
 import { dataSource } from './data-source.js'
@@ -13,7 +10,7 @@ import { KeySweeper } from './idempotency/key-sweeper.js'
 import { PaymentMetrics } from './payments/payment-metrics.js'
 import { PaymentsController } from './payments/payments.controller.js'
 import { PaymentsService } from './payments/payments.service.js'
-import { Totals } from './totals/totals.js'
+import { PaymentTotals } from './totals/payment-totals.js'
 import { PROVIDER_SECRETS } from './webhooks/webhook.guard.js'
 import { WebhookGuard } from './webhooks/webhook.guard.js'
 import { WebhookMetrics } from './webhooks/webhook-metrics.js'
@@ -45,12 +42,7 @@ export class AppModule {
         KeySweeper,
         ...callerProviders(env),
         WebhookGuard,
-        {
-          provide: Totals,
-          inject: [Database, LOG, Registry],
-          useFactory: (database: Database, log: Logger, registry: Registry) =>
-            new Totals(database, log.child({ part: 'totals' }), registry),
-        },
+        PaymentTotals,
         { provide: PROVIDER_SECRETS, useValue: env.providerSecrets },
       ],
     }

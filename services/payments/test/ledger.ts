@@ -6,20 +6,20 @@ import { startPostgres } from '@malipo/local/postgres'
 import { freshDatabase } from '@malipo/testing/database'
 import { Client } from 'pg'
 import { v7 } from 'uuid'
-import { fold } from '../src/totals/fold.store.js'
+import { foldEvents } from '../src/totals/fold.store.js'
 import { migrate } from './payments.js'
 import { until } from './until.js'
 
-/** A database of payments without the service: what is written and counted is up to the test. */
+/** A migrated database without the service: the test writes payments and folds their events. */
 
 export interface Ledger {
   readonly url: string
-  /** A connection of its own, closed with the ledger. */
+  /** Opens a connection, which is closed with the ledger. */
   connection(): Promise<Client>
   close(): Promise<void>
 }
 
-/** A PostgreSQL of one file alone: a transaction of any database of a server holds back what can be counted. */
+/** A PostgreSQL for one test file: a transaction in any database of a server delays the fold. */
 export async function ownServer() {
   const folder = await mkdtemp(join(tmpdir(), 'malipo-ledger-'))
   const flags = ['-c', 'fsync=off']
@@ -43,7 +43,7 @@ export function ledgerAt(url: string): Ledger {
     url,
     async connection() {
       const client = new Client({ connectionString: url })
-      // A server that is killed ends its connections.
+      // A killed server closes its connections.
       client.on('error', () => undefined)
       await client.connect()
       clients.push(client)
@@ -55,32 +55,32 @@ export function ledgerAt(url: string): Ledger {
   }
 }
 
-/** How the service's statements are run, on one connection. */
+/** Executes the service's statements on one connection. */
 export function runOn(client: Client): Run {
   return async (statement, values) =>
     (await client.query({ ...statement, values: [...values] })).rows as never
 }
 
-/** A payment and its first event, as the service writes them: without a word of `xid`. */
+/** Inserts a payment and its first event as the service does: `xid` has its default. */
 export async function writePayment(
   client: Client,
   { amount = 500, currency = 'UGX', method = 'MOBILE_MONEY' } = {},
 ): Promise<string> {
   const id = v7()
   await client.query(
-    `WITH made AS (
+    `WITH created AS (
        INSERT INTO payments (id, owner_id, amount_minor, currency, payment_method, customer_phone,
                              customer_email, metadata, status, created_at, updated_at, version)
        VALUES ($1, $1, $2, $3, $4, '+256772123456', 'a@example.com', '{}', 'INITIATED', now(), now(), 1)
        RETURNING *)
      INSERT INTO payment_events (payment_id, version, operation_id, to_status, at, actor, cause)
-     SELECT id, 1, gen_random_uuid(), 'INITIATED', now(), 'x', 'create' FROM made`,
+     SELECT id, 1, gen_random_uuid(), 'INITIATED', now(), 'x', 'create' FROM created`,
     [id, amount, currency, method],
   )
   return id
 }
 
-/** The next step of a payment's life. */
+/** Changes a payment's status. */
 export async function movePayment(client: Client, id: string, to: string): Promise<void> {
   await client.query(
     `WITH moved AS (
@@ -94,7 +94,7 @@ export async function movePayment(client: Client, id: string, to: string): Promi
 
 type Sum = Readonly<Record<string, string>>
 
-/** What was counted: a line for each status, method and currency. */
+/** The totals in the table, by status, method and currency. */
 export async function counted(client: Client): Promise<Sum> {
   return sums(
     await client.query(
@@ -103,7 +103,7 @@ export async function counted(client: Client): Promise<Sum> {
   )
 }
 
-/** What there is to count. */
+/** The totals computed from the events. */
 export async function truth(client: Client): Promise<Sum> {
   return sums(
     await client.query(
@@ -121,23 +121,23 @@ function sums({ rows }: { rows: Record<string, string>[] }): Sum {
   return Object.fromEntries(lines) as Sum
 }
 
-/** Folds until everything is behind the position: a transaction of another test's database holds it back. */
-export async function countAll(client: Client, most = 100): Promise<void> {
+/** Folds until all events are counted. A transaction in any database of the server delays that. */
+export async function countAll(client: Client, limit = 100): Promise<void> {
   await until(async () => {
-    await foldAll(client, most)
+    await foldAll(client, limit)
     const left = `SELECT FROM payment_events, payment_totals_position WHERE xid > folded_through LIMIT 1`
     return (await client.query(left)).rowCount === 0
   })
 }
 
-/** Folds until nothing can be counted just now. */
-export async function foldAll(client: Client, most = 100): Promise<void> {
+/** Folds all events that can be counted now. */
+export async function foldAll(client: Client, limit = 100): Promise<void> {
   const run = runOn(client)
-  while ((await fold(run, most)) > 0);
+  while ((await foldEvents(run, limit)) > 0);
 }
 
-/** Resolves when no transaction, of any database of the server, is in the way of what was written so far. */
-export async function untilReached(client: Client): Promise<void> {
+/** Resolves when no running transaction of the server is older than an event written so far. */
+export async function untilFoldable(client: Client): Promise<void> {
   const reached = `SELECT FROM payment_events HAVING max(xid) < pg_snapshot_xmin(pg_current_snapshot())`
   await until(async () => (await client.query(reached)).rowCount === 1)
 }

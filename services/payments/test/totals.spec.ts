@@ -7,7 +7,7 @@ import fc from 'fast-check'
 import type { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { PAYMENT_METHODS } from '../src/payments/payment.entity.js'
-import { fold } from '../src/totals/fold.store.js'
+import { foldEvents } from '../src/totals/fold.store.js'
 import {
   countAll,
   counted,
@@ -19,12 +19,12 @@ import {
   ownServer,
   runOn,
   truth,
-  untilReached,
+  untilFoldable,
   writePayment,
 } from './ledger.js'
 import { until } from './until.js'
 
-/** Every event is counted once, whatever else goes on. */
+/** Each event is counted once, with concurrent transactions, concurrent folds and crashes. */
 
 let ledger: Ledger
 let client: Client
@@ -40,7 +40,7 @@ afterAll(async () => {
 })
 
 describe('a fold', () => {
-  it('counts payments that came into a status, and their amounts', async () => {
+  it('counts payments that entered a status, and their amounts', async () => {
     const id = await writePayment(client, { amount: 700, method: 'CARD', currency: 'USD' })
     await movePayment(client, id, 'PENDING')
     await movePayment(client, id, 'FAILED')
@@ -53,32 +53,32 @@ describe('a fold', () => {
     })
   })
 
-  it('takes about as many as it is told, and all of one transaction', async () => {
+  it('stops after its limit, but never within a transaction', async () => {
     await countAll(client)
     await client.query('BEGIN')
     for (let n = 0; n < 25; n++) await writePayment(client)
     await client.query('COMMIT')
     for (let n = 0; n < 25; n++) await writePayment(client)
-    await untilReached(client)
-    expect(await fold(runOn(client), 10)).toBe(10)
+    await untilFoldable(client)
+    expect(await foldEvents(runOn(client), 10)).toBe(10)
     const rest = []
-    for (let taken = 1; taken > 0; rest.push(taken)) {
-      taken = await fold(runOn(client), 10)
+    for (let pending = 1; pending > 0; rest.push(pending)) {
+      pending = await foldEvents(runOn(client), 10)
     }
     expect(rest).toEqual([10, 10, 5, 0])
     expect(await counted(client)).toEqual(await truth(client))
   })
 
-  it('is exact over 2^53', async () => {
-    const most = 100_000_000_000_001
-    for (let n = 0; n < 101; n++) await writePayment(client, { amount: most, currency: 'KES' })
+  it('is exact above 2^53', async () => {
+    const amount = 100_000_000_000_001
+    for (let n = 0; n < 101; n++) await writePayment(client, { amount, currency: 'KES' })
     await countAll(client)
-    const sum = String(BigInt(most) * 101n)
+    const sum = String(BigInt(amount) * 101n)
     expect(BigInt(sum)).toBeGreaterThan(2n ** 53n)
     expect((await counted(client))['INITIATED MOBILE_MONEY KES']).toBe(`101, ${sum}`)
   })
 
-  it('waits for a transaction that is open, and skips nothing', async () => {
+  it('counts an event of a long transaction after it has committed', async () => {
     await countAll(client)
     const before = await counted(client)
     const slow = await ledger.connection()
@@ -96,17 +96,17 @@ describe('a fold', () => {
     })
   })
 
-  it('that is killed in the middle has done nothing', async () => {
+  it('rolls back when its connection is killed', async () => {
     await countAll(client)
     const before = await counted(client)
     await writePayment(client)
-    await untilReached(client)
+    await untilFoldable(client)
     const [holder, folder] = [await ledger.connection(), await ledger.connection()]
     await holder.query('BEGIN')
-    // The holder's own number would keep the fold back; a lock of the table takes none.
+    // A table lock assigns no transaction id, which would delay the fold.
     await holder.query('LOCK TABLE payment_totals IN SHARE MODE')
     const { rows } = await folder.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
-    const folding = fold(runOn(folder), 100).catch((error: unknown) => error)
+    const folding = foldEvents(runOn(folder), 100).catch((error: unknown) => error)
     await until(async () => {
       const waits = `SELECT FROM pg_stat_activity WHERE pid = $1 AND wait_event_type = 'Lock'`
       return (await client.query(waits, [rows[0]?.pid])).rowCount
@@ -119,17 +119,35 @@ describe('a fold', () => {
     expect(await counted(client)).toEqual(await truth(client))
   })
 
-  it('writes nothing when there is nothing to count', async () => {
+  it('counts each event once when several folds start from the same position', async () => {
     await countAll(client)
-    const place = async () =>
+    for (let n = 0; n < 50; n++) await writePayment(client)
+    await untilFoldable(client)
+    const holder = await ledger.connection()
+    const folders = await Promise.all([1, 2, 3, 4].map(() => ledger.connection()))
+    await holder.query('BEGIN')
+    await holder.query('SELECT FROM payment_totals_position FOR UPDATE')
+    const folding = folders.map((folder) => foldEvents(runOn(folder), 1000))
+    await until(async () => {
+      const waiting = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%UPDATE payment_totals_position%'`
+      return (await client.query(waiting)).rowCount === folders.length
+    })
+    await holder.query('COMMIT')
+    await Promise.all(folding)
+    expect(await counted(client)).toEqual(await truth(client))
+  })
+
+  it('writes nothing without new events', async () => {
+    await countAll(client)
+    const position = async () =>
       (await client.query('SELECT xmin, ctid FROM payment_totals_position')).rows[0]
-    const before = await place()
-    expect(await fold(runOn(client), 10)).toBe(0)
-    expect(await place()).toEqual(before)
+    const before = await position()
+    expect(await foldEvents(runOn(client), 10)).toBe(0)
+    expect(await position()).toEqual(before)
   })
 })
 
-/** What one writer does, one transaction after the other. */
+/** The transactions of one writer, in order. */
 const writer = fc.array(
   fc.record({
     steps: fc.integer({ min: 1, max: 4 }),
@@ -157,18 +175,18 @@ async function write(on: Client, transactions: Transactions) {
   }
 }
 
-it('counts every event once, however writers and folds run into each other', async () => {
+it('counts each event once with concurrent writers and folds', async () => {
   const writers = await Promise.all([1, 2, 3, 4].map(() => ledger.connection()))
   const folders = await Promise.all([1, 2, 3].map(() => ledger.connection()))
   const plans = fc.tuple(writer, writer, writer, writer)
   await fc.assert(
-    fc.asyncProperty(plans, fc.integer({ min: 1, max: 20 }), async (each, most) => {
-      const over = new AbortController()
+    fc.asyncProperty(plans, fc.integer({ min: 1, max: 20 }), async (each, limit) => {
+      const finished = new AbortController()
       const folding = folders.map(async (folder) => {
-        for (; !over.signal.aborted; await sleep(1)) await fold(runOn(folder), most)
+        for (; !finished.signal.aborted; await sleep(1)) await foldEvents(runOn(folder), limit)
       })
       await Promise.all(each.map((transactions, n) => write(writers[n]!, transactions)))
-      over.abort()
+      finished.abort()
       await Promise.all(folding)
       await countAll(client)
       expect(await counted(client)).toEqual(await truth(client))
@@ -177,7 +195,7 @@ it('counts every event once, however writers and folds run into each other', asy
   )
 })
 
-it('goes on where it was after a crash of the database', async () => {
+it('continues after a crash of the database', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'malipo-totals-'))
   const postgres = await startPostgres({ dataDir: join(folder, 'postgres'), databases: [] })
   const before = await newLedger(postgres.url('postgres'))
@@ -188,7 +206,7 @@ it('goes on where it was after a crash of the database', async () => {
       while (!crash.signal.aborted) await write(writing, fc.sample(writer, 1)[0]!)
     })(),
     (async () => {
-      for (; !crash.signal.aborted; await sleep(2)) await fold(runOn(folding), 7)
+      for (; !crash.signal.aborted; await sleep(2)) await foldEvents(runOn(folding), 7)
     })(),
   ].map((each) => each.catch(() => undefined))
   await sleep(1_000)

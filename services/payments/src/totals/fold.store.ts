@@ -1,64 +1,60 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
 
 /**
- * The statements that count events into totals. Each moves the position and adds what lies between its old
- * place and its new one, so either both are there or neither.
+ * Counts the events between the position and its new value, and moves the position, in one statement.
  *
- * An event's `xid` is the number of the transaction that wrote it. Below the least number that still runs
- * (`pg_snapshot_xmin`) every transaction has ended, so nothing can appear there later: a fold that goes no
- * further skips none, however long a transaction stays open. The position moves only from where this
- * statement saw it, so of two folds at once the later one, which looked at an older state, does nothing.
+ * `xid` is the id of the transaction that inserted the event. Below `pg_snapshot_xmin`, the oldest id still
+ * running, every transaction has ended, so no event can appear there later. A fold that stops below it misses
+ * no event, however long a transaction stays open. All events of a transaction are folded together.
+ *
+ * The position moves only from the value that this statement's snapshot has. Of two concurrent folds the
+ * second finds another value after its lock wait, and changes nothing.
+ *
+ * `OFFSET 0` makes the planner look up each payment by its primary key.
  */
-
-/** Adds what `counted` has to the totals. A payment is looked up by its key, whatever the planner thinks. */
-const intoTotals = (events: string) => `
-counted AS (
-  SELECT event.to_status, payment.payment_method, payment.currency,
-         count(*) AS entered, sum(payment.amount_minor) AS amount_minor
-    FROM (${events}) AS event
-   CROSS JOIN LATERAL (
-     SELECT payment_method, currency, amount_minor FROM payments WHERE id = event.payment_id OFFSET 0
-   ) AS payment
-   GROUP BY 1, 2, 3
-), added AS (
-  INSERT INTO payment_totals AS kept (status, payment_method, currency, entered, amount_minor)
-  SELECT to_status, payment_method, currency, entered, amount_minor
-    FROM counted
-      ON CONFLICT ON CONSTRAINT payment_totals_pkey
-      DO UPDATE SET entered = kept.entered + excluded.entered,
-                    amount_minor = kept.amount_minor + excluded.amount_minor
-)`
-
 const FOLD: Statement = {
-  name: 'totals_fold',
+  name: 'payment_totals_fold',
   text: `
-WITH position AS MATERIALIZED (
-  SELECT folded_through
-    FROM payment_totals_position
-), fresh AS MATERIALIZED (
-  SELECT xid
-    FROM payment_events
-   WHERE xid > (SELECT folded_through FROM position)
-     AND xid < pg_snapshot_xmin(pg_current_snapshot())
-   ORDER BY xid
-   LIMIT $1::integer
-), moved AS (
-  UPDATE payment_totals_position AS kept
-     SET folded_through = (SELECT max(xid) FROM fresh)
-    FROM position
-   WHERE kept.folded_through = position.folded_through
-     AND EXISTS (SELECT FROM fresh)
-  RETURNING position.folded_through AS after, kept.folded_through AS through
-), ${intoTotals(`
-    SELECT payment_id, to_status
+    WITH position AS MATERIALIZED (
+      SELECT folded_through FROM payment_totals_position
+    ), pending AS MATERIALIZED (
+      SELECT xid
       FROM payment_events
-     WHERE xid > (SELECT after FROM moved)
-       AND xid <= (SELECT through FROM moved)`)}
-SELECT count(*)::integer AS taken FROM fresh`,
+      WHERE xid > (SELECT folded_through FROM position)
+        AND xid < pg_snapshot_xmin(pg_current_snapshot())
+      ORDER BY xid
+      LIMIT $1::integer
+    ), moved AS (
+      UPDATE payment_totals_position AS current
+      SET folded_through = (SELECT max(xid) FROM pending)
+      FROM position
+      WHERE current.folded_through = position.folded_through
+        AND EXISTS (SELECT FROM pending)
+      RETURNING position.folded_through AS after, current.folded_through AS through
+    ), counted AS (
+      SELECT event.to_status, payment.payment_method, payment.currency,
+        count(*) AS entered, sum(payment.amount_minor) AS amount_minor
+      FROM payment_events AS event
+      CROSS JOIN LATERAL (
+        SELECT payment_method, currency, amount_minor
+        FROM payments
+        WHERE id = event.payment_id
+        OFFSET 0
+      ) AS payment
+      WHERE event.xid > (SELECT after FROM moved) AND event.xid <= (SELECT through FROM moved)
+      GROUP BY 1, 2, 3
+    ), added AS (
+      INSERT INTO payment_totals AS total (status, payment_method, currency, entered, amount_minor)
+      SELECT to_status, payment_method, currency, entered, amount_minor FROM counted
+      ON CONFLICT ON CONSTRAINT payment_totals_pkey DO UPDATE
+      SET entered = total.entered + excluded.entered,
+        amount_minor = total.amount_minor + excluded.amount_minor
+    )
+    SELECT count(*)::integer AS pending FROM pending`,
 }
 
-/** Counts new events, at most about `most`; gives how many. */
-export async function fold(run: Run, most: number): Promise<number> {
-  const [row] = await run<{ taken: number }>(FOLD, [most])
-  return row?.taken ?? 0
+/** Folds about `limit` events into the totals; @returns `limit` if more may be left, fewer otherwise */
+export async function foldEvents(run: Run, limit: number): Promise<number> {
+  const [row] = await run<{ pending: number }>(FOLD, [limit])
+  return row?.pending ?? 0
 }

@@ -2,84 +2,96 @@ import type { Run, Statement } from '@malipo/kit/postgres/database'
 import type { PaymentMethod } from '../payments/payment.entity.js'
 import type { Status } from '../payments/transitions.js'
 
-/**
- * What is told of totals and of what is open. Where the database has an exporter of its own, the chart gives
- * it these very queries (`charts/payments/files/queries.yaml`), and the service tells nothing.
- */
-
-/** Payments that ever came into a status. */
+/** Payments that have entered a status since the beginning, and the sum of their amounts. */
 export interface Total {
   readonly status: Status
   readonly method: PaymentMethod
   readonly currency: string
-  readonly total: string
-  readonly amount_minor_total: string
+  readonly entered: string
+  readonly amountMinor: string
 }
 
-/** Payments of a status that is not the last, by how long they have been in it. */
-export interface Open {
+/** Open payments by status and by the time that they have been in it. */
+export interface OpenCount {
   readonly status: Status
   readonly age: string
-  readonly open: number
+  readonly count: number
 }
 
-export interface Oldest {
+export interface OldestOpen {
   readonly status: Status
   readonly seconds: number
 }
 
-export interface Lag {
-  readonly lag_seconds: number
+/** What the metrics report. */
+export interface Snapshot {
+  readonly totals: readonly Total[]
+  readonly openCounts: readonly OpenCount[]
+  readonly oldestOpen: readonly OldestOpen[]
+  readonly lagSeconds: number
 }
 
-export const QUERIES = {
-  payments_entered: `
-SELECT status, payment_method AS method, currency, entered AS total,
-       amount_minor AS amount_minor_total
-  FROM payment_totals`,
-  // Counts no further than 10000: a scrape costs the same whatever has piled up.
-  payments: `
-SELECT status, age,
-       (SELECT count(*)
-          FROM (SELECT FROM payments
-                 WHERE payments.status = statuses.status
-                   AND payments.status IN ('INITIATED', 'PENDING')
-                   AND updated_at < now() - older::interval
-                   AND updated_at >= now() - younger::interval
-                 LIMIT 10000) AS found)::integer AS open
-  FROM unnest(ARRAY['INITIATED', 'PENDING']) AS statuses (status),
-       (VALUES ('5m', '5 minutes', '1 hour'), ('1h', '1 hour', '1 day'),
-               ('1d', '1 day', '1000 years')) AS ages (age, older, younger)`,
-  payments_open_oldest: `
-SELECT status,
-       coalesce(extract(epoch FROM now() - (
-         SELECT updated_at FROM payments
-          WHERE payments.status = statuses.status
-            AND payments.status IN ('INITIATED', 'PENDING')
-          ORDER BY updated_at LIMIT 1)), 0)::float AS seconds
-  FROM unnest(ARRAY['INITIATED', 'PENDING']) AS statuses (status)`,
-  // Infinite when the position is past every transaction: a copy of another server's tables.
-  payment_totals: `
-SELECT CASE WHEN folded_through >= pg_snapshot_xmax(pg_current_snapshot()) THEN 'Infinity'
-            ELSE coalesce(extract(epoch FROM now() - (
-                   SELECT at FROM payment_events
-                    WHERE xid > folded_through
-                    ORDER BY xid LIMIT 1)), 0)::float
-            END AS lag_seconds
-  FROM payment_totals_position`,
-} as const
-
-export type Query = keyof typeof QUERIES
-
-interface Rows {
-  payments_entered: Total
-  payments: Open
-  payments_open_oldest: Oldest
-  payment_totals: Lag
+const TOTALS: Statement = {
+  name: 'payment_totals_read',
+  text: `
+    SELECT status, payment_method AS method, currency, entered, amount_minor AS "amountMinor"
+    FROM payment_totals`,
 }
 
-/** The rows of a query. */
-export function figures<Name extends Query>(run: Run, name: Name): Promise<Rows[Name][]> {
-  const statement: Statement = { name, text: QUERIES[name] }
-  return run<Rows[Name]>(statement, [])
+/** Counts up to 10000 in each group, so that its cost has a bound. */
+const OPEN_COUNTS: Statement = {
+  name: 'payments_open_count',
+  text: `
+    SELECT status, age, (
+      SELECT count(*)::integer
+      FROM (
+        SELECT FROM payments
+        WHERE payments.status = statuses.status
+          AND payments.status IN ('INITIATED', 'PENDING')
+          AND updated_at < now() - min_age::interval
+          AND updated_at >= now() - max_age::interval
+        LIMIT 10000
+      ) AS found
+    ) AS count
+    FROM unnest(ARRAY['INITIATED', 'PENDING']) AS statuses (status),
+      (VALUES
+        ('5m', '5 minutes', '1 hour'),
+        ('1h', '1 hour', '1 day'),
+        ('1d', '1 day', '1000 years')
+      ) AS ages (age, min_age, max_age)`,
+}
+
+const OLDEST_OPEN: Statement = {
+  name: 'payments_open_oldest',
+  text: `
+    SELECT status, coalesce(extract(epoch FROM now() - (
+      SELECT updated_at
+      FROM payments
+      WHERE payments.status = statuses.status
+        AND payments.status IN ('INITIATED', 'PENDING')
+      ORDER BY updated_at
+      LIMIT 1
+    )), 0)::float AS seconds
+    FROM unnest(ARRAY['INITIATED', 'PENDING']) AS statuses (status)`,
+}
+
+/** Infinite if the position is ahead of the server's transaction ids: the tables come from another server. */
+const LAG: Statement = {
+  name: 'payment_totals_lag',
+  text: `
+    SELECT CASE
+      WHEN folded_through >= pg_snapshot_xmax(pg_current_snapshot()) THEN 'Infinity'
+      ELSE coalesce(extract(epoch FROM now() - (
+        SELECT at FROM payment_events WHERE xid > folded_through ORDER BY xid LIMIT 1
+      )), 0)::float
+    END AS seconds
+    FROM payment_totals_position`,
+}
+
+export async function readSnapshot(run: Run): Promise<Snapshot> {
+  const totals = await run<Total>(TOTALS, [])
+  const openCounts = await run<OpenCount>(OPEN_COUNTS, [])
+  const oldestOpen = await run<OldestOpen>(OLDEST_OPEN, [])
+  const [lag] = await run<{ seconds: number }>(LAG, [])
+  return { totals, openCounts, oldestOpen, lagSeconds: lag?.seconds ?? 0 }
 }
