@@ -1,44 +1,44 @@
 /**
- * Counts what a suite checked: a line for each, and at the end `N passed, N failed`. A check that fails
- * does not end the suite, so that one run tells all; `needed` is for what the rest can't do without.
+ * Runs and counts checks: one line per check, and at the end `N passed, N failed`. A failed check does not end the
+ * suite, so that one run reports all failures. `mustPass` is for checks that the following ones depend on.
  */
 
 let passed = 0
 let failed = 0
 
-export class Needed extends Error {}
+export class MustPassError extends Error {}
 
-/** Runs one check; a word that it gives, such as a figure, is printed with it. */
-export async function check(what: string, look: () => Promise<unknown>): Promise<boolean> {
+/** Runs one check; a string that it returns, such as a measurement, is printed with it. */
+export async function check(name: string, run: () => Promise<unknown>): Promise<boolean> {
   const since = Date.now()
   try {
-    const word = await look()
+    const result = await run()
     passed++
-    const said = typeof word === 'string' ? `: ${word}` : ''
-    console.log(`ok: ${what}${said} (${((Date.now() - since) / 1000).toFixed(1)} s)`)
+    const details = typeof result === 'string' ? `: ${result}` : ''
+    console.log(`ok: ${name}${details} (${((Date.now() - since) / 1000).toFixed(1)} s)`)
     return true
   } catch (error) {
     failed++
-    console.log(`FAILED: ${what}\n${indented(error)}`)
+    console.log(`FAILED: ${name}\n${messagesOf(error)}`)
     return false
   }
 }
 
-/** A check without which the rest of its part makes no sense. */
-export async function needed(what: string, look: () => Promise<unknown>): Promise<void> {
-  if (!(await check(what, look))) throw new Needed(what)
+/** A check that the rest of its part depends on. @throws MustPassError if it fails */
+export async function mustPass(name: string, run: () => Promise<unknown>): Promise<void> {
+  if (!(await check(name, run))) throw new MustPassError(name)
 }
 
-/** Says how it went, and sets the process's exit code. */
+/** Prints the counts and sets the exit code of the process. */
 export function finish(): void {
   console.log(`${passed} passed, ${failed} failed`)
   process.exitCode = failed === 0 ? 0 : 1
 }
 
-function indented(error: unknown): string {
+function messagesOf(error: unknown): string {
   const lines: string[] = []
   let cause = error
   for (; cause instanceof Error; cause = cause.cause) lines.push(cause.message)
   if (cause !== undefined) lines.push(JSON.stringify(cause))
-  return lines.join('\nbecause ').replace(/^/gm, '  ')
+  return lines.join('\ncaused by ').replace(/^/gm, '  ')
 }

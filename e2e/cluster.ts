@@ -2,44 +2,44 @@ import { spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /**
- * How the suites speak to a cluster: by the programs that people use, `kubectl` and `helm`, against whatever
- * KUBECONFIG names. Every call has a time limit, and one that fails throws what the program said.
+ * Access to the cluster of KUBECONFIG, by the programs that people use, `kubectl` and `helm`. Every call has a
+ * timeout, and a failed call throws with the program's output.
  */
 
 export interface RunOptions {
-  /** What the program reads. */
+  /** Standard input of the program. */
   readonly input?: string
-  /** After this long it is ended, and the call fails. */
+  /** After this time the program is killed and the call fails. */
   readonly timeoutMs?: number
   readonly env?: Readonly<Record<string, string>>
-  /** Is given all that it has written so far, each time that it writes. */
-  readonly heard?: (output: string) => void
+  /** Called on every write with all output so far. */
+  readonly onOutput?: (output: string) => void
 }
 
 const TIMEOUT_MS = 60_000
-/** Enough for any listing here; more is a mistake. */
-const MOST_OUTPUT = 32 * 1024 * 1024
+/** Larger than any expected output. */
+const MAX_OUTPUT_BYTES = 32 * 1024 * 1024
 
-/** A program that failed; the message is its command and what it said. */
+/** A failed program; the message contains its command and its output. */
 export class CommandError extends Error {
   readonly output: string
 
   constructor(command: string, status: number | null, output: string) {
-    super(`${command}: ${output.trim() || `ended with ${status}`}`)
+    super(`${command}: ${output.trim() || `exit status ${status}`}`)
     this.name = 'CommandError'
     this.output = output
   }
 }
 
 /**
- * Runs a program and gives what it wrote to its standard output.
+ * Runs a program and returns its standard output.
  *
- * @throws CommandError when it fails or takes longer than `timeoutMs`
+ * @throws CommandError if it fails or takes longer than `timeoutMs`
  */
 export async function run(
   program: string,
   args: readonly string[],
-  { input = '', timeoutMs = TIMEOUT_MS, env = {}, heard }: RunOptions = {},
+  { input = '', timeoutMs = TIMEOUT_MS, env = {}, onOutput }: RunOptions = {},
 ): Promise<string> {
   const child = spawn(program, args, {
     env: { ...process.env, ...env },
@@ -50,11 +50,11 @@ export async function run(
   let err = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     out += text
-    heard?.(out)
-    if (out.length > MOST_OUTPUT) child.kill('SIGKILL')
+    onOutput?.(out)
+    if (out.length > MAX_OUTPUT_BYTES) child.kill('SIGKILL')
   })
   child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text))
-  // A program that ends without reading is no fault.
+  // A program may exit without reading its input.
   child.stdin.on('error', () => undefined)
   child.stdin.end(input)
   const ended = Promise.withResolvers<number | null>()
@@ -62,14 +62,14 @@ export async function run(
   child.on('close', ended.resolve)
   const status = await ended.promise
   if (status !== 0) {
-    const shown = [program, ...args].join(' ').slice(0, 200)
-    const limit = child.signalCode ? `\nended by ${child.signalCode} (limit ${timeoutMs} ms)` : ''
-    throw new CommandError(shown, status, `${err}${out}${limit}`)
+    const command = [program, ...args].join(' ').slice(0, 200)
+    const limit = child.signalCode ? `\nkilled by ${child.signalCode} (limit ${timeoutMs} ms)` : ''
+    throw new CommandError(command, status, `${err}${out}${limit}`)
   }
   return out
 }
 
-/** What a suite needs of a Kubernetes object. */
+/** The fields of a Kubernetes object that the suites use. */
 export interface Resource {
   readonly kind: string
   readonly metadata: {
@@ -81,11 +81,11 @@ export interface Resource {
     readonly labels?: Readonly<Record<string, string>>
     readonly annotations?: Readonly<Record<string, string>>
   }
-  // oxlint-disable-next-line typescript/no-explicit-any -- each kind has its own, and tests look at many
+  // oxlint-disable-next-line typescript/no-explicit-any -- differs for each kind
   readonly spec?: any
   // oxlint-disable-next-line typescript/no-explicit-any
   readonly status?: any
-  /** Of a Secret. */
+  /** Only of a Secret. */
   readonly type?: string
   readonly data?: Readonly<Record<string, string>>
 }
@@ -102,7 +102,7 @@ export class Namespace {
     return run('kubectl', ['--namespace', this.name, ...args], options)
   }
 
-  /** Creates it anew, with Pod Security `restricted` enforced; what an earlier run left goes first. */
+  /** Creates the namespace with Pod Security `restricted`; deletes the one of an earlier run first. */
   async create(): Promise<void> {
     await this.remove()
     await apply({
@@ -116,7 +116,7 @@ export class Namespace {
         },
       },
     })
-    // Pods are refused until their ServiceAccount is there.
+    // Pods are rejected until their ServiceAccount exists.
     await eventually('the default ServiceAccount', async () => {
       await this.kubectl(['get', 'serviceaccount', 'default'])
     })
@@ -137,7 +137,7 @@ export class Namespace {
     return (JSON.parse(text) as { items: Resource[] }).items
   }
 
-  /** The names of a service's running pods that are not on their way out. */
+  /** The names of running pods that are not being deleted. */
   async pods(selector: string): Promise<string[]> {
     const all = await this.list('pod', selector)
     return all
@@ -145,7 +145,7 @@ export class Namespace {
       .map(({ metadata }) => metadata.name)
   }
 
-  /** A value of a Secret, decoded. */
+  /** The decoded value of a key in a Secret. */
   async secret(name: string, key: string): Promise<string> {
     const { data } = await this.get('secret', name)
     const value = data?.[key]
@@ -154,43 +154,43 @@ export class Namespace {
   }
 
   apply(...manifests: readonly object[]): Promise<string> {
-    return apply(...manifests.map((manifest) => ({ ...manifest, ...this.inside(manifest) })))
+    return apply(...manifests.map((manifest) => ({ ...manifest, ...this.withNamespace(manifest) })))
   }
 
   exec(pod: string, command: readonly string[], options: RunOptions = {}): Promise<string> {
     return this.kubectl(['exec', pod, '--', ...command], options)
   }
 
-  /** Runs a piece of JavaScript inside a service's pod, whose image has Node and no shell. */
+  /** Runs JavaScript in a service's pod; the image has Node.js but no shell. */
   node(pod: string, program: string, options: RunOptions = {}): Promise<string> {
     return this.exec(pod, ['/nodejs/bin/node', '--input-type=module', '--eval', program], options)
   }
 
-  private inside(manifest: object) {
+  private withNamespace(manifest: object) {
     const { metadata } = manifest as { metadata?: object }
     return { metadata: { namespace: this.name, ...metadata } }
   }
 }
 
-/** Makes objects as they are described. */
+/** Applies manifests. */
 export function apply(...manifests: readonly object[]): Promise<string> {
   const list = { apiVersion: 'v1', kind: 'List', items: manifests }
   return run('kubectl', ['apply', '--filename=-'], { input: JSON.stringify(list) })
 }
 
 /**
- * Tries until `look` no longer throws, and gives what it gave.
+ * Retries `attempt` until it no longer throws, and returns its result.
  *
- * @throws the last error, once `limitMs` are over
+ * @throws Error with the last error as its cause, after `limitMs`
  */
 export async function eventually<T>(
   what: string,
-  look: () => Promise<T>,
+  attempt: () => Promise<T>,
   { limitMs = 60_000, everyMs = 500 } = {},
 ): Promise<T> {
   for (const deadline = Date.now() + limitMs; ; await sleep(everyMs)) {
     try {
-      return await look()
+      return await attempt()
     } catch (error) {
       if (Date.now() > deadline) {
         throw new Error(`${what}: not within ${limitMs / 1000} s`, { cause: error })

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the images, starts everything with docker compose and walks through a payment: with one
-# replica, with three, and after a database's restart. Ends with `N passed, N failed`.
+# Builds the images, starts the platform with docker compose and runs the walk-through with one replica, with three,
+# and after a restart of a database. Ends with `N passed, N failed`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export COMPOSE_PROJECT_NAME=${COMPOSE_PROJECT_NAME:-malipo-smoke}
@@ -8,16 +8,16 @@ export AUTH_URL=http://127.0.0.1:${AUTH_PORT:-3002} PAYMENTS_URL=http://127.0.0.
 IMAGE_LIMIT_MB=180
 passed=0 failed=0
 
-# check WHAT COMMAND...: one line for a step that went well, its output for one that did not. In a
-# condition bash ignores `set -e`, so the steps below return 1 by themselves.
+# check NAME COMMAND...: prints one line for a step that succeeds, and the output of one that fails. In a condition
+# bash ignores `set -e`, so the functions below return 1 explicitly.
 check() {
-  local what=$1 output
+  local name=$1 output
   shift
   if output=$("$@" 2>&1); then
-    echo "ok: $what"
+    echo "ok: $name"
     passed=$((passed + 1))
   else
-    printf '%s\nFAILED: %s\n' "$output" "$what"
+    printf '%s\nFAILED: %s\n' "$output" "$name"
     failed=$((failed + 1))
     return 1
   fi
@@ -34,15 +34,15 @@ images_are_small() {
   done
 }
 
-# Of every container: a root file system that can't be written, no privilege to gain, few to begin with.
-containers_are_confined() {
+# Every container has a read-only root file system, no capabilities by default, and can't gain privileges.
+containers_are_hardened() {
   local id
   for id in $(containers); do
     docker inspect --format '{{.Name}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}}' "$id"
   done | tee /dev/stderr | awk '$2 != "true" || $3 != "[ALL]" || $4 !~ /no-new-privileges/ { bad = 1 } END { exit bad || NR < 6 }'
 }
 
-services_are_nobody() {
+services_run_unprivileged() {
   local id
   for id in $(containers auth-service payment-service payment-proxy); do
     docker exec "$id" /nodejs/bin/node --eval '
@@ -74,16 +74,16 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-check 'the images are built' docker compose build
-check 'everything starts, in order' docker compose up --detach --wait --wait-timeout 180
-check 'a payment goes its way' docs/walkthrough.sh
-check "the images have at most $IMAGE_LIMIT_MB MB" images_are_small || true
-check 'the containers are confined' containers_are_confined || true
-check 'the services run as nobody and can write nowhere' services_are_nobody || true
-check 'payments get three replicas' \
+check 'builds the images' docker compose build
+check 'starts all services' docker compose up --detach --wait --wait-timeout 180
+check 'the walk-through succeeds' docs/walkthrough.sh
+check "images are at most $IMAGE_LIMIT_MB MB" images_are_small || true
+check 'containers are hardened' containers_are_hardened || true
+check 'services run as an unprivileged user and write no files' services_run_unprivileged || true
+check 'scales payments to three replicas' \
   docker compose up --detach --wait --wait-timeout 120 --scale payment-service=3
-check 'they are three' replicas_are 3 || true
-for _ in 1 2 3; do check 'a payment goes its way over three' docs/walkthrough.sh; done
-check 'the database of payments restarts' docker compose restart --timeout 10 payment-db
-check 'a payment goes its way right after' docs/walkthrough.sh
-check 'the services end cleanly' stop_cleanly
+check 'three replicas run' replicas_are 3 || true
+for _ in 1 2 3; do check 'the walk-through succeeds with three replicas' docs/walkthrough.sh; done
+check "restarts payments' database" docker compose restart --timeout 10 payment-db
+check 'the walk-through succeeds right after the restart' docs/walkthrough.sh
+check 'services exit with status 0' stop_cleanly

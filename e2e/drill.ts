@@ -1,23 +1,23 @@
 import { rm } from 'node:fs/promises'
-import { check, finish, needed, Needed } from './checks.ts'
-import { alarms } from './drill/alerts.ts'
+import { check, finish, mustPass, MustPassError } from './checks.ts'
+import { checkIncidents } from './drill/alerts.ts'
 import { newClients } from './drill/clients.ts'
-import { hangUp } from './drill/edge.ts'
+import { closeConnections } from './drill/http.ts'
 import { FAULTS } from './drill/faults.ts'
-import { install, type Source } from './drill/platform.ts'
-import { space } from './drill/release.ts'
+import { install, type Source } from './drill/install.ts'
+import { namespace } from './drill/release.ts'
 import { writeFaults } from './drill/reliability.ts'
 import { restoreExercise } from './drill/restore.ts'
-import { checked, measure, type Row } from './drill/row.ts'
+import { verified, measure, type Measurement } from './drill/measurement.ts'
 import { Helm, packCharts } from './helm.ts'
 
 /**
- * `make drill`: what goes wrong in production, done on purpose on a real cluster while clients go on, and
- * a restore. It writes its figures into docs/reliability.md and docs/runbooks/restore.md.
+ * `make drill`: injects faults on a real cluster under load, and restores the databases from backups. It writes its
+ * measurements into docs/reliability.md and docs/runbooks/restore.md.
  *
  *     node e2e/drill.ts                    everything
- *     node e2e/drill.ts redis restore      these alone; the pages stay as they are
- *     node e2e/drill.ts redis alerts       what must alert, too
+ *     node e2e/drill.ts redis restore      only these; the pages are not updated
+ *     node e2e/drill.ts redis alerts       a fault, and the incidents that must alert
  */
 
 const wanted = process.argv.slice(2)
@@ -26,45 +26,49 @@ const isAll = wanted.length === 0
 async function faults(source: Source) {
   const names = Object.keys(FAULTS).filter((name) => isAll || wanted.includes(name))
   if (names.length === 0 && !wanted.includes('alerts')) return
-  await space.create()
-  await needed('the platform is installed, three instances of each database', () =>
+  await namespace.create()
+  await mustPass('installs the platform with three instances of each database', () =>
     install(source, 'faults.yaml'),
   )
   const clients = await newClients()
-  const rows: Row[] = []
-  await Promise.all([clients.load.start(), clients.leavers.start()])
+  const measurements: Measurement[] = []
+  await Promise.all([clients.load.start(), clients.logouts.start()])
   try {
-    for (const name of names) rows.push(...(await row(name, source, clients)))
-    if (isAll || wanted.includes('alerts')) await alarms(clients)
+    for (const name of names) measurements.push(...(await measureFault(name, source, clients)))
+    if (isAll || wanted.includes('alerts')) await checkIncidents(clients)
   } finally {
-    await Promise.all([clients.load.stop(), clients.leavers.stop()])
+    await Promise.all([clients.load.stop(), clients.logouts.stop()])
   }
-  if (isAll && rows.length === names.length) await writeFaults(rows)
+  if (isAll && measurements.length === names.length) await writeFaults(measurements)
 }
 
-async function row(name: string, source: Source, clients: Awaited<ReturnType<typeof newClients>>) {
+async function measureFault(
+  name: string,
+  source: Source,
+  clients: Awaited<ReturnType<typeof newClients>>,
+) {
   const fault = FAULTS[name]
-  const rows: Row[] = []
-  await check(fault?.what ?? name, async () => {
-    if (!fault) throw new Error(`there is no fault ${name}`)
+  const measurements: Measurement[] = []
+  await check(fault?.title ?? name, async () => {
+    if (!fault) throw new Error(`unknown fault ${name}: use ${Object.keys(FAULTS).join(', ')}`)
     const measured = await measure(fault, clients, source)
-    const found = await checked(measured, clients.journal, clients.owner())
-    rows.push(found)
-    const { requests, failed, failedAgain, longestMs, gapMs, leaving } = found
-    const figures = `${requests} requests, ${failed} failed, ${failedAgain} after one retry, longest ${longestMs} ms, writes stood still ${gapMs} ms, ${leaving.logouts} logouts, a token last taken ${leaving.takenMs} ms after`
-    if (!found.passed) throw new Error(`${figures}\n${found.problems.join('\n')}`)
+    const result = await verified(measured, clients.journal, clients.owner())
+    measurements.push(result)
+    const { requests, failed, failedAfterRetry, longestMs, writeGapMs, logouts } = result
+    const figures = `${requests} requests, ${failed} failed, ${failedAfterRetry} after one retry, longest response ${longestMs} ms, longest write gap ${writeGapMs} ms, ${logouts.logouts} logouts, a revoked token last accepted after ${logouts.lastAcceptedMs} ms`
+    if (!result.passed) throw new Error(`${figures}\n${result.problems.join('\n')}`)
     return figures
   })
-  return rows
+  return measurements
 }
 
-/** All of it takes about twenty minutes; what takes much longer hangs. */
+/** The drill normally takes about twenty minutes. */
 const LIMIT_MS = 45 * 60_000
 
-/** Leaves nothing behind, whatever is under way. */
-async function leave(why: string, charts: string) {
-  console.log(`${why}: taking everything away`)
-  await space.remove().catch(() => undefined)
+/** Deletes everything and exits, at any time. */
+async function abort(why: string, charts: string) {
+  console.log(`${why}: cleaning up`)
+  await namespace.remove().catch(() => undefined)
   await rm(charts, { recursive: true, force: true })
   process.exit(1)
 }
@@ -74,19 +78,19 @@ async function main() {
   if (!helm) throw new Error('helm is not on the PATH')
   const charts = await packCharts()
   const source = { helm, charts }
-  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void leave(signal, charts))
-  const late = `not done within ${LIMIT_MS / 60_000} minutes`
-  setTimeout(() => void leave(late, charts), LIMIT_MS).unref()
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void abort(signal, charts))
+  const timedOut = `not finished within ${LIMIT_MS / 60_000} minutes`
+  setTimeout(() => void abort(timedOut, charts), LIMIT_MS).unref()
   try {
     await faults(source)
     if (isAll || wanted.includes('restore')) await restoreExercise(source, isAll)
   } catch (error) {
-    if (!(error instanceof Needed))
-      await check('the drill goes through', () => Promise.reject(error))
+    if (!(error instanceof MustPassError))
+      await check('the drill finishes', () => Promise.reject(error))
   } finally {
-    await space.remove()
+    await namespace.remove()
     await rm(charts, { recursive: true, force: true })
-    hangUp()
+    closeConnections()
     finish()
   }
 }

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Namespace, run } from './cluster.ts'
 
-/** Helm 3 or Helm 4: what they do is the same, and what they call it is not always. */
+/** Helm 3 or Helm 4, which differ in the names of some flags. */
 
-/** What a suite sets beside files of values. */
+/** Values that a suite sets in addition to values files. */
 export type Values = Readonly<Record<string, unknown>>
 
 const INSTALL_TIMEOUT_S = 240
@@ -19,7 +19,7 @@ export class Helm {
     this.major = major
   }
 
-  /** Those of `helm` and `helm4` that are here, by their version. */
+  /** The installed programs of `helm` and `helm4`, one for each major version. */
   static async all(): Promise<Helm[]> {
     const found = new Map<number, Helm>()
     for (const program of ['helm', 'helm4']) {
@@ -39,7 +39,7 @@ export class Helm {
     { name: namespace }: Namespace,
     release: string,
     chart: string,
-    { files = [], values = {}, flags = [] }: Deploy = {},
+    { files = [], values = {}, flags = [] }: DeployOptions = {},
   ): Promise<void> {
     const args = ['upgrade', '--install', release, chart, '--namespace', namespace, '--wait']
     const from = [...files.flatMap((file) => ['--values', file]), '--values', '-']
@@ -50,8 +50,8 @@ export class Helm {
     })
   }
 
-  /** The flag that undoes an upgrade which does not become ready. */
-  get undoes(): string {
+  /** The flag that rolls back an upgrade that does not become ready. */
+  get rollbackFlag(): string {
     return this.major >= 4 ? '--rollback-on-failure' : '--atomic'
   }
 
@@ -60,15 +60,15 @@ export class Helm {
     await run(this.program, args, { timeoutMs: 130_000 })
   }
 
-  /** `helm test`; what its pods said when it fails goes into the error. */
+  /** `helm test`; if it fails, the error contains the logs of its pods. */
   async test(namespace: Namespace, release: string): Promise<void> {
     const args = ['test', release, '--namespace', namespace.name, '--timeout', '120s']
     try {
       await run(this.program, args, { timeoutMs: 150_000 })
     } catch (error) {
       const pods = '--selector=app.kubernetes.io/component=test'
-      const said = await namespace.kubectl(['logs', pods, '--prefix']).catch(String)
-      throw new Error(said, { cause: error })
+      const logs = await namespace.kubectl(['logs', pods, '--prefix']).catch(String)
+      throw new Error(logs, { cause: error })
     }
   }
 
@@ -80,15 +80,15 @@ export class Helm {
   }
 }
 
-export interface Deploy {
+export interface DeployOptions {
   readonly files?: readonly string[]
   readonly values?: Values
   readonly flags?: readonly string[]
 }
 
 /**
- * Packs the charts in a folder of their own, so that a suite ends with what it began with; `change` may alter
- * them first.
+ * Packages the charts in a temporary folder, so that charts do not change during a suite; `change` may alter them
+ * first.
  */
 export async function packCharts(change?: (folder: string) => Promise<void>): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'malipo-charts-'))

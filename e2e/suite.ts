@@ -1,88 +1,86 @@
 import { rm } from 'node:fs/promises'
-import { check, finish, Needed, needed } from './checks.ts'
+import { check, finish, MustPassError, mustPass } from './checks.ts'
 import { Namespace } from './cluster.ts'
 import { Helm, packCharts } from './helm.ts'
-import { checkBrokenImage, checkKept, checkMistakes, checkSetting } from './suite/changes.ts'
+import {
+  checkBrokenImage,
+  checkReinstall,
+  checkInvalidValues,
+  checkChangedSetting,
+} from './suite/lifecycle.ts'
 import { checkEdge } from './suite/edge.ts'
 import { checkExternal } from './suite/external.ts'
-import { checkFootprint } from './suite/footprint.ts'
+import { checkPodResources } from './suite/pod-resources.ts'
 import { clientOf, walkThrough } from './suite/http.ts'
-import { bringImages } from './suite/images.ts'
-import { checkLive } from './suite/live.ts'
+import { loadImages } from './suite/images.ts'
+import { checkLive } from './suite/live-mode.ts'
 import { checkLogs } from './suite/logs.ts'
 import { checkLogout } from './suite/logout.ts'
 import { checkMonitoring } from './suite/monitoring.ts'
-import { apiServerAddresses, type Ground, Platform, RELEASE } from './suite/platform.ts'
-import { checkPolicy, prometheusIn } from './suite/policy.ts'
+import { apiServerAddresses, type Environment, Platform, RELEASE } from './suite/platform.ts'
+import { checkPolicy, prometheusIn } from './suite/network-policy.ts'
 import { checkPooler } from './suite/pooler.ts'
-import { checkRotation } from './suite/rotation.ts'
-import { checkTokenCache } from './suite/tokens.ts'
+import { checkRotation } from './suite/password-rotation.ts'
+import { checkTokenCache } from './suite/token-cache.ts'
 
 /**
- * `make e2e`: the charts on a real cluster, the one of KUBECONFIG, from an empty namespace to an empty one.
+ * `make e2e`: tests the charts on the cluster of KUBECONFIG, in namespaces that it creates and deletes.
  *
- *     node e2e/suite.ts               everything
- *     node e2e/suite.ts monitoring    this part alone
+ *     node e2e/suite.ts               all parts
+ *     node e2e/suite.ts monitoring    only this part
  *
- * Three releases live beside each other, since most of the time is waiting: the sandbox, by the first Helm
- * that is here; live mode, by the other; and both services with a database and a Redis that were there.
+ * Three parts run concurrently, since most of the time is waiting: sandbox mode with one version of Helm, live mode
+ * with the other, and both services with an external database and Redis.
  */
 
 const PREFIX = process.env.E2E_NAMESPACE ?? 'malipo-e2e'
-const [SANDBOX, ELSEWHERE, LIVE, EXTERNAL, WATCHED] = [
-  '',
-  '-elsewhere',
-  '-live',
-  '-external',
-  '-watched',
-].map((suffix) => new Namespace(`${PREFIX}${suffix}`)) as [
-  Namespace,
-  Namespace,
-  Namespace,
-  Namespace,
-  Namespace,
-]
-const ALL = [SANDBOX, ELSEWHERE, LIVE, EXTERNAL, WATCHED]
-/** The whole has this long; then what is left is taken away. */
+const SANDBOX = new Namespace(PREFIX)
+/** Clients in another namespace, for the tests of NetworkPolicies. */
+const FOREIGN = new Namespace(`${PREFIX}-foreign`)
+const LIVE = new Namespace(`${PREFIX}-live`)
+const EXTERNAL = new Namespace(`${PREFIX}-external`)
+const MONITORED = new Namespace(`${PREFIX}-monitored`)
+const ALL = [SANDBOX, FOREIGN, LIVE, EXTERNAL, MONITORED]
+/** Time limit of all parts; then everything is deleted. */
 const LIMIT_MS = 20 * 60_000
 const wanted = process.argv.slice(2)
 
-async function sandbox(helm: Helm, ground: Ground, pgBouncer: string): Promise<void> {
-  const networkPolicy = { prometheus: prometheusIn(ELSEWHERE.name) }
-  const own = { auth: { networkPolicy }, payments: { networkPolicy } }
-  const platform = new Platform(SANDBOX.name, helm, ground, own)
-  await needed(`${helm.name}: the platform is installed, sandbox`, async () => {
-    await Promise.all([SANDBOX.create(), ELSEWHERE.create()])
+async function sandbox(helm: Helm, environment: Environment, pgBouncer: string): Promise<void> {
+  const networkPolicy = { prometheus: prometheusIn(FOREIGN.name) }
+  const values = { auth: { networkPolicy }, payments: { networkPolicy } }
+  const platform = new Platform(SANDBOX.name, helm, environment, values)
+  await mustPass(`${helm.name}: installs the platform in sandbox mode`, async () => {
+    await Promise.all([SANDBOX.create(), FOREIGN.create()])
     await platform.deploy()
   })
   await check(`${helm.name}: helm test`, () => helm.test(SANDBOX, RELEASE))
-  await published('ingress', platform.host)
-  await needed('gateway: the platform is published by HTTPRoutes', () => byGateway(platform))
-  await published('gateway', BY_GATEWAY)
-  await needed('ingress: and by an Ingress again', () => platform.deploy())
+  await checkRoutes('ingress', platform.host)
+  await mustPass('gateway: exposes the platform by HTTPRoutes', () => deployWithGateway(platform))
+  await checkRoutes('gateway', GATEWAY_HOST)
+  await mustPass('ingress: exposes the platform by an Ingress again', () => platform.deploy())
   await checkTokenCache(platform)
   await checkLogout(platform)
   await checkLogs(SANDBOX)
-  // Most of a rotation is waiting.
-  await Promise.all([checkRotation(platform), checkPolicy(platform, ELSEWHERE)])
-  await lifeOf(platform)
+  // Concurrently, since most of a rotation is waiting.
+  await Promise.all([checkRotation(platform), checkPolicy(platform, FOREIGN)])
+  await checkLifecycle(platform)
   await checkPooler(platform, pgBouncer)
 }
 
-async function published(kind: string, host: string): Promise<void> {
-  await check(`${kind}: a payment goes its way`, () => walkThrough(host))
+async function checkRoutes(kind: string, host: string): Promise<void> {
+  await check(`${kind}: the walk-through succeeds`, () => walkThrough(host))
   await checkEdge(kind, clientOf(host))
 }
 
-/** A name of its own, so that it is not the Ingress from before which answers. */
-const BY_GATEWAY = `gateway.${SANDBOX.name}.malipo.test`
-/** The port that the Gateway's controller listens on inside the cluster, as its listeners must name it. */
+/** A separate host, so that the previous Ingress can't answer. */
+const GATEWAY_HOST = `gateway.${SANDBOX.name}.malipo.test`
+/** The port of the Gateway controller inside the cluster, which a listener must use. */
 const GATEWAY = {
   className: process.env.E2E_GATEWAY_CLASS ?? 'traefik',
   port: Number(process.env.E2E_GATEWAY_PORT ?? 8000),
 }
 
-async function byGateway(platform: Platform): Promise<void> {
+async function deployWithGateway(platform: Platform): Promise<void> {
   await SANDBOX.apply({
     apiVersion: 'gateway.networking.k8s.io/v1',
     kind: 'Gateway',
@@ -93,69 +91,69 @@ async function byGateway(platform: Platform): Promise<void> {
     },
   })
   const gateway = { parentRefs: [{ name: 'edge' }] }
-  await platform.deploy({ edge: { kind: 'gateway', hosts: [BY_GATEWAY], gateway } })
+  await platform.deploy({ edge: { kind: 'gateway', hosts: [GATEWAY_HOST], gateway } })
 }
 
-async function live(helm: Helm, ground: Ground): Promise<void> {
-  const own = { global: { mode: 'live' }, auth: { replicas: 1 }, payments: { replicas: 1 } }
-  const platform = new Platform(LIVE.name, helm, ground, own)
-  await needed(`${helm.name}: the platform is installed, live`, async () => {
+async function live(helm: Helm, environment: Environment): Promise<void> {
+  const values = { global: { mode: 'live' }, auth: { replicas: 1 }, payments: { replicas: 1 } }
+  const platform = new Platform(LIVE.name, helm, environment, values)
+  await mustPass(`${helm.name}: installs the platform in live mode`, async () => {
     await LIVE.create()
     await platform.deploy()
   })
   await checkLive(platform)
-  await lifeOf(platform)
+  await checkLifecycle(platform)
 }
 
-async function lifeOf(platform: Platform): Promise<void> {
-  await checkMistakes(platform)
-  await checkSetting(platform)
+async function checkLifecycle(platform: Platform): Promise<void> {
+  await checkInvalidValues(platform)
+  await checkChangedSetting(platform)
   await checkBrokenImage(platform)
-  await checkKept(platform)
+  await checkReinstall(platform)
 }
 
-/** A part that can't go on is a failure that was counted; anything else is one that was not. */
+/** Runs a part. A MustPassError is already counted as a failure; any other error is counted here. */
 async function part(name: string, work: () => Promise<void>): Promise<void> {
   if (wanted.length > 0 && !wanted.includes(name)) return
   try {
     await work()
   } catch (error) {
-    if (!(error instanceof Needed)) await check(name, () => Promise.reject(error))
+    if (!(error instanceof MustPassError)) await check(name, () => Promise.reject(error))
   }
 }
 
-async function leave(charts: string): Promise<void> {
+async function cleanUp(charts: string): Promise<void> {
   await Promise.all(ALL.map((namespace) => namespace.remove()))
   await rm(charts, { recursive: true, force: true })
 }
 
 const [first, second = first] = await Helm.all()
-if (!first || !second) throw new Error('neither helm nor helm4 is here')
-const pgBouncer = await bringImages()
-const ground = { charts: await packCharts(), apiServer: await apiServerAddresses() }
+if (!first || !second) throw new Error('neither helm nor helm4 is on the PATH')
+const pgBouncer = await loadImages()
+const environment = { charts: await packCharts(), apiServer: await apiServerAddresses() }
 
-/** On Ctrl-C and when it takes too long, too. */
+/** Cleans up and exits after a signal or the time limit. */
 const stop = (why: string) => {
-  void check(`the suite is not ended by ${why}`, () => Promise.reject(new Error(why)))
-    .then(() => leave(ground.charts))
+  void check(`the suite is not interrupted by ${why}`, () => Promise.reject(new Error(why)))
+    .then(() => cleanUp(environment.charts))
     .finally(() => {
       finish()
       process.exit(1)
     })
 }
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stop(signal))
-setTimeout(() => stop(`its limit of ${LIMIT_MS / 60_000} minutes`), LIMIT_MS).unref()
+setTimeout(() => stop(`the limit of ${LIMIT_MS / 60_000} minutes`), LIMIT_MS).unref()
 
 const began = Date.now()
 await Promise.all([
-  part('sandbox', () => sandbox(first, ground, pgBouncer)),
-  part('live', () => live(second, ground)),
-  part('external', () => checkExternal(EXTERNAL, second, ground)),
+  part('sandbox', () => sandbox(first, environment, pgBouncer)),
+  part('live', () => live(second, environment)),
+  part('external', () => checkExternal(EXTERNAL, second, environment)),
 ])
-// Times and sizes are taken when nothing else goes on, and so is what Prometheus sees.
-await part('footprint', () => checkFootprint(new Platform(SANDBOX.name, first, ground)))
-await part('monitoring', () => checkMonitoring(WATCHED.name, second, ground))
-await check('what was made is taken away', () => leave(ground.charts))
+// Measurements run alone.
+await part('pod-resources', () => checkPodResources(new Platform(SANDBOX.name, first, environment)))
+await part('monitoring', () => checkMonitoring(MONITORED.name, second, environment))
+await check('cleans up', () => cleanUp(environment.charts))
 console.log(`in ${Math.round((Date.now() - began) / 1000)} s`)
 finish()
 process.exit()

@@ -3,7 +3,7 @@ import { differences } from './checker.ts'
 import type { Entry, Kind } from './journal.ts'
 import type { EventRow, Records } from './records.ts'
 
-/** A payment that was made under `key-1`, moved under `key-2` and finished by the webhook `wh-1`. */
+/** A payment created with `key-1`, moved to PENDING with `key-2` and completed by the webhook `wh-1`. */
 const AT = '2026-01-31T12:00:00.000+00:00'
 const STEPS = [
   [null, 'INITIATED', 'create', null],
@@ -40,86 +40,89 @@ function records(change: Partial<Records> = {}): Records {
   }
 }
 
-function answer(kind: Kind, version: number, wish: object, told: object = {}): Entry {
+function entry(kind: Kind, version: number, operation: object, changes: object = {}): Entry {
   const status = STEPS[version - 1]?.[1]
   const updatedAt = '2026-01-31T12:00:00.000Z'
-  const body = { id: 'p', reference: 'PAY-p', amount: '500', status, version, updatedAt, ...told }
-  const call = { method: 'POST', path: '/api/payments', ...wish } as const
+  const body = {
+    id: 'p',
+    reference: 'PAY-p',
+    amount: '500',
+    status,
+    version,
+    updatedAt,
+    ...changes,
+  }
+  const request = { method: 'POST', path: '/api/payments', ...operation } as const
   return {
-    wish: { kind, expected: 200, call, ...wish },
-    tries: [{ at: 0, ms: 1, status: 200, replayed: false, body }],
+    operation: { kind, expectedStatus: 200, request, ...operation },
+    attempts: [{ at: 0, ms: 1, status: 200, replayed: false, body }],
   }
 }
 
-const created = answer('create', 1, { key: 'key-1' })
-const moved = answer('move', 2, {
+const created = entry('create', 1, { key: 'key-1' })
+const moved = entry('move', 2, {
   key: 'key-2',
-  call: { method: 'POST', path: '/api/payments/PAY-p/status' },
+  request: { method: 'POST', path: '/api/payments/PAY-p/status' },
 })
-const finished = answer('webhook', 3, {
+const finished = entry('webhook', 3, {
   key: 'wh-1',
-  call: { method: 'POST', path: '', body: { status: 'SUCCESS' } },
+  request: { method: 'POST', path: '', body: { status: 'SUCCESS' } },
 })
-const all = [created, moved, finished, answer('read', 2, { known: 2 })]
+const all = [created, moved, finished, entry('read', 2, { knownVersion: 2 })]
 const SENT = new Set(['key-1', 'key-2', 'wh-1'])
 
-describe('the checker', () => {
-  it('finds nothing where all is as it was told', () => {
+describe('differences', () => {
+  it('reports nothing if responses and records agree', () => {
     expect(differences(all, SENT, records())).toEqual([])
   })
 
   it.each([
-    ['a payment that is gone', all, records({ payments: new Map(), events: new Map() }), /^lost/],
+    ['a missing payment', all, records({ payments: new Map(), events: new Map() }), /^lost/],
     [
-      'a version that is gone',
+      'a missing version',
       all,
       records({ events: new Map([['p', events.slice(0, 2)]]) }),
       /^lost: webhook/,
     ],
+    ['a different status', [entry('read', 2, {}, { status: 'FAILED' })], records(), /^mismatch/],
+    ['a different amount', [entry('read', 1, {}, { amount: '5' })], records(), /^mismatch/],
+    ['a stale read', [entry('read', 1, { knownVersion: 2 })], records(), /^stale/],
     [
-      'another status than told',
-      [answer('read', 2, {}, { status: 'FAILED' })],
+      'a key used by another operation',
+      [entry('create', 2, { key: 'key-1' })],
       records(),
-      /^untrue/,
+      /idempotency key/,
     ],
-    ['another amount than told', [answer('read', 1, {}, { amount: '5' })], records(), /^untrue/],
-    ['a read of what was before', [answer('read', 1, { known: 2 })], records(), /^stale/],
-    [
-      'a key that did something else',
-      [answer('create', 2, { key: 'key-1' })],
-      records(),
-      /its key/,
-    ],
-    ['a key that is gone', [created], records({ keys: new Map() }), /not what its key did/],
-    ['a webhook that is gone', [finished], records({ webhooks: new Map() }), /^webhook not kept/],
-  ])('finds %s', (_, entries, found, line) => {
+    ['a missing key', [created], records({ keys: new Map() }), /idempotency key/],
+    ['a missing webhook', [finished], records({ webhooks: new Map() }), /^webhook not stored/],
+  ])('reports %s', (_, entries, found, line) => {
     expect(differences(entries, SENT, found)[0]).toMatch(line)
   })
 
-  it('finds what happened twice, and what nobody asked for', () => {
+  it('reports duplicate effects and effects without a request', () => {
     const again = { ...events[0]!, payment_id: 'q' }
     const payment = { id: 'q', amount_minor: 500, status: 'INITIATED', version: 1 }
     const { payments } = records()
-    const twice = records({
+    const duplicated = records({
       payments: new Map([...payments, ['q', payment]]),
       events: new Map([
         ['p', events],
         ['q', [again]],
       ]),
     })
-    expect(differences([], SENT, twice).join()).toMatch(/^twice: .*"q"/)
-    expect(differences([], new Set(['key-1', 'key-2']), records()).join()).toMatch(/nobody asked/)
+    expect(differences([], SENT, duplicated).join()).toMatch(/^duplicate: .*"q"/)
+    expect(differences([], new Set(['key-1', 'key-2']), records()).join()).toMatch(/no request/)
   })
 
-  it('finds a history that the table does not allow', () => {
+  it('reports a transition that is not allowed', () => {
     const jump = [events[0]!, { ...events[2]!, version: 2, from_status: 'INITIATED' }]
     const found = differences([], SENT, records({ events: new Map([['p', jump]]) }))
-    expect(found.join()).toMatch(/illegal history/)
+    expect(found.join()).toMatch(/invalid history/)
   })
 
-  it('finds a session that is gone', () => {
+  it('reports a missing session', () => {
     const claims = Buffer.from(JSON.stringify({ sid: 's' })).toString('base64url')
-    const login = answer('login', 1, {}, { access_token: `a.${claims}.c` })
+    const login = entry('login', 1, {}, { access_token: `a.${claims}.c` })
     expect(differences([login], SENT, records())).toEqual(['lost: session s'])
     expect(differences([login], SENT, records({ sessions: new Set(['s']) }))).toEqual([])
   })

@@ -1,10 +1,10 @@
 import { createHmac, randomInt, randomUUID } from 'node:crypto'
-import type { Call } from './edge.ts'
-import type { Wish } from './journal.ts'
+import type { HttpRequest } from './http.ts'
+import type { Operation } from './journal.ts'
 
-/** What clients and a provider of Malipo send: the requests of the contract, and nothing that sends them. */
+/** Builders of the requests that clients and a provider send. */
 
-/** A payment as its answers show it. */
+/** A payment in a response. */
 export interface Payment {
   readonly id: string
   readonly reference: string
@@ -29,31 +29,31 @@ export function newAccount(): Account {
   }
 }
 
-export function register(account: Account): Wish {
-  const call = { method: 'POST', path: '/api/auth/register', body: account } as const
-  return { kind: 'register', call, expected: 201 }
+export function register(account: Account): Operation {
+  const request = { method: 'POST', path: '/api/auth/register', body: account } as const
+  return { kind: 'register', request, expectedStatus: 201 }
 }
 
-export function login({ phone, password }: Account): Wish {
-  const call = { method: 'POST', path: '/api/auth/login', body: { phone, password } } as const
-  return { kind: 'login', call, expected: 200 }
+export function login({ phone, password }: Account): Operation {
+  const request = { method: 'POST', path: '/api/auth/login', body: { phone, password } } as const
+  return { kind: 'login', request, expectedStatus: 200 }
 }
 
-/** The access token that a login was answered with. */
+/** The access token in the response to a login. */
 export function tokenIn(body: unknown): string {
   return (body as { access_token: string }).access_token
 }
 
-export function logout(token: string): Call {
+export function logout(token: string): HttpRequest {
   return { method: 'POST', path: '/api/auth/logout', headers: bearer(token) }
 }
 
-/** The caller's own payments, the newest: a use of a token that changes nothing. */
-export function list(token: string): Call {
+/** Lists the caller's latest payment: a use of a token without side effects. */
+export function list(token: string): HttpRequest {
   return { method: 'GET', path: '/api/payments?limit=1', headers: bearer(token) }
 }
 
-export function create(token: string, amount: number, key: string = randomUUID()): Wish {
+export function create(token: string, amount: number, key: string = randomUUID()): Operation {
   const body = {
     amount,
     currency: 'UGX',
@@ -63,34 +63,34 @@ export function create(token: string, amount: number, key: string = randomUUID()
     metadata: { key },
   }
   const headers = { ...bearer(token), 'idempotency-key': key }
-  const call = { method: 'POST', path: '/api/payments', headers, body } as const
-  return { kind: 'create', call, expected: 201, key }
+  const request = { method: 'POST', path: '/api/payments', headers, body } as const
+  return { kind: 'create', request, expectedStatus: 201, key }
 }
 
-export function read(token: string, { reference, version }: Payment): Wish {
-  const call = {
+export function read(token: string, { reference, version }: Payment): Operation {
+  const request = {
     method: 'GET',
     path: `/api/payments/${reference}`,
     headers: bearer(token),
   } as const
-  return { kind: 'read', call, expected: 200, reference, known: version }
+  return { kind: 'read', request, expectedStatus: 200, reference, knownVersion: version }
 }
 
-export function move(token: string, { reference, version }: Payment): Wish {
+export function move(token: string, { reference, version }: Payment): Operation {
   const key = randomUUID()
   const headers = { ...bearer(token), 'idempotency-key': key }
   const path = `/api/payments/${reference}/status`
-  const call = { method: 'POST', path, headers, body: { status: 'PENDING' } } as const
-  return { kind: 'move', call, expected: 200, key, reference, known: version }
+  const request = { method: 'POST', path, headers, body: { status: 'PENDING' } } as const
+  return { kind: 'move', request, expectedStatus: 200, key, reference, knownVersion: version }
 }
 
-/** A provider's news of a payment, signed as Standard Webhooks says. */
+/** A provider's webhook, signed according to Standard Webhooks. */
 export function webhook(
   secret: string,
   { reference, version }: Payment,
   status: string,
   id = `wh-${randomUUID()}`,
-): Wish {
+): Operation {
   const now = new Date()
   const body = {
     webhookId: id,
@@ -108,8 +108,15 @@ export function webhook(
     'webhook-signature': `v1,${signature}`,
   }
   const path = '/api/payments/webhook/provider'
-  const call = { method: 'POST', path, headers, body } as const
-  return { kind: 'webhook', call, expected: 200, key: id, reference, known: version }
+  const request = { method: 'POST', path, headers, body } as const
+  return {
+    kind: 'webhook',
+    request,
+    expectedStatus: 200,
+    key: id,
+    reference,
+    knownVersion: version,
+  }
 }
 
 function bearer(token: string) {

@@ -1,94 +1,94 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Answer, type Call, send } from './edge.ts'
+import { type HttpResponse, type HttpRequest, send } from './http.ts'
 
 /**
- * Every answer that clients saw, kept to be compared with the database. A client whose request failed
- * sends it once more, with the same key; both are kept.
+ * Records all responses for the comparison with the database. A client retries a failed request once, with the same
+ * idempotency key; both attempts are recorded.
  */
 
 export type Kind = 'register' | 'login' | 'create' | 'read' | 'move' | 'webhook'
 
-/** What a client wants, and the status by which it knows that it has got it. */
-export interface Wish {
+/** An operation of a client, with the status of a successful response. */
+export interface Operation {
   readonly kind: Kind
-  readonly call: Call
-  readonly expected: number
-  /** Idempotency key or webhook id; none for what changes nothing. */
+  readonly request: HttpRequest
+  readonly expectedStatus: number
+  /** Idempotency key or webhook id; undefined for reads. */
   readonly key?: string
-  /** The payment it is about and its version that the client knows of: an answer may not be older. */
+  /** The payment's reference, and its latest version known to the client: responses must not be older. */
   readonly reference?: string
-  readonly known?: number
-  /** Sent by the one client that writes without a pause. */
-  readonly writer?: boolean
+  readonly knownVersion?: number
+  /** Sent by the client that writes one payment after another. */
+  readonly isSerialWriter?: boolean
 }
 
-/** One try: when it was sent (ms since the epoch), how long it took, and what came back. */
-export interface Try extends Answer {
+/** One attempt: when it was sent (ms since the epoch), its duration, and the response. */
+export interface Attempt extends HttpResponse {
   readonly at: number
   readonly ms: number
 }
 
 export interface Entry {
-  readonly wish: Wish
-  readonly tries: readonly Try[]
+  readonly operation: Operation
+  readonly attempts: readonly Attempt[]
 }
 
-/** As long as a balancer may take to learn that a process is gone. */
+/** The time that a load balancer may take to notice a dead process. */
 const RETRY_AFTER_MS = 3_000
 
 export class Journal {
   readonly entries: Entry[] = []
-  /** Every key and webhook id that was ever sent. */
+  /** All keys and webhook ids that were sent. */
   readonly sent = new Set<string>()
-  private readonly open = new Set<number[]>()
+  private readonly inFlight = new Set<number[]>()
 
-  /** Sends what is wished for, once more if it fails; undefined when both failed. */
-  async record(wish: Wish): Promise<Answer | undefined> {
-    const began = [Date.now()]
-    this.open.add(began)
-    if (wish.key !== undefined) this.sent.add(wish.key)
-    const tries = [await timed(wish.call)]
-    if (tries[0]?.status !== wish.expected) {
+  /** Sends an operation, with one retry. @returns the response, or undefined if both attempts failed */
+  async record(operation: Operation): Promise<HttpResponse | undefined> {
+    const startedAt = [Date.now()]
+    this.inFlight.add(startedAt)
+    if (operation.key !== undefined) this.sent.add(operation.key)
+    const attempts = [await timed(operation.request)]
+    if (attempts[0]?.status !== operation.expectedStatus) {
       await sleep(RETRY_AFTER_MS)
-      tries.push(await timed(wish.call))
+      attempts.push(await timed(operation.request))
     }
-    this.open.delete(began)
-    this.entries.push({ wish, tries })
-    const last = tries.at(-1)
-    return last?.status === wish.expected ? last : undefined
+    this.inFlight.delete(startedAt)
+    this.entries.push({ operation, attempts })
+    const last = attempts.at(-1)
+    return last?.status === operation.expectedStatus ? last : undefined
   }
 
-  /** A request that was not even sent, because too many were under way, has failed. */
-  turnAway(wish: Wish) {
-    const none = { at: Date.now(), ms: 0, status: 0, replayed: false, body: 'turned away' }
-    this.entries.push({ wish, tries: [none] })
+  /** Records an operation that was not sent, because too many were in flight, as failed. */
+  recordDropped(operation: Operation) {
+    const none = { at: Date.now(), ms: 0, status: 0, replayed: false, body: 'not sent' }
+    this.entries.push({ operation, attempts: [none] })
   }
 
-  /** When the oldest request that is not answered yet was sent. */
-  oldestOpen(): number {
-    return Math.min(...[...this.open].flat())
+  /** When the oldest operation in flight was sent. */
+  oldestInFlight(): number {
+    return Math.min(...[...this.inFlight].flat())
   }
 
-  /** Those whose first try was sent in a span of time. */
+  /** Entries whose first attempt was sent in a time span. */
   between(from: number, to: number): Entry[] {
-    return this.entries.filter(({ tries }) => {
-      const at = tries[0]?.at ?? 0
+    return this.entries.filter(({ attempts }) => {
+      const at = attempts[0]?.at ?? 0
       return at >= from && at < to
     })
   }
 }
 
-export function failedAtFirst({ wish, tries }: Entry): boolean {
-  return tries[0]?.status !== wish.expected
+export function firstAttemptFailed({ operation, attempts }: Entry): boolean {
+  return attempts[0]?.status !== operation.expectedStatus
 }
 
-export function failedAgain({ wish, tries }: Entry): boolean {
-  return tries.at(-1)?.status !== wish.expected
+export function allAttemptsFailed({ operation, attempts }: Entry): boolean {
+  return attempts.at(-1)?.status !== operation.expectedStatus
 }
 
-async function timed(call: Call): Promise<Try> {
+async function timed(request: HttpRequest): Promise<Attempt> {
   const at = Date.now()
   const since = performance.now()
-  const answer = await send(call)
-  return { ...answer, at, ms: Math.round(performance.now() - since) }
+  const response = await send(request)
+  return { ...response, at, ms: Math.round(performance.now() - since) }
 }

@@ -2,35 +2,34 @@ import { randomInt } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as client from './client.ts'
 import type { Account, Payment } from './client.ts'
-import type { Journal, Wish } from './journal.ts'
+import type { Journal, Operation } from './journal.ts'
 
 /**
- * Clients that come at a fixed rate, whatever became of those before them (an open model: a server that
- * stalls is not spared). They make payments, read them, move them to PENDING, and a provider's signed
- * webhooks finish them; now and then a key or a webhook is sent again. Beside them one client writes
- * without a pause, so that the time between two of its answers is how long writes stood still.
+ * Load with a fixed arrival rate, independent of responses (an open model). Clients create payments, read them and move
+ * them to PENDING; signed webhooks complete them. Some keys and webhooks are sent again. In addition one client writes
+ * serially: the longest time between two of its responses is the longest interruption of writes.
  */
 
 const PER_SECOND = Number(process.env.DRILL_RATE ?? 10)
-/** Arrivals are turned away over this many in flight, and count as failed. */
-const MOST_IN_FLIGHT = 600
+/** Above this number of requests in flight, operations are not sent and count as failed. */
+const MAX_IN_FLIGHT = 600
 const LOGIN_EVERY_MS = 15_000
 const WRITER_PAUSE_MS = 150
 const REPEAT_EVERY = 13
-/** Only what was sent lately is sent again: a signature is good for five minutes, a token for fifteen. */
-const REMEMBERED = 200
+/** Only recent operations are repeated: a signature is valid for five minutes, a token for fifteen. */
+const MAX_REPEATABLE = 200
 
 const CYCLE = ['create', 'read', 'move', 'create', 'read', 'webhook'] as const
 
 export class Load {
-  private readonly fresh: Payment[] = []
+  private readonly initiated: Payment[] = []
   private readonly pending: Payment[] = []
   private readonly known = new Map<string, Payment>()
   private readonly references: string[] = []
-  private readonly sent: Wish[] = []
+  private readonly repeatable: Operation[] = []
   private token = ''
   private inFlight = 0
-  private ends = false
+  private isStopping = false
   private running: Promise<unknown> = Promise.resolve()
 
   private readonly journal: Journal
@@ -46,35 +45,39 @@ export class Load {
   async start() {
     await this.journal.record(client.register(this.account))
     await this.login()
-    this.running = Promise.all([this.arrivals(), this.logins(), this.writer()])
+    this.running = Promise.all([
+      this.sendAtFixedRate(),
+      this.logInPeriodically(),
+      this.writeSerially(),
+    ])
   }
 
-  /** Ends when the last answer is there. */
+  /** Stops and waits for the last response. */
   async stop() {
-    this.ends = true
+    this.isStopping = true
     await this.running
     while (this.inFlight > 0) await sleep(20)
   }
 
-  private async arrivals() {
+  private async sendAtFixedRate() {
     const began = performance.now()
-    for (let n = 0; !this.ends; n++) {
+    for (let n = 0; !this.isStopping; n++) {
       await sleep(Math.max(0, began + (n * 1000) / PER_SECOND - performance.now()))
-      const wish = this.next(n)
-      if (this.inFlight >= MOST_IN_FLIGHT) this.journal.turnAway(wish)
-      else void this.send(wish)
+      const operation = this.next(n)
+      if (this.inFlight >= MAX_IN_FLIGHT) this.journal.recordDropped(operation)
+      else void this.send(operation)
     }
   }
 
-  /** The next arrival: what the cycle says, or a new payment where there is none to do it with. */
-  private next(n: number): Wish {
+  /** The next operation of the cycle, or a new payment if no payment is in the needed status. */
+  private next(n: number): Operation {
     if (n % REPEAT_EVERY === REPEAT_EVERY - 1) {
-      const again = this.sent[randomInt(Math.max(1, this.sent.length))]
+      const again = this.repeatable[randomInt(Math.max(1, this.repeatable.length))]
       if (again) return again
     }
     const kind = CYCLE[n % CYCLE.length]
     if (kind === 'move') {
-      const payment = this.fresh.shift()
+      const payment = this.initiated.shift()
       if (payment) return client.move(this.token, payment)
     }
     if (kind === 'webhook') {
@@ -87,43 +90,43 @@ export class Load {
     return client.create(this.token, randomInt(500, 5_000_000))
   }
 
-  private async send(wish: Wish) {
+  private async send(operation: Operation) {
     this.inFlight++
     try {
-      const answer = await this.journal.record(wish)
-      if (answer) this.learn(wish, answer.body as Payment)
+      const response = await this.journal.record(operation)
+      if (response) this.remember(operation, response.body as Payment)
     } finally {
       this.inFlight--
     }
   }
 
-  private learn(wish: Wish, payment: Payment) {
+  private remember(operation: Operation, payment: Payment) {
     const known = this.known.get(payment.reference)
     if (!known) this.references.push(payment.reference)
     if (known && known.version >= payment.version) return
     this.known.set(payment.reference, payment)
-    if (wish.kind === 'create') this.fresh.push(payment)
-    if (wish.kind === 'move') this.pending.push(payment)
-    if (wish.kind === 'create' || wish.kind === 'webhook') this.sent.push(wish)
-    if (this.sent.length > REMEMBERED) this.sent.shift()
+    if (operation.kind === 'create') this.initiated.push(payment)
+    if (operation.kind === 'move') this.pending.push(payment)
+    if (operation.kind === 'create' || operation.kind === 'webhook') this.repeatable.push(operation)
+    if (this.repeatable.length > MAX_REPEATABLE) this.repeatable.shift()
   }
 
-  private async logins() {
-    for (let since = 0; !this.ends; since += 500) {
+  private async logInPeriodically() {
+    for (let since = 0; !this.isStopping; since += 500) {
       await sleep(500)
       if (since % LOGIN_EVERY_MS === 0) await this.login()
     }
   }
 
   private async login() {
-    const answer = await this.journal.record(client.login(this.account))
-    if (answer) this.token = client.tokenIn(answer.body)
+    const response = await this.journal.record(client.login(this.account))
+    if (response) this.token = client.tokenIn(response.body)
   }
 
-  /** One client that writes, waits for the answer, and writes again. */
-  private async writer() {
-    while (!this.ends) {
-      await this.send({ ...client.create(this.token, 1_000), writer: true })
+  /** Creates one payment after another. */
+  private async writeSerially() {
+    while (!this.isStopping) {
+      await this.send({ ...client.create(this.token, 1_000), isSerialWriter: true })
       await sleep(WRITER_PAUSE_MS)
     }
   }

@@ -1,6 +1,6 @@
 import { psql } from './release.ts'
 
-/** What the databases hold, read past the services. */
+/** The records in the databases, read directly. */
 
 export interface PaymentRow {
   readonly id: string
@@ -35,14 +35,14 @@ export interface WebhookRow {
 
 export interface Records {
   readonly payments: Map<string, PaymentRow>
-  /** By payment, in the order of their versions. */
+  /** By payment, ordered by version. */
   readonly events: Map<string, EventRow[]>
   readonly keys: Map<string, KeyRow[]>
   readonly webhooks: Map<string, WebhookRow>
   readonly sessions: Set<string>
 }
 
-/** The records of one owner; those of payments as they stood at one moment, for clients go on. */
+/** The records of one owner; those of payments in one snapshot, since clients keep writing. */
 export async function readRecords(owner: string): Promise<Records> {
   const sessions = await psql('auth', `SELECT id FROM sessions WHERE user_id = '${owner}'`)
   const own = `payment_id IN (SELECT id FROM payments WHERE owner_id = '${owner}')`
@@ -72,7 +72,7 @@ export async function readRecords(owner: string): Promise<Records> {
   }
 }
 
-/** A row of one of the tables; JSON keeps it on one line, whatever is in it. */
+/** A row of one of the tables, as one line of JSON. */
 interface Line {
   readonly payment?: PaymentRow
   readonly event?: EventRow

@@ -1,39 +1,39 @@
 import { cpus, loadavg } from 'node:os'
 import { run } from '../cluster.ts'
-import { seconds, table, writeInto } from './page.ts'
-import type { Row } from './row.ts'
+import { seconds, table, updateSection } from './docs-page.ts'
+import type { Measurement } from './measurement.ts'
 
 const PAGE = 'reliability.md'
 
-/** Writes what the faults did into the page for people. */
-export async function writeFaults(rows: Row[]) {
-  const head = ['what happens', 'requests', 'failed', 'failed after one retry', 'longest answer']
+/** Writes the results of the faults into docs/reliability.md. */
+export async function writeFaults(rows: Measurement[]) {
+  const head = ['fault', 'requests', 'failed', 'failed after one retry', 'longest response']
   const cells = rows.map((row) => [
-    row.what,
+    row.title,
     `${row.requests}`,
     `${row.failed}`,
-    `${row.failedAgain}`,
+    `${row.failedAfterRetry}`,
     seconds(row.longestMs),
-    seconds(row.gapMs),
-    seconds(row.steadyAfterMs),
-    `${row.leaving.logouts}`,
-    `${row.leaving.takenMs} ms`,
+    seconds(row.writeGapMs),
+    seconds(row.stableAfterMs),
+    `${row.logouts.logouts}`,
+    `${row.logouts.lastAcceptedMs} ms`,
     row.passed ? 'passed' : 'FAILED',
   ])
-  const times = ['writes stood still', 'all as before after']
-  const columns = [...head, ...times, 'logouts', 'a token last taken after', 'verdict']
-  await writeInto(PAGE, 'faults', `${await measuredOn()}\n\n${table(columns, cells)}`)
+  const times = ['longest write gap', 'stable after']
+  const columns = [...head, ...times, 'logouts', 'revoked token last accepted after', 'verdict']
+  await updateSection(PAGE, 'faults', `${await measuredOn()}\n\n${table(columns, cells)}`)
 }
 
-/** What the figures are of. */
+/** A sentence on when and where the figures were measured. */
 export async function measuredOn(): Promise<string> {
   const nodes = JSON.parse(await run('kubectl', ['get', 'nodes', '--output=json'])) as {
     items: { status: { nodeInfo: { kubeletVersion: string } } }[]
   }
   const version = nodes.items[0]?.status.nodeInfo.kubeletVersion
   const day = new Date().toISOString().slice(0, 10)
-  const size = `${nodes.items.length} node(s), ${cpus().length} cores that carry the clients as well`
-  // Over the last five minutes; far above the number of cores it says that others were at work, too.
+  const size = `${nodes.items.length} node(s), ${cpus().length} cores shared with the clients`
+  // Over five minutes; far above the number of cores, it shows that the machine had other work.
   const load = loadavg()[1]?.toFixed(0)
   return `Measured ${day} on Kubernetes ${version}, ${size}, load average ${load}.`
 }

@@ -1,22 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { check, needed } from '../checks.ts'
+import { check, mustPass } from '../checks.ts'
 import { run } from '../cluster.ts'
 import { login } from './client.ts'
 import { type Clients, newClients } from './clients.ts'
-import { send } from './edge.ts'
-import { seconds, writeInto } from './page.ts'
-import { install, type Source, steady } from './platform.ts'
-import { readBack } from './read-back.ts'
+import { send } from './http.ts'
+import { seconds, updateSection } from './docs-page.ts'
+import { install, type Source, waitUntilStable } from './install.ts'
+import { verifyRestore } from './verify-restore.ts'
 import { measuredOn } from './reliability.ts'
-import { psql, SERVICES, space } from './release.ts'
-import { Page, PAGE } from './runbook.ts'
+import { psql, SERVICES, namespace } from './release.ts'
+import { Runbook, RESTORE_RUNBOOK } from './runbook.ts'
 
 /**
- * A restore of both databases to a named second, by the commands of docs/runbooks/restore.md as they
- * stand there: what clients saw acknowledged before that second is read back, and none of what came later.
+ * Restores both databases to a point in time with the commands of docs/runbooks/restore.md. Payments acknowledged
+ * before that time must exist afterwards, later ones must not.
  */
 
-/** How long clients make payments before the second, and after it. */
+/** How long clients create payments before and after the target time. */
 const CLIENTS_MS = 12_000
 
 const store = {
@@ -27,35 +27,41 @@ const store = {
 }
 
 interface Figures {
-  /** From a segment's end until the store has it. */
+  /** From the switch of a WAL segment until it is archived. */
   archivedMs: number
-  /** From the loss until the databases are there, and until clients are. */
+  /** From the loss until the databases are restored, and until clients are served. */
   databaseMs: number
-  openMs: number
+  availableMs: number
   payments: number
 }
 
 export async function restoreExercise(source: Source, writes: boolean) {
-  if (!(await hasPlugin())) return console.log('left out: no Barman Cloud plugin here')
-  const figures: Figures = { archivedMs: 0, databaseMs: 0, openMs: 0, payments: 0 }
-  await space.create()
-  await needed('the platform is installed, with backups', () => installBackedUp(source))
+  if (!(await hasPlugin()))
+    return console.log('skipped: restore, since the Barman Cloud plugin is not installed')
+  const figures: Figures = { archivedMs: 0, databaseMs: 0, availableMs: 0, payments: 0 }
+  await namespace.create()
+  await mustPass('installs the platform with backups', () => installBackedUp(source))
   const clients = await newClients()
-  const page = new Page(source)
-  await needed('a base backup of both databases', () => page.follow('back-up'))
-  const target = await payAround(clients, page)
-  await needed('all is archived', async () => {
-    figures.archivedMs = await page.follow('archive')
+  const page = new Runbook(source)
+  await mustPass('takes a base backup of both databases', () => page.run('back-up'))
+  const target = await createPaymentsAround(clients, page)
+  await mustPass('archives all WAL', async () => {
+    figures.archivedMs = await page.run('archive')
   })
   await restore(page, target, figures)
-  await check('what clients saw before that second is there, and nothing later', async () => {
-    figures.payments = await readBack(clients, target)
-    return `${figures.payments} payments`
-  })
-  await check('a token and a session of before are over, a login is not', () => sessions(clients))
-  await check('the restored databases are backed up anew', () => page.follow('back-up'))
-  await check('every command of the page was run', async () => page.leavesNothing())
-  if (writes) await writeInto(PAGE, 'restore', await told(figures))
+  await check(
+    'acknowledged payments before the target time are restored, later ones are not',
+    async () => {
+      figures.payments = await verifyRestore(clients, target)
+      return `${figures.payments} payments`
+    },
+  )
+  await check('old tokens and sessions are revoked, and a login succeeds', () =>
+    checkSessions(clients),
+  )
+  await check('takes a base backup of the restored databases', () => page.run('back-up'))
+  await check('runs every command of the runbook', async () => page.assertAllExecuted())
+  if (writes) await updateSection(RESTORE_RUNBOOK, 'restore', await report(figures))
 }
 
 async function hasPlugin(): Promise<boolean> {
@@ -65,7 +71,7 @@ async function hasPlugin(): Promise<boolean> {
 
 async function installBackedUp(source: Source) {
   const { key, secret, endpointURL, destinationPath } = store
-  await space.apply({
+  await namespace.apply({
     apiVersion: 'v1',
     kind: 'Secret',
     metadata: { name: 'drill-backups' },
@@ -75,8 +81,8 @@ async function installBackedUp(source: Source) {
   await install(source, 'restore.yaml', { auth: database, payments: database })
 }
 
-/** Has clients make payments around a second, which it gives (ms since the epoch). */
-async function payAround({ load }: Clients, page: Page): Promise<number> {
+/** Creates payments before and after a target time. @returns the target time, ms since the epoch */
+async function createPaymentsAround({ load }: Clients, page: Runbook): Promise<number> {
   await load.start()
   await sleep(CLIENTS_MS)
   const target = Math.ceil(Date.now() / 1000) * 1000
@@ -89,41 +95,42 @@ async function payAround({ load }: Clients, page: Page): Promise<number> {
   return target
 }
 
-async function restore(page: Page, target: number, figures: Figures) {
+async function restore(page: Runbook, target: number, figures: Figures) {
   const began = Date.now()
-  await needed('the doors are closed, Clusters and volumes are gone', async () => {
-    await page.follow('close')
-    await page.follow('destroy')
+  await mustPass('stops the services and deletes Clusters and volumes', async () => {
+    await page.run('close')
+    await page.run('destroy')
   })
-  await needed(`restored to ${new Date(target).toISOString()}`, async () => {
-    await page.follow('restore')
+  await mustPass(`restores to ${new Date(target).toISOString()}`, async () => {
+    await page.run('restore')
     figures.databaseMs = Date.now() - began
   })
-  await needed('sessions are ended and the doors open', async () => {
-    await page.follow('end-sessions')
-    await page.follow('open')
-    await steady()
-    figures.openMs = Date.now() - began
-    return `${seconds(figures.openMs)} after it began`
+  await mustPass('revokes all sessions and starts the services', async () => {
+    await page.run('end-sessions')
+    await page.run('open')
+    await waitUntilStable()
+    figures.availableMs = Date.now() - began
+    return `${seconds(figures.availableMs)} after the start`
   })
 }
 
-async function sessions({ account, journal }: Clients) {
-  const before = journal.entries.find(({ wish }) => wish.kind === 'read')
-  const old = before && (await send(before.wish.call))
-  if (old?.status !== 401) throw new Error(`an old token is answered ${old?.status}`)
-  const [living] = await psql('auth', 'SELECT count(*) FROM sessions WHERE revoked_at IS NULL')
-  // Reading back has logged in once.
-  if (living !== '1') throw new Error(`${living} sessions live`)
-  const { status } = await send(login(account).call)
-  if (status !== 200) throw new Error(`a login is answered ${status}`)
+async function checkSessions({ account, journal }: Clients) {
+  const before = journal.entries.find(({ operation }) => operation.kind === 'read')
+  const old = before && (await send(before.operation.request))
+  if (old?.status !== 401) throw new Error(`status ${old?.status} for an old token`)
+  const [active] = await psql('auth', 'SELECT count(*) FROM sessions WHERE revoked_at IS NULL')
+  // Verifying the payments has logged in once.
+  if (active !== '1') throw new Error(`${active} active sessions`)
+  const { status } = await send(login(account).request)
+  if (status !== 200) throw new Error(`status ${status} for a login`)
 }
 
-async function told({ archivedMs, databaseMs, openMs, payments }: Figures): Promise<string> {
-  return `${await measuredOn()} Databases of a few megabytes, ${SERVICES.length} at once.
+async function report({ archivedMs, databaseMs, availableMs, payments }: Figures): Promise<string> {
+  return `${await measuredOn()} ${SERVICES.length} databases of a few megabytes, restored concurrently.
 
-- Recovery point: a closed segment of both was in the store ${seconds(archivedMs)} after it was asked for, so
-  what is lost with a volume is at most 5 minutes and that.
-- Recovery time: both databases were there ${seconds(databaseMs)} after step 2 began, clients ${seconds(openMs)}.
-- All ${payments} payments acknowledged before the named second were read back, and none made after it.`
+- Recovery point: after a switch, the WAL segments of both databases were archived within ${seconds(archivedMs)}. The loss
+  of all volumes therefore loses at most the last 5 minutes (\`archive_timeout\`) plus this time.
+- Recovery time: both databases were restored ${seconds(databaseMs)} after the start of step 2, and clients were served after
+  ${seconds(availableMs)}.
+- All ${payments} payments acknowledged before the target time were restored, and none created after it.`
 }

@@ -1,6 +1,6 @@
 import { queryRange, query, type Series } from '../prometheus.ts'
 
-/** Dashboards as they are shipped: their queries, as Grafana would ask them. */
+/** Runs the queries of the rendered dashboards as Grafana would. */
 
 interface Target {
   readonly expr: string
@@ -35,31 +35,31 @@ export interface Dashboard {
   }
 }
 
-/** What the variables are at present. */
-export type Chosen = Readonly<Record<string, string>>
+/** Values of the dashboard's variables. */
+export type Variables = Readonly<Record<string, string>>
 
-/** Over the last minutes, a point each so many seconds. */
+/** Time range and resolution of range queries. */
 const SPAN_S = 180
 const STEP_S = 5
 
-/** A query with its variables put in. */
-export function chosen(text: string, variables: Chosen): string {
-  const known: Chosen = { __rate_interval: '1m', __range: `${SPAN_S}s`, ...variables }
+/** A query with its variables substituted. */
+export function substituted(text: string, variables: Variables): string {
+  const known: Variables = { __rate_interval: '1m', __range: `${SPAN_S}s`, ...variables }
   return text.replaceAll(/\$\{?(\w+)\}?/g, (whole, name: string) => known[name] ?? whole)
 }
 
-/** What a panel would show: the series of each of its queries. */
-export function seriesOf({ targets = [] }: Panel, variables: Chosen): Promise<Series[][]> {
+/** The series of each query of a panel. */
+export function seriesOf({ targets = [] }: Panel, variables: Variables): Promise<Series[][]> {
   return Promise.all(
     targets.map(({ expr, instant }) => {
-      const filled = chosen(expr, variables)
+      const filled = substituted(expr, variables)
       return instant ? query(filled) : queryRange(filled, SPAN_S, STEP_S)
     }),
   )
 }
 
-/** Every panel whose query fails, or has no data though its definition does not say that it may have none. */
-export async function faultsOf(dashboard: Dashboard, variables: Chosen): Promise<string[]> {
+/** Panels whose query fails, or has no data although the panel defines no text for that case. */
+export async function faultsOf(dashboard: Dashboard, variables: Variables): Promise<string[]> {
   const faults: string[] = []
   const panels = dashboard.panels.filter(({ type }) => type !== 'row')
   if (panels.length === 0) faults.push(`${dashboard.title} has no panel`)

@@ -1,13 +1,13 @@
 import { check } from '../checks.ts'
-import { type Answer, type Client, register, tokenOf } from './http.ts'
+import { type HttpResponse, type Client, register, login } from './http.ts'
 
-/** What the edge lets through: the contract's public routes, and nothing else by whatever spelling. */
+/** The edge forwards the public routes of the contract, and no other route in any encoding. */
 
 type Route = readonly [method: string, path: string]
 
 const ID = '0197a3c0-0000-7000-8000-000000000000'
 
-/** The contract's two tables without `/validate`. */
+/** The routes of the contract, except `/validate`. */
 export const PUBLIC: readonly Route[] = [
   ['POST', '/api/auth/register'],
   ['POST', '/api/auth/login'],
@@ -29,8 +29,8 @@ export const PUBLIC: readonly Route[] = [
   ['POST', '/api/payments/webhook/provider'],
 ]
 
-/** Ways to write a path that some proxies and servers understand as another. */
-const DISGUISES: readonly ((path: string) => string)[] = [
+/** Encodings of a path that some proxies and servers normalize to another path. */
+const PATH_VARIANTS: readonly ((path: string) => string)[] = [
   (path) => path,
   (path) => `${path}/`,
   (path) => `${path}?x=1`,
@@ -67,7 +67,7 @@ const DISGUISES: readonly ((path: string) => string)[] = [
     (path: string) => `/api/payments/${up}${up}${path.slice(1)}`,
     (path: string) => `/api/auth/sessions/${up}${up}${up}${path.slice(1)}`,
   ]),
-  // In the form for proxies, with the service's own name.
+  // Absolute form with the Service's hostname, as for forward proxies.
   (path) => `http://malipo-auth:3002${path}`,
   (path) => `http://malipo-payments:4000${path}`,
 ]
@@ -85,62 +85,64 @@ const PRIVATE = [
 ]
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'QUERY']
-const AT_ONCE = 8
+const CONCURRENCY = 8
 
-/** Both lists, tried with the token of a user who is logged in. */
+/** Checks both lists with a valid token. */
 export async function checkEdge(kind: string, client: Client): Promise<void> {
   await check(`${kind}: every public route reaches its service`, async () => {
-    for (const [method, path] of PUBLIC) await mustReach(client, method, path)
+    for (const [method, path] of PUBLIC) await assertReachesService(client, method, path)
     return `${PUBLIC.length} routes`
   })
-  await check(`${kind}: nothing private is reached, however it is written`, async () => {
-    const token = await tokenOf(client, await register(client))
-    const paths = PRIVATE.flatMap((path) => DISGUISES.map((disguise) => disguise(path)))
-    const tries = [
+  await check(`${kind}: no private route is reachable in any encoding`, async () => {
+    const token = await login(client, await register(client))
+    const paths = PRIVATE.flatMap((path) => PATH_VARIANTS.map((variantOf) => variantOf(path)))
+    const requests = [
       ...paths.map((path): Route => ['GET', path]),
       ...PRIVATE.flatMap((path) => METHODS.map((method): Route => [method, path])),
     ]
     const reached: string[] = []
-    const left = tries.values()
+    const queue = requests.values()
     const worker = async () => {
-      for (const [method, path] of left) {
-        const answer = await client({ method, path, token })
-        if (isReached(answer)) reached.push(`${method} ${path}: ${answer.status} ${answer.text}`)
+      for (const [method, path] of queue) {
+        const response = await client({ method, path, token })
+        if (isReached(response)) {
+          reached.push(`${method} ${path}: ${response.status} ${response.text}`)
+        }
       }
     }
-    await Promise.all(Array.from({ length: AT_ONCE }, worker))
+    await Promise.all(Array.from({ length: CONCURRENCY }, worker))
     if (reached.length > 0) throw new Error(reached.join('\n').slice(0, 2_000))
-    return `${tries.length} tries`
+    return `${requests.length} requests`
   })
-  await check(`${kind}: headers that rewrite a path are not obeyed`, async () => {
+  await check(`${kind}: ignores headers that rewrite the path`, async () => {
     for (const header of [
       'x-original-url',
       'x-rewrite-url',
       'x-forwarded-uri',
       'x-forwarded-prefix',
     ]) {
-      const answer = await client({ path: '/api/auth/me', headers: { [header]: '/metrics' } })
-      if (answer.status !== 401) throw new Error(`${header}: ${answer.status}`)
+      const { status } = await client({ path: '/api/auth/me', headers: { [header]: '/metrics' } })
+      if (status !== 401) throw new Error(`${header}: ${status}`)
     }
   })
 }
 
-/** A service sends its request id with every answer, and no proxy does. */
-function comesFromService(answer: Answer): boolean {
-  return answer.headers['x-request-id'] !== undefined
+/** Services send `x-request-id` with every response; proxies do not. */
+function comesFromService(response: HttpResponse): boolean {
+  return response.headers['x-request-id'] !== undefined
 }
 
-async function mustReach(client: Client, method: string, path: string): Promise<void> {
-  const answer = await client({ method, path, ...(method === 'GET' ? {} : { body: {} }) })
-  if (!comesFromService(answer)) throw new Error(`${method} ${path}: ${answer.status}`)
+async function assertReachesService(client: Client, method: string, path: string): Promise<void> {
+  const response = await client({ method, path, ...(method === 'GET' ? {} : { body: {} }) })
+  if (!comesFromService(response)) throw new Error(`${method} ${path}: ${response.status}`)
 }
 
 /**
- * Whether a private route answered: everything but "there is no such path" and "that is no path" says that
- * there is something. Nobody is redirected here, since that would tell of a route, too.
+ * Whether a private route answered: any status except 404 and 400 shows that the route exists. That includes
+ * redirects.
  */
-function isReached({ status, text }: Answer): boolean {
+function isReached({ status, text }: HttpResponse): boolean {
   if (status === 404 || status === 400) return false
-  // A disguise that is taken for an id, as of `DELETE /api/auth/sessions/{id}`, got no further than there.
+  // A variant that matches a public route with an id, such as `DELETE /api/auth/sessions/{id}`, reaches only that route.
   return !(status === 405 && text.includes('"instance":"/api/'))
 }

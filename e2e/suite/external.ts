@@ -4,41 +4,47 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { check, needed } from '../checks.ts'
+import { check, mustPass } from '../checks.ts'
 import { Namespace, run } from '../cluster.ts'
 import type { Helm, Values } from '../helm.ts'
 import { walkThrough } from './http.ts'
-import { type Ground, type Service, SERVICES } from './platform.ts'
+import { type Environment, type Service, SERVICES } from './platform.ts'
 
 /**
- * Each service installed by itself, with a PostgreSQL and a Redis that were there before: a plain PostgreSQL
- * with one role for auth, and for payments one that owns the tables and one that works on them; and a Redis
- * with TLS, by its own chart.
+ * Each service installed separately, with an external PostgreSQL and Redis. auth uses one database role; payments uses
+ * an owner for migrations and another role at run time. Redis is installed by its chart, with TLS.
  */
 
 const DATABASE = 'postgres'
 const CACHE = 'cache'
-/** The chart's own name follows the release's. */
+/** `<release>-<chart>` */
 const REDIS = `${CACHE}-redis`
 
 export async function checkExternal(
   namespace: Namespace,
   helm: Helm,
-  ground: Ground,
+  environment: Environment,
 ): Promise<void> {
-  await needed('external: a PostgreSQL and a Redis with TLS are there', async () => {
+  await mustPass('external: starts PostgreSQL and Redis with TLS', async () => {
     await namespace.create()
-    const passwords = { auth: word(), payments: word(), payments_owner: word() }
-    await Promise.all([startPostgres(namespace, passwords), startRedis(namespace, helm, ground)])
+    const passwords = {
+      auth: randomPassword(),
+      payments: randomPassword(),
+      payments_owner: randomPassword(),
+    }
+    await Promise.all([
+      startPostgres(namespace, passwords),
+      startRedis(namespace, helm, environment),
+    ])
   })
-  await needed(`external: ${helm.name} installs auth and payments, each by itself`, async () => {
-    await Promise.all(SERVICES.map((service) => install(namespace, helm, ground, service)))
+  await mustPass(`external: ${helm.name} installs auth and payments separately`, async () => {
+    await Promise.all(SERVICES.map((service) => install(namespace, helm, environment, service)))
   })
   for (const service of SERVICES) {
     await check(`external: helm test ${service}`, () => helm.test(namespace, service))
   }
-  await check('external: a payment goes its way', async () => {
-    const [auth, payments] = await Promise.all(SERVICES.map((each) => forward(namespace, each)))
+  await check('external: the walk-through succeeds', async () => {
+    const [auth, payments] = await Promise.all(SERVICES.map((each) => portForward(namespace, each)))
     try {
       await walkThrough({ auth: auth?.address ?? '', payments: payments?.address ?? '' })
     } finally {
@@ -46,7 +52,7 @@ export async function checkExternal(
       payments?.child.kill()
     }
   })
-  await check('external: the tables of payments are not its own role’s', async () => {
+  await check('external: the run-time role of payments owns no tables', async () => {
     const owners = await psql(
       namespace,
       'SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = $$public$$',
@@ -55,7 +61,7 @@ export async function checkExternal(
   })
 }
 
-const word = () => randomBytes(16).toString('hex')
+const randomPassword = () => randomBytes(16).toString('hex')
 
 async function startPostgres(namespace: Namespace, passwords: Readonly<Record<string, string>>) {
   const roles = Object.entries(passwords).map(
@@ -79,7 +85,7 @@ async function startPostgres(namespace: Namespace, passwords: Readonly<Record<st
       metadata: { name: 'roles' },
       stringData: {
         'roles.sql': [...roles, ...databases].join('\n'),
-        password: word(),
+        password: randomPassword(),
         passwd: 'postgres:x:999:999::/var/lib/postgresql:/bin/bash\n',
       },
     },
@@ -94,7 +100,7 @@ async function startPostgres(namespace: Namespace, passwords: Readonly<Record<st
   await namespace.kubectl(['wait', `pod/${DATABASE}`, '--for=condition=Ready', '--timeout=55s'])
 }
 
-const CONFINED = {
+const RESTRICTED = {
   allowPrivilegeEscalation: false,
   capabilities: { drop: ['ALL'] },
 }
@@ -119,14 +125,14 @@ const POSTGRES = {
           valueFrom: { secretKeyRef: { name: 'roles', key: 'password' } },
         },
       ],
-      securityContext: CONFINED,
-      // While it is set up it listens on its socket only.
+      securityContext: RESTRICTED,
+      // Over TCP: during initialization the server listens only on a socket.
       readinessProbe: { exec: { command: ['pg_isready', '--host=127.0.0.1'] }, periodSeconds: 1 },
       resources: { requests: { memory: '64Mi' }, limits: { memory: '256Mi' } },
       volumeMounts: [
         { name: 'data', mountPath: '/var/lib/postgresql' },
         { name: 'roles', mountPath: '/docker-entrypoint-initdb.d' },
-        // initdb wants a name for whoever runs it, and images differ in whom they know.
+        // initdb needs a user name for the uid, which not every image has.
         { name: 'passwd', mountPath: '/etc/passwd', subPath: 'passwd' },
       ],
     },
@@ -144,8 +150,12 @@ const POSTGRES = {
   ],
 }
 
-/** Redis by its own chart, with a certificate that was made just now. */
-async function startRedis(namespace: Namespace, helm: Helm, { charts }: Ground): Promise<void> {
+/** Installs Redis by its chart, with a new certificate. */
+async function startRedis(
+  namespace: Namespace,
+  helm: Helm,
+  { charts }: Environment,
+): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'malipo-tls-'))
   const at = (file: string) => join(folder, file)
   try {
@@ -175,17 +185,22 @@ async function startRedis(namespace: Namespace, helm: Helm, { charts }: Ground):
   } finally {
     await rm(folder, { recursive: true })
   }
-  const callers = [{ podSelector: { matchLabels: { 'app.kubernetes.io/part-of': 'malipo' } } }]
+  const clients = [{ podSelector: { matchLabels: { 'app.kubernetes.io/part-of': 'malipo' } } }]
   await helm.deploy(namespace, CACHE, `${charts}/redis`, {
     values: {
       tls: { existingSecret: 'cache-tls' },
-      networkPolicy: { from: callers },
+      networkPolicy: { from: clients },
       resources: { requests: { cpu: '5m', memory: '32Mi' }, limits: { memory: '64Mi' } },
     },
   })
 }
 
-async function install(namespace: Namespace, helm: Helm, { charts }: Ground, service: Service) {
+async function install(
+  namespace: Namespace,
+  helm: Helm,
+  { charts }: Environment,
+  service: Service,
+) {
   const isPayments = service === 'payments'
   const external: Values = {
     host: DATABASE,
@@ -212,8 +227,8 @@ async function install(namespace: Namespace, helm: Helm, { charts }: Ground, ser
   })
 }
 
-/** A free port of this machine that leads to a service. */
-async function forward({ name }: Namespace, service: Service) {
+/** Forwards a free local port to a service. */
+async function portForward({ name }: Namespace, service: Service) {
   const target = `service/${service}-${service}`
   const port = service === 'auth' ? 3002 : 4000
   const child: ChildProcess = spawn(
@@ -223,12 +238,12 @@ async function forward({ name }: Namespace, service: Service) {
       stdio: ['ignore', 'pipe', 'inherit'],
     },
   )
-  if (!child.stdout) throw new Error('kubectl says nothing')
+  if (!child.stdout) throw new Error('kubectl has no standard output')
   for await (const line of createInterface(child.stdout)) {
     const [, address] = /from (127\.0\.0\.1:\d+)/.exec(line) ?? []
     if (address) return { child, address: `http://${address}` }
   }
-  throw new Error(`${target} can't be forwarded`)
+  throw new Error(`kubectl port-forward to ${target} failed`)
 }
 
 async function psql(namespace: Namespace, query: string): Promise<string> {

@@ -5,67 +5,70 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { run } from '../cluster.ts'
 
-/** Requests as a client outside sends them, with paths exactly as they are written here. */
+/** Requests through the edge. Paths are sent without normalization. */
 
-/** Where the cluster's edge listens. */
+/** Address of the cluster's edge. */
 export const EDGE = new URL(process.env.EDGE_URL ?? 'http://127.0.0.1:8080')
 
 const TIMEOUT_MS = 30_000
 
-export interface Call {
+export interface HttpRequest {
   readonly method?: string
-  /** Sent as it is: nothing is decoded, resolved or joined. */
+  /** Sent as is: not decoded, resolved or normalized. */
   readonly path: string
   readonly token?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: unknown
 }
 
-export interface Answer {
+export interface HttpResponse {
   readonly status: number
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly text: string
 }
 
-/** What went over the wire in this run. No log may tell it, and no trace either, nor whose it was. */
-export const seen = {
+/** Sensitive values sent or received in this run. They must not appear in logs or traces. */
+export const observed = {
   passwords: new Set<string>(),
   tokens: new Set<string>(),
   phones: new Set<string>(),
   emails: new Set<string>(),
 }
 
-const FIELDS: Record<keyof typeof seen, RegExp> = {
+const FIELDS: Record<keyof typeof observed, RegExp> = {
   passwords: /"\w*password":"([^"]+)"/gi,
   tokens: /"(?:access|refresh)_token":"([^"]+)"/g,
   phones: /"(?:p|\w*P)hone":"([^"]+)"/g,
   emails: /"(?:e|\w*E)mail":"([^"]+)"/g,
 }
 
-function remember(text: string) {
-  for (const [what, field] of Object.entries(FIELDS) as [keyof typeof seen, RegExp][]) {
-    for (const [, value = ''] of text.matchAll(field)) seen[what].add(value)
+function observe(text: string) {
+  for (const [kind, field] of Object.entries(FIELDS) as [keyof typeof observed, RegExp][]) {
+    for (const [, value = ''] of text.matchAll(field)) observed[kind].add(value)
   }
 }
 
-/** The ids of those who had an access token, which says whose it is; a refresh token says nothing. */
-export function usersSeen(): string[] {
-  const payloads = [...seen.tokens].flatMap((token) => token.split('.')[1] ?? [])
+/** The user ids in all observed access tokens. */
+export function observedUserIds(): string[] {
+  const payloads = [...observed.tokens].flatMap((token) => token.split('.')[1] ?? [])
   const claims = payloads.map((text) => JSON.parse(Buffer.from(text, 'base64url').toString()))
   return [...new Set(claims.map(({ sub }: { sub: string }) => sub))]
 }
 
-/** A client of the release that is published under `host`. */
+/** A client of the release that is exposed as `host`. */
 export function clientOf(host: string) {
-  return (call: Call) => send(host, call)
+  return (call: HttpRequest) => send(host, call)
 }
 
 export type Client = ReturnType<typeof clientOf>
 
-function send(host: string, { method = 'GET', path, token, headers, body }: Call): Promise<Answer> {
+function send(
+  host: string,
+  { method = 'GET', path, token, headers, body }: HttpRequest,
+): Promise<HttpResponse> {
   const text = body === undefined ? undefined : JSON.stringify(body)
-  remember(text ?? '')
-  const { promise, resolve, reject } = Promise.withResolvers<Answer>()
+  observe(text ?? '')
+  const { promise, resolve, reject } = Promise.withResolvers<HttpResponse>()
   const sent = request({
     host: EDGE.hostname,
     port: EDGE.port || 80,
@@ -86,7 +89,7 @@ function send(host: string, { method = 'GET', path, token, headers, body }: Call
     response.setEncoding('utf8').on('data', (part: string) => (received += part))
     response.on('error', reject)
     response.on('end', () => {
-      remember(received)
+      observe(received)
       resolve({ status: response.statusCode ?? 0, headers: response.headers, text: received })
     })
   })
@@ -94,10 +97,10 @@ function send(host: string, { method = 'GET', path, token, headers, body }: Call
   return promise
 }
 
-/** The body of an answer that has this status. */
-export function bodyOf(answer: Answer, status: number): unknown {
-  if (answer.status !== status) throw new Error(`${answer.status} ${answer.text}`)
-  return JSON.parse(answer.text)
+/** The body of a response. @throws Error if the status differs */
+export function bodyOf(response: HttpResponse, status: number): unknown {
+  if (response.status !== status) throw new Error(`${response.status} ${response.text}`)
+  return JSON.parse(response.text)
 }
 
 export interface Account {
@@ -111,27 +114,28 @@ export function newAccount(): Account {
   return { phone, email: `${randomUUID()}@example.com`, password: randomUUID() }
 }
 
-/** Registers a new user; logging in is `tokenOf`. */
+/** Registers a new user. */
 export async function register(client: Client): Promise<Account> {
   const account = newAccount()
   bodyOf(await client({ method: 'POST', path: '/api/auth/register', body: account }), 201)
   return account
 }
 
-export async function tokenOf(client: Client, { phone, password }: Account): Promise<string> {
-  const answer = await client({
+/** Logs in and returns the access token. */
+export async function login(client: Client, { phone, password }: Account): Promise<string> {
+  const response = await client({
     method: 'POST',
     path: '/api/auth/login',
     body: { phone, password },
   })
-  return (bodyOf(answer, 200) as { access_token: string }).access_token
+  return (bodyOf(response, 200) as { access_token: string }).access_token
 }
 
-/** Makes a payment and gives its reference. */
-export async function pay(
+/** Creates a payment and returns its reference. */
+export async function createPayment(
   client: Client,
   token: string,
-  headers: Call['headers'] = {},
+  headers: HttpRequest['headers'] = {},
 ): Promise<string> {
   const body = {
     amount: 5000,
@@ -140,23 +144,27 @@ export async function pay(
     customerPhone: '+256772123456',
     customerEmail: 'customer@example.com',
   }
-  const answer = await client({ method: 'POST', path: '/api/payments', token, headers, body })
-  return (bodyOf(answer, 201) as { reference: string }).reference
+  const response = await client({ method: 'POST', path: '/api/payments', token, headers, body })
+  return (bodyOf(response, 201) as { reference: string }).reference
 }
 
-/** The README's walk-through, through the edge under `host`, or at the addresses of both services. */
+/** Runs the README's walk-through against a host behind the edge, or against the addresses of both services. */
 export async function walkThrough(
-  where: string | { readonly auth: string; readonly payments: string },
+  target: string | { readonly auth: string; readonly payments: string },
 ): Promise<void> {
   const script = new URL('../../docs/walkthrough.sh', import.meta.url).pathname
-  if (typeof where !== 'string') {
-    await run(script, [], { env: { AUTH_URL: where.auth, PAYMENTS_URL: where.payments } })
+  if (typeof target !== 'string') {
+    await run(script, [], { env: { AUTH_URL: target.auth, PAYMENTS_URL: target.payments } })
     return
   }
-  // curl is told by its own settings that every name is found at the edge.
+  // A .curlrc makes curl connect to the edge for every hostname.
   const settings = await mkdtemp(join(tmpdir(), 'malipo-curl-'))
   const port = EDGE.port || '80'
   await writeFile(join(settings, '.curlrc'), `connect-to = "::${EDGE.hostname}:${port}"\n`)
-  const env = { CURL_HOME: settings, AUTH_URL: `http://${where}`, PAYMENTS_URL: `http://${where}` }
+  const env = {
+    CURL_HOME: settings,
+    AUTH_URL: `http://${target}`,
+    PAYMENTS_URL: `http://${target}`,
+  }
   await run(script, [], { env }).finally(() => rm(settings, { recursive: true }))
 }

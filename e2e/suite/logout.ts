@@ -1,133 +1,138 @@
 import { check } from '../checks.ts'
 import { eventually } from '../cluster.ts'
-import { type Client, register, tokenOf } from './http.ts'
+import { type Client, register, login } from './http.ts'
 import { type Platform, RELEASE, selectorOf } from './platform.ts'
 
 /**
- * After a logout no replica takes the token, whatever goes wrong meanwhile. Each pod is asked from inside
- * it, all the time, since behind the edge one that still says yes could hide.
+ * After a logout no replica accepts the token, whatever fails in the meantime. Each pod is called continuously from
+ * inside, since a load balancer could hide a single replica that still accepts it.
  */
 
 const PORT = 4000
-/** Promised: a second after the answer to a logout, every replica refuses. */
-const PROMISED_MS = 1_000
-/** A use may be on its way when the time is over. */
-const LATE_MS = 40_000
-/** What a pod says once it has taken every token. */
-const KNOWN = 'every token was taken'
-const KNOWN_WITHIN_MS = 60_000
+/** Every replica must reject the token within this time after the response to the logout. */
+const REVOKED_WITHIN_MS = 1_000
+/** Extra time for requests in flight at the end. */
+const GRACE_MS = 40_000
+/** Printed by a pod once it has accepted every token. */
+const READY_MESSAGE = 'every token was accepted'
+const READY_WITHIN_MS = 60_000
 
 interface Fault {
-  /** Longer than it takes, with the second logout after it. */
-  readonly watchedMs: number
-  happen(platform: Platform): Promise<unknown>
+  /** Longer than the fault and the logout after it take. */
+  readonly durationMs: number
+  inject(platform: Platform): Promise<unknown>
 }
 
-/** What goes wrong once the first of three sessions is over; the second ends after it, the third goes on. */
+/**
+ * Faults injected after the logout of the first of three sessions. The second session logs out after the fault, the
+ * third stays logged in.
+ */
 const FAULTS: Record<string, Fault> = {
-  'nothing goes wrong': { watchedMs: 8_000, happen: () => Promise.resolve() },
+  'without a fault': { durationMs: 8_000, inject: () => Promise.resolve() },
   'Redis is deleted': {
-    watchedMs: 20_000,
-    happen: (platform) => remove(platform, selectorOf('redis')),
+    durationMs: 20_000,
+    inject: (platform) => deletePods(platform, selectorOf('redis')),
   },
   'auth is killed': {
-    watchedMs: 30_000,
-    happen: (platform) => remove(platform, selectorOf('auth')),
+    durationMs: 30_000,
+    inject: (platform) => deletePods(platform, selectorOf('auth')),
   },
-  "auth's database is lost": {
-    watchedMs: 30_000,
-    happen: (platform) =>
-      remove(platform, `cnpg.io/cluster=${RELEASE}-auth-db,cnpg.io/podRole=instance`),
+  "auth's database is deleted": {
+    durationMs: 30_000,
+    inject: (platform) =>
+      deletePods(platform, `cnpg.io/cluster=${RELEASE}-auth-db,cnpg.io/podRole=instance`),
   },
 }
 
 export async function checkLogout(platform: Platform): Promise<void> {
-  for (const [what, fault] of Object.entries(FAULTS)) {
-    await check(`after a logout no replica takes the token: ${what}`, () =>
-      logouts(platform, fault),
+  for (const [name, fault] of Object.entries(FAULTS)) {
+    await check(`no replica accepts a token after its logout: ${name}`, () =>
+      testLogouts(platform, fault),
     )
   }
 }
 
-async function logouts(platform: Platform, fault: Fault): Promise<string> {
+async function testLogouts(platform: Platform, fault: Fault): Promise<string> {
   const { client } = platform
   const account = await register(client)
-  const [first, second, kept] = [
-    await tokenOf(client, account),
-    await tokenOf(client, account),
-    await tokenOf(client, account),
+  const [first, second, third] = [
+    await login(client, account),
+    await login(client, account),
+    await login(client, account),
   ]
   const pods = await platform.pods('payments')
-  const watching = pods.map((pod) => watch(platform, pod, [first, second, kept], fault.watchedMs))
-  await Promise.all(watching.map(({ known }) => known))
-  const firstEnd = await loggedOut(client, first)
-  await fault.happen(platform)
-  const ends = [firstEnd, await loggedOut(client, second), NEVER]
-  const seen = await Promise.all(watching.map(({ uses }) => uses))
-  const last = pods.flatMap((pod, i) =>
-    ends.map((end, of) => judged(seen[i]?.[of] ?? [], end, `${pod}, token ${of}`)),
+  const probes = pods.map((pod) =>
+    startProbe(platform, pod, [first, second, third], fault.durationMs),
   )
-  return `${seen.flat(2).length} uses, the last one taken was sent ${Math.max(...last)} ms after the logout`
+  await Promise.all(probes.map(({ ready }) => ready))
+  const firstLogout = await logOut(client, first)
+  await fault.inject(platform)
+  const logouts = [firstLogout, await logOut(client, second), NO_LOGOUT]
+  const uses = await Promise.all(probes.map(({ uses }) => uses))
+  const lastAcceptedMs = pods.flatMap((pod, i) =>
+    logouts.map((logout, n) => assertRevoked(uses[i]?.[n] ?? [], logout, `${pod}, token ${n}`)),
+  )
+  return `${uses.flat(2).length} uses, a revoked token was last accepted ${Math.max(...lastAcceptedMs)} ms after its logout`
 }
 
-/** A session's end: when it was first asked for and when it was answered, in ms since the epoch. */
-interface End {
-  readonly askedAt: number
-  readonly at: number
+/** When a logout was first requested and when it was confirmed, in ms since the epoch. */
+interface Logout {
+  readonly sentAt: number
+  readonly confirmedAt: number
 }
 
-const NEVER: End = { askedAt: Infinity, at: Infinity }
+const NO_LOGOUT: Logout = { sentAt: Infinity, confirmedAt: Infinity }
 
-/** @returns how long after its logout a token was last taken, in ms */
-function judged(uses: readonly Use[], end: End, whose: string): number {
-  const taken = uses.filter(({ status }) => status === 200)
-  const refused = uses.filter(({ status }) => status === 401)
-  if (taken.length === 0) throw new Error(`${whose}: never taken`)
-  if (refused.some(({ answeredAt }) => answeredAt < end.askedAt)) {
-    throw new Error(`${whose}: refused while it was good`)
+/** @returns how long after its logout a token was last accepted, in ms */
+function assertRevoked(uses: readonly Use[], logout: Logout, name: string): number {
+  const accepted = uses.filter(({ status }) => status === 200)
+  const rejected = uses.filter(({ status }) => status === 401)
+  if (accepted.length === 0) throw new Error(`${name}: never accepted`)
+  if (rejected.some(({ answeredAt }) => answeredAt < logout.sentAt)) {
+    throw new Error(`${name}: rejected before its logout`)
   }
-  if (end === NEVER) return 0
-  const lastMs = Math.max(0, ...taken.map(({ sentAt }) => sentAt - end.at))
-  if (lastMs > PROMISED_MS) throw new Error(`${whose}: taken ${lastMs} ms after its logout`)
-  if (uses.at(-1)?.status !== 401) throw new Error(`${whose}: at last ${uses.at(-1)?.status}`)
+  if (logout === NO_LOGOUT) return 0
+  const lastMs = Math.max(0, ...accepted.map(({ sentAt }) => sentAt - logout.confirmedAt))
+  if (lastMs > REVOKED_WITHIN_MS) throw new Error(`${name}: accepted ${lastMs} ms after its logout`)
+  if (uses.at(-1)?.status !== 401) throw new Error(`${name}: last status ${uses.at(-1)?.status}`)
   return lastMs
 }
 
-/** Logs out as often as it takes: a 503 says that not everyone was told yet. */
-async function loggedOut(client: Client, token: string): Promise<End> {
-  const askedAt = Date.now()
+/** Repeats a logout until it is confirmed; 503 means that the revocation is still pending. */
+async function logOut(client: Client, token: string): Promise<Logout> {
+  const sentAt = Date.now()
   return eventually('a logout', async () => {
     const { status, text } = await client({ method: 'POST', path: '/api/auth/logout', token })
     if (status !== 204) throw new Error(`${status} ${text}`)
-    return { askedAt, at: Date.now() }
+    return { sentAt, confirmedAt: Date.now() }
   })
 }
 
-/** One use of a token; times in ms since the epoch, by the clock of the pod's node. */
+/** One use of a token; times in ms since the epoch, by the clock of the node. */
 interface Use {
   readonly sentAt: number
   readonly answeredAt: number
   readonly status: number
 }
 
-interface Watch {
-  /** When the pod has taken each of the tokens. */
-  readonly known: Promise<unknown>
-  /** Of each token; they go on for `watchedMs` from then. */
+interface Probe {
+  /** Resolves when the pod has accepted each token. */
+  readonly ready: Promise<unknown>
+  /** The uses of each token, until `durationMs` after `ready`. */
   readonly uses: Promise<Use[][]>
 }
 
-/** Uses each of the tokens in a pod, ten times a second. */
-function watch(
+/** Uses each token in a pod ten times per second. */
+function startProbe(
   { namespace }: Platform,
   pod: string,
   tokens: readonly string[],
-  watchedMs: number,
-): Watch {
+  durationMs: number,
+): Probe {
   const program = `
     const tokens = ${JSON.stringify(tokens)}
-    const taken = new Set()
-    let end = Date.now() + ${KNOWN_WITHIN_MS}
+    const accepted = new Set()
+    let end = Date.now() + ${READY_WITHIN_MS}
     const all = await Promise.all(tokens.map(async (token) => {
       const uses = []
       while (Date.now() < end) {
@@ -135,27 +140,27 @@ function watch(
         const headers = { authorization: 'Bearer ' + token }
         const { status } = await fetch('http://127.0.0.1:${PORT}/api/payments', { headers })
         uses.push({ sentAt, answeredAt: Date.now(), status })
-        if (status === 200 && !taken.has(token) && taken.add(token).size === tokens.length) {
-          end = Date.now() + ${watchedMs}
-          console.log('${KNOWN}')
+        if (status === 200 && !accepted.has(token) && accepted.add(token).size === tokens.length) {
+          end = Date.now() + ${durationMs}
+          console.log('${READY_MESSAGE}')
         }
         await new Promise((resolve) => setTimeout(resolve, 100))
       }
       return uses
     }))
     console.log(JSON.stringify(all))`
-  const known = Promise.withResolvers<void>()
+  const ready = Promise.withResolvers<void>()
   const output = namespace.node(pod, program, {
-    timeoutMs: KNOWN_WITHIN_MS + watchedMs + LATE_MS,
-    heard: (text) => text.startsWith(KNOWN) && known.resolve(),
+    timeoutMs: READY_WITHIN_MS + durationMs + GRACE_MS,
+    onOutput: (text) => text.startsWith(READY_MESSAGE) && ready.resolve(),
   })
-  const uses = output.then((text) => JSON.parse(text.slice(KNOWN.length)) as Use[][])
-  // Whoever waits for `known` is told first, unless it was known by then.
-  uses.then(() => known.reject(new Error(`${pod}: a token was never taken`)), known.reject)
-  return { known: known.promise, uses }
+  const uses = output.then((text) => JSON.parse(text.slice(READY_MESSAGE.length)) as Use[][])
+  // Rejects `ready` if the program ends first; has no effect after it resolved.
+  uses.then(() => ready.reject(new Error(`${pod}: a token was never accepted`)), ready.reject)
+  return { ready: ready.promise, uses }
 }
 
-async function remove({ namespace }: Platform, selector: string): Promise<void> {
+async function deletePods({ namespace }: Platform, selector: string): Promise<void> {
   const byForce = ['--force', '--grace-period=0', '--wait=false']
   await namespace.kubectl(['delete', 'pod', `--selector=${selector}`, ...byForce])
 }

@@ -1,16 +1,16 @@
 import type { Namespace } from '../cluster.ts'
 
-/** A pod that runs a few lines of ours, as the strictest namespace lets it. */
+/** A pod that runs a Node.js program under the restricted Pod Security Standard. */
 export interface NodePod {
   readonly name: string
   readonly labels: Readonly<Record<string, string>>
-  /** CommonJS; it goes on until the pod is deleted. */
+  /** CommonJS source; must run until the pod is deleted. */
   readonly program: string
-  /** Where it listens once it is ready; without it, it is ready at once. */
+  /** Port for the readiness probe; without it, the pod is ready immediately. */
   readonly port?: number
 }
 
-/** Its image is a service's: it has Node, and is there already. */
+/** A service's image: it contains Node.js and is already in the cluster. */
 const IMAGE = 'malipo/auth:dev'
 
 export async function startNodePod(where: Namespace, pod: NodePod): Promise<void> {

@@ -1,5 +1,5 @@
-# PgBouncer from Debian, for a cluster without a registry: the operator brings the rest of the pod along.
-# 1.21 or newer is needed, for prepared statements in transaction mode.
+# PgBouncer from Debian, for a cluster without a registry; the operator adds the rest of the pod. Needs 1.21 or newer
+# for prepared statements in transaction mode.
 FROM debian:forky-slim
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends pgbouncer \

@@ -2,38 +2,38 @@ import { eventually, Namespace, run } from '../cluster.ts'
 import type { Helm, Values } from '../helm.ts'
 import { bodyOf, clientOf } from './http.ts'
 
-/** A release of the platform in a namespace of its own. */
+/** A release of the platform in a separate namespace. */
 
-/** The name of every release here: namespaces tell them apart. */
+/** The name of all releases; they are in different namespaces. */
 export const RELEASE = 'malipo'
 const SANDBOX = new URL('../sandbox.yaml', import.meta.url).pathname
 
 export type Service = 'auth' | 'payments'
 export const SERVICES: readonly Service[] = ['auth', 'payments']
 
-/** What every part needs to know of the cluster. */
-export interface Ground {
-  /** The folder with the packed charts. */
+/** The charts and the cluster, as needed by every part. */
+export interface Environment {
+  /** The folder with the packaged charts. */
   readonly charts: string
-  /** Where pods find the API server, as networks. */
+  /** CIDRs of the API server. */
   readonly apiServer: readonly string[]
 }
 
 export class Platform {
   readonly namespace: Namespace
   readonly helm: Helm
-  readonly ground: Ground
-  private readonly own: Values
+  readonly environment: Environment
+  private readonly values: Values
 
-  /** `own` are the values that set this release apart, whatever else is changed. */
-  constructor(namespace: string, helm: Helm, ground: Ground, own: Values = {}) {
+  /** `values` apply to every deployment of this release. */
+  constructor(namespace: string, helm: Helm, environment: Environment, values: Values = {}) {
     this.namespace = new Namespace(namespace)
     this.helm = helm
-    this.ground = ground
-    this.own = own
+    this.environment = environment
+    this.values = values
   }
 
-  /** The name that it is published under. */
+  /** The host of its Ingress. */
   get host(): string {
     return `${this.namespace.name}.malipo.test`
   }
@@ -43,21 +43,21 @@ export class Platform {
   }
 
   /**
-   * Installs or upgrades it, and waits until the edge has learned of it; `changes` go over the values that it
-   * has otherwise.
+   * Installs or upgrades the release, and waits until the edge routes to it. `changes` are merged over the release's
+   * values.
    */
   async deploy(changes: Values = {}, flags: readonly string[] = []): Promise<void> {
-    const apiServer = { networkPolicy: { apiServer: { cidrs: this.ground.apiServer } } }
+    const apiServer = { networkPolicy: { apiServer: { cidrs: this.environment.apiServer } } }
     const base = {
       edge: { kind: 'ingress', hosts: [this.host] },
       auth: apiServer,
       payments: apiServer,
     }
-    const values = [this.own, changes].reduce<Values>(merged, base)
-    const chart = `${this.ground.charts}/platform`
+    const values = [this.values, changes].reduce<Values>(mergeValues, base)
+    const chart = `${this.environment.charts}/platform`
     await this.helm.deploy(this.namespace, RELEASE, chart, { files: [SANDBOX], values, flags })
     const { hosts } = values.edge as { hosts: string[] }
-    for (const host of hosts) await published(host)
+    for (const host of hosts) await waitForEdge(host)
   }
 
   /** The running pods of a service, by name. */
@@ -71,17 +71,17 @@ export class Platform {
     return first
   }
 
-  /** What a query prints that the database's superuser makes, a row a line. */
+  /** Runs a query as the database's superuser; returns one string per row. */
   async psql(service: Service, query: string): Promise<string[]> {
-    const as = ['psql', '--username=postgres', `--dbname=${service}`, '--no-psqlrc']
-    const plain = ['--tuples-only', '--no-align', '--set=ON_ERROR_STOP=1', '--command', query]
-    const text = await this.namespace.exec(`${RELEASE}-${service}-db-1`, [...as, ...plain])
+    const psql = ['psql', '--username=postgres', `--dbname=${service}`, '--no-psqlrc']
+    const flags = ['--tuples-only', '--no-align', '--set=ON_ERROR_STOP=1', '--command', query]
+    const text = await this.namespace.exec(`${RELEASE}-${service}-db-1`, [...psql, ...flags])
     return text.split('\n').filter(Boolean)
   }
 }
 
-/** Waits until both services answer under a name: without a token each says 401. */
-async function published(host: string): Promise<void> {
+/** Waits until both services answer through the edge: 401 for requests without a token. */
+async function waitForEdge(host: string): Promise<void> {
   const client = clientOf(host)
   await eventually(`both services as ${host} behind the edge`, async () => {
     for (const path of ['/api/auth/me', '/api/payments']) bodyOf(await client({ path }), 401)
@@ -92,11 +92,11 @@ export function selectorOf(service: Service | 'redis'): string {
   return `app.kubernetes.io/name=${service},app.kubernetes.io/instance=${RELEASE}`
 }
 
-/** Objects are merged, as helm does; everything else is replaced. */
-function merged(base: Values, over: Values): Values {
-  const entries = Object.entries(over).map(([key, value]) => {
+/** Merges objects recursively as Helm does; other values are replaced. */
+function mergeValues(base: Values, overrides: Values): Values {
+  const entries = Object.entries(overrides).map(([key, value]) => {
     const below = base[key]
-    return [key, isGroup(below) && isGroup(value) ? merged(below, value) : value] as const
+    return [key, isGroup(below) && isGroup(value) ? mergeValues(below, value) : value] as const
   })
   return { ...base, ...Object.fromEntries(entries) }
 }
@@ -106,8 +106,8 @@ function isGroup(value: unknown): value is Values {
 }
 
 /**
- * Where pods find the API server: its Service, what is behind that, and what this machine knows it as, since
- * a policy sees an address before or after it is translated.
+ * Addresses of the API server: its Service, its endpoints, and the address in the kubeconfig. A NetworkPolicy may be
+ * evaluated before or after the address is translated.
  */
 export async function apiServerAddresses(): Promise<string[]> {
   const slices = '--selector=kubernetes.io/service-name=kubernetes'

@@ -4,7 +4,7 @@ import { run } from '../cluster.ts'
 import { findPrometheus } from '../prometheus.ts'
 import { type Platform, RELEASE } from './platform.ts'
 
-/** The commands of every runbook, as they stand there, on a release that is well. */
+/** Runs the read-only commands of every runbook on a healthy release. */
 
 const FOLDER = new URL('../../docs/runbooks/', import.meta.url)
 const COMMAND_TIMEOUT_MS = 240_000
@@ -16,19 +16,19 @@ export async function checkRunbooks({ namespace }: Platform) {
   for (const name of pages.toSorted()) {
     const commands = blocks(await page(name), 'see')
     if (commands.length === 0) continue
-    await check(`runbooks: the commands of ${name}`, async () => {
+    await check(`runbooks: the commands of ${name} succeed`, async () => {
       for (const command of commands) {
         const script = ['set -euo pipefail', preamble, command].join('\n')
         await run('bash', ['-c', script], { env, timeoutMs: COMMAND_TIMEOUT_MS })
       }
-      return `${commands.length} of them`
+      return `${commands.length} commands`
     })
   }
 }
 
 const page = (name: string) => readFile(new URL(name, FOLDER), 'utf8')
 
-/** The blocks of a kind: three backticks, `sh` and the kind; in a list they are moved to the right. */
+/** The code blocks with the info string `sh <kind>`, without the indentation of lists. */
 function blocks(text: string, kind: string): string[] {
   const pattern = new RegExp(`^( *)\`\`\`sh ${kind}\\n([^]*?)^ *\`\`\`$`, 'gm')
   return [...text.matchAll(pattern)].map(([, indent = '', block = '']) =>

@@ -3,47 +3,49 @@ import { type CollectedSpan, readSpans } from '../../packages/testing/src/otlp.t
 import { check } from '../checks.ts'
 import { eventually, type Namespace } from '../cluster.ts'
 import { exemplarsOf } from '../prometheus.ts'
-import { pay, register, tokenOf, usersSeen } from './http.ts'
-import { secretsIn, toldIn } from './logs.ts'
+import { createPayment, register, login, observedUserIds } from './http.ts'
+import { secretsIn, leaksIn } from './logs.ts'
 import { startNodePod } from './node-pod.ts'
 import { type Platform, RELEASE } from './platform.ts'
 
-/** One trace from the edge through both services, Redis and SQL, as a collector in the cluster is told of it. */
+/** One trace from the edge through both services, Redis and SQL, as received by a collector in the cluster. */
 
 const NAME = 'collector'
 const PORT = 4318
 const LABELS = { app: NAME }
-const PART = { 'app.kubernetes.io/part-of': 'malipo' }
+const PLATFORM_LABELS = { 'app.kubernetes.io/part-of': 'malipo' }
 
-/** Values of a service that tells this collector. */
-export const TRACED = {
+/** Values of a service that exports spans to this collector. */
+export const TRACED_VALUES = {
   tracing: { endpoint: `http://${NAME}:${PORT}`, ratio: 0.1 },
   networkPolicy: { collector: [{ podSelector: { matchLabels: LABELS } }] },
 }
 
-/** Takes what is posted and gives all of it to whoever gets it; the newest, for memory has an end. */
+/** Stores the bodies of POST requests and returns the latest 1,000 of them on GET. */
 const PROGRAM = `
   const bodies = []
-  require('node:http').createServer((request, answer) => {
-    if (request.method === 'GET') return answer.end(JSON.stringify(bodies))
+  require('node:http').createServer((request, response) => {
+    if (request.method === 'GET') return response.end(JSON.stringify(bodies))
     const parts = []
     request.on('data', (part) => parts.push(part)).on('end', () => {
       bodies.push(Buffer.concat(parts).toString('base64'))
       if (bodies.length > 1000) bodies.shift()
-      answer.end()
+      response.end()
     })
   }).listen(${PORT})`
 
 export async function startCollector(namespace: Namespace): Promise<void> {
   await namespace.apply(
     {
-      // Nothing in a release's namespace is reached that no policy names.
+      // The namespace denies all traffic that no policy allows.
       apiVersion: 'networking.k8s.io/v1',
       kind: 'NetworkPolicy',
       metadata: { name: NAME },
       spec: {
         podSelector: { matchLabels: LABELS },
-        ingress: [{ ports: [{ port: PORT }], from: [{ podSelector: { matchLabels: PART } }] }],
+        ingress: [
+          { ports: [{ port: PORT }], from: [{ podSelector: { matchLabels: PLATFORM_LABELS } }] },
+        ],
       },
     },
     {
@@ -57,44 +59,45 @@ export async function startCollector(namespace: Namespace): Promise<void> {
 }
 
 export async function checkTracing(platform: Platform): Promise<void> {
-  await check('tracing: a request through the edge is one trace, to SQL and Redis', () =>
+  await check('tracing: a request through the edge is one trace, including SQL and Redis', () =>
     oneTrace(platform),
   )
-  await check('tracing: no span tells a secret, or who somebody is', async () => {
+  await check('tracing: no span contains a secret or personal data', async () => {
     const spans = await spansIn(platform)
-    const known = { ...(await secretsIn(platform.namespace)), user: usersSeen() }
-    const told = spans.flatMap((span) =>
-      toldIn(JSON.stringify(span), known).map((what) => `${span.name}: ${what}`),
+    const known = { ...(await secretsIn(platform.namespace)), user: observedUserIds() }
+    const leaks = spans.flatMap((span) =>
+      leaksIn(JSON.stringify(span), known).map((leak) => `${span.name}: ${leak}`),
     )
-    if (told.length > 0) throw new Error([...new Set(told)].join('\n'))
-    if (spans.length < MANY) throw new Error(`only ${spans.length} spans`)
+    if (leaks.length > 0) throw new Error([...new Set(leaks)].join('\n'))
+    if (spans.length < MIN_SPANS) throw new Error(`only ${spans.length} spans`)
     return `${spans.length} spans`
   })
-  await check('tracing: exemplars in Prometheus lead to traces of the collector', () =>
+  await check('tracing: exemplars in Prometheus refer to traces of the collector', () =>
     exemplars(platform),
   )
 }
 
-/** The traffic before makes far more. */
-const MANY = 50
+/** Fewer spans indicate that spans are missing: earlier checks create far more. */
+const MIN_SPANS = 50
 
 async function oneTrace(platform: Platform): Promise<string> {
   const { client } = platform
-  // Nobody has asked for this token yet, so auth is.
-  const token = await tokenOf(client, await register(client))
+  // A new token is not cached, so payments calls auth.
+  const token = await login(client, await register(client))
   const [traceId, edge] = [randomBytes(16).toString('hex'), randomBytes(8).toString('hex')]
-  await pay(client, token, { traceparent: `00-${traceId}-${edge}-01` })
+  await createPayment(client, token, { traceparent: `00-${traceId}-${edge}-01` })
   return eventually('the trace', async () => {
     const spans = (await spansIn(platform)).filter((span) => span.traceId === traceId)
-    const request = theOne(
+    const request = single(
       spans,
       ({ kind, service }) => kind === 'server' && service === 'payments',
     )
     const { 'http.route': route, 'http.response.status_code': status } = request.attributes
     if (route !== '/api/payments' || status !== 201)
       throw new Error(`${String(route)} ${String(status)}`)
-    if (request.parentSpanId !== edge) throw new Error('it is no part of what called')
-    const validation = theOne(spans, ({ kind, service }) => kind === 'server' && service === 'auth')
+    if (request.parentSpanId !== edge)
+      throw new Error('the request span is not a child of the edge')
+    const validation = single(spans, ({ kind, service }) => kind === 'server' && service === 'auth')
     for (const [service, system] of [
       ['payments', 'redis'],
       ['payments', 'postgresql'],
@@ -105,15 +108,17 @@ async function oneTrace(platform: Platform): Promise<string> {
           (span) => span.service === service && span.attributes['db.system.name'] === system,
         )
       ) {
-        throw new Error(`${service} tells nothing of ${system}`)
+        throw new Error(`${service} has no span of ${system}`)
       }
     }
-    if (!isBelow(validation, request, spans)) throw new Error('auth is no part of the request')
+    if (!isDescendant(validation, request, spans)) {
+      throw new Error('the span of auth is not a descendant of the request')
+    }
     return `${spans.length} spans: ${spans.map(({ name }) => name).join(', ')}`
   })
 }
 
-function theOne(
+function single(
   spans: readonly CollectedSpan[],
   is: (span: CollectedSpan) => boolean,
 ): CollectedSpan {
@@ -123,16 +128,16 @@ function theOne(
   return found
 }
 
-function isBelow(
+function isDescendant(
   span: CollectedSpan,
   top: CollectedSpan,
   spans: readonly CollectedSpan[],
 ): boolean {
   const parent = spans.find(({ spanId }) => spanId === span.parentSpanId)
-  return parent !== undefined && (parent === top || isBelow(parent, top, spans))
+  return parent !== undefined && (parent === top || isDescendant(parent, top, spans))
 }
 
-/** What the collector has been told so far. */
+/** The spans that the collector has received. */
 async function spansIn({ namespace }: Platform): Promise<CollectedSpan[]> {
   const program = `process.stdout.write(await (await fetch('http://127.0.0.1:${PORT}')).text())`
   const bodies = JSON.parse(await namespace.node(NAME, program)) as string[]
@@ -142,11 +147,11 @@ async function spansIn({ namespace }: Platform): Promise<CollectedSpan[]> {
 async function exemplars(platform: Platform): Promise<string> {
   const series = `http_request_duration_seconds_bucket{namespace="${platform.namespace.name}",release="${RELEASE}"}`
   return eventually('exemplars', async () => {
-    const told = (await exemplarsOf(series, EXEMPLARS_S)).map(({ trace_id }) => trace_id)
-    const kept = new Set((await spansIn(platform)).map(({ traceId }) => traceId))
-    const known = told.filter((traceId) => traceId !== undefined && kept.has(traceId))
-    if (known.length === 0) throw new Error(`none of ${told.length}`)
-    return `${known.length} of ${told.length}`
+    const traceIds = (await exemplarsOf(series, EXEMPLARS_S)).map(({ trace_id }) => trace_id)
+    const collected = new Set((await spansIn(platform)).map(({ traceId }) => traceId))
+    const found = traceIds.filter((traceId) => traceId !== undefined && collected.has(traceId))
+    if (found.length === 0) throw new Error(`none of ${traceIds.length}`)
+    return `${found.length} of ${traceIds.length}`
   })
 }
 

@@ -1,38 +1,38 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { bodyOf, type Client, pay, register, tokenOf } from './http.ts'
+import { bodyOf, type Client, createPayment, register, login } from './http.ts'
 
-/** A little of everything that clients do, right and wrong, so that every figure has something to show. */
+/** Generates all kinds of requests, valid and invalid, so that every metric has data. */
 
-/** @returns how many payments were made */
-export async function traffic(client: Client, seconds: number): Promise<number> {
+/** @returns the number of payments created */
+export async function generateTraffic(client: Client, seconds: number): Promise<number> {
   const account = await register(client)
-  const token = await tokenOf(client, account)
-  let made = 0
-  for (const end = Date.now() + seconds * 1000; Date.now() < end; made++) {
-    await onePayment(client, token, made)
-    if (made % 5 === 0) await oneSession(client)
+  const token = await login(client, account)
+  let created = 0
+  for (const end = Date.now() + seconds * 1000; Date.now() < end; created++) {
+    await onePayment(client, token, created)
+    if (created % 5 === 0) await oneSession(client)
     await sleep(100)
   }
-  return made
+  return created
 }
 
 async function onePayment(client: Client, token: string, n: number): Promise<void> {
-  const reference = await pay(client, token)
+  const reference = await createPayment(client, token)
   const path = `/api/payments/${reference}`
   await client({ path, token })
   await client({ path: '/api/payments', token })
   const move = (status: string) =>
     client({ method: 'POST', path: `${path}/status`, token, body: { status } })
-  // Not allowed yet, then allowed.
+  // Not allowed before PENDING.
   await move('SUCCESS')
   if (n % 4 === 3) return
   bodyOf(await move('PENDING'), 200)
   const status = n % 3 === 0 ? 'FAILED' : 'SUCCESS'
-  const news = webhook(reference, status)
-  await client({ method: 'POST', path: WEBHOOK, token, body: news })
-  await client({ method: 'POST', path: WEBHOOK, token, body: news })
-  await client({ method: 'POST', path: WEBHOOK, token: 'nobody', body: news })
+  const body = webhook(reference, status)
+  await client({ method: 'POST', path: WEBHOOK, token, body })
+  await client({ method: 'POST', path: WEBHOOK, token, body })
+  await client({ method: 'POST', path: WEBHOOK, token: 'invalid', body })
 }
 
 const WEBHOOK = '/api/payments/webhook/provider'

@@ -1,25 +1,25 @@
 import { eventually } from '../../cluster.ts'
-import { clusterOf, CLUSTERS, primaryOf, restarts, type Service, space } from '../release.ts'
+import { clusterOf, CLUSTERS, primaryOf, restarts, type Service, namespace } from '../release.ts'
 import type { Fault } from './fault.ts'
 
-/** What can become of a database's primary; each way ends with another instance in its place. */
+/** Faults of a database's primary; after each, another instance is primary. */
 
-/** A pause of all writes is late for each of them, and an instance that begins anew is missed meanwhile. */
-const WHILE_IT_STANDS = ['LatencyBudgetBurn', 'ReplicaMissing']
+/** Writes wait during the failover, and the restarting instance is missing as a standby. */
+const ALLOWED_ALERTS = ['LatencyBudgetBurn', 'ReplicaMissing']
 
 const LIMIT = { limitMs: 180_000 }
 
-function toPrimary(
+function primaryFault(
   service: Service,
-  what: string,
-  strike: (pod: string) => Promise<unknown>,
+  title: string,
+  act: (pod: string) => Promise<unknown>,
 ): Fault {
   return {
-    what,
-    alerts: WHILE_IT_STANDS,
-    async happen() {
+    title,
+    allowedAlerts: ALLOWED_ALERTS,
+    async inject() {
       const primary = await primaryOf(service)
-      await strike(primary)
+      await act(primary)
       await eventually(
         'another primary',
         async () => {
@@ -32,62 +32,69 @@ function toPrimary(
 }
 
 const deletePod = (pod: string, ...how: string[]) =>
-  space.kubectl(['delete', 'pod', pod, '--wait=false', ...how])
+  namespace.kubectl(['delete', 'pod', pod, '--wait=false', ...how])
 const byForce = ['--force', '--grace-period=0']
 
-/** What `kubectl cnpg promote` does: the operator is told which instance is to be the primary. */
-export const switchover = toPrimary('payments', 'switchover of the database', async (primary) => {
-  const cluster = clusterOf('payments')
-  const { status } = await space.get(CLUSTERS, cluster)
-  const next = (status.instanceNames as string[]).find((name) => name !== primary)
-  const order = {
-    targetPrimary: next,
-    targetPrimaryTimestamp: new Date().toISOString().replace('Z', '000Z'),
-    phase: 'Switchover in progress',
-    phaseReason: `Switching over to ${next}`,
-  }
-  const patch = ['--type=merge', `--patch=${JSON.stringify({ status: order })}`]
-  await space.kubectl(['patch', CLUSTERS, cluster, '--subresource=status', ...patch])
-})
+/** The same as `kubectl cnpg promote`: sets the target primary in the Cluster's status. */
+export const switchover = primaryFault(
+  'payments',
+  'switchover of the database',
+  async (primary) => {
+    const cluster = clusterOf('payments')
+    const { status } = await namespace.get(CLUSTERS, cluster)
+    const next = (status.instanceNames as string[]).find((name) => name !== primary)
+    const promotion = {
+      targetPrimary: next,
+      targetPrimaryTimestamp: new Date().toISOString().replace('Z', '000Z'),
+      phase: 'Switchover in progress',
+      phaseReason: `Switching over to ${next}`,
+    }
+    const patch = ['--type=merge', `--patch=${JSON.stringify({ status: promotion })}`]
+    await namespace.kubectl(['patch', CLUSTERS, cluster, '--subresource=status', ...patch])
+  },
+)
 
-export const primaryDeleted = toPrimary('payments', 'the primary’s pod deleted', (pod) =>
+export const primaryDeleted = primaryFault('payments', 'the primary’s pod deleted', (pod) =>
   deletePod(pod),
 )
 
-export const primaryForced = toPrimary('payments', 'the primary’s pod deleted by force', (pod) =>
+export const primaryForced = primaryFault('payments', 'the primary’s pod force-deleted', (pod) =>
   deletePod(pod, ...byForce),
 )
 
-/** Kills all but the container's first process, which notices; its own shell is killed as well. */
+/** Kills all processes except PID 1, which detects it; including the shell that runs the command. */
 const killAll = ['--container=postgres', '--', 'bash', '-c', 'kill -9 -1']
 
-/** The operator may take the same instance again, if that is up soon enough. */
+/** The same instance may stay primary if it restarts quickly enough. */
 export const primaryKilled: Fault = {
-  what: 'the primary’s processes killed (SIGKILL)',
-  alerts: WHILE_IT_STANDS,
-  async happen() {
+  title: 'the primary’s processes killed (SIGKILL)',
+  allowedAlerts: ALLOWED_ALERTS,
+  async inject() {
     const primary = await primaryOf('payments')
     const before = await restarts(primary)
-    await space.kubectl(['exec', primary, ...killAll]).catch(() => undefined)
+    await namespace.kubectl(['exec', primary, ...killAll]).catch(() => undefined)
     await eventually(
-      'a new start',
+      'a restart',
       async () => {
-        if ((await restarts(primary)) === before)
-          throw new Error(`${primary} was not started again`)
+        if ((await restarts(primary)) === before) throw new Error(`${primary} has not restarted`)
       },
       LIMIT,
     )
   },
 }
 
-export const authPrimaryForced = toPrimary(
+export const authPrimaryForced = primaryFault(
   'auth',
-  'the primary’s pod of auth’s database deleted by force',
+  'the pod of auth’s primary force-deleted',
   (pod) => deletePod(pod, ...byForce),
 )
 
-export const volumeLost = toPrimary('payments', 'the primary and its volume lost', async (pod) => {
-  // A claim in use is deleted as soon as its pod is.
-  await space.kubectl(['delete', 'pvc', pod, '--wait=false'])
-  await deletePod(pod, ...byForce)
-})
+export const volumeLost = primaryFault(
+  'payments',
+  'the primary and its volume lost',
+  async (pod) => {
+    // A PersistentVolumeClaim in use is deleted after its pod.
+    await namespace.kubectl(['delete', 'pvc', pod, '--wait=false'])
+    await deletePod(pod, ...byForce)
+  },
+)

@@ -1,12 +1,12 @@
-import type { Source } from '../platform.ts'
+import type { Source } from '../install.ts'
 
-/** Something that goes wrong, or is done on purpose, while clients go on. */
+/** A fault or an operation that is injected under load. */
 export interface Fault {
-  /** What happens, as the table says it. */
-  readonly what: string
-  /** It cuts requests off, which their clients send again, once, with the same key. */
-  readonly cutsOff?: boolean
-  /** Alerts that may fire, with the short times of `faults.yaml`: all else that does is one for nothing. */
-  readonly alerts?: readonly string[]
-  happen(source: Source): Promise<void>
+  /** The title in the table of results. */
+  readonly title: string
+  /** Whether requests may be interrupted; clients then retry them once with the same key. */
+  readonly interruptsRequests?: boolean
+  /** Alerts that may fire with the short durations of `faults.yaml`; any other alert fails the drill. */
+  readonly allowedAlerts?: readonly string[]
+  inject(source: Source): Promise<void>
 }

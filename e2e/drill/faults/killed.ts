@@ -1,14 +1,14 @@
 import { eventually, Namespace, type Resource } from '../../cluster.ts'
-import { podOf, RELEASE, restarts, SERVICES, space } from '../release.ts'
+import { podOf, RELEASE, restarts, SERVICES, namespace } from '../release.ts'
 import type { Fault } from './fault.ts'
 
 /**
- * SIGKILL to a service's process. Nothing inside a container can do that to its first process, so it is
- * done from the node: a pod that sees all processes finds the container's by its control group.
+ * Sends SIGKILL to a service's process. A process can't kill PID 1 of its own PID namespace, so a privileged pod with
+ * `hostPID` finds the container's processes by their cgroup.
  */
 
-/** A namespace without Pod Security: such a pod is refused everywhere else. */
-const outside = new Namespace('default')
+/** A namespace without Pod Security, which would reject a privileged pod. */
+const killerNamespace = new Namespace('default')
 const KILLER = `${RELEASE}-killer`
 
 const program = (container: string) => `
@@ -34,7 +34,7 @@ async function kill({ spec, status }: Resource) {
     args: ['--eval', program(container)],
     securityContext: { privileged: true, runAsUser: 0, runAsNonRoot: false },
   }
-  await outside.apply({
+  await killerNamespace.apply({
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name: KILLER },
@@ -47,24 +47,30 @@ async function kill({ spec, status }: Resource) {
   })
   try {
     await eventually('the kill', async () => {
-      const { phase } = (await outside.get('pod', KILLER)).status
-      if (phase !== 'Succeeded') throw new Error(`the pod that kills is ${phase}`)
+      const { phase } = (await killerNamespace.get('pod', KILLER)).status
+      if (phase !== 'Succeeded') throw new Error(`the pod ${KILLER} is ${phase}`)
     })
   } finally {
-    await outside.kubectl(['delete', 'pod', KILLER, '--ignore-not-found', '--grace-period=0'])
+    await killerNamespace.kubectl([
+      'delete',
+      'pod',
+      KILLER,
+      '--ignore-not-found',
+      '--grace-period=0',
+    ])
   }
 }
 
 export const killed: Fault = {
-  what: 'the process of a pod of each service killed (SIGKILL)',
-  cutsOff: true,
-  async happen() {
+  title: 'process of one pod of each service killed (SIGKILL)',
+  interruptsRequests: true,
+  async inject() {
     for (const service of SERVICES) {
       const pod = await podOf(service)
       const before = await restarts(pod)
-      await kill(await space.get('pod', pod))
-      await eventually('a new start', async () => {
-        if ((await restarts(pod)) === before) throw new Error(`${pod} was not started again`)
+      await kill(await namespace.get('pod', pod))
+      await eventually('a restart', async () => {
+        if ((await restarts(pod)) === before) throw new Error(`${pod} has not restarted`)
       })
     }
   },

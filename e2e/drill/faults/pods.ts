@@ -1,16 +1,16 @@
 import { run } from '../../cluster.ts'
-import { podOf, podsOf, SERVICES, space } from '../release.ts'
+import { podOf, podsOf, SERVICES, namespace } from '../release.ts'
 import type { Fault } from './fault.ts'
 
-/** A pod of each service leaves in an orderly way, or Redis at once. */
+/** Deletion and eviction of service pods, and forced deletion of Redis. */
 
 export const evicted: Fault = {
-  what: 'a pod of each service evicted',
-  async happen() {
+  title: 'one pod of each service evicted',
+  async inject() {
     for (const service of SERVICES) {
       const name = await podOf(service)
       const eviction = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name } }
-      const path = `/api/v1/namespaces/${space.name}/pods/${name}/eviction`
+      const path = `/api/v1/namespaces/${namespace.name}/pods/${name}/eviction`
       const input = JSON.stringify(eviction)
       await run('kubectl', ['create', `--raw=${path}`, '--filename=-'], { input })
     }
@@ -18,18 +18,18 @@ export const evicted: Fault = {
 }
 
 export const deleted: Fault = {
-  what: 'a pod of each service deleted',
-  async happen() {
+  title: 'one pod of each service deleted',
+  async inject() {
     for (const service of SERVICES) {
-      await space.kubectl(['delete', 'pod', await podOf(service), '--wait=false'])
+      await namespace.kubectl(['delete', 'pod', await podOf(service), '--wait=false'])
     }
   },
 }
 
 export const redisDeleted: Fault = {
-  what: 'Redis deleted by force',
-  async happen() {
+  title: 'Redis force-deleted',
+  async inject() {
     const byForce = ['--force', '--grace-period=0', '--wait=false']
-    await space.kubectl(['delete', 'pod', ...(await podsOf('redis')), ...byForce])
+    await namespace.kubectl(['delete', 'pod', ...(await podsOf('redis')), ...byForce])
   },
 }

@@ -1,48 +1,48 @@
-import { Agent, request } from 'node:http'
+import { Agent, request as httpRequest } from 'node:http'
 
-/** The platform as a client sees it: through the edge, over connections that are kept. */
+/** HTTP client through the edge, with keep-alive connections. */
 
 const EDGE = new URL(process.env.EDGE_URL ?? 'http://127.0.0.1:8080')
 export const HOST = process.env.EDGE_HOST ?? 'drill.malipo.test'
 
-/** A client's own limit: over what a request waits for its caller's token and its database together. */
-const ANSWER_TIMEOUT_MS = 40_000
-const MOST_SOCKETS = 512
+/** Client timeout: longer than the longest wait of a request for the token check and the database. */
+const RESPONSE_TIMEOUT_MS = 40_000
+const MAX_SOCKETS = 512
 
-const agent = new Agent({ keepAlive: true, maxSockets: MOST_SOCKETS })
+const agent = new Agent({ keepAlive: true, maxSockets: MAX_SOCKETS })
 
-export interface Call {
+export interface HttpRequest {
   readonly method: 'GET' | 'POST'
   readonly path: string
   readonly headers?: Record<string, string>
   readonly body?: unknown
 }
 
-/** What came back; status 0 and the error's code when nothing did. */
-export interface Answer {
+/** A response; without one, status 0 and the error code as the body. */
+export interface HttpResponse {
   readonly status: number
   readonly replayed: boolean
   readonly body: unknown
 }
 
-/** Sends one request; an answer that never comes is an answer too. */
-export async function send(call: Call): Promise<Answer> {
-  const body = call.body === undefined ? undefined : JSON.stringify(call.body)
+/** Sends one request. Never rejects: errors are returned as status 0. */
+export async function send(request: HttpRequest): Promise<HttpResponse> {
+  const body = request.body === undefined ? undefined : JSON.stringify(request.body)
   return new Promise((resolve) => {
     const failed = (error: NodeJS.ErrnoException) =>
       resolve({ status: 0, replayed: false, body: error.code ?? error.message })
-    const sent = request({
+    const sent = httpRequest({
       agent,
       host: EDGE.hostname,
       port: EDGE.port,
-      method: call.method,
-      path: call.path,
+      method: request.method,
+      path: request.path,
       headers: {
         host: HOST,
         ...(body ? { 'content-type': 'application/json' } : {}),
-        ...call.headers,
+        ...request.headers,
       },
-      signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+      signal: AbortSignal.timeout(RESPONSE_TIMEOUT_MS),
     })
     sent.on('error', failed)
     sent.on('response', (response) => {
@@ -53,7 +53,7 @@ export async function send(call: Call): Promise<Answer> {
         resolve({
           status: response.statusCode ?? 0,
           replayed: response.headers['idempotent-replayed'] === 'true',
-          body: parsed(Buffer.concat(parts).toString('utf8')),
+          body: parseJson(Buffer.concat(parts).toString('utf8')),
         }),
       )
     })
@@ -61,11 +61,11 @@ export async function send(call: Call): Promise<Answer> {
   })
 }
 
-export function hangUp() {
+export function closeConnections() {
   agent.destroy()
 }
 
-function parsed(text: string): unknown {
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {

@@ -2,7 +2,7 @@ import { Namespace } from '../cluster.ts'
 import { startNodePod } from './node-pod.ts'
 import { type Platform, RELEASE, selectorOf } from './platform.ts'
 
-/** Tries of connections from inside pods: whom there is to reach, and how to try it from each kind of pod. */
+/** Connection attempts from inside pods: the targets, and probes for pods with Node.js or with a shell. */
 
 export type Target =
   | 'auth'
@@ -22,51 +22,55 @@ export type Target =
 type Address = readonly [host: string, port: number]
 export type Targets = Readonly<Record<Target, Address>>
 
-/** An address that is nowhere in the cluster, and answers. */
+/** An address outside the cluster that accepts connections. */
 const INTERNET = process.env.E2E_OUTSIDE ?? '1.1.1.1:443'
 const LISTENER_PORT = 8080
-const LISTENER = 'a stranger in another namespace'
+const LISTENER = 'an unlabelled pod in another namespace'
 const CONNECT_TIMEOUT_S = 2
-const STANDS_IN = 'malipo.test/stands-in'
-const IS_LET_OUT = 'malipo.test/let-out'
+const TEST_POD_LABEL = 'malipo.test/test-pod'
+const UNRESTRICTED_LABEL = 'malipo.test/unrestricted'
 
-/** A name of a pod for what it stands for. */
+/** The name of a source's test pod. */
 export const podName = (source: string) => source.replaceAll(' ', '-')
 
-/** A pod that waits to be told what to try. */
-export async function standIn(
+/** Starts a test pod; probes run in it by `kubectl exec`. */
+export async function startTestPod(
   where: Namespace,
   source: string,
   labels: Readonly<Record<string, string>>,
-  isHeld: boolean,
+  isRestricted: boolean,
 ): Promise<void> {
   await startNodePod(where, {
     name: podName(source),
-    labels: { [STANDS_IN]: 'true', ...(isHeld ? {} : { [IS_LET_OUT]: 'true' }), ...labels },
-    program: `require('node:http').createServer((_, answer) => answer.end()).listen(${LISTENER_PORT})`,
+    labels: {
+      [TEST_POD_LABEL]: 'true',
+      ...(isRestricted ? {} : { [UNRESTRICTED_LABEL]: 'true' }),
+      ...labels,
+    },
+    program: `require('node:http').createServer((_, response) => response.end()).listen(${LISTENER_PORT})`,
   })
 }
 
-/** Lets strangers call anybody, over the namespace's deny by default. */
-export async function letOut(where: Namespace): Promise<void> {
+/** Allows all egress of unrestricted test pods, despite the namespace's default deny policy. */
+export async function allowEgress(where: Namespace): Promise<void> {
   await where.apply({
     apiVersion: 'networking.k8s.io/v1',
     kind: 'NetworkPolicy',
-    metadata: { name: 'strangers', labels: { [STANDS_IN]: 'true' } },
+    metadata: { name: 'unrestricted', labels: { [TEST_POD_LABEL]: 'true' } },
     spec: {
-      podSelector: { matchLabels: { [IS_LET_OUT]: 'true' } },
+      podSelector: { matchLabels: { [UNRESTRICTED_LABEL]: 'true' } },
       policyTypes: ['Egress'],
       egress: [{}],
     },
   })
 }
 
-/** Where every target is: pods by their own addresses, so that no Service stands between. */
-export async function findTargets(platform: Platform, elsewhere: Namespace): Promise<Targets> {
+/** The addresses of all targets: pod addresses, to bypass Services. */
+export async function findTargets(platform: Platform, foreign: Namespace): Promise<Targets> {
   const { namespace } = platform
   const at = async (where: Namespace, selector: string, port: number): Promise<Address> => {
     const pods = await where.list('pod', selector)
-    // A source is the first pod of its kind: nobody is asked to reach itself.
+    // The last pod, since a source is the first pod of its kind and must not be its own target.
     const address: unknown = pods.findLast((pod) => !pod.metadata.deletionTimestamp)?.status.podIP
     if (typeof address !== 'string') throw new Error(`no pod has ${selector}`)
     return [address, port]
@@ -74,7 +78,7 @@ export async function findTargets(platform: Platform, elsewhere: Namespace): Pro
   const instance = (service: string, port: number) =>
     at(namespace, `cnpg.io/cluster=${RELEASE}-${service}-db,cnpg.io/podRole=instance`, port)
   const api = await new Namespace('default').get('service', 'kubernetes')
-  const listener = await elsewhere.get('pod', podName(LISTENER))
+  const listener = await foreign.get('pod', podName(LISTENER))
   const [outside = '', outsidePort] = INTERNET.split(':')
   return {
     auth: await at(namespace, selectorOf('auth'), 3002),
@@ -93,8 +97,8 @@ export async function findTargets(platform: Platform, elsewhere: Namespace): Pro
   }
 }
 
-/** What a pod with Node reaches. */
-export async function reachedByNode(
+/** The targets that a pod with Node.js reaches. */
+export async function reachableFromNode(
   where: Namespace,
   pod: string,
   all: Targets,
@@ -113,8 +117,8 @@ export async function reachedByNode(
   return JSON.parse(await where.node(pod, program)) as Target[]
 }
 
-/** What a pod with a shell reaches. */
-export async function reachedByShell(
+/** The targets that a pod with a shell reaches. */
+export async function reachableFromShell(
   where: Namespace,
   pod: string,
   all: Partial<Targets>,

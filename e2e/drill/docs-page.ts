@@ -1,22 +1,22 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { format } from 'prettier'
 
-/** Pages for people, in which the drill keeps what it measured and from which it takes what it runs. */
+/** Documentation pages: sections with measurements, and commands that the drill runs. */
 
 const DOCS = new URL('../../docs/', import.meta.url)
 
-/** Writes between a page's marks `<!-- NAME: … -->` and `<!-- end of NAME -->`. */
-export async function writeInto(page: string, name: string, text: string) {
+/** Replaces the text between `<!-- NAME: … -->` and `<!-- end of NAME -->` in a page. */
+export async function updateSection(page: string, name: string, text: string) {
   const file = new URL(page, DOCS)
   const [before, after] = [`<!-- ${name}: written by make drill -->`, `<!-- end of ${name} -->`]
   const found = await readFile(file, 'utf8')
   const [head, tail] = [found.split(before)[0], found.split(after)[1]]
-  if (tail === undefined) throw new Error(`${page} has no marks of ${name}`)
+  if (tail === undefined) throw new Error(`${page} has no section ${name}`)
   const draft = `${head}${before}\n\n${text}\n\n${after}${tail}`
   await writeFile(file, await format(draft, { parser: 'markdown', printWidth: 100 }))
 }
 
-/** The commands of a page by their names: blocks that begin with three backticks, `sh` and a name. */
+/** The commands of a page by name: code blocks with the info string `sh <name>`. */
 export async function commandsOf(page: string): Promise<Map<string, string>> {
   const text = await readFile(new URL(page, DOCS), 'utf8')
   const blocks = text.matchAll(/^```sh ([a-z-]+)\n([^]*?)^```$/gm)

@@ -1,7 +1,7 @@
 import type { Series } from '../prometheus.ts'
-import { type Chosen, type Dashboard, type Panel, seriesOf } from './dashboards.ts'
+import { type Variables, type Dashboard, type Panel, seriesOf } from './dashboards.ts'
 
-/** A dashboard as a picture: its panels where Grafana would put them, with the data of the moment, as plain SVG. */
+/** Renders a dashboard with its current data as SVG, with the panels where Grafana would place them. */
 
 const COLUMN = 50
 const ROW = 34
@@ -17,10 +17,10 @@ const COLOURS = [
   '#8ab8ff',
   '#ffa6b0',
 ]
-const MOST_LINES = 8
+const MAX_LINES = 8
 
-export async function picture(dashboard: Dashboard, variables: Chosen): Promise<string> {
-  const parts = await Promise.all(dashboard.panels.map((panel) => drawn(panel, variables)))
+export async function renderSvg(dashboard: Dashboard, variables: Variables): Promise<string> {
+  const parts = await Promise.all(dashboard.panels.map((panel) => drawPanel(panel, variables)))
   const height = Math.max(...dashboard.panels.map(({ gridPos }) => gridPos.y + gridPos.h)) * ROW
   const width = 24 * COLUMN
   const style = 'font-family="system-ui, sans-serif" font-size="12"'
@@ -31,7 +31,7 @@ ${parts.join('\n')}
 `
 }
 
-async function drawn(panel: Panel, variables: Chosen): Promise<string> {
+async function drawPanel(panel: Panel, variables: Variables): Promise<string> {
   const { x, y, w, h } = panel.gridPos
   const at = `transform="translate(${x * COLUMN + GAP / 2} ${y * ROW + GAP / 2})"`
   const size = { width: w * COLUMN - GAP, height: h * ROW - GAP }
@@ -68,34 +68,34 @@ function bodyOf(panel: Panel, series: readonly Named[], size: Size): string {
       'text-anchor="middle" font-size="18"',
     )
   }
-  if (panel.type === 'stat') return numbers(series, unit, size)
+  if (panel.type === 'stat') return stats(series, unit, size)
   if (panel.type === 'table') return rows(series, size)
-  return graph(series, unit, size)
+  return timeSeries(series, unit, size)
 }
 
-function graph(series: readonly Named[], unit: string, { width, height }: Size): string {
-  const shown = series.slice(0, MOST_LINES)
+function timeSeries(series: readonly Named[], unit: string, { width, height }: Size): string {
+  const shown = series.slice(0, MAX_LINES)
   const numbersOf = ({ values }: Series) =>
     values
       .map(([at, value]) => [at, Number(value)] as const)
       .filter(([, value]) => Number.isFinite(value))
   const points = shown.map(numbersOf)
-  const most = Math.max(...points.flat().map(([, value]) => value), 1e-9) * 1.1
+  const maximum = Math.max(...points.flat().map(([, value]) => value), 1e-9) * 1.1
   const times = points.flat().map(([at]) => at)
   const [from, to] = [Math.min(...times), Math.max(...times)]
   const plot = { left: 64, top: 36, right: width - PAD, bottom: height - 44 }
   const px = (at: number) =>
     plot.left + ((at - from) / Math.max(1, to - from)) * (plot.right - plot.left)
-  const py = (value: number) => plot.bottom - (value / most) * (plot.bottom - plot.top)
+  const py = (value: number) => plot.bottom - (value / maximum) * (plot.bottom - plot.top)
   const grid = [0, 0.5, 1].map((share) => {
-    const y = py(most * share)
+    const y = py(maximum * share)
     const line = `<line x1="${plot.left}" x2="${plot.right}" y1="${y}" y2="${y}" stroke="#2c3235"/>`
     return (
       line +
       text(
         plot.left - 6,
         y + 4,
-        shownAs(most * share, unit),
+        formatted(maximum * share, unit),
         '#8e8e8e',
         'text-anchor="end" font-size="10"',
       )
@@ -124,12 +124,12 @@ function legends(series: readonly Named[], { width, height }: Size): string {
     .join('')
 }
 
-function numbers(series: readonly Named[], unit: string, { width, height }: Size): string {
+function stats(series: readonly Named[], unit: string, { width, height }: Size): string {
   const each = (width - PAD * 2) / series.length
   return series
     .map(({ name, values }, n) => {
       const x = PAD + each * (n + 0.5)
-      const value = shownAs(Number(values.at(-1)?.[1]), unit)
+      const value = formatted(Number(values.at(-1)?.[1]), unit)
       const centred = 'text-anchor="middle"'
       const fits = Math.min(30, (each / value.length) * 1.45)
       return (
@@ -145,7 +145,7 @@ function numbers(series: readonly Named[], unit: string, { width, height }: Size
     .join('')
 }
 
-/** Labels that a table of the overview shows. */
+/** Labels shown in tables. */
 const COLUMNS = ['alertname', 'severity', 'runbook', 'app', 'version', 'node']
 
 function rows(series: readonly Named[], { height }: Size): string {
@@ -165,7 +165,7 @@ function legend(format: string, { metric }: Series): string {
   return format.replaceAll(/\{\{(\w+)\}\}/g, (_, label: string) => metric[label] ?? '')
 }
 
-function shownAs(value: number, unit: string): string {
+function formatted(value: number, unit: string): string {
   if (unit === 'percentunit')
     return `${(value * 100).toFixed(value > 0.999 || value < 0.1 ? 2 : 1)} %`
   if (unit === 's') return value < 1 ? `${(value * 1000).toFixed(0)} ms` : `${value.toFixed(1)} s`
