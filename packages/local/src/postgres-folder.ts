@@ -1,9 +1,9 @@
-/** PostgreSQL's data folder: made once, and cleared of what a crash left in it. */
+/** PostgreSQL's data folder: initialised once, and cleared of a stale lock file after a crash. */
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startChild } from './child.js'
-import { giveTo, postgresUser, runAs } from './postgres-user.js'
+import { chownTree, postgresUser, runAs } from './postgres-user.js'
 
 export const SUPERUSER = 'malipo'
 
@@ -15,17 +15,17 @@ export interface Folder {
 
 export async function prepareFolder(folder: Folder): Promise<void> {
   if (!existsSync(join(folder.dataDir, 'PG_VERSION'))) await initialise(folder)
-  giveTo(postgresUser(), folder.dataDir)
-  await clearLock(folder.dataDir)
+  chownTree(postgresUser(), folder.dataDir)
+  await removeStaleLock(folder.dataDir)
 }
 
-/** Works in a folder beside it, so that one which was interrupted is never taken for a whole one. */
+/** Runs initdb in a temporary folder, so that an interrupted run is never taken for a complete one. */
 async function initialise({ initdb, dataDir, passwordFile }: Folder): Promise<void> {
   const unfinished = `${dataDir}.unfinished`
   rmSync(unfinished, { recursive: true, force: true })
   mkdirSync(dirname(dataDir), { recursive: true })
   mkdirSync(unfinished, { mode: 0o700 })
-  giveTo(postgresUser(), unfinished)
+  chownTree(postgresUser(), unfinished)
 
   const output: string[] = []
   const child = startChild({
@@ -35,7 +35,7 @@ async function initialise({ initdb, dataDir, passwordFile }: Folder): Promise<vo
       `--username=${SUPERUSER}`,
       `--pwfile=${passwordFile}`,
       '--auth=scram-sha-256',
-      // The same on every machine, whatever locales it has.
+      // The same collation on every machine, whatever locales it has.
       '--encoding=UTF8',
       '--locale=C',
       '--locale-provider=builtin',
@@ -45,11 +45,11 @@ async function initialise({ initdb, dataDir, passwordFile }: Folder): Promise<vo
     ],
     env: { PATH: process.env.PATH },
     runAs: runAs(postgresUser()),
-    lastSignal: 'SIGKILL',
+    parentDeathSignal: 'SIGKILL',
     onLine: (line) => output.push(line),
   })
   const exitCode = await child.exited
-  if (exitCode !== 0) throw new Error(`initdb ended with ${exitCode}:\n${output.join('\n')}`)
+  if (exitCode !== 0) throw new Error(`initdb exited with code ${exitCode}:\n${output.join('\n')}`)
   rmSync(dataDir, { recursive: true, force: true })
   renameSync(unfinished, dataDir)
 }
@@ -57,16 +57,16 @@ async function initialise({ initdb, dataDir, passwordFile }: Folder): Promise<vo
 const LOCK_WAIT_MS = 5000
 
 /**
- * The lock file of a PostgreSQL that was killed names a process that is gone, or by now is another
- * program; PostgreSQL itself only asks whether a process of that number is there.
+ * Removes the lock file of a killed PostgreSQL. Another program may have its process id by now, and
+ * PostgreSQL itself only checks whether a process with that id exists.
  */
-async function clearLock(dataDir: string): Promise<void> {
+async function removeStaleLock(dataDir: string): Promise<void> {
   const lock = join(dataDir, 'postmaster.pid')
   const until = Date.now() + LOCK_WAIT_MS
   while (existsSync(lock)) {
     const pid = Number.parseInt(readFileSync(lock, 'utf8'), 10)
     if (!isPostgres(pid)) return rmSync(lock, { force: true })
-    // One whose parent has just been killed needs a moment to end.
+    // A server whose parent was just killed takes a moment to exit.
     if (Date.now() > until) {
       throw new Error(`${dataDir} is in use by another PostgreSQL (process ${pid})`)
     }
@@ -76,7 +76,7 @@ async function clearLock(dataDir: string): Promise<void> {
 
 function isPostgres(pid: number): boolean {
   if (!Number.isInteger(pid) || pid <= 1) return false
-  // Where there is no /proc, PostgreSQL's own check has to do.
+  // Without /proc, rely on PostgreSQL's own check.
   if (!existsSync('/proc/self/stat')) return true
   try {
     return readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === 'postgres'

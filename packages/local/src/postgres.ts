@@ -1,4 +1,4 @@
-/** A real PostgreSQL 18 without anything installed: for `make up`, the tests and the bench. */
+/** Runs PostgreSQL 18 from npm for `make up`, the tests and the bench. */
 import { resolve } from 'node:path'
 import pg from 'pg'
 import { type Child, startChild } from './child.js'
@@ -6,14 +6,14 @@ import { freePort } from './free-port.js'
 import { findPostgresBinaries } from './postgres-binaries.js'
 import { prepareFolder, SUPERUSER } from './postgres-folder.js'
 import { postgresUser, runAs } from './postgres-user.js'
-import { keptSecret } from './secret.js'
+import { persistentSecret } from './secret.js'
 
 export interface PostgresOptions {
-  /** Made when missing; its password is kept beside it in `<dataDir>.password`. */
+  /** Created if missing; the password is in `<dataDir>.password` next to it. */
   dataDir: string
-  /** Default: a free one. */
+  /** Default: a free port. */
   port?: number
-  /** Created when missing. */
+  /** Created if missing. */
   databases: readonly string[]
   /** More arguments for `postgres`, such as `['-c', 'fsync=off']`. */
   flags?: readonly string[]
@@ -23,13 +23,13 @@ export interface PostgresOptions {
 
 export interface Postgres {
   readonly port: number
-  /** A connection string for this database; the user is a superuser. */
+  /** The connection string of a database, for a superuser. */
   readonly url: (database: string) => string
-  /** Ends sessions and writes everything down first (a fast shutdown). */
+  /** Fast shutdown: ends sessions and writes a checkpoint. */
   readonly stop: () => Promise<void>
-  /** Stops, unless it is stopped or killed, and starts again on the same port. */
+  /** Stops the server if it runs, and starts it on the same port. */
   readonly restart: () => Promise<void>
-  /** Ends at once, as a crash would (an immediate shutdown): the next start recovers. */
+  /** Immediate shutdown, like a crash: the next start runs recovery. */
   readonly kill: () => Promise<void>
 }
 
@@ -38,7 +38,7 @@ const STOP_LIMIT_MS = 30_000
 export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
   const dataDir = resolve(options.dataDir)
   const passwordFile = `${dataDir}.password`
-  const password = keptSecret(passwordFile)
+  const password = persistentSecret(passwordFile)
   const { initdb, postgres } = await findPostgresBinaries()
   const port = options.port ?? (await freePort())
   const url = (database: string) =>
@@ -74,7 +74,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   return { port, url, stop, restart, kill }
 }
 
-/** Resolves when connections are accepted. */
+/** Resolves when the server accepts connections. */
 async function startServer(
   command: readonly string[],
   { onLine, onUnexpectedExit }: PostgresOptions,
@@ -87,7 +87,7 @@ async function startServer(
     command,
     env: { PATH: process.env.PATH },
     runAs: runAs(postgresUser()),
-    lastSignal: 'SIGQUIT',
+    parentDeathSignal: 'SIGQUIT',
     onLine: (line) => {
       onLine?.(line)
       if (isReady) return
@@ -99,7 +99,7 @@ async function startServer(
   const exitCode = await Promise.race([accepting, child.exited])
   isReady = true
   if (exitCode === undefined) return child
-  throw new Error(`PostgreSQL ended with ${exitCode} while starting:\n${output.join('\n')}`)
+  throw new Error(`PostgreSQL exited with code ${exitCode} during startup:\n${output.join('\n')}`)
 }
 
 async function createDatabases(url: string, names: readonly string[]): Promise<void> {

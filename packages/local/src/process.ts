@@ -1,4 +1,4 @@
-/** Runs the built services as processes of their own, as an operator would. */
+/** Runs the built services as separate processes. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { join } from 'node:path'
 import { type Child, startChild } from './child.js'
@@ -8,14 +8,14 @@ export type ServiceName = 'auth' | 'payments'
 
 export interface ServiceOptions {
   name: ServiceName
-  /** All that the service sees besides PATH and the like; PORT defaults to a free one. */
+  /** The service's environment, besides PATH and similar variables; PORT defaults to a free port. */
   env: Record<string, string | undefined>
   onLine?: (line: string) => void
-  /** Called when it ends, once started, although nobody asked it to. */
+  /** Called when the started service exits without being stopped. */
   onUnexpectedExit?: (exitCode: number) => void
   /** Whether to wait for /health/ready; default true. */
   ready?: boolean
-  /** How long to wait for it; default 30 s. */
+  /** How long to wait for readiness; default 30 s. */
   readyLimitMs?: number
 }
 
@@ -24,16 +24,16 @@ export interface Service {
   readonly port: number
   readonly pid: number
   readonly exited: Promise<number>
-  /** The last lines that it wrote, 10 000 at most. */
+  /** The last lines of its output, 10,000 at most. */
   readonly output: () => string
-  /** SIGTERM, and the exit code once it has ended; SIGKILL and 137 if it takes more than 30 s. */
+  /** Sends SIGTERM and returns the exit code; after 30 s sends SIGKILL, which makes it 137. */
   readonly stop: () => Promise<number>
   readonly kill: () => Promise<number>
 }
 
 const STOP_LIMIT_MS = 30_000
 const READY_LIMIT_MS = 30_000
-const KEPT_LINES = 10_000
+const MAX_LINES = 10_000
 
 const services = join(import.meta.dirname, '../../../services')
 
@@ -45,10 +45,10 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const child = startChild({
     command: nodeCommand(options.name, 'main'),
     env: environment({ ...options.env, PORT: String(port) }),
-    lastSignal: 'SIGKILL',
+    parentDeathSignal: 'SIGKILL',
     onLine: (line) => {
       options.onLine?.(line)
-      if (lines.push(line) > KEPT_LINES) lines.shift()
+      if (lines.push(line) > MAX_LINES) lines.shift()
     },
     onUnexpectedExit: (exitCode) => started && options.onUnexpectedExit?.(exitCode),
   })
@@ -74,20 +74,20 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 
 export interface ScriptOptions {
   name: ServiceName
-  /** A file of the service's dist without `.js`. */
+  /** A file in the service's `dist`, without `.js`. */
   script: 'migrate' | (string & {})
   args?: readonly string[]
   env: Record<string, string | undefined>
   onLine?: (line: string) => void
 }
 
-/** Runs a script of a service to its end, and throws when it fails. Returns what it wrote. */
+/** Runs a script of a service until it exits, and returns its output. @throws if it fails */
 export async function runToEnd(options: ScriptOptions): Promise<string> {
   const lines: string[] = []
   const child = startChild({
     command: [...nodeCommand(options.name, options.script), ...(options.args ?? [])],
     env: environment(options.env),
-    lastSignal: 'SIGKILL',
+    parentDeathSignal: 'SIGKILL',
     onLine: (line) => {
       options.onLine?.(line)
       lines.push(line)
@@ -96,12 +96,12 @@ export async function runToEnd(options: ScriptOptions): Promise<string> {
   const exitCode = await child.exited
   const output = lines.join('\n')
   if (exitCode === 0) return output
-  throw new Error(`${options.name}'s ${options.script} ended with ${exitCode}:\n${output}`)
+  throw new Error(`${options.script} of ${options.name} exited with code ${exitCode}:\n${output}`)
 }
 
 function nodeCommand(name: ServiceName, script: string): string[] {
-  // One process is to stay under 200 MB of resident memory. The first limit is of objects that live on;
-  // without the second, new ones may take up to 128 MB beside them.
+  // Keeps resident memory under 200 MB. The first limit is the old generation; without the second, the new
+  // generation could take up to 128 MB more.
   return [
     process.execPath,
     '--max-old-space-size=128',
@@ -110,7 +110,7 @@ function nodeCommand(name: ServiceName, script: string): string[] {
   ]
 }
 
-/** What belongs to the machine passes; settings of a service that the shell happens to have don't. */
+/** Variables of the machine are inherited; a service's settings in the shell's environment are not. */
 const INHERITED = [
   'PATH',
   'HOME',
@@ -121,27 +121,27 @@ const INHERITED = [
   'NODE_V8_COVERAGE',
 ]
 
-function environment(own: Record<string, string | undefined>): NodeJS.ProcessEnv {
+function environment(settings: Record<string, string | undefined>): NodeJS.ProcessEnv {
   const inherited = INHERITED.map((name) => [name, process.env[name]] as const)
-  const all = [...inherited, ...Object.entries(own)]
+  const all = [...inherited, ...Object.entries(settings)]
   return Object.fromEntries(all.filter(([, value]) => value !== undefined))
 }
 
 async function waitUntilReady(child: Child, url: string, limitMs: number) {
-  const until = Date.now() + limitMs
+  const deadline = Date.now() + limitMs
   while (child.running) {
-    if (Date.now() > until) return `was not ready within ${limitMs} ms`
+    if (Date.now() > deadline) return `was not ready within ${limitMs} ms`
     if (await isReady(url)) return undefined
     await sleep(100)
   }
-  return `ended with ${await child.exited} before it was ready`
+  return `exited with code ${await child.exited} before it was ready`
 }
 
 async function isReady(url: string): Promise<boolean> {
   try {
-    const answer = await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(1000) })
-    await answer.arrayBuffer()
-    return answer.ok
+    const response = await fetch(`${url}/health/ready`, { signal: AbortSignal.timeout(1000) })
+    await response.arrayBuffer()
+    return response.ok
   } catch {
     return false
   }

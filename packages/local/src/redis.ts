@@ -1,4 +1,4 @@
-/** A Redis, or a Valkey, that keeps nothing on disk, when the machine has one. */
+/** Runs the machine's Redis or Valkey, if it has one, without persistence. */
 import { tmpdir } from 'node:os'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -7,9 +7,9 @@ import { findProgram } from './find-program.js'
 import { freePort } from './free-port.js'
 
 export interface RedisOptions {
-  /** Default: a free one. */
+  /** Default: a free port. */
   port?: number
-  /** Where `SAVE` writes, and where a start finds what it wrote; default: nowhere that is looked at. */
+  /** Where `SAVE` writes a snapshot that the next start loads; by default none is loaded. */
   dataDir?: string
   onLine?: (line: string) => void
   onUnexpectedExit?: (exitCode: number) => void
@@ -19,16 +19,16 @@ export interface Redis {
   readonly port: number
   readonly url: string
   readonly stop: () => Promise<void>
-  /** SIGKILL: connections break, and what it held is gone. */
+  /** Sends SIGKILL: connections break and the data is lost. */
   readonly kill: () => Promise<void>
-  /** Stops, unless it is stopped or killed, and starts again, empty, on the same port. */
+  /** Stops the server if it runs, and starts it, empty, on the same port. */
   readonly restart: () => Promise<void>
 }
 
 const START_LIMIT_MS = 10_000
 const STOP_LIMIT_MS = 10_000
 
-/** `undefined` when neither redis-server nor valkey-server is on the PATH. */
+/** Undefined if neither redis-server nor valkey-server is on the PATH. */
 export async function startRedis(options: RedisOptions = {}): Promise<Redis | undefined> {
   const program = findProgram('redis-server', 'valkey-server')
   if (program === undefined) return undefined
@@ -51,15 +51,15 @@ async function startServer(program: string, port: number, options: RedisOptions)
   const child = startChild({
     command: [program, ...flags(port, options.dataDir)],
     env: { PATH: process.env.PATH },
-    lastSignal: 'SIGKILL',
+    parentDeathSignal: 'SIGKILL',
     onLine: (line) => {
       options.onLine?.(line)
       if (output.length < 100) output.push(line)
     },
     onUnexpectedExit: (exitCode) => started && options.onUnexpectedExit?.(exitCode),
   })
-  const until = Date.now() + START_LIMIT_MS
-  while (child.running && Date.now() < until) {
+  const deadline = Date.now() + START_LIMIT_MS
+  while (child.running && Date.now() < deadline) {
     if (await accepts(port)) {
       started = true
       return child
@@ -76,7 +76,7 @@ function flags(port: number, dataDir: string | undefined): string[] {
     ['bind', '127.0.0.1'],
     ['dir', dataDir ?? tmpdir()],
     ['dbfilename', dataDir === undefined ? `none-${port}.rdb` : 'dump.rdb'],
-    // Neither a snapshot nor a log: what is kept here is only ever a copy.
+    // No snapshots and no log: everything in Redis is a copy.
     ['save', ''],
     ['appendonly', 'no'],
   ]

@@ -2,20 +2,20 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
-import { keptSecret, randomHex, randomWebhookSecret } from './secret.js'
+import { persistentSecret, randomHex, randomWebhookSecret } from './secret.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'malipo-secret-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
-it('keeps a secret, for its owner only', () => {
+it('stores a secret that only its owner can read', () => {
   const path = join(folder, 'new/jwt')
-  const secret = keptSecret(path)
-  expect(keptSecret(path)).toBe(secret)
+  const secret = persistentSecret(path)
+  expect(persistentSecret(path)).toBe(secret)
   expect(statSync(path).mode & 0o777).toBe(0o600)
   expect(statSync(join(folder, 'new')).mode & 0o777).toBe(0o700)
 })
 
-it('makes another one each time', () => {
+it('generates a different secret each time', () => {
   expect(randomHex()).toMatch(/^[0-9a-f]{64}$/)
   expect(randomHex()).not.toBe(randomHex())
   expect(randomWebhookSecret()).toMatch(/^whsec_[\w+/]{43}=$/)

@@ -1,8 +1,8 @@
 import type { Reporter, SerializedError, TestModule } from 'vitest/node'
 
 /**
- * The closing line of a test run, `N passed, N failed`. It waits for the end of the process, because
- * the table of coverage is only printed after the last report.
+ * Prints the last line of a test run, `N passed, N failed`. It is printed when the process exits, because
+ * vitest prints the coverage table after the last report.
  */
 export default class SummaryReporter implements Reporter {
   private passed = 0
@@ -10,7 +10,7 @@ export default class SummaryReporter implements Reporter {
 
   onInit() {
     process.once('exit', (code) => {
-      // A run that failed for another reason than a test (coverage, say) is a failure too.
+      // A run that failed for another reason, such as coverage, counts as a failure too.
       const failed = code !== 0 ? Math.max(this.failed, 1) : this.failed
       process.stdout.write(`${this.passed} passed, ${failed} failed\n`)
     })
@@ -20,9 +20,9 @@ export default class SummaryReporter implements Reporter {
     const states = modules.flatMap((module) =>
       [...module.children.allTests()].map((test) => test.result().state),
     )
-    // A file that could not be loaded, or a hook that threw, has no test to show for it.
-    const broken = [...modules, ...modules.flatMap((module) => [...module.children.allSuites()])]
-    const errors = broken.reduce((sum, task) => sum + task.errors().length, unhandled.length)
+    // A file that failed to load, or a hook that threw, has no failed test.
+    const tasks = [...modules, ...modules.flatMap((module) => [...module.children.allSuites()])]
+    const errors = tasks.reduce((sum, task) => sum + task.errors().length, unhandled.length)
     this.passed = states.filter((state) => state === 'passed').length
     this.failed = states.filter((state) => state === 'failed').length + errors
   }

@@ -9,36 +9,36 @@ import { startChild } from '../src/child.js'
 
 const script = (text: string) => [process.execPath, '--input-type=module', '--eval', text]
 
-it('reads all that a child wrote before it tells the end', async () => {
+it('reads all output of a child before it reports the exit', async () => {
   const lines: string[] = []
   const child = startChild({
     command: script('console.log("one\\ntwo"); console.error("three"); process.exit(3)'),
-    lastSignal: 'SIGKILL',
+    parentDeathSignal: 'SIGKILL',
     onLine: (line) => lines.push(line),
   })
   expect(await child.exited).toBe(3)
   expect(lines.toSorted()).toEqual(['one', 'three', 'two'])
 })
 
-it('tells an end that nobody asked for, and no other', async () => {
-  const told: number[] = []
+it('reports an unexpected exit, and not a requested one', async () => {
+  const exitCodes: number[] = []
   const options = {
-    lastSignal: 'SIGKILL',
-    onUnexpectedExit: (code: number) => told.push(code),
+    parentDeathSignal: 'SIGKILL',
+    onUnexpectedExit: (code: number) => exitCodes.push(code),
   } as const
-  const asked = startChild({ ...options, command: script('setInterval(() => {}, 1000)') })
-  expect(await asked.end('SIGTERM', 5000)).toBe(143)
-  const own = startChild({ ...options, command: script('process.exit(7)') })
-  await own.exited
-  expect(told).toEqual([7])
+  const stopped = startChild({ ...options, command: script('setInterval(() => {}, 1000)') })
+  expect(await stopped.end('SIGTERM', 5000)).toBe(143)
+  const crashed = startChild({ ...options, command: script('process.exit(7)') })
+  await crashed.exited
+  expect(exitCodes).toEqual([7])
 })
 
-it('kills a child that does not end in time', async () => {
+it('kills a child that does not exit in time', async () => {
   const child = startChild({
     command: script(
       'process.on("SIGTERM", () => {}); console.log("here"); setInterval(() => {}, 9)',
     ),
-    lastSignal: 'SIGKILL',
+    parentDeathSignal: 'SIGKILL',
     onLine: () => ready(),
   })
   let ready = () => {}
@@ -46,11 +46,11 @@ it('kills a child that does not end in time', async () => {
   expect(await child.end('SIGTERM', 200)).toBe(137)
 })
 
-it('says that a program is not there', async () => {
+it('names a program that does not exist', async () => {
   const lines: string[] = []
   const child = startChild({
     command: ['/no/such/program'],
-    lastSignal: 'SIGKILL',
+    parentDeathSignal: 'SIGKILL',
     onLine: (line) => lines.push(line),
   })
   expect(await child.exited).not.toBe(0)
@@ -58,7 +58,7 @@ it('says that a program is not there', async () => {
 })
 
 it.each(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGKILL', 'exception'])(
-  'leaves no child behind after %s',
+  'leaves no child process running after %s',
   async (how) => {
     const module = join(import.meta.dirname, '../dist/child.js')
     const parent = spawn(process.execPath, [
@@ -66,12 +66,12 @@ it.each(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGKILL', 'exception'])(
       '--eval',
       `import { startChild } from ${JSON.stringify(module)}
        startChild({
-         // It speaks for itself: before setpriv has run, the kernel does not know what to do yet.
+         // The output shows that setpriv has run: before that, the kernel would not kill the child.
          command: ['sh', '-c', 'echo $$; exec sleep 60'],
-         lastSignal: 'SIGKILL',
+         parentDeathSignal: 'SIGKILL',
          onLine: (pid) => console.log(pid),
        })
-       process.stdin.on('data', () => { throw new Error('as the test wants it') })`,
+       process.stdin.on('data', () => { throw new Error('thrown by the test') })`,
     ])
     const [line] = (await once(createInterface({ input: parent.stdout }), 'line')) as [string]
     const pid = Number(line)
@@ -84,7 +84,7 @@ it.each(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGKILL', 'exception'])(
   },
 )
 
-/** A process that has ended may still be listed until its new parent has taken notice. */
+/** False for a zombie too: an exited process that its new parent has not reaped yet. */
 function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0)

@@ -2,7 +2,7 @@ import { Redis } from 'ioredis'
 import { expect, it } from 'vitest'
 import { startRedis } from '../src/redis.js'
 
-it('keeps nothing over an end, however it ends', async () => {
+it('is empty after a restart and after a crash', async () => {
   const redis = (await startRedis())!
   const client = new Redis(redis.url, { retryStrategy: () => 20 })
   client.on('error', () => {})
@@ -21,7 +21,7 @@ it('keeps nothing over an end, however it ends', async () => {
   }
 })
 
-it('is left out where the machine has none', async () => {
+it('is undefined if no server is installed', async () => {
   const path = process.env.PATH
   process.env.PATH = '/nowhere'
   try {

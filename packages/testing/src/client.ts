@@ -1,18 +1,18 @@
 import { type Answer, conformity, type OpenApiDocument } from './conformity.js'
 
-/** What a test says of a request beside its method and path. */
+/** The options of a request besides its method and path. */
 export interface RequestOptions {
   /** Sent as JSON; a string or bytes are sent as they are. */
   body?: unknown
   token?: string
   headers?: Record<string, string>
-  /** Goes away without waiting for the answer. */
+  /** Aborts the request, like a client that disconnects. */
   signal?: AbortSignal
 }
 
 /**
- * Speaks HTTP to a service as any client would, and checks each answer against the service's own
- * OpenAPI document: an undocumented status, or a body of another shape, fails the test that met it.
+ * An HTTP client that checks each response against the service's OpenAPI document. An undocumented status
+ * or body fails the test.
  */
 export class Client {
   private check: ((method: string, path: string, answer: Answer) => void) | undefined
@@ -56,7 +56,7 @@ export class Client {
   }
 }
 
-/** Tests look into bodies freely; the document's check has judged their shape. */
+/** Untyped, since the OpenAPI check has already validated the shape. */
 // oxlint-disable-next-line typescript/no-explicit-any
 async function parsed(response: Response): Promise<any> {
   const text = await response.text()

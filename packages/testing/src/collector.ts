@@ -4,16 +4,16 @@ import { type CollectedSpan, readSpans } from './otlp.js'
 
 export type { CollectedSpan } from './otlp.js'
 
-/** A collector of traces: takes OTLP over HTTP as any other would, and keeps what it was told. */
+/** A trace collector that accepts OTLP over HTTP and records the spans. */
 export interface Collector {
   /** For `OTEL_EXPORTER_OTLP_ENDPOINT`. */
   readonly url: string
   readonly spans: readonly CollectedSpan[]
-  /** Every byte that arrived. */
+  /** All bytes received. */
   readonly bytes: () => Buffer
   readonly headers: readonly IncomingHttpHeaders[]
-  /** What it answers from now on; `hang`: nothing. */
-  answer(what: 200 | 400 | 503 | 'hang'): void
+  /** Sets the response to later requests; `hang`: none. */
+  answer(response: 200 | 400 | 503 | 'hang'): void
   close(): Promise<void>
 }
 
@@ -46,7 +46,7 @@ export async function startCollector(port = 0): Promise<Collector> {
     spans,
     bytes: () => Buffer.concat(bodies),
     headers,
-    answer: (what) => void (answer = what),
+    answer: (response) => void (answer = response),
     close: () => {
       server.closeAllConnections()
       return new Promise((resolve) => server.close(() => resolve()))

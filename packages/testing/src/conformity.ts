@@ -1,7 +1,7 @@
 import { Ajv, type ValidateFunction } from 'ajv'
 import formats from 'ajv-formats'
 
-/** An answer as a test sees it. */
+/** A response in a test. */
 export interface Answer {
   status: number
   headers: Headers
@@ -13,18 +13,18 @@ interface Operation {
   responses: Record<string, { content?: Record<string, { schema: object }> }>
 }
 
-/** The parts of an OpenAPI 3.0 document that are looked at here. */
+/** The parts of an OpenAPI 3.0 document that the check uses. */
 export interface OpenApiDocument {
   paths: Record<string, Record<string, Operation>>
   components: { schemas: Record<string, object> }
 }
 
-/** Statuses that any request may meet before a route is found or known to be the right one. */
+/** Statuses that any request can get before it is routed. */
 const BEFORE_ROUTES = new Set([404, 405, 408, 413, 414, 415, 431])
 
 /**
- * A check of answers against a service's document: the route is documented with that status, the media
- * type and the body's schema fit, and an object has no property that the schema does not name.
+ * Checks responses against an OpenAPI document: the route documents the status, the media type and body
+ * match, and an object has no property that its schema does not name.
  */
 export function conformity(document: OpenApiDocument) {
   const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: true })
@@ -32,9 +32,9 @@ export function conformity(document: OpenApiDocument) {
   ajv.addSchema({ $id: 'document', components: closed(document.components) })
   const compiled = new Map<object, ValidateFunction>()
   const validatorOf = (schema: object) => {
-    const known = compiled.get(schema) ?? ajv.compile(absolute(schema))
-    compiled.set(schema, known)
-    return known
+    const validate = compiled.get(schema) ?? ajv.compile(absolute(schema))
+    compiled.set(schema, validate)
+    return validate
   }
   return (method: string, path: string, answer: Answer) => {
     const where = `${method} ${path} ${answer.status}`
@@ -48,11 +48,11 @@ export function conformity(document: OpenApiDocument) {
     const schema = response.content?.[type]?.schema
     if (!schema) {
       if (!response.content && answer.body === '') return
-      throw new Error(`${where} is ${type}, not in the document`)
+      throw new Error(`${where} has the media type ${type}, which is not documented`)
     }
     const validate = validatorOf(schema)
     if (validate(answer.body)) return
-    throw new Error(`${where} is not of its schema: ${ajv.errorsText(validate.errors)}`)
+    throw new Error(`${where} does not match its schema: ${ajv.errorsText(validate.errors)}`)
   }
 }
 
@@ -67,7 +67,7 @@ function operationOf(document: OpenApiDocument, method: string, path: string) {
   return template === undefined ? undefined : document.paths[template]?.[method.toLowerCase()]
 }
 
-/** Objects with named properties refuse others, but for problems, which may have extension members. */
+/** Disallows unnamed properties, except in problems, which may have extension members. */
 function closed(components: OpenApiDocument['components']) {
   const schemas = Object.entries(components.schemas).map(([name, schema]) => {
     const open =
@@ -77,7 +77,7 @@ function closed(components: OpenApiDocument['components']) {
   return { schemas: Object.fromEntries(schemas) as Record<string, object> }
 }
 
-/** References within the document, as references from any schema to it. */
+/** Turns references within the document into references to the document. */
 function absolute(schema: object): object {
   return JSON.parse(
     JSON.stringify(schema).replaceAll('"#/components', '"document#/components'),

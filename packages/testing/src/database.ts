@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { Client } from 'pg'
 import { inject } from 'vitest'
 
-/** Makes an empty database on the tests' PostgreSQL and gives its address. */
+/** Creates an empty database on the tests' PostgreSQL and returns its URL. */
 export async function freshDatabase(name: string, server = inject('postgresUrl')): Promise<string> {
   const database = `${name}_${randomBytes(4).toString('hex')}`
   await query(server, `CREATE DATABASE ${database}`)
@@ -11,7 +11,7 @@ export async function freshDatabase(name: string, server = inject('postgresUrl')
   return url.href
 }
 
-/** Runs one statement on a connection of its own, as an operator with psql would. */
+/** Runs one statement on a separate connection. */
 export async function query<Row extends object>(
   url: string,
   text: string,

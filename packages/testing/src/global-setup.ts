@@ -7,19 +7,19 @@ import type { TestProject } from 'vitest/node'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** The superuser's address of the database `postgres`. */
+    /** The superuser's URL of the database `postgres`. */
     postgresUrl: string
     redisUrl: string
   }
 }
 
-/** One real PostgreSQL and one real Redis for a project's tests; each test file takes a database. */
+/** Starts one PostgreSQL and one Redis per project; each test file creates a database. */
 export default async function setup(project: TestProject) {
   const folder = await mkdtemp(join(tmpdir(), 'malipo-test-'))
   const postgres = await startPostgres({
     dataDir: join(folder, 'postgres'),
     databases: [],
-    // What is tested here is not the disk.
+    // Durability on disk is not tested.
     flags: ['-c', 'fsync=off', '-c', 'max_connections=200'],
   })
   const redis = await startRedis()

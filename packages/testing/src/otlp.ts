@@ -1,17 +1,17 @@
 /**
- * Reads what OpenTelemetry sends: protocol buffers, of which only the fields that tests look at are known
- * here (opentelemetry-proto 1.x, trace.proto and common.proto).
+ * Decodes the fields of an OTLP trace export that tests use (opentelemetry-proto 1.x, trace.proto and
+ * common.proto).
  */
 
 type Value = string | number | boolean | bigint
 
-/** A span as a collector was told of it; ids in hexadecimal, times in milliseconds. */
+/** A received span; ids in hexadecimal, times in milliseconds since the epoch. */
 export interface CollectedSpan {
   readonly service: string
   readonly resource: Readonly<Record<string, Value>>
   readonly traceId: string
   readonly spanId: string
-  /** Empty for the first of a trace. */
+  /** Empty for a root span. */
   readonly parentSpanId: string
   readonly traceState: string
   readonly name: string
@@ -86,7 +86,7 @@ const hex = (buffer: Buffer, number: number) => messages(buffer, number)[0]?.toS
 const numberOf = (buffer: Buffer, number: number) =>
   fields(buffer).find(({ field }) => field === number)?.bits ?? 0n
 
-/** A message's fields as they follow each other (protobuf.dev/programming-guides/encoding). */
+/** The fields of a message in order (protobuf.dev/programming-guides/encoding). */
 function fields(buffer: Buffer): Field[] {
   const found: Field[] = []
   let at = 0
@@ -94,13 +94,13 @@ function fields(buffer: Buffer): Field[] {
     let result = 0n
     for (let shift = 0n; ; shift += 7n) {
       const byte = buffer[at++]
-      if (byte === undefined) throw new Error('a message of protocol buffers is cut off')
+      if (byte === undefined) throw new Error('the protobuf message is truncated')
       result |= BigInt(byte & 0x7f) << shift
       if (byte < 0x80) return result
     }
   }
   const take = (bytes: number) => {
-    if (at + bytes > buffer.length) throw new Error('a message of protocol buffers is cut off')
+    if (at + bytes > buffer.length) throw new Error('the protobuf message is truncated')
     return buffer.subarray(at, (at += bytes))
   }
   while (at < buffer.length) {
@@ -112,7 +112,7 @@ function fields(buffer: Buffer): Field[] {
     else if (type === 2) found.push({ field, data: take(Number(varint())), bits: 0n })
     else if (type === 5)
       found.push({ field, data: undefined, bits: BigInt(take(4).readUInt32LE()) })
-    else throw new Error(`protocol buffers have no type ${type}`)
+    else throw new Error(`the protobuf wire type ${type} is not supported`)
   }
   return found
 }

@@ -1,15 +1,15 @@
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 
-/** A TCP proxy whose wires a test can cut, to see what a client makes of a lost answer. */
+/** A TCP proxy that can cut or delay connections, to test lost and slow responses. */
 export interface Proxy {
   readonly port: number
-  /** From now on answers from the server are swallowed, and the client is cut off at the first. */
+  /** Drops the response to the next matching request and closes its connection. */
   loseNextAnswer(): void
-  /** From now on answers from the server come so much later; 0: at once again. */
+  /** Delays responses from now on; 0: no delay. */
   slow(ms: number): void
-  /** New connections go to another port; those that there are stay until they are cut. */
+  /** Sends new connections to another port; existing ones remain. */
   retarget(port: number): void
-  /** Cuts every connection; new ones are taken. */
+  /** Closes every connection; new ones are accepted. */
   cut(): void
   close(): Promise<void>
 }
@@ -17,8 +17,8 @@ export interface Proxy {
 /**
  * Starts a proxy to a port of this machine.
  *
- * @param matches which client data `loseNextAnswer` waits for, so that it is the answer to a certain
- * statement that gets lost, after the server has carried it out
+ * @param matches the request data whose response `loseNextAnswer` drops, after the server has processed
+ * the request
  */
 export async function startProxy(
   targetPort: number,
@@ -26,12 +26,12 @@ export async function startProxy(
 ): Promise<Proxy> {
   const pairs = new Set<[Socket, Socket]>()
   let port = targetPort
-  let armed = false
+  let isArmed = false
   let delayMs = 0
   const server = createServer((client) => {
     const upstream = connect(port, '127.0.0.1')
     const pair: [Socket, Socket] = [client, upstream]
-    let losing = false
+    let isLost = false
     pairs.add(pair)
     const end = () => {
       pairs.delete(pair)
@@ -39,14 +39,14 @@ export async function startProxy(
       upstream.destroy()
     }
     client.on('data', (data) => {
-      if (armed && matches(data)) {
-        armed = false
-        losing = true
+      if (isArmed && matches(data)) {
+        isArmed = false
+        isLost = true
       }
       upstream.write(data)
     })
     upstream.on('data', (data) => {
-      if (losing) end()
+      if (isLost) end()
       else if (delayMs > 0) setTimeout(() => client.write(data), delayMs)
       else client.write(data)
     })
@@ -61,7 +61,7 @@ export async function startProxy(
   }
   return {
     port: (server.address() as AddressInfo).port,
-    loseNextAnswer: () => void (armed = true),
+    loseNextAnswer: () => void (isArmed = true),
     slow: (ms) => void (delayMs = ms),
     retarget: (other) => void (port = other),
     cut,

@@ -13,8 +13,8 @@ export interface Running {
   redisUrl: string | undefined
 }
 
-/** What a newcomer reads once everything runs. */
-export function welcome(running: Running): string {
+/** The message of `make up` once everything runs. */
+export function startupMessage(running: Running): string {
   const auth = `http://127.0.0.1:${running.authPort}`
   const payments = `http://127.0.0.1:${running.paymentsPort}`
   return `
@@ -27,7 +27,7 @@ Malipo runs in sandbox mode.
   Redis       ${redisLine(running.redisUrl)}
   logs        .data/logs (warnings are shown here too)
 
-A payment from start to end; paste all of it into another terminal, or run docs/walkthrough.sh:
+Create and settle a payment: paste this into another terminal, or run docs/walkthrough.sh:
 
 ${pasteable(running)}
 Ctrl-C stops everything.`
@@ -35,15 +35,14 @@ Ctrl-C stops everything.`
 
 function redisLine(url: string | undefined): string {
   return (
-    url ??
-    'no redis-server or valkey-server on the PATH: nothing is cached, auth is asked each time'
+    url ?? 'not running: no redis-server or valkey-server on the PATH, so auth validates each token'
   )
 }
 
-/** The walk-through from its parenthesis on, told of other ports than the usual ones. */
+/** The walk-through script from its parenthesis on, preceded by its ports unless they are the defaults. */
 function pasteable({ authPort, paymentsPort }: Running): string {
-  const text = readFileSync(walkthrough, 'utf8')
-  const block = text.slice(text.indexOf('\n(\n') + 1)
+  const script = readFileSync(walkthrough, 'utf8')
+  const block = script.slice(script.indexOf('\n(\n') + 1)
   if (authPort === AUTH_PORT && paymentsPort === PAYMENTS_PORT) return block
   return `AUTH_URL=http://127.0.0.1:${authPort}
 PAYMENTS_URL=http://127.0.0.1:${paymentsPort}
