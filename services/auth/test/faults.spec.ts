@@ -23,7 +23,7 @@ afterAll(async () => {
 
 const ownDatabase = () => freshDatabase('auth', postgres.url('postgres'))
 
-/** Logins, validations and reads of one user, over and over; every status that was answered. */
+/** Sends logins, validations and reads of one user until it is stopped, and counts the statuses. */
 function load(auth: Auth, user: Person, token: string) {
   const statuses = new Map<string, number>()
   const state = { over: false }
@@ -76,7 +76,7 @@ describe('PostgreSQL', () => {
     }
   })
 
-  it('away for longer than DB_WAIT_MS: 503, never a no; and back again', async () => {
+  it('down for longer than DB_WAIT_MS: 503, never a rejection, and recovery', async () => {
     const auth = await startAuth({ DATABASE_URL: await ownDatabase(), DB_WAIT_MS: '300' })
     try {
       const user = await newUser(auth.client)
@@ -87,7 +87,7 @@ describe('PostgreSQL', () => {
         () => auth.client.get('/api/auth/validate', { token }),
         () => auth.client.get('/api/auth/me', { token }),
         () => auth.client.post('/api/auth/register', newPerson()),
-        // More often than the failures that hold a phone up: these are nobody's failures.
+        // More often than the limit of failed logins: an outage counts as none.
         ...Array.from(
           { length: 12 },
           () => () => auth.client.post('/api/auth/login', { phone, password }),
@@ -113,7 +113,7 @@ describe('PostgreSQL', () => {
   it.each([
     ['insert-user', 'a registration'],
     ['open-session', 'a login'],
-  ])('cut off between the commit of %s and its answer: done exactly once', async (statement) => {
+  ])('committed %s and lost its result: applied exactly once', async (statement) => {
     let lost = 0
     const proxy = await startProxy(postgres.port, (data) => {
       const matches = data.includes(statement)
@@ -149,7 +149,7 @@ describe('PostgreSQL', () => {
 })
 
 describe('Redis', () => {
-  it('killed under load and back: logins and validations go on, guessing is held up', async () => {
+  it('killed and restarted under load: logins and validations succeed, guessing is rate-limited', async () => {
     const redis = await startRedis()
     if (!redis) throw new Error('no redis-server on the PATH')
     const auth = await startAuth({ REDIS_URL: redis.url })
@@ -176,7 +176,7 @@ describe('Redis', () => {
     }
   })
 
-  it('not configured: the same', async () => {
+  it('not configured: guessing is rate-limited in the process', async () => {
     const auth = await startAuth({ REDIS_URL: undefined })
     try {
       const user = await newUser(auth.client)

@@ -15,7 +15,7 @@ import {
   startAuth,
 } from './auth.js'
 
-/** The connection is cut after the database has done a write and before auth learns of it. */
+/** The connection is closed after PostgreSQL has committed and before its result arrives. */
 
 let folder: string
 let postgres: Postgres
@@ -59,8 +59,8 @@ const untold = () => auth.sql('SELECT 1 FROM revocation_outbox')
 
 const refresh = (token: string) => auth.client.post('/api/auth/refresh', { refresh_token: token })
 
-describe('an answer that was lost', () => {
-  it('to a registration: one account, one event', async () => {
+describe('a lost result', () => {
+  it('of a registration: one account, one event', async () => {
     const person = newPerson()
     lose('insert-user')
     const { status, body } = await auth.client.post('/api/auth/register', person)
@@ -72,7 +72,7 @@ describe('an answer that was lost', () => {
     expect(rows).toHaveLength(1)
   })
 
-  it('to a login: one session, one event', async () => {
+  it('of a login: one session, one event', async () => {
     const { user } = await newSession(auth.client)
     lose('open-session')
     const { token, sid, sub } = await openSession(auth.client, user)
@@ -82,7 +82,7 @@ describe('an answer that was lost', () => {
     expect(await auth.sql('SELECT 1 FROM sessions WHERE user_id = $1', sub)).toHaveLength(2)
   })
 
-  it('to a failed login: one event', async () => {
+  it('of a failed login: one event', async () => {
     const { user, sub } = await newSession(auth.client)
     lose('login-failure')
     const { status } = await auth.client.post('/api/auth/login', {
@@ -97,7 +97,7 @@ describe('an answer that was lost', () => {
     expect(rows).toHaveLength(1)
   })
 
-  it('to a refresh: its token is the good one, and the session lives', async () => {
+  it('of a refresh: the returned token is valid, and the session is not revoked', async () => {
     const { refreshToken, sid } = await newSession(auth.client)
     lose('rotate-refresh-token')
     const { status, body } = await refresh(refreshToken)
@@ -106,7 +106,7 @@ describe('an answer that was lost', () => {
     expect(await events('refresh_reuse', sid)).toEqual([])
   })
 
-  it('to a refresh that ended the session: 401, ended once', async () => {
+  it('of a refresh that revokes the session: 401, revoked once', async () => {
     const { refreshToken, sid } = await newSession(auth.client)
     lose('rotate-refresh-token')
     const { status } = await refresh(refreshToken.slice(0, 43))
@@ -116,7 +116,7 @@ describe('an answer that was lost', () => {
     await expect.poll(untold, { timeout: 10_000 }).toEqual([])
   })
 
-  it('to a logout: 204, ended once', async () => {
+  it('of a logout: 204, revoked once', async () => {
     const { token, sid } = await newSession(auth.client)
     lose('end-session')
     const { status } = await auth.client.send('POST', '/api/auth/logout', { token })
@@ -124,7 +124,7 @@ describe('an answer that was lost', () => {
     expect(await events('revocation', sid)).toHaveLength(1)
   })
 
-  it('to a change of password: 204, changed once, the others ended and told', async () => {
+  it('of a password change: 204, changed once, other sessions revoked and published', async () => {
     const own = await newSession(auth.client)
     const other = await openSession(auth.client, own.user)
     lose('change-password')
@@ -136,7 +136,7 @@ describe('an answer that was lost', () => {
     await expect.poll(untold, { timeout: 10_000 }).toEqual([])
   })
 
-  it('to a grant that takes a scope away: 200, done once, the sessions ended and told', async () => {
+  it('of a removed scope: 200, applied once, sessions revoked and published', async () => {
     const operator = await newOperator(auth, 'auth:admin')
     const { sub, sid, token } = await newSession(auth.client)
     lose('set-scopes')

@@ -8,15 +8,15 @@ import { migrate, type Payments, startPayments } from './payments.js'
 import { as, type As, fromProvider, newPayment, news } from './requests.js'
 import { until } from './until.js'
 
-/** The connection is cut after PostgreSQL has committed and before its answer is here. */
+/** The connection is closed after PostgreSQL has committed and before its result arrives. */
 
 let proxy: Proxy
-/** A replica whose wire is cut, and one beside it; the same user at both. */
+/** A replica behind the proxy, and one with a direct connection; the same user at both. */
 let payments: Payments
 let direct: Payments
 let user: As
 let beside: As
-/** What is looked for in what is sent to PostgreSQL, and how often it was there. */
+/** The text that identifies a statement in the traffic, and how often it was sent. */
 let statement = ''
 let sent = 0
 
@@ -25,16 +25,16 @@ beforeAll(async () => {
   await migrate(databaseUrl)
   const url = new URL(databaseUrl)
   proxy = await startProxy(Number(url.port), (data) => {
-    const isIt = data.includes(statement)
-    if (isIt) sent++
-    return isIt
+    const matches = data.includes(statement)
+    if (matches) sent++
+    return matches
   })
   url.port = String(proxy.port)
   payments = await startPayments({ DATABASE_URL: url.href })
   direct = await startPayments({ DATABASE_URL: databaseUrl })
-  const someone = await newUser()
-  user = as(someone, payments)
-  beside = as(someone, direct)
+  const owner = await newUser()
+  user = as(owner, payments)
+  beside = as(owner, direct)
 })
 afterAll(async () => {
   await Promise.all([payments.close(), direct.close()])
@@ -42,8 +42,8 @@ afterAll(async () => {
 })
 beforeEach(() => void (sent = 0))
 
-/** Loses the answer to the next statement of this name. */
-function loseAnswerTo(name: string) {
+/** Loses the result of the next statement of this name. */
+function loseResultOf(name: string) {
   statement = name
   proxy.loseNextAnswer()
 }
@@ -52,14 +52,14 @@ const key = () => ({ 'idempotency-key': randomUUID() })
 const events = async (reference: string) =>
   (await beside.events(reference)).body.data as { to: string; cause: string }[]
 
-describe('a lost answer: the write ends exactly once, and its caller gets 2xx', () => {
+describe('a lost result', () => {
   it.each([
     ['without a key', () => ({})],
     ['with a key', key],
-  ])('to a create %s', async (_, headersOf) => {
+  ])('of a create %s creates one payment and responds 201', async (_, headersOf) => {
     const headers: Record<string, string> = headersOf()
     const metadata = { mark: randomUUID() }
-    loseAnswerTo('payment_insert')
+    loseResultOf('payment_insert')
     const answer = await user.create({ metadata }, headers)
     expect(sent).toBe(1)
     expect(answer.status).toBe(201)
@@ -79,10 +79,10 @@ describe('a lost answer: the write ends exactly once, and its caller gets 2xx', 
     ['without a key', () => ({})],
     ['with a key', key],
     ['with If-Match', () => ({ 'if-match': '"1"' })],
-  ])('to a transition %s', async (_, headersOf) => {
+  ])('of a transition %s applies it once and responds 200', async (_, headersOf) => {
     const headers: Record<string, string> = headersOf()
     const reference = await newPayment(user)
-    loseAnswerTo('payment_transition')
+    loseResultOf('payment_transition')
     const answer = await user.move(reference, 'PENDING', headers)
     expect(sent).toBe(1)
     expect(answer).toMatchObject({ status: 200, body: { status: 'PENDING', version: 2 } })
@@ -96,20 +96,20 @@ describe('a lost answer: the write ends exactly once, and its caller gets 2xx', 
   it.each([
     ['a bearer', (reference: string) => user.webhook(news(reference, 'PENDING'))],
     ['a signature', (reference: string) => fromProvider(payments, news(reference, 'PENDING'))],
-  ])('to a webhook by %s', async (_, send) => {
+  ])('of a webhook authenticated by %s applies it once', async (_, send) => {
     const reference = await newPayment(user)
     const applied = await payments.metric('webhooks_total{outcome="applied"}')
-    loseAnswerTo('webhook_arrive')
+    loseResultOf('webhook_arrive')
     expect(await send(reference)).toMatchObject({ status: 200, body: { version: 2 } })
     expect(sent).toBe(1)
     expect(await events(reference)).toHaveLength(2)
     expect(await payments.metric('webhooks_total{outcome="applied"}')).toBe(applied + 1)
   })
 
-  it('to a webhook’s conflict: it is counted once', async () => {
+  it('of a webhook conflict counts it once', async () => {
     const body = news(await newPayment(user), 'PENDING')
     await user.webhook(body)
-    loseAnswerTo('webhook_conflict')
+    loseResultOf('webhook_conflict')
     expect((await user.webhook({ ...body, status: 'SUCCESS' })).status).toBe(422)
     const conflicts = await direct.sql(
       'SELECT times FROM webhook_conflicts WHERE webhook_id = $1',
@@ -118,21 +118,21 @@ describe('a lost answer: the write ends exactly once, and its caller gets 2xx', 
     expect(conflicts).toEqual([{ times: 1 }])
   })
 
-  it('to a read, which is just read again', async () => {
+  it('of a read is read again', async () => {
     const reference = await newPayment(user)
-    loseAnswerTo('payment_find')
+    loseResultOf('payment_find')
     expect((await user.get(reference)).status).toBe(200)
-    loseAnswerTo('FROM "payments"')
+    loseResultOf('FROM "payments"')
     expect((await user.list()).status).toBe(200)
-    loseAnswerTo('FROM "payment_events"')
+    loseResultOf('FROM "payment_events"')
     expect((await user.events(reference)).status).toBe(200)
     expect(sent).toBe(3)
   })
 
-  it('to a refused transition with a key: it is refused once and kept once', async () => {
+  it('of a rejected transition with a key stores the rejection once', async () => {
     const reference = await newPayment(user)
     const headers = key()
-    loseAnswerTo('payment_transition')
+    loseResultOf('payment_transition')
     const answer = await user.move(reference, 'SUCCESS', headers)
     expect(answer.status).toBe(400)
     expect(answer.headers.get('idempotent-replayed')).toBeNull()
@@ -141,34 +141,34 @@ describe('a lost answer: the write ends exactly once, and its caller gets 2xx', 
   })
 })
 
-describe('a lost connection, and someone else changes the payment meanwhile', () => {
-  /** Cuts the wire while the statement waits for the payment's row, then lets the row go. */
-  async function cutWhileWaiting(reference: string, moveTo?: string) {
+describe('a connection lost during a concurrent transition', () => {
+  /** Closes the connection while the statement waits for the payment's row, then unlocks the row. */
+  async function cutWhileBlocked(reference: string, moveTo?: string) {
     const release = await lockRow(direct, reference)
     const answer = user.move(reference, 'PENDING')
     await untilBlocked(direct, 1)
     proxy.cut()
-    // The request is trying again by now, behind its own first try.
+    // The retry waits behind the first attempt.
     await untilBlocked(direct, 2)
     await release(moveTo)
     return answer
   }
 
-  it('the other’s change is not taken for one’s own: 400', async () => {
+  it('does not report the other transition as its own: 400', async () => {
     const reference = await newPayment(user)
-    const answer = await cutWhileWaiting(reference, 'PENDING')
+    const answer = await cutWhileBlocked(reference, 'PENDING')
     expect(answer.status).toBe(400)
     expect((await user.get(reference)).body.version).toBe(2)
   })
 
-  it('one’s own, by the try whose connection was lost, is: 200', async () => {
+  it('recognises the transition of its own first attempt: 200', async () => {
     const reference = await newPayment(user)
-    const answer = await cutWhileWaiting(reference)
+    const answer = await cutWhileBlocked(reference)
     expect(answer).toMatchObject({ status: 200, body: { status: 'PENDING', version: 2 } })
     expect(await events(reference)).toHaveLength(2)
   })
 
-  it('with a key, the try that is still running is waited for: 200, and no replay', async () => {
+  it('with a key, waits for the attempt that is still running: 200 and no replay', async () => {
     const reference = await newPayment(user)
     const headers = key()
     const release = await lockRow(direct, reference)
@@ -183,7 +183,7 @@ describe('a lost connection, and someone else changes the payment meanwhile', ()
     expect(await events(reference)).toHaveLength(2)
   })
 
-  it('after one’s own: it is still one’s own success, as it was', async () => {
+  it('returns the state after its own transition, although a later one followed', async () => {
     const reference = await newPayment(user)
     statement = 'payment_transition'
     proxy.loseNextAnswer()

@@ -12,7 +12,7 @@ import { listening, migrate, type Payments, startPayments, untilReady } from './
 import { as, type As, newPayment, news } from './requests.js'
 import { until } from './until.js'
 
-/** A PostgreSQL of this file alone, which it stops and starts. */
+/** A PostgreSQL of this file's own, which it stops and starts. */
 
 let folder: string
 let postgres: Postgres
@@ -32,9 +32,9 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-/** One customer: makes payments, moves and reads them, over and over. */
-async function customer(answers: Answer[], over: AbortSignal): Promise<void> {
-  while (!over.aborted) {
+/** Creates, transitions and reads payments until it is stopped. */
+async function customer(answers: Answer[], stop: AbortSignal): Promise<void> {
+  while (!stop.aborted) {
     const key = { 'idempotency-key': randomUUID() }
     const made = await user.create({}, Math.random() < 0.5 ? key : {})
     answers.push(made)
@@ -54,17 +54,17 @@ describe('PostgreSQL restarted under load', () => {
     ['by a fast shutdown', (server) => server.restart()],
     ['by a crash', (server) => server.kill().then(() => server.restart())],
   ])('%s: no request fails within DB_WAIT_MS', async (_, restart) => {
-    const over = new AbortController()
+    const stop = new AbortController()
     const answers: Answer[] = []
     const more = async (count: number) => {
       const enough = answers.length + count
       await until(() => answers.length >= enough)
     }
-    const customers = Array.from({ length: 8 }, () => customer(answers, over.signal))
+    const customers = Array.from({ length: 8 }, () => customer(answers, stop.signal))
     await more(50)
     await restart(postgres)
     await more(100)
-    over.abort()
+    stop.abort()
     await Promise.all(customers)
     const statuses = new Set(answers.map(({ status }) => status))
     expect([...statuses].sort((a, b) => a - b)).toEqual([200, 201])
@@ -76,43 +76,43 @@ describe('PostgreSQL restarted under load', () => {
   })
 })
 
-describe('PostgreSQL away for longer than DB_WAIT_MS', () => {
-  it('is 503 with Retry-After on every route, soon after, and over when it is back', async () => {
-    const hasty = await payments.replica({ DB_WAIT_MS: '700' })
+describe('PostgreSQL down for longer than DB_WAIT_MS', () => {
+  it('responds 503 with Retry-After on every route in time, and recovers with it', async () => {
+    const replica = await payments.replica({ DB_WAIT_MS: '700' })
     const { token } = await newUser()
-    const hurried = as({ token }, hasty)
-    const reference = await newPayment(hurried)
+    const owner = as({ token }, replica)
+    const reference = await newPayment(owner)
     await postgres.stop()
-    const begin = Date.now()
+    const startedAt = Date.now()
     const answers = await Promise.all([
-      hurried.create(),
-      hurried.create({}, { 'idempotency-key': randomUUID() }),
-      hurried.get(reference),
-      hurried.list(),
-      hurried.events(reference),
-      hurried.move(reference, 'PENDING'),
-      hurried.webhook(news(reference, 'PENDING')),
+      owner.create(),
+      owner.create({}, { 'idempotency-key': randomUUID() }),
+      owner.get(reference),
+      owner.list(),
+      owner.events(reference),
+      owner.move(reference, 'PENDING'),
+      owner.webhook(news(reference, 'PENDING')),
     ])
-    expect(Date.now() - begin).toBeLessThan(6_000)
+    expect(Date.now() - startedAt).toBeLessThan(6_000)
     for (const { status, body, headers } of answers) {
       expect(status).toBe(503)
       expect(body.type).toBe('/problems/unavailable')
       expect(JSON.stringify(body)).not.toMatch(/ECONN|127\.0\.0\.1|terminat/)
       expect(headers.get('retry-after')).toMatch(/^[1-9]\d*$/)
     }
-    // A look at the database serves the probes of a second.
-    const ready = () => hasty.client.get('/health/ready')
+    // A ping is cached for a second.
+    const ready = () => replica.client.get('/health/ready')
     await until(async () => (await ready()).body.status === 'degraded')
     expect((await ready()).status).toBe(200)
     await postgres.restart()
-    expect((await hurried.get(reference)).body).toMatchObject({ status: 'INITIATED', version: 1 })
-    expect((await hurried.move(reference, 'PENDING')).status).toBe(200)
-    await hasty.close()
+    expect((await owner.get(reference)).body).toMatchObject({ status: 'INITIATED', version: 1 })
+    expect((await owner.move(reference, 'PENDING')).status).toBe(200)
+    await replica.close()
   })
 })
 
-describe('a PostgreSQL that is not there at the start', () => {
-  it('is waited for: alive and not ready, requests 503; ready once it is there', async () => {
+describe('PostgreSQL that is down when the service starts', () => {
+  it('leaves the service alive and not ready, with 503 for requests, until it is up', async () => {
     const port = await freePort()
     const url = new URL(postgres.url('late'))
     url.port = String(port)

@@ -10,7 +10,7 @@ import { migrate, type Payments, startPayments } from './payments.js'
 import { as, type As, newPayment, news } from './requests.js'
 import { until } from './until.js'
 
-/** A PostgreSQL that commits to a second instance, which is away: commits wait for it. */
+/** A PostgreSQL with synchronous replication whose standby is missing: commits wait for it. */
 
 let folder: string
 let postgres: Postgres
@@ -32,7 +32,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-/** Names the standby that commits wait for; '' for none, and who waited goes on. */
+/** Sets the standby that commits wait for; '' for none, and waiting commits continue. */
 async function standby(name: string) {
   const url = postgres.url('postgres')
   await query(url, `ALTER SYSTEM SET synchronous_standby_names = '${name}'`)
@@ -53,7 +53,7 @@ const waiting = () =>
     `SELECT pid, query FROM pg_stat_activity WHERE wait_event = 'SyncRep'`,
   )
 
-/** An operator's cancel, or a crash in place: the commit is there, and no standby has it. */
+/** As after an operator's cancel or a crash in place: the commit is visible, and no standby has received it. */
 async function cancelWaiting() {
   await until(async () => (await waiting()).length > 0)
   for (const { pid } of await waiting()) {
@@ -61,13 +61,12 @@ async function cancelWaiting() {
   }
 }
 
-/** Each waits for a standby in vain, is cancelled, and must not be told that all is well. */
-describe('a write whose wait for the standby was cancelled is not answered before it is kept', () => {
+describe('a write whose wait for the standby was cancelled', () => {
   it.each<[string, (key: Record<string, string>, reference: string) => ReturnType<As['create']>]>([
     ['a create', (key) => user.create({ metadata: { mark: key['idempotency-key'] } }, key)],
     ['a transition', (key, reference) => user.move(reference, 'PENDING', key)],
   ])(
-    '%s: 503, and with the same key the first answer once the standby is back',
+    '%s: 503, and the first response for the same key once the standby is back',
     async (_, send) => {
       const reference = await newPayment(user)
       const key = { 'idempotency-key': randomUUID() }
@@ -80,7 +79,7 @@ describe('a write whose wait for the standby was cancelled is not answered befor
         'SELECT answer FROM idempotency_keys WHERE key = $1',
         key['idempotency-key'],
       )
-      // It is there to be seen; but until a standby has it, no replay may say so.
+      // The commit is visible, but must not be replayed before a standby has received it.
       expect(seen).toHaveLength(1)
       expect((await send(key, reference)).status).toBe(503)
       await standby('')
@@ -93,7 +92,7 @@ describe('a write whose wait for the standby was cancelled is not answered befor
     },
   )
 
-  it('a webhook: 503, and applied once when it is repeated', async () => {
+  it('a webhook: 503, and applied once when it is sent again', async () => {
     const reference = await newPayment(user)
     const body = news(reference, 'PENDING')
     await standby('nobody')
@@ -106,13 +105,13 @@ describe('a write whose wait for the standby was cancelled is not answered befor
     expect((await user.events(reference)).body.data).toHaveLength(2)
   })
 
-  it('a wait that nobody cancels is 503 after DB_WAIT_MS, and ends once', async () => {
+  it('a create whose wait is not cancelled: 503 after DB_WAIT_MS, and applied once', async () => {
     const metadata = { mark: randomUUID() }
     const key = { 'idempotency-key': randomUUID() }
     await standby('nobody')
-    const begin = Date.now()
+    const startedAt = Date.now()
     expect((await user.create({ metadata }, key)).status).toBe(503)
-    expect(Date.now() - begin).toBeLessThan(8_000)
+    expect(Date.now() - startedAt).toBeLessThan(8_000)
     await standby('')
     const again = await user.create({ metadata }, key)
     expect(again.status).toBe(201)
@@ -120,7 +119,7 @@ describe('a write whose wait for the standby was cancelled is not answered befor
     expect(rows).toEqual([{ id: again.body.id }])
   })
 
-  it('reads go on', async () => {
+  it('reads continue', async () => {
     const reference = await newPayment(user)
     await standby('nobody')
     expect((await user.get(reference)).status).toBe(200)

@@ -10,10 +10,10 @@ import { migrate, type Payments, startPayments } from './payments.js'
 import { as, type As, fromProvider, newPayment, news, signed, wish } from './requests.js'
 import { until } from './until.js'
 
-/** Requests that wait at the same time share a statement: each must end as it would have alone. */
+/** Concurrent requests share a batched statement: each must get the response that it would get unbatched. */
 
 let proxy: Proxy
-/** A replica whose wire can be cut, and one beside it; the same user at both. */
+/** A replica behind the proxy, and one with a direct connection; the same user at both. */
 let payments: Payments
 let other: Payments
 let owner: User
@@ -40,33 +40,33 @@ afterAll(async () => {
   await proxy.close()
 })
 
-/** A customer's email that only the statement whose answer gets lost has in it. */
+/** A customer's email that identifies the statement whose result gets lost. */
 const CUT = 'cut@example.com'
 
 const POISON = `CREATE FUNCTION refuse_poison() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN RAISE EXCEPTION 'poison' USING ERRCODE = 'check_violation'; END $$`
 
-/** A create that the database refuses for no reason of the contract's: the one 500 that is provoked. */
+/** A create that a trigger of this test rejects: a 500, which the contract does not have. */
 function poison() {
   const options = { body: wish({ description: 'poison' }), token: owner.token }
   return payments.client.sendUnchecked('POST', '/api/payments', options)
 }
 
-/** Lets no payment be made, with as many statements under way as may be: what is sent now waits for them. */
-async function holdUp() {
-  const letGo = await holdWrites(other.databaseUrl)
-  const ahead = [user.create()]
+/** Blocks inserts of payments, with the maximum of statements in flight: further calls are queued. */
+async function blockBatches() {
+  const unblock = await holdWrites(other.databaseUrl)
+  const inFlight = [user.create()]
   await untilBlocked(payments, 1)
-  ahead.push(user.create())
+  inFlight.push(user.create())
   await untilBlocked(payments, 2)
   return async () => {
-    await letGo()
-    expect(statuses(await Promise.all(ahead))).toEqual([201, 201])
+    await unblock()
+    expect(statuses(await Promise.all(inFlight))).toEqual([201, 201])
   }
 }
 
-/** Replica and test are one process: once it rests, all that was sent to it is where it waits. */
-async function arrived() {
+/** Replica and test are one process: once it is idle, every request has been queued. */
+async function allQueued() {
   await until(async () => {
     const before = performance.eventLoopUtilization()
     await sleep(200)
@@ -74,21 +74,21 @@ async function arrived() {
   })
 }
 
-/** Begins something while no payment can be made, so that it waits, and gives what became of it. */
-async function whileHeld<T>(begin: () => readonly Promise<T>[]): Promise<T[]> {
-  const letGo = await holdUp()
-  const begun = begin()
-  await arrived()
-  await letGo()
-  return Promise.all(begun)
+/** Starts requests while the batches are blocked, so that they share the next ones, and returns their responses. */
+async function queuedTogether<T>(start: () => readonly Promise<T>[]): Promise<T[]> {
+  const unblock = await blockBatches()
+  const started = start()
+  await allQueued()
+  await unblock()
+  return Promise.all(started)
 }
 
-const times = <T>(count: number, begin: (n: number) => T) =>
-  Array.from({ length: count }, (_, n) => begin(n))
+const times = <T>(count: number, start: (n: number) => T) =>
+  Array.from({ length: count }, (_, n) => start(n))
 
 const statuses = (answers: { status: number }[]) => answers.map(({ status }) => status)
 
-/** How many payments of a mark each transaction made. */
+/** How many payments with this description each transaction created. */
 async function perTransaction(mark: string): Promise<number[]> {
   const rows = await other.sql<{ n: number }>(
     `SELECT count(*)::int AS n FROM payments WHERE description = $1 GROUP BY xmin`,
@@ -97,21 +97,21 @@ async function perTransaction(mark: string): Promise<number[]> {
   return rows.map(({ n }) => n)
 }
 
-describe('creates that wait together', () => {
-  it('travel together, and each gets its own payment', async () => {
+describe('batched creates', () => {
+  it('share a transaction, and each returns its own payment', async () => {
     const mark = randomUUID()
-    const answers = await whileHeld(() =>
+    const answers = await queuedTogether(() =>
       times(40, (n) => user.create({ amount: 1_000 + n, description: mark })),
     )
     expect(answers.map(({ body }) => body.amount)).toEqual(times(40, (n) => String(1_000 + n)))
-    const crowds = await perTransaction(mark)
-    expect(crowds.reduce((sum, n) => sum + n)).toBe(40)
-    expect(Math.max(...crowds)).toBeGreaterThan(10)
+    const batchSizes = await perTransaction(mark)
+    expect(batchSizes.reduce((sum, n) => sum + n)).toBe(40)
+    expect(Math.max(...batchSizes)).toBeGreaterThan(10)
   })
 
-  it('suffer nothing from one that the database refuses', async () => {
+  it('succeed although the database rejects one of the batch', async () => {
     const mark = randomUUID()
-    const answers = await whileHeld(() =>
+    const answers = await queuedTogether(() =>
       times(20, (n) =>
         n === 11
           ? poison()
@@ -129,10 +129,10 @@ describe('creates that wait together', () => {
     expect(row).toEqual({ keys: 19, events: 19 })
   })
 
-  it('with one key make one payment, and with another body it is 422', async () => {
+  it('with one key create one payment, and reject another body with 422', async () => {
     const key = { 'idempotency-key': randomUUID() }
     const mark = randomUUID()
-    const answers = await whileHeld(() =>
+    const answers = await queuedTogether(() =>
       times(12, (n) => user.create({ description: n === 6 ? 'another' : mark }, key)),
     )
     expect((await perTransaction(mark)).concat(await perTransaction('another'))).toEqual([1])
@@ -144,10 +144,10 @@ describe('creates that wait together', () => {
     expect((await user.create({ description: 'a third' }, key)).status).toBe(422)
   })
 
-  it('whose answer is lost are each made once, and each caller gets its own', async () => {
+  it('whose result is lost create one payment each, and each caller gets its own', async () => {
     const mark = randomUUID()
     proxy.loseNextAnswer()
-    const answers = await whileHeld(() =>
+    const answers = await queuedTogether(() =>
       times(30, (n) =>
         user.create(
           { amount: 2_000 + n, description: mark, customerEmail: n === 20 ? CUT : 'a@example.com' },
@@ -158,52 +158,52 @@ describe('creates that wait together', () => {
     expect(statuses(answers)).toEqual(times(30, () => 201))
     expect(answers.map(({ body }) => body.amount)).toEqual(times(30, (n) => String(2_000 + n)))
     for (const { headers } of answers) expect(headers.get('idempotent-replayed')).toBeNull()
-    const crowds = await perTransaction(mark)
-    expect(crowds.reduce((sum, n) => sum + n)).toBe(30)
-    expect(Math.max(...crowds)).toBeGreaterThan(10)
+    const batchSizes = await perTransaction(mark)
+    expect(batchSizes.reduce((sum, n) => sum + n)).toBe(30)
+    expect(Math.max(...batchSizes)).toBeGreaterThan(10)
   })
 })
 
-describe('those whose clients are gone before they leave', () => {
+describe('batched writes whose client disconnects while they are queued', () => {
   const MANY = 10
 
-  /** Sends requests that wait for those that are under way, and goes away; writes are held meanwhile. */
-  async function abandon(path: string, requests: readonly RequestOptions[]) {
-    const leaving = new AbortController()
-    const { signal } = leaving
-    const left = requests.map((options) =>
+  /** Sends requests, waits until they are queued, and disconnects. */
+  async function disconnect(path: string, requests: readonly RequestOptions[]) {
+    const connection = new AbortController()
+    const { signal } = connection
+    const sent = requests.map((options) =>
       payments.client.sendUnchecked('POST', path, { ...options, signal }),
     )
-    const gone = `http_request_duration_seconds_count{method="POST",route="${path}",status_code="499"}`
-    const before = await payments.metric(gone)
-    await arrived()
-    leaving.abort()
-    for (const { status } of await Promise.allSettled(left)) expect(status).toBe('rejected')
-    await until(async () => (await payments.metric(gone)) === before + requests.length)
+    const disconnected = `http_request_duration_seconds_count{method="POST",route="${path}",status_code="499"}`
+    const before = await payments.metric(disconnected)
+    await allQueued()
+    connection.abort()
+    for (const { status } of await Promise.allSettled(sent)) expect(status).toBe('rejected')
+    await until(async () => (await payments.metric(disconnected)) === before + requests.length)
   }
 
-  it('are not made, where a client asked', async () => {
+  it('create no payment', async () => {
     const mark = randomUUID()
-    const letGo = await holdUp()
+    const unblock = await blockBatches()
     const request = { body: wish({ description: mark }), token: owner.token }
-    await abandon(
+    await disconnect(
       '/api/payments',
       times(MANY, () => request),
     )
-    await letGo()
+    await unblock()
     expect((await user.create()).status).toBe(201)
     expect(await perTransaction(mark)).toEqual([])
   })
 
-  it('are taken, where a provider told its news', async () => {
+  it('still apply the webhooks of a provider', async () => {
     const references = await Promise.all(times(MANY, () => newPayment(user)))
     const sent = references.map((reference) => signed(news(reference, 'PENDING')))
-    const letGo = await holdWrites(other.databaseUrl)
-    await abandon(
+    const unblock = await holdWrites(other.databaseUrl)
+    await disconnect(
       '/api/payments/webhook/provider',
       sent.map(({ text, headers }) => ({ body: text, headers })),
     )
-    await letGo()
+    await unblock()
     await until(async () => {
       const answers = await Promise.all(references.map((reference) => user.get(reference)))
       return answers.every(({ body }) => body.status === 'PENDING')
@@ -211,38 +211,38 @@ describe('those whose clients are gone before they leave', () => {
   })
 })
 
-describe('changes that wait together', () => {
-  it('of one payment have one winner', async () => {
+describe('batched transitions', () => {
+  it('of one payment succeed once', async () => {
     const reference = await newPayment(user, 'PENDING')
     const release = await lockRow(payments, reference)
-    const begun = times(20, (n) => user.move(reference, n % 2 === 0 ? 'SUCCESS' : 'FAILED'))
+    const responses = times(20, (n) => user.move(reference, n % 2 === 0 ? 'SUCCESS' : 'FAILED'))
     await untilBlocked(payments, 2)
     await release()
-    const answers = statuses(await Promise.all(begun))
+    const answers = statuses(await Promise.all(responses))
     expect(answers.filter((status) => status === 200)).toHaveLength(1)
     expect(answers.filter((status) => status === 400)).toHaveLength(19)
   })
 
-  it('are held up no longer than a second by a payment that someone holds', async () => {
-    // Two of them: of changes of one, either may come first, and then the other is refused.
-    const [held, heldToo] = [await newPayment(user), await newPayment(user)]
+  it('wait at most a second for a payment that another transaction has locked', async () => {
+    // Two payments: of two transitions of one payment, the second is rejected.
+    const [locked, alsoLocked] = [await newPayment(user), await newPayment(user)]
     const references = await Promise.all(times(20, () => newPayment(user)))
-    const releases = [await lockRow(payments, held), await lockRow(payments, heldToo)]
-    const first = user.move(held, 'PENDING')
+    const releases = [await lockRow(payments, locked), await lockRow(payments, alsoLocked)]
+    const first = user.move(locked, 'PENDING')
     await untilBlocked(payments, 1)
-    const begun = Date.now()
-    const second = user.webhook(news(heldToo, 'PENDING'))
+    const startedAt = Date.now()
+    const second = user.webhook(news(alsoLocked, 'PENDING'))
     const answers = await Promise.all([
       ...references.slice(0, 10).map((reference) => user.move(reference, 'PENDING')),
       ...references.slice(10).map((reference) => user.webhook(news(reference, 'PENDING'))),
     ])
     expect(new Set(statuses(answers))).toEqual(new Set([200]))
-    expect(Date.now() - begun).toBeLessThan(3_000)
+    expect(Date.now() - startedAt).toBeLessThan(3_000)
     for (const release of releases) await release()
     expect(statuses(await Promise.all([first, second]))).toEqual([200, 200])
   })
 
-  it('at two replicas, in opposite orders, end without a deadlock', async () => {
+  it('of two replicas, in opposite orders, do not deadlock', async () => {
     const references = await Promise.all(times(60, () => newPayment(user)))
     const both = await Promise.all([
       ...references.map((reference) => user.move(reference, 'PENDING')),
@@ -261,20 +261,20 @@ describe('changes that wait together', () => {
     for (const { body } of events) expect(body.data).toHaveLength(2)
   })
 
-  it('by copies of one webhook change a payment once', async () => {
+  it('by copies of one webhook are applied once', async () => {
     const reference = await newPayment(user)
     const release = await lockRow(payments, reference)
     const body = news(reference, 'PENDING')
-    const begun = times(20, () => fromProvider(payments, body))
+    const responses = times(20, () => fromProvider(payments, body))
     await untilBlocked(payments, 2)
     await release()
-    expect(new Set(statuses(await Promise.all(begun)))).toEqual(new Set([200]))
+    expect(new Set(statuses(await Promise.all(responses)))).toEqual(new Set([200]))
     expect((await user.events(reference)).body.data).toHaveLength(2)
   })
 })
 
-describe('reads that wait together', () => {
-  it('give everyone their own payment, and no one another’s', async () => {
+describe('batched reads', () => {
+  it('return each caller’s own payment and no other’s', async () => {
     const references = await Promise.all(times(20, () => newPayment(user)))
     const stranger = as(await newUser(), payments)
     const answers = await Promise.all(
@@ -287,8 +287,8 @@ describe('reads that wait together', () => {
   })
 })
 
-describe('repeats that wait together', () => {
-  /** How many statements of some names a replica sent while something was done. */
+describe('batched repeats', () => {
+  /** How many statements of each name the replica sent during `work`. */
   const sentFor = async (names: readonly string[], work: () => Promise<unknown>) => {
     const counts = () =>
       Promise.all(
@@ -301,7 +301,7 @@ describe('repeats that wait together', () => {
     return (await counts()).map((count, n) => count - (before[n] ?? 0))
   }
 
-  it('of keyed creates give everyone their own first answer, by few statements', async () => {
+  it('of creates with a key return each first response, in few statements', async () => {
     const keys = times(60, () => ({ 'idempotency-key': randomUUID() }))
     const first = await Promise.all(keys.map((key) => user.create({}, key)))
     const names = ['idempotency_key_find', 'payment_made_by', 'durability_barrier']
@@ -314,7 +314,7 @@ describe('repeats that wait together', () => {
     expect(Math.max(...sent)).toBeLessThan(40)
   })
 
-  it('of webhooks give everyone their own payment, by few statements', async () => {
+  it('of webhooks return each payment, in few statements', async () => {
     const references = await Promise.all(times(60, () => newPayment(user)))
     const bodies = references.map((reference) => news(reference, 'PENDING'))
     await Promise.all(bodies.map((body) => fromProvider(payments, body)))
