@@ -1,44 +1,49 @@
+import { versionOf } from '@malipo/kit/config/release'
 import { setDefaultRegion } from '@malipo/kit/http/contact'
 import { KitModule } from '@malipo/kit/kit.module'
-import { versionOf } from '@malipo/kit/config/release'
 import { type DynamicModule, Module } from '@nestjs/common'
 import { AuditController } from './audit/audit.controller.js'
-import { Meters } from './audit/meters.js'
 import { dataSource } from './data-source.js'
-import { type AuthEnv, ENV } from './env.js'
+import { type Env, ENV } from './env.js'
+import { PasswordHasher } from './passwords/hashing.js'
+import { PasswordChangeService } from './passwords/password-change.service.js'
+import { PasswordCheck } from './passwords/password-check.js'
+import { PasswordController } from './passwords/password.controller.js'
+import { PasswordsMetrics } from './passwords/passwords-metrics.js'
+import { LoginRateLimit } from './rate-limit/login-rate-limit.js'
+import { NetworkRateLimits } from './rate-limit/network-rate-limits.js'
+import { RevocationsMetrics } from './revocations/revocations-metrics.js'
+import { RevocationsService } from './revocations/revocations.service.js'
 import { Revocations } from './revocations/revocations.js'
 import { Teller } from './revocations/teller.js'
-import { Endings } from './sessions/endings.service.js'
-import { Hashing } from './sessions/hashing.js'
-import { PasswordChange } from './sessions/password-change.service.js'
-import { PasswordCheck } from './sessions/password-check.js'
-import { PasswordController } from './sessions/password.controller.js'
-import { Refresh } from './sessions/refresh.service.js'
-import { Rotations } from './sessions/rotations.js'
+import { LoginService } from './sessions/login.service.js'
+import { RefreshService } from './sessions/refresh.service.js'
+import { SessionRevocationService } from './sessions/session-revocation.service.js'
+import { SessionsMetrics } from './sessions/sessions-metrics.js'
 import { SessionsController } from './sessions/sessions.controller.js'
-import { Sessions } from './sessions/sessions.service.js'
-import { Throttle } from './throttle/throttle.js'
-import { JwksController } from './tokens/jwks.controller.js'
-import { Keys } from './tokens/keys.js'
-import { TokenCheck } from './tokens/token-check.js'
+import { SessionsService } from './sessions/sessions.service.js'
+import { TokenRotation } from './sessions/token-rotation.js'
+import { JWT_PROVIDER } from './tokens/jwt.provider.js'
+import { SigningKeys } from './tokens/signing-keys.js'
+import { TokenValidator } from './tokens/token-validator.js'
 import { TokensController } from './tokens/tokens.controller.js'
-import { Tokens } from './tokens/tokens.js'
+import { TokensService } from './tokens/tokens.service.js'
 import { GrantsController } from './users/grants.controller.js'
-import { Grants } from './users/grants.service.js'
+import { GrantsService } from './users/grants.service.js'
+import { UsersMetrics } from './users/users-metrics.js'
 import { UsersController } from './users/users.controller.js'
-import { Users } from './users/users.service.js'
+import { UsersService } from './users/users.service.js'
 
-/** The whole service: who someone is (users), that they have come (sessions), what shows it (tokens). */
 @Module({})
 export class AppModule {
   static readonly about = {
     name: 'auth',
     title: 'Malipo auth',
-    description: 'Accounts, logins and the check of tokens.',
+    description: 'Accounts, sessions and access tokens.',
     version: versionOf(import.meta.url),
   }
 
-  static with(env: AuthEnv): DynamicModule {
+  static with(env: Env): DynamicModule {
     setDefaultRegion(env.DEFAULT_REGION)
     return {
       module: AppModule,
@@ -48,28 +53,34 @@ export class AppModule {
         SessionsController,
         PasswordController,
         TokensController,
-        JwksController,
         GrantsController,
         AuditController,
       ],
       providers: [
         { provide: ENV, useValue: env },
-        Users,
-        Grants,
-        Sessions,
-        Refresh,
-        Rotations,
-        Endings,
-        PasswordChange,
+        JWT_PROVIDER,
+        SigningKeys,
+        TokensService,
+        TokenValidator,
+        LoginRateLimit,
+        NetworkRateLimits,
         Revocations,
         Teller,
-        Meters,
+        RevocationsMetrics,
+        RevocationsService,
+        PasswordHasher,
         PasswordCheck,
-        Hashing,
-        Throttle,
-        Keys,
-        Tokens,
-        TokenCheck,
+        PasswordsMetrics,
+        PasswordChangeService,
+        SessionsMetrics,
+        SessionsService,
+        LoginService,
+        TokenRotation,
+        RefreshService,
+        SessionRevocationService,
+        UsersMetrics,
+        UsersService,
+        GrantsService,
       ],
     }
   }

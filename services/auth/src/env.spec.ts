@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ConfigurationError } from '@malipo/kit/config/env'
 import { afterAll, describe, expect, it } from 'vitest'
-import { jwtSecret, readAuthEnv } from './env.js'
+import { jwtSecret, readEnv } from './env.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'malipo-auth-env-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -19,7 +19,7 @@ const GOOD = { DATABASE_URL: 'postgres://auth@db/auth', JWT_SECRET: SECRET }
 
 function linesOf(change: Record<string, string | undefined>): readonly string[] {
   try {
-    readAuthEnv({ ...GOOD, ...change })
+    readEnv({ ...GOOD, ...change })
     return []
   } catch (error) {
     if (error instanceof ConfigurationError) return error.lines
@@ -27,9 +27,9 @@ function linesOf(change: Record<string, string | undefined>): readonly string[] 
   }
 }
 
-describe('auth’s environment', () => {
-  it('is live unless it says otherwise', () => {
-    expect(readAuthEnv(GOOD)).toMatchObject({
+describe('the environment', () => {
+  it('defaults to live', () => {
+    expect(readEnv(GOOD)).toMatchObject({
       PORT: 3002,
       MODE: 'live',
       JWT_EXPIRES_IN: 900,
@@ -45,8 +45,8 @@ describe('auth’s environment', () => {
     [{ JWT_SECRET: 's'.repeat(31) }, 'JWT_SECRET must have at least 32 bytes'],
     [{ JWT_SECRET_FILE: '/nowhere' }, 'JWT_SECRET_FILE must name a file that can be read'],
     [{ JWT_SECRET_FILE: fileWith('short\n') }, 'JWT_SECRET_FILE must have at least 32 bytes'],
-    [{ JWT_KEYS_DIR: '/nowhere' }, 'JWT_KEYS_DIR must name a folder that can be read'],
-    [{ JWT_KEYS_DIR: folder }, 'JWT_KEYS_DIR has no key: a file such as one.json'],
+    [{ JWT_KEYS_DIR: '/nowhere' }, 'JWT_KEYS_DIR must name a readable folder'],
+    [{ JWT_KEYS_DIR: folder }, 'JWT_KEYS_DIR has no key file, such as one.json'],
     [{ JWT_EXPIRES_IN: '15m' }, 'JWT_EXPIRES_IN must be a whole number from 1 to 86400'],
     [{ JWT_EXPIRES_IN: '0' }, 'JWT_EXPIRES_IN must be a whole number from 1 to 86400'],
     [{ BCRYPT_COST: '3' }, 'BCRYPT_COST must be a whole number from 4 to 15'],
@@ -62,7 +62,7 @@ describe('auth’s environment', () => {
     expect(linesOf(change)).toEqual([line])
   })
 
-  it('tells all that is wrong at once, a line each', () => {
+  it('reports every bad variable, one line each', () => {
     expect(linesOf({ DATABASE_URL: undefined, JWT_SECRET: undefined })).toEqual([
       'DB_HOST is required (or DATABASE_URL)',
       'DB_USERNAME is required (or DATABASE_URL)',
@@ -72,12 +72,12 @@ describe('auth’s environment', () => {
     ])
   })
 
-  it('lets a sandbox hash cheaply', () => {
+  it('allows a low cost in the sandbox', () => {
     expect(linesOf({ MODE: 'sandbox', BCRYPT_COST: '4' })).toEqual([])
   })
 
-  it('takes the secret from the file, without its last line break', () => {
-    const env = readAuthEnv({ ...GOOD, JWT_SECRET: '', JWT_SECRET_FILE: fileWith(`${SECRET}\n`) })
+  it('reads the secret from a file, without its final newline', () => {
+    const env = readEnv({ ...GOOD, JWT_SECRET: '', JWT_SECRET_FILE: fileWith(`${SECRET}\n`) })
     expect(jwtSecret(env)).toBe(SECRET)
   })
 })

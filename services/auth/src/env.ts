@@ -7,7 +7,7 @@ import {
   readableFile,
   httpVariables,
   integer,
-  readEnv,
+  readEnv as read,
   redisVariables,
   readSecret,
 } from '@malipo/kit/config/env'
@@ -15,103 +15,103 @@ import { type CleanedEnv, str } from 'envalid'
 import { readKeyFolder } from './tokens/key-folder.js'
 import { KeySetError } from './tokens/key-set.js'
 
-/** Every variable that auth reads. No other file looks at `process.env`. */
-export const specs = {
+/** Every variable of the service. */
+export const VARIABLES = {
   ...httpVariables(3002),
   ...databaseVariables,
   ...redisVariables,
   ...contactVariables,
   JWT_SECRET: str({
     default: undefined,
-    desc: 'Secret that signs tokens (HS256), at least 32 bytes; never has a default',
+    desc: 'Secret that signs access tokens (HS256), at least 32 bytes; has no default',
   }),
   JWT_SECRET_FILE: readableFile({
     default: undefined,
-    desc: 'File with it, instead of `JWT_SECRET`',
+    desc: 'File that contains `JWT_SECRET`',
   }),
   JWT_KEYS_DIR: str({
     default: undefined,
-    desc: 'Folder with the keys that sign tokens (ES256), read again when it changes; `npm run keys` makes it',
+    desc: 'Folder of the keys that sign access tokens (ES256), created by `npm run keys`; changes are reloaded',
   }),
-  JWT_ISSUER: str({ default: 'malipo-auth', desc: 'Who issues the tokens: their `iss`' }),
-  JWT_AUDIENCE: str({ default: 'malipo', desc: 'Whom the tokens are for: their `aud`' }),
+  JWT_ISSUER: str({ default: 'malipo-auth', desc: 'Issuer of access tokens (`iss`)' }),
+  JWT_AUDIENCE: str({ default: 'malipo', desc: 'Audience of access tokens (`aud`)' }),
   JWT_EXPIRES_IN: integer({ min: 1, max: 86_400 })({
     default: 900,
-    desc: 'How long an access token lives, in seconds',
+    desc: 'Lifetime of an access token in seconds',
   }),
   SESSION_EXPIRES_IN: integer({ min: 60, max: 31_536_000 })({
     default: 2_592_000,
-    desc: 'How long a session lives without being refreshed, in seconds',
+    desc: 'Lifetime of a session in seconds, counted from its last refresh',
   }),
   BCRYPT_COST: integer({ min: 4, max: 15 })({
     default: 12,
-    desc: 'Cost of a password’s hash: one more is twice the work; at least 10 in `live`',
+    desc: 'Cost of password hashes; each step doubles the work; at least 10 in `live`',
   }),
   UV_THREADPOOL_SIZE: integer({ min: 2, max: 128 })({
     default: 4,
-    desc: 'Threads of Node, which hash passwords: one more than the cores that may be used for it',
+    desc: 'Size of Node’s thread pool, which hashes passwords; set it to the number of cores plus one',
   }),
   REGISTRATIONS_PER_HOUR: integer({ min: 1, max: 1_000_000 })({
     default: undefined,
-    desc: 'Registrations from one address (IPv6: one /64) in an hour; 100, and 10000 in `sandbox`',
+    desc: 'Registrations per network (an IPv4 address or an IPv6 /64) and hour; 100 in `live`, 10000 in `sandbox`',
   }),
   REFUSALS_PER_ADDRESS: integer({ min: 10, max: 1_000_000 })({
     default: undefined,
-    desc: 'Refused logins, and refreshes, of one address in ten minutes; 200, and 4000 in `sandbox`',
+    desc: 'Rejected logins, and rejected refreshes, per network in ten minutes; 200 in `live`, 4000 in `sandbox`',
   }),
 }
 
-/** In the sandbox one machine plays everyone. */
+/** In the sandbox, one machine may act as every client. */
 const NETWORK_LIMITS = {
   live: { registrationsPerHour: 100, refusalsPerAddress: 200 },
   sandbox: { registrationsPerHour: 10_000, refusalsPerAddress: 4_000 },
 } as const
 
-export type AuthEnv = CleanedEnv<typeof specs>
+export type Env = CleanedEnv<typeof VARIABLES>
 
 /** The injection token of the environment. */
 export const ENV = Symbol('env')
 
-/** RFC 7518, section 3.2: a key of HS256 has at least the 256 bits of its hash. */
+/** RFC 7518, section 3.2: an HS256 key has at least 256 bits. */
 const MIN_SECRET_BYTES = 32
-/** Below this a stolen table of hashes is guessed too fast; tests and the sandbox may go lower. */
+/** A lower cost makes stolen hashes cheap to crack; tests and the sandbox may use one. */
 const MIN_LIVE_COST = 10
 
-/** @throws ConfigurationError with a line for each variable that is missing or malformed */
-export function readAuthEnv(source: NodeJS.ProcessEnv = process.env): AuthEnv {
-  return readEnv(source, specs, ...checks)
+/** @throws ConfigurationError with a line for each bad variable */
+export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
+  return read(source, VARIABLES, ...checks)
 }
 
-/** What is let pass from one network. */
-export function networkLimits(env: AuthEnv) {
-  const usual = NETWORK_LIMITS[env.MODE]
+/** Rate limits per network. */
+export function networkLimits(env: Env) {
+  const defaults = NETWORK_LIMITS[env.MODE]
   return {
-    registrationsPerHour: env.REGISTRATIONS_PER_HOUR ?? usual.registrationsPerHour,
-    refusalsPerAddress: env.REFUSALS_PER_ADDRESS ?? usual.refusalsPerAddress,
+    registrationsPerHour: env.REGISTRATIONS_PER_HOUR ?? defaults.registrationsPerHour,
+    refusalsPerAddress: env.REFUSALS_PER_ADDRESS ?? defaults.refusalsPerAddress,
   }
 }
 
-/** The secret that tokens are signed with, if there is one. */
-export function jwtSecret(env: Pick<AuthEnv, 'JWT_SECRET' | 'JWT_SECRET_FILE'>) {
+/** The secret that signs access tokens, if one is configured. */
+export function jwtSecret(env: Pick<Env, 'JWT_SECRET' | 'JWT_SECRET_FILE'>) {
   return readSecret(env.JWT_SECRET, env.JWT_SECRET_FILE)
 }
 
-/** What the operator's command reads: the service's environment, so that it runs where that runs. */
+/** The variables of `cli/operator`: those of the service, and the new operator's password. */
 export function readOperatorEnv(source: NodeJS.ProcessEnv = process.env) {
   const OPERATOR_PASSWORD = str({
     default: undefined,
-    desc: 'Password of the account that the operator’s command makes; asked for when missing',
+    desc: 'Password of the account that `npm run operator` creates; prompted for if unset',
   })
-  return readEnv(source, { ...specs, OPERATOR_PASSWORD }, ...checks)
+  return read(source, { ...VARIABLES, OPERATOR_PASSWORD }, ...checks)
 }
 
-/** What the command that makes keys reads: it runs where nothing else of the service has to be. */
+/** The variables of `cli/keys`, which runs without the rest of the configuration. */
 export function readKeysEnv(source: NodeJS.ProcessEnv = process.env) {
-  const { JWT_KEYS_DIR, JWT_EXPIRES_IN } = specs
-  return readEnv(source, { JWT_KEYS_DIR, JWT_EXPIRES_IN })
+  const { JWT_KEYS_DIR, JWT_EXPIRES_IN } = VARIABLES
+  return read(source, { JWT_KEYS_DIR, JWT_EXPIRES_IN })
 }
 
-type KeyEnv = Pick<AuthEnv, 'JWT_SECRET' | 'JWT_SECRET_FILE' | 'JWT_KEYS_DIR'>
+type KeyEnv = Pick<Env, 'JWT_SECRET' | 'JWT_SECRET_FILE' | 'JWT_KEYS_DIR'>
 
 const checkSecret: Check<KeyEnv> = (env) => {
   const secret = jwtSecret(env)
@@ -135,7 +135,7 @@ const checkKeys: Check<KeyEnv> = ({ JWT_KEYS_DIR: folder }) => {
   }
 }
 
-const checkCost: Check<Pick<AuthEnv, 'MODE' | 'BCRYPT_COST'>> = ({ MODE, BCRYPT_COST }) =>
+const checkCost: Check<Pick<Env, 'MODE' | 'BCRYPT_COST'>> = ({ MODE, BCRYPT_COST }) =>
   MODE === 'live' && BCRYPT_COST < MIN_LIVE_COST
     ? { BCRYPT_COST: `must be at least ${MIN_LIVE_COST} when MODE is live` }
     : {}

@@ -1,5 +1,5 @@
 import { bootstrap } from '@malipo/kit/bootstrap'
 import { AppModule } from './app.module.js'
-import { readAuthEnv } from './env.js'
+import { readEnv } from './env.js'
 
-await bootstrap(AppModule, readAuthEnv)
+await bootstrap(AppModule, readEnv)

@@ -1,32 +1,65 @@
-import type { ProblemKind } from '@malipo/kit/http/problem'
+import { Problem, type ProblemKind } from '@malipo/kit/http/problem'
 
-/** Every error that auth answers beside those of HTTP itself. */
+/** Every error of auth, beside those of HTTP. */
 export const PROBLEMS = {
-  phoneTaken: { type: 'phone-taken', status: 409, title: 'This phone has an account' },
-  emailTaken: { type: 'email-taken', status: 409, title: 'This email has an account' },
-  wrongCredentials: {
-    type: 'wrong-credentials',
-    status: 401,
-    title: 'The phone or the password is wrong',
-  },
-  tokenMissing: { type: 'token-missing', status: 401, title: 'A bearer token is needed' },
-  tokenNotValid: { type: 'token-not-valid', status: 401, title: 'The token is not valid' },
+  phoneTaken: { type: 'phone-taken', status: 409, title: 'Phone already registered' },
+  emailTaken: { type: 'email-taken', status: 409, title: 'Email already registered' },
+  wrongCredentials: { type: 'wrong-credentials', status: 401, title: 'Wrong phone or password' },
+  unauthenticated: { type: 'unauthenticated', status: 401, title: 'Authentication required' },
   refreshTokenNotValid: {
     type: 'refresh-token-not-valid',
     status: 401,
-    title: 'The refresh token is not valid',
+    title: 'Invalid refresh token',
   },
-  insufficientScope: {
-    type: 'insufficient-scope',
-    status: 403,
-    title: 'The token does not allow this',
-  },
-  userNotFound: { type: 'user-not-found', status: 404, title: 'There is no such user' },
-  sessionNotFound: { type: 'session-not-found', status: 404, title: 'There is no such session' },
+  insufficientScope: { type: 'insufficient-scope', status: 403, title: 'Insufficient scope' },
+  userNotFound: { type: 'user-not-found', status: 404, title: 'User not found' },
+  sessionNotFound: { type: 'session-not-found', status: 404, title: 'Session not found' },
   tooManyAttempts: { type: 'too-many-attempts', status: 429, title: 'Too many attempts' },
-  revocationUntold: {
-    type: 'revocation-untold',
+  revocationPending: {
+    type: 'revocation-pending',
     status: 503,
-    title: 'The session is over, but not everyone has been told',
+    title: 'Session ended; revocation is still propagating',
   },
 } as const satisfies Record<string, ProblemKind>
+
+/** The challenges are those of RFC 6750, section 3: none names an error if the request has no token. */
+
+export function tokenMissing(): Problem {
+  return new Problem(PROBLEMS.unauthenticated, 'Send Authorization: Bearer with an access token.', {
+    headers: { 'www-authenticate': 'Bearer' },
+  })
+}
+
+export function tokenNotValid(): Problem {
+  return new Problem(
+    PROBLEMS.unauthenticated,
+    'The access token is malformed, expired or revoked. Log in again.',
+    { headers: { 'www-authenticate': 'Bearer error="invalid_token"' } },
+  )
+}
+
+export function refreshTokenNotValid(): Problem {
+  return new Problem(
+    PROBLEMS.refreshTokenNotValid,
+    'The refresh token was already used or has expired, or its session was revoked. Log in again.',
+    { headers: { 'www-authenticate': 'Bearer error="invalid_token"' } },
+  )
+}
+
+/** One text for an unknown phone and a wrong password. */
+export function wrongCredentials(detail = 'No account has this phone and password.'): Problem {
+  return new Problem(PROBLEMS.wrongCredentials, detail, {
+    headers: { 'www-authenticate': 'Bearer' },
+  })
+}
+
+/** A retry after this delay usually succeeds if Redis was only slow. */
+const REVOCATION_RETRY_SECONDS = 2
+
+export function revocationPending(): Problem {
+  return new Problem(
+    PROBLEMS.revocationPending,
+    'Other services may accept the session’s tokens until the revocation reaches them. It is retried in the background.',
+    { retryAfterSeconds: REVOCATION_RETRY_SECONDS },
+  )
+}

@@ -3,7 +3,7 @@ import { NeedsToken, Public } from '@malipo/kit/http/access'
 import { Controller, type DynamicModule, Get, Module, type Type } from '@nestjs/common'
 import { expect, inject, it } from 'vitest'
 import { AppModule } from '../src/app.module.js'
-import { type AuthEnv, readAuthEnv } from '../src/env.js'
+import { type Env, readEnv } from '../src/env.js'
 import { NeedsScope, SignedGuard } from '../src/tokens/caller.guard.js'
 import { environment } from './auth.js'
 
@@ -73,7 +73,7 @@ class Imported {}
 function build(controllers: Type[], imports: Type[] = []) {
   class App {
     static about = { name: 'test', title: '', description: '', version: '' }
-    static with(env: AuthEnv): DynamicModule {
+    static with(env: Env): DynamicModule {
       const service = AppModule.with(env)
       return {
         ...service,
@@ -82,7 +82,7 @@ function build(controllers: Type[], imports: Type[] = []) {
       }
     }
   }
-  return createApp(App, readAuthEnv(environment({ DATABASE_URL: inject('postgresUrl') })))
+  return createApp(App, readEnv(environment({ DATABASE_URL: inject('postgresUrl') })))
 }
 
 it('the service starts when each route declares access', async () => {

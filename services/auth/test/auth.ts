@@ -7,7 +7,7 @@ import { DataSource } from 'typeorm'
 import { expect, inject, vi } from 'vitest'
 import { AppModule } from '../src/app.module.js'
 import { dataSource } from '../src/data-source.js'
-import { type AuthEnv, readAuthEnv } from '../src/env.js'
+import { type Env, readEnv } from '../src/env.js'
 
 /** The service as a client sees it, and its database as an operator does. */
 export interface Auth {
@@ -34,7 +34,7 @@ export function environment(own: Record<string, string | undefined> = {}) {
 /** Starts the service in this process on a database of its own, unless `DATABASE_URL` names one. */
 export async function startAuth(own: Record<string, string | undefined> = {}): Promise<Auth> {
   const databaseUrl = own.DATABASE_URL ?? (await freshDatabase('auth'))
-  const env = readAuthEnv(environment({ ...own, DATABASE_URL: databaseUrl }))
+  const env = readEnv(environment({ ...own, DATABASE_URL: databaseUrl }))
   await migrate(env)
   const app = await createApp(AppModule, env)
   await app.listen(0, '127.0.0.1')
@@ -48,7 +48,7 @@ export async function startAuth(own: Record<string, string | undefined> = {}): P
   }
 }
 
-async function migrate(env: AuthEnv) {
+async function migrate(env: Env) {
   const source = await new DataSource(dataSourceOptions(env, dataSource)).initialize()
   await source.runMigrations()
   await source.destroy()

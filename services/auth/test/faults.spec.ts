@@ -111,8 +111,8 @@ describe('PostgreSQL', () => {
   })
 
   it.each([
-    ['insert-user', 'a registration'],
-    ['open-session', 'a login'],
+    ['user_insert', 'a registration'],
+    ['session_open', 'a login'],
   ])('committed %s and lost its result: applied exactly once', async (statement) => {
     let lost = 0
     const proxy = await startProxy(postgres.port, (data) => {
@@ -128,10 +128,10 @@ describe('PostgreSQL', () => {
       const warm = await newUser(auth.client)
       await login(auth.client, warm)
       const person = newPerson()
-      if (statement === 'insert-user') proxy.loseNextAnswer()
+      if (statement === 'user_insert') proxy.loseNextAnswer()
       const { status } = await auth.client.post('/api/auth/register', person)
       expect(status).toBe(201)
-      if (statement === 'open-session') proxy.loseNextAnswer()
+      if (statement === 'session_open') proxy.loseNextAnswer()
       const { access_token: token } = await login(auth.client, person)
       expect(lost).toBe(1)
       expect((await auth.client.get('/api/auth/validate', { token })).body.valid).toBe(true)

@@ -213,7 +213,7 @@ describe('PUT /api/auth/users/{id}/scopes', () => {
       const { sub, token } = await newSession(other.client)
       await redis.kill()
       const answer = await put(sub, [], operator.token, other)
-      expect([answer.status, answer.body.type]).toEqual([503, '/problems/revocation-untold'])
+      expect([answer.status, answer.body.type]).toEqual([503, '/problems/revocation-pending'])
       expect(await isValid(other.client, token)).toBe(false)
       await redis.restart()
       await expect

@@ -27,7 +27,7 @@ const logins = (count: number) =>
 const HASHING = 8
 const waiting = async () => {
   const { body } = await client.get('/metrics')
-  return Number(/^hashes_waiting (\d+)/m.exec(String(body))?.[1])
+  return Number(/^password_hashes_queued (\d+)/m.exec(String(body))?.[1])
 }
 
 it('stays responsive while it hashes 64 passwords, and accepts all logins', async () => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 
-const SCRIPT = join(import.meta.dirname, '../dist/keys.js')
+const SCRIPT = join(import.meta.dirname, '../dist/cli/keys.js')
 
 /** Runs the built command on a folder, as an operator would. */
 export function keys(folder: string, args: string[], env: Record<string, string> = {}) {

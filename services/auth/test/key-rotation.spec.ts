@@ -46,7 +46,7 @@ function load(replicas: Auth[], user: Person) {
 }
 
 describe('a rotation', () => {
-  it('under load, of replicas that learn of it apart, refuses no token', async () => {
+  it('under load rejects no token, though replicas reload at different times', async () => {
     const set = await newKeySet()
     const [first, second] = [newFolder(), newFolder()]
     bring(set, first)
@@ -85,7 +85,7 @@ describe('a rotation', () => {
     expect(state.refused).toBe(0)
   }, 60_000)
 
-  it('that went wrong leaves the keys as they were, and is told', async () => {
+  it('with an invalid file keeps the previous keys, and sets a metric', async () => {
     const set = await newKeySet()
     const own = await startAuth({ DATABASE_URL: auth.databaseUrl, JWT_KEYS_DIR: set })
     const unreadable = async () => {
@@ -112,25 +112,25 @@ describe('a rotation', () => {
   })
 })
 
-describe('the command', () => {
-  it('makes, rotates, lists and prunes', async () => {
+describe('the keys command', () => {
+  it('creates, rotates, lists and prunes keys', async () => {
     const set = await newKeySet()
     const made = readdirSync(set)
     expect(made).toEqual([expect.stringMatching(/^\d{4}-\d\d-\d\d-[\da-f]{8}\.json$/)])
     const first = made[0]?.replace('.json', '')
     expect(await keys(set, ['make'])).toMatchObject({
       code: 1,
-      err: expect.stringMatching(/has keys already/),
+      err: expect.stringMatching(/already has keys/),
     })
     const rotated = await keys(set, ['rotate'])
     expect(rotated).toMatchObject({
       code: 0,
-      out: expect.stringMatching(/ made: it signs from .*Z on\n$/),
+      out: expect.stringMatching(/ created: signs from .*Z\n$/),
     })
     const again = await keys(set, ['rotate'])
-    expect(again.out).toBe('none made: the last one that was does not sign yet\n')
+    expect(again.out).toBe('no key created: the newest one does not sign yet\n')
     const listed = await keys(set, ['list'])
-    expect(listed.out).toMatch(new RegExp(`^${first} signs, since .*\n.* verifies, and signs from`))
+    expect(listed.out).toMatch(new RegExp(`^${first} signs since .*\n.* verifies, signs from`))
     expect(await keys(set, ['prune'])).toMatchObject({ code: 0, out: '' })
     expect(readdirSync(set)).toHaveLength(2)
   }, 120_000)
@@ -140,9 +140,9 @@ describe('the command', () => {
     ['an unknown verb', ['drop'], /^keys: keys make\|rotate/],
     ['two verbs', ['make', 'list'], /^keys: keys make\|rotate/],
     ['an unknown option', ['make', '--force'], /^keys: keys make\|rotate/],
-    ['a time that is none', ['rotate', '--signs-in', 'soon'], /--signs-in must be a whole number/],
-    ['a set that is not there', ['rotate'], /has no key/],
-  ])('refuses %s', async (_, args, reason) => {
+    ['an invalid delay', ['rotate', '--signs-in', 'soon'], /--signs-in must be a whole number/],
+    ['a missing key set', ['rotate'], /has no key/],
+  ])('rejects %s', async (_, args, reason) => {
     const { code, out, err } = await keys(newFolder(), args)
     expect([code, out]).toEqual([1, ''])
     expect(err).toMatch(reason)

@@ -1,8 +1,10 @@
 import { createHmac, createPublicKey, generateKeyPairSync, type JsonWebKey } from 'node:crypto'
-import jwt from 'jsonwebtoken'
+import { JwtService } from '@nestjs/jwt'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Auth, isValid, newSession, SECRET, startAuth } from './auth.js'
 import { headerOf, newKeySet, privateKeys } from './key-folder.js'
+
+const jwt = new JwtService()
 
 let folder: string
 let auth: Auth
@@ -25,26 +27,30 @@ afterAll(() => auth.close())
 
 const encoded = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
 
-/** The good token with another header, and its own signature. */
+/** The valid token with another header and its original signature. */
 const withHeader = (header: object) => `${encoded(header)}.${token.split('.').slice(1).join('.')}`
 
-/** The good claims, signed by HS256 with whatever; no library would do it with a public key. */
+/** The valid claims, signed by HS256 with any secret; libraries refuse a public key. */
 function byHmac(secret: string, header: object) {
   const text = `${encoded({ alg: 'HS256', typ: 'JWT', ...header })}.${encoded(claims)}`
   return `${text}.${createHmac('sha256', secret).update(text).digest('base64url')}`
 }
 
-/** The good claims signed by ES256, with changes. */
+/** The valid claims with changes, signed by ES256. */
 function signed(changes: object, key = privateKeys(folder)[0]?.key, header: object = {}) {
   if (!key) throw new Error('there is no key')
-  return jwt.sign({ ...claims, ...changes }, key, {
-    algorithm: 'ES256',
-    header: { alg: 'ES256', kid, ...header },
-  })
+  return jwt.sign(
+    { ...claims, ...changes },
+    {
+      privateKey: key,
+      algorithm: 'ES256',
+      header: { alg: 'ES256', kid, ...header },
+    },
+  )
 }
 
 describe('tokens of a key set', () => {
-  it('are signed by ES256 and name their key, which anyone can get', async () => {
+  it('are signed by ES256 and name their key, which is public', async () => {
     const { status, body, headers } = await auth.client.get('/.well-known/jwks.json')
     expect(status).toBe(200)
     expect(headers.get('cache-control')).toBe('public, max-age=120')
@@ -52,7 +58,7 @@ describe('tokens of a key set', () => {
     expect(body).toEqual({ keys: [{ ...key, kid, use: 'sig', alg: 'ES256' }] })
     expect(headerOf(token)).toEqual({ alg: 'ES256', typ: 'JWT', kid })
     const options = { algorithms: ['ES256' as const], issuer: 'malipo-auth', audience: 'malipo' }
-    expect(jwt.verify(token, publicPem, options)).toEqual(claims)
+    expect(jwt.verify<object>(token, { publicKey: publicPem, ...options })).toEqual(claims)
     expect(await isValid(auth.client, token)).toBe(true)
     expect(await isValid(auth.client, signed({}))).toBe(true)
   })
@@ -60,30 +66,30 @@ describe('tokens of a key set', () => {
   const stranger = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   it.each<[string, () => string]>([
     ['is signed by HS256 with the public key', () => byHmac(publicPem, { kid })],
-    ['is so signed without the line’s end', () => byHmac(publicPem.trim(), { kid })],
-    ['is so signed and names no key', () => byHmac(publicPem, {})],
-    ['is signed by HS256 with the key’s name', () => byHmac(kid, { kid })],
-    ['is signed by HS256 with nothing', () => byHmac('', { kid })],
+    ['is so signed without the trailing newline', () => byHmac(publicPem.trim(), { kid })],
+    ['is so signed without kid', () => byHmac(publicPem, {})],
+    ['is signed by HS256 with the kid', () => byHmac(kid, { kid })],
+    ['is signed by HS256 with an empty secret', () => byHmac('', { kid })],
     ['is signed by HS256 with another replica’s secret', () => byHmac(SECRET, {})],
-    ['names a key that is not ours', () => withHeader({ alg: 'ES256', kid: 'another' })],
+    ['names an unknown key', () => withHeader({ alg: 'ES256', kid: 'another' })],
     ['names a file', () => withHeader({ alg: 'ES256', kid: '../../../../dev/null' })],
-    ['names a thing of all objects', () => withHeader({ alg: 'ES256', kid: '__proto__' })],
+    ['names a property of every object', () => withHeader({ alg: 'ES256', kid: '__proto__' })],
     ['names no key', () => withHeader({ alg: 'ES256' })],
     ['has algorithm none', () => withHeader({ alg: 'none', kid }).replace(/[^.]*$/, '')],
     ['has algorithm none and a signature', () => withHeader({ alg: 'none', kid })],
     ['has another algorithm', () => withHeader({ alg: 'ES384', kid })],
     [
-      'brings a key of its own',
+      'carries its own key',
       () => signed({}, stranger.privateKey, { jwk: stranger.publicKey.export({ format: 'jwk' }) }),
     ],
     ['is of another issuer', () => signed({ iss: 'someone-else' })],
     ['is for another audience', () => signed({ aud: 'someone-else' })],
-    ['is over for 30 s', () => signed({ exp: Math.floor(Date.now() / 1000) - 30 })],
-  ])('do not count when one %s', async (_, make) => {
+    ['expired 30 s ago', () => signed({ exp: Math.floor(Date.now() / 1000) - 30 })],
+  ])('are invalid when one %s', async (_, make) => {
     expect(await isValid(auth.client, make())).toBe(false)
   })
 
-  it.each([-30, 30])('count when the clock that signed them was %i s off', async (seconds) => {
+  it.each([-30, 30])('are valid when the clock that signed them was %i s off', async (seconds) => {
     const iat = Math.floor(Date.now() / 1000) + seconds
     expect(await isValid(auth.client, signed({ iat, exp: iat + 900 }))).toBe(true)
   })
@@ -91,7 +97,7 @@ describe('tokens of a key set', () => {
   it.each([
     ['issuer', { JWT_ISSUER: 'someone-else' }],
     ['audience', { JWT_AUDIENCE: 'someone-else' }],
-  ])('of another %s are others, though by the same key', async (_, change) => {
+  ])('of another %s are invalid, though signed by the same key', async (_, change) => {
     const common = { DATABASE_URL: auth.databaseUrl, JWT_KEYS_DIR: folder }
     const own = await startAuth({ ...common, ...change })
     try {
@@ -106,7 +112,7 @@ describe('tokens of a key set', () => {
 })
 
 describe('with a secret', () => {
-  it('no key is told, and a token names none', async () => {
+  it('no key is published, and tokens have no kid', async () => {
     const simple = await startAuth({ DATABASE_URL: auth.databaseUrl })
     try {
       const { body } = await simple.client.get('/.well-known/jwks.json')
@@ -119,7 +125,7 @@ describe('with a secret', () => {
     }
   })
 
-  it('and a set that signs later: the secret’s tokens count, then the set’s do too', async () => {
+  it('and a key set that signs later, tokens of both are valid', async () => {
     const both = await startAuth({ JWT_KEYS_DIR: await newKeySet('--signs-in', '3') })
     try {
       const first = await newSession(both.client)

@@ -62,7 +62,7 @@ const refresh = (token: string) => auth.client.post('/api/auth/refresh', { refre
 describe('a lost result', () => {
   it('of a registration: one account, one event', async () => {
     const person = newPerson()
-    lose('insert-user')
+    lose('user_insert')
     const { status, body } = await auth.client.post('/api/auth/register', person)
     expect([status, lost]).toEqual([201, 1])
     const rows = await auth.sql(
@@ -74,7 +74,7 @@ describe('a lost result', () => {
 
   it('of a login: one session, one event', async () => {
     const { user } = await newSession(auth.client)
-    lose('open-session')
+    lose('session_open')
     const { token, sid, sub } = await openSession(auth.client, user)
     expect(lost).toBe(1)
     expect(await isValid(auth.client, token)).toBe(true)
@@ -84,7 +84,7 @@ describe('a lost result', () => {
 
   it('of a failed login: one event', async () => {
     const { user, sub } = await newSession(auth.client)
-    lose('login-failure')
+    lose('login_failure_insert')
     const { status } = await auth.client.post('/api/auth/login', {
       phone: user.phone,
       password: 'not this one',
@@ -99,7 +99,7 @@ describe('a lost result', () => {
 
   it('of a refresh: the returned token is valid, and the session is not revoked', async () => {
     const { refreshToken, sid } = await newSession(auth.client)
-    lose('rotate-refresh-token')
+    lose('refresh_token_rotate')
     const { status, body } = await refresh(refreshToken)
     expect([status, lost]).toEqual([200, 1])
     expect((await refresh(body.refresh_token as string)).status).toBe(200)
@@ -108,7 +108,7 @@ describe('a lost result', () => {
 
   it('of a refresh that revokes the session: 401, revoked once', async () => {
     const { refreshToken, sid } = await newSession(auth.client)
-    lose('rotate-refresh-token')
+    lose('refresh_token_rotate')
     const { status } = await refresh(refreshToken.slice(0, 43))
     expect([status, lost]).toEqual([401, 1])
     expect(await events('refresh_reuse', sid)).toHaveLength(1)
@@ -118,7 +118,7 @@ describe('a lost result', () => {
 
   it('of a logout: 204, revoked once', async () => {
     const { token, sid } = await newSession(auth.client)
-    lose('end-session')
+    lose('session_revoke')
     const { status } = await auth.client.send('POST', '/api/auth/logout', { token })
     expect([status, lost]).toEqual([204, 1])
     expect(await events('revocation', sid)).toHaveLength(1)
@@ -127,7 +127,7 @@ describe('a lost result', () => {
   it('of a password change: 204, changed once, other sessions revoked and published', async () => {
     const own = await newSession(auth.client)
     const other = await openSession(auth.client, own.user)
-    lose('change-password')
+    lose('password_change')
     const body = { currentPassword: own.user.password, newPassword: 'quite another phrase' }
     const { status } = await auth.client.post('/api/auth/password', body, { token: own.token })
     expect([status, lost]).toEqual([204, 1])
@@ -139,7 +139,7 @@ describe('a lost result', () => {
   it('of a removed scope: 200, applied once, sessions revoked and published', async () => {
     const operator = await newOperator(auth, 'auth:admin')
     const { sub, sid, token } = await newSession(auth.client)
-    lose('set-scopes')
+    lose('scopes_set')
     const path = `/api/auth/users/${sub}/scopes`
     const body = { scopes: ['payments:read'] }
     const { status } = await auth.client.send('PUT', path, { token: operator.token, body })

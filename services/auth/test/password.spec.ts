@@ -107,7 +107,7 @@ describe('POST /api/auth/password', () => {
 
   it('needs a token, before anything else', async () => {
     const answer = await auth.client.post('/api/auth/password', { currentPassword: 1 })
-    expect([answer.status, answer.body.type]).toEqual([401, '/problems/token-missing'])
+    expect([answer.status, answer.body.type]).toEqual([401, '/problems/unauthenticated'])
   })
 
   it('of two at once takes one', async () => {

@@ -45,7 +45,7 @@ describe('while Redis is away', () => {
     await server.kill()
     try {
       const answer = await logout(token)
-      expect([answer.status, answer.body.type]).toEqual([503, '/problems/revocation-untold'])
+      expect([answer.status, answer.body.type]).toEqual([503, '/problems/revocation-pending'])
       expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
       expect(await isValid(auth.client, token)).toBe(false)
       expect(await untold()).toEqual([{ sid }])

@@ -2,7 +2,7 @@ import { dataSourceOptions } from '@malipo/kit/postgres/pool-options'
 import { DataSource } from 'typeorm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { dataSource } from '../src/data-source.js'
-import { readAuthEnv } from '../src/env.js'
+import { readEnv } from '../src/env.js'
 import { type Auth, environment, newUser, startAuth } from './auth.js'
 
 let auth: Auth
@@ -11,7 +11,7 @@ afterAll(() => auth.close())
 
 describe('the schema', () => {
   it('that the migrations made is what the entities say', async () => {
-    const env = readAuthEnv(environment({ DATABASE_URL: auth.databaseUrl }))
+    const env = readEnv(environment({ DATABASE_URL: auth.databaseUrl }))
     const source = await new DataSource(dataSourceOptions(env, dataSource)).initialize()
     try {
       const { upQueries } = await source.driver.createSchemaBuilder().log()

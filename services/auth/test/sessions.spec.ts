@@ -191,7 +191,7 @@ describe('DELETE /api/auth/sessions/{id}', () => {
     const user = await newUser(auth.client)
     const { sid } = await openSession(auth.client, user)
     const answer = await auth.client.send('DELETE', `/api/auth/sessions/${sid}`)
-    expect([answer.status, answer.body.type]).toEqual([401, '/problems/token-missing'])
+    expect([answer.status, answer.body.type]).toEqual([401, '/problems/unauthenticated'])
   })
 })
 

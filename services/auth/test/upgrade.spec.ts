@@ -3,7 +3,7 @@ import { freshDatabase, query } from '@malipo/testing/database'
 import { DataSource } from 'typeorm'
 import { expect, it } from 'vitest'
 import { dataSource } from '../src/data-source.js'
-import { readAuthEnv } from '../src/env.js'
+import { readEnv } from '../src/env.js'
 import { type Auth, environment, login, startAuth } from './auth.js'
 
 /**
@@ -51,7 +51,7 @@ it.each(RELEASES)('upgrades a database of release $version', async (release) => 
 })
 
 async function install(release: Release, databaseUrl: string) {
-  const env = readAuthEnv(environment({ DATABASE_URL: databaseUrl }))
+  const env = readEnv(environment({ DATABASE_URL: databaseUrl }))
   const migrations = dataSource.migrations.filter(({ name }) => release.migrations.includes(name))
   expect(migrations.map(({ name }) => name)).toEqual(release.migrations)
   const source = new DataSource(dataSourceOptions(env, { ...dataSource, migrations }))

@@ -65,7 +65,7 @@ describe('a request', () => {
       'payments server POST /api/payments',
       '  payments client GET /api/auth/validate',
       '    auth server GET /api/auth/validate',
-      '      auth client holder-of-session',
+      '      auth client session_holder',
       '  payments client MGET',
       '  payments client MGET',
       '  payments client payment_insert',

@@ -13,17 +13,21 @@ export class AuditQueryDto {
   @IsIn(KINDS, { message: `must be one of ${KINDS.join(', ')}` })
   kind?: Kind
 
-  @ApiPropertyOptional({ type: String, description: 'Whose account it is about', example: ID })
+  @ApiPropertyOptional({
+    type: String,
+    description: 'Account that the event is about',
+    example: ID,
+  })
   @IsOptional()
   @IsUUID(undefined, { message: 'must be a UUID' })
   userId?: string
 
-  @ApiPropertyOptional({ type: String, description: 'From this time on', example: TIME })
+  @ApiPropertyOptional({ type: String, description: 'Events at or after this time', example: TIME })
   @IsOptional()
   @IsTime()
   from?: string
 
-  @ApiPropertyOptional({ type: String, description: 'Before this time', example: TIME })
+  @ApiPropertyOptional({ type: String, description: 'Events before this time', example: TIME })
   @IsOptional()
   @IsTime()
   to?: string
@@ -47,12 +51,12 @@ export class AuditEventDto {
   @ApiProperty({ type: String, enum: KINDS })
   kind: Kind
 
-  @ApiProperty({ ...OPTIONAL_ID, description: 'Whose account; null: a phone that nobody has' })
+  @ApiProperty({ ...OPTIONAL_ID, description: 'Account; null if no account has the phone' })
   userId: string | null
 
   @ApiProperty({
     ...OPTIONAL_ID,
-    description: 'Who did it; null: not known, or an operator’s command',
+    description: 'Actor; null if unknown or an operator’s command',
   })
   actorId: string | null
 
@@ -75,9 +79,9 @@ export class AuditEventDto {
 }
 
 export class AuditPageDto {
-  @ApiProperty({ type: [AuditEventDto], description: 'The last event first' })
+  @ApiProperty({ type: [AuditEventDto], description: 'Newest first' })
   data: AuditEventDto[]
 
-  @ApiProperty({ type: String, nullable: true, description: 'null: there are no more' })
+  @ApiProperty({ type: String, nullable: true, description: 'null on the last page' })
   nextCursor: string | null
 }

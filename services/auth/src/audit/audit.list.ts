@@ -4,11 +4,11 @@ import type { EntityManager } from 'typeorm'
 import { minUuidAt } from '@malipo/kit/postgres/uuid-v7'
 import { AuditEvent, type Kind } from './audit-event.entity.js'
 
-/** Which events to list; what is not set does not matter. */
+/** Selects events; an unset field matches all. */
 export interface Filter {
   readonly kind?: Kind
   readonly userId?: string
-  /** From this time on, and before that one. */
+  /** Inclusive; `to` is exclusive. */
   readonly from?: Date
   readonly to?: Date
   readonly limit: number
@@ -16,12 +16,9 @@ export interface Filter {
   readonly after?: string
 }
 
-/**
- * A page of the audit trail, the last event first. Ids are UUIDv7, so their order is the order of time,
- * and one index serves the page, the cursor and the times.
- */
+/** A page of events, newest first. Ids are UUIDv7, so one index serves the order, the cursor and the times. */
 export async function listEvents(database: Database, filter: Filter): Promise<Page<AuditEvent>> {
-  const found = await database.find('audit-list', (orm) => query(orm, filter).getMany())
+  const found = await database.find('audit_list', (orm) => query(orm, filter).getMany())
   return pageOf(found, filter.limit)
 }
 
@@ -32,6 +29,6 @@ function query(orm: EntityManager, { kind, userId, from, to, limit, after }: Fil
   if (from) select.andWhere('event.id >= :from', { from: minUuidAt(from) })
   if (to) select.andWhere('event.id < :to', { to: minUuidAt(to) })
   if (after) select.andWhere('event.id < :after', { after })
-  // One more than asked for tells whether there is a next page.
+  // One row beyond the limit shows that there is a next page.
   return select.orderBy('event.id', 'DESC').limit(limit + 1)
 }

@@ -1,5 +1,4 @@
 import { Column, Entity, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm'
-import { Session } from '../sessions/session.entity.js'
 
 /** A revoked session that is not yet published to Redis. */
 @Entity('revocation_outbox', { comment: 'revocations that are not yet published to Redis' })
@@ -11,12 +10,13 @@ export class PendingRevocation {
   })
   sessionId: string
 
-  @ManyToOne(() => Session)
+  /** Named by a string, since sessions/ imports this folder. */
+  @ManyToOne('Session')
   @JoinColumn({
     name: 'session_id',
     foreignKeyConstraintName: 'revocation_outbox_session_id_fkey',
   })
-  session: Session
+  session: object
 
   @Column({ name: 'revoked_at', type: 'timestamptz', precision: 3 })
   revokedAt: Date

@@ -8,14 +8,8 @@ import {
   revocationLifetimeSeconds,
 } from '@malipo/kit/redis/session-revocation'
 import { Inject, Injectable } from '@nestjs/common'
-import { type AuthEnv, ENV } from '../env.js'
-import { told } from './untold.store.js'
-
-/** The end of a session, as it is in the database. */
-export interface Ended {
-  sid: string
-  at: Date
-}
+import { type Env, ENV } from '../env.js'
+import { type Ended, told } from './untold.store.js'
 
 /** In one transaction of Redis, which serves nobody else meanwhile. */
 export const MOST_AT_ONCE = 200
@@ -33,7 +27,7 @@ export class Revocations {
   constructor(
     @Inject(Redis) private readonly redis: Redis,
     @Inject(Database) private readonly database: Database,
-    @Inject(ENV) env: Pick<AuthEnv, 'JWT_EXPIRES_IN'>,
+    @Inject(ENV) env: Pick<Env, 'JWT_EXPIRES_IN'>,
     @Inject(LOG) private readonly log: Logger,
   ) {
     this.lifeSeconds = revocationLifetimeSeconds(env.JWT_EXPIRES_IN)

@@ -11,8 +11,8 @@ import {
   type OnModuleDestroy,
 } from '@nestjs/common'
 import { Registry } from 'prom-client'
-import { type Ended, MOST_AT_ONCE, Revocations } from './revocations.js'
-import { endedSince, forgetOver, untold } from './untold.store.js'
+import { MOST_AT_ONCE, Revocations } from './revocations.js'
+import { type Ended, endedSince, forgetOver, untold } from './untold.store.js'
 
 const PAUSE_MS = { first: 2_000, most: 15_000 }
 

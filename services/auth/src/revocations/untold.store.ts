@@ -1,5 +1,10 @@
 import type { Run } from '@malipo/kit/postgres/database'
-import type { Ended } from './revocations.js'
+
+/** A revoked session, as it is in the database. */
+export interface Ended {
+  sid: string
+  at: Date
+}
 
 /** The statements on ends of sessions that are to be told, or told again. */
 

@@ -1,13 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto'
 
 /**
- * A refresh token is two texts of 256 random bits each: the first is the same in all refresh tokens of a
- * session, the second is this token's own. Of both only the hash is kept. So a token that was used up
- * long ago is still known as one of its session's, and the session needs to remember two tokens only.
+ * A refresh token has two parts of 256 random bits: the first is shared by all refresh tokens of a session, the
+ * second is its own. The database stores hashes only. A token that was used long ago still identifies its
+ * session, so a session needs to store only two tokens.
  */
 export interface RefreshToken {
   readonly text: string
-  /** SHA-256 of its parts. They are random, so that a fast hash is as good as a slow one. */
+  /** SHA-256 of the parts. Random input needs no slow hash. */
   readonly hashes: TokenHashes
 }
 
@@ -19,20 +19,19 @@ export interface TokenHashes {
 const PART_BYTES = 32
 const PART_LENGTH = 43
 
-/** The first part alone still names its session, which is then revoked. */
+/** A token cut after its first part still identifies its session: presenting it revokes the session. */
 const TOKEN = /^[\w-]{43}(?:[\w-]{43})?$/
 
-/** The first refresh token of a new session: it says nothing, and can't be guessed. */
 export function newRefreshToken(): RefreshToken {
   return tokenOf(part(), part())
 }
 
-/** Another refresh token of the same session. */
+/** The next refresh token of the same session. */
 export function successorOf({ text }: RefreshToken): RefreshToken {
   return tokenOf(text.slice(0, PART_LENGTH), part())
 }
 
-/** undefined for a text that can't be one. */
+/** undefined for a malformed token. */
 export function parseRefreshToken(text: string): RefreshToken | undefined {
   if (!TOKEN.test(text)) return undefined
   return tokenOf(text.slice(0, PART_LENGTH), text.slice(PART_LENGTH))

@@ -1,37 +1,34 @@
 import { Injectable } from '@nestjs/common'
-import { Meters } from '../audit/meters.js'
-import { Revocations } from '../revocations/revocations.js'
-import type { Visit } from '../throttle/visit.js'
-import { Tokens } from '../tokens/tokens.js'
-import { refreshTokenNotValid, Rotations } from './rotations.js'
+import type { ClientContext } from '../client-context/client-context.js'
+import { refreshTokenNotValid } from '../problems.js'
+import { RevocationsService } from '../revocations/revocations.service.js'
+import { TokensService } from '../tokens/tokens.service.js'
+import { SessionsMetrics } from './sessions-metrics.js'
 import type { TokensDto } from './sessions.dto.js'
+import { TokenRotation } from './token-rotation.js'
 
 /**
- * How a session goes on: a refresh token is used up for new tokens. One that was used up and comes again
- * ends the session, for then two have it who can't be told apart; but see `rotate.store.ts` for the
- * client whose answer was lost.
+ * Exchanges a refresh token for new tokens. A reused token revokes the session: its legitimate client and
+ * a thief both hold a token, and cannot be distinguished. `rotate.store.ts` covers lost responses.
  */
 @Injectable()
-export class Refresh {
+export class RefreshService {
   constructor(
-    private readonly rotations: Rotations,
-    private readonly tokens: Tokens,
-    private readonly revocations: Revocations,
-    private readonly meters: Meters,
+    private readonly rotation: TokenRotation,
+    private readonly tokens: TokensService,
+    private readonly revocations: RevocationsService,
+    private readonly metrics: SessionsMetrics,
   ) {}
 
-  /** @throws Problem 401 for a token that is not good, whatever the reason, 429, 503 */
-  async refresh(text: string, visit: Visit): Promise<TokensDto> {
-    const { next, rotated } = await this.meters.count(
-      'refreshes',
-      () => this.rotations.use(text, visit),
+  /** @throws Problem 401 for any invalid token, 429, 503 */
+  async refresh(text: string, client: ClientContext): Promise<TokensDto> {
+    const { next, rotated } = await this.metrics.refreshes.count(
+      () => this.rotation.use(text, client),
       ({ rotated }) => rotated.use,
     )
-    if (rotated.endedAt) {
-      this.meters.ended('refresh_reuse')
-      await this.revocations.tell([{ sid: rotated.sid, at: rotated.endedAt }])
-    }
-    if (rotated.use === 'reused') throw refreshTokenNotValid()
+    const { use, sid, revokedAt } = rotated
+    if (revokedAt) await this.revocations.publish('refresh_reuse', { sid, at: revokedAt })
+    if (use === 'reused') throw refreshTokenNotValid()
     return { ...this.tokens.sign(rotated), refresh_token: next.text }
   }
 }

@@ -1,21 +1,20 @@
-import type { Run } from '@malipo/kit/postgres/database'
-import type { Origin } from './origin.js'
+import type { Run, Statement } from '@malipo/kit/postgres/database'
+import type { Origin } from '../client-context/origin.js'
 import type { TokenHashes } from './refresh-token.js'
 
-/** A wish to use up a refresh token. */
 export interface Rotation {
   readonly presented: TokenHashes
-  /** Of the successor's own part. It is ours alone, so it is also the operation id. */
+  /** Hash of the successor's own part: random, so it is also the operation id. */
   readonly successor: Buffer
-  /** How long ago the request came, whatever has kept it since. */
+  /** Time since the request arrived, in ms. */
   readonly ageMs: number
   readonly lifetimeSeconds: number
   readonly origin: Origin
 }
 
 /**
- * `rotated`: the token was the session's current one. `repeated`: it was the one before, not long ago, and
- * its successor was never used. `reused`: it was any other of this session's, which therefore is over.
+ * `rotated`: the token was the current one. `repeated`: it was the previous one, within the grace period, and
+ * its successor was never used. `reused`: it was any other token of the session, which is now revoked.
  */
 export type Use = 'rotated' | 'repeated' | 'reused'
 
@@ -24,22 +23,21 @@ export interface Rotated {
   readonly sid: string
   readonly sub: string
   readonly scopes: string[] | null
-  /** When a `reused` token ended the session. */
-  readonly endedAt: Date | null
+  /** Set if a `reused` token revoked the session. */
+  readonly revokedAt: Date | null
 }
 
-/** A client whose answer was lost has this long to ask again, from the first time on. */
+/** A client that lost the response may repeat the request for this long after the first use. */
 const GRACE_SECONDS = 10
 
 /*
- * The row is locked before it is judged, so of concurrent uses each sees what the one before it left. A
- * session remembers the token that is current and the one before. Using the current one makes it the one
- * before; using the one before again replaces the current one, which so was never used: at any time one
- * token of a session is good. The time of grace does not begin anew. Whatever else begins as a token
- * of this session does was current once, or was made up by someone who had one: somebody has stolen it.
+ * FOR UPDATE locks the row before it is judged, so concurrent uses are serialised. A session stores its
+ * current and its previous token. Using the current token makes it the previous one. Using the previous one
+ * again replaces the current token, which was never used, and does not extend the grace period: at any time
+ * one token is valid. Any other token of the session was replaced earlier or forged: it was stolen.
  */
-const ROTATE = {
-  name: 'rotate-refresh-token',
+const REFRESH_TOKEN_ROTATE: Statement = {
+  name: 'refresh_token_rotate',
   text: `
     WITH target AS MATERIALIZED (
       SELECT id, user_id, current_token_hash, previous_token_hash, rotated_at
@@ -48,11 +46,13 @@ const ROTATE = {
       FOR UPDATE
     ), verdict AS MATERIALIZED (
       SELECT id, user_id,
-             CASE WHEN current_token_hash = $2 THEN 'rotated'
-                  WHEN previous_token_hash = $2
-                   AND clock_timestamp() - make_interval(secs => $4::float8 / 1000)
-                       < rotated_at + interval '${GRACE_SECONDS} seconds' THEN 'repeated'
-                  ELSE 'reused' END AS use
+             CASE
+               WHEN current_token_hash = $2 THEN 'rotated'
+               WHEN previous_token_hash = $2
+                 AND clock_timestamp() - make_interval(secs => $4::float8 / 1000)
+                   < rotated_at + interval '${GRACE_SECONDS} seconds' THEN 'repeated'
+               ELSE 'reused'
+             END AS use
       FROM target
     ), rotated AS (
       UPDATE sessions
@@ -65,7 +65,7 @@ const ROTATE = {
           user_agent = $7::text
       FROM verdict
       WHERE sessions.id = verdict.id AND use <> 'reused'
-    ), ended AS (
+    ), revoked AS (
       UPDATE sessions
       SET revoked_at = clock_timestamp(), revocation_cause = 'refresh_reuse'
       FROM verdict
@@ -74,18 +74,19 @@ const ROTATE = {
     ), audited AS (
       INSERT INTO audit_events (kind, user_id, session_id, address, user_agent)
       SELECT 'refresh_reuse', user_id, id, $6::inet, $7::text
-      FROM ended
+      FROM revoked
     )
-    SELECT use, verdict.id AS sid, verdict.user_id AS sub, users.scopes, ended.revoked_at AS "endedAt"
+    SELECT use, verdict.id AS sid, verdict.user_id AS sub, users.scopes,
+           revoked.revoked_at AS "revokedAt"
     FROM verdict
     JOIN users ON users.id = verdict.user_id
-    LEFT JOIN ended ON ended.id = verdict.id`,
+    LEFT JOIN revoked ON revoked.id = verdict.id`,
 }
 
-/** Uses a refresh token up, or ends its session; undefined when it is no living session's. */
+/** Uses a refresh token, or revokes its session; undefined if it belongs to no active session. */
 export async function rotate(run: Run, rotation: Rotation): Promise<Rotated | undefined> {
   const { presented, successor, ageMs, lifetimeSeconds, origin } = rotation
-  const [rotated] = await run<Rotated>(ROTATE, [
+  const [rotated] = await run<Rotated>(REFRESH_TOKEN_ROTATE, [
     presented.session,
     presented.own,
     successor,

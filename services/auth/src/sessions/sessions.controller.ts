@@ -3,40 +3,44 @@ import { Problem } from '@malipo/kit/http/problem'
 import { Body, Controller, Delete, Get, HttpCode, Param, Post } from '@nestjs/common'
 import { ApiTags } from '@nestjs/swagger'
 import { isUUID } from 'class-validator'
-import { type Visit, Visiting } from '../throttle/visit.js'
-import { PROBLEMS } from '../problems.js'
+import { Client, type ClientContext } from '../client-context/client-context.js'
+import { PROBLEMS, tokenNotValid } from '../problems.js'
 import { CallerGuard, SignedGuard } from '../tokens/caller.guard.js'
 import type { Claims } from '../tokens/claims.js'
-import { tokenNotValid } from '../tokens/unauthorized.js'
-import { Endings } from './endings.service.js'
-import { Refresh } from './refresh.service.js'
-import { EndDocs, ListDocs, LoginDocs, LogoutDocs, RefreshDocs } from './sessions.docs.js'
+import { LoginService } from './login.service.js'
+import { RefreshService } from './refresh.service.js'
+import { SessionRevocationService } from './session-revocation.service.js'
+import { DeleteDocs, ListDocs, LoginDocs, LogoutDocs, RefreshDocs } from './sessions.docs.js'
 import { LoginDto, RefreshDto, type SessionsDto, type TokensDto } from './sessions.dto.js'
-import { Sessions } from './sessions.service.js'
+import { SessionsService } from './sessions.service.js'
 
 @ApiTags('sessions')
 @Controller('api/auth')
 export class SessionsController {
   constructor(
-    private readonly sessions: Sessions,
-    private readonly refreshing: Refresh,
-    private readonly endings: Endings,
+    private readonly logins: LoginService,
+    private readonly refreshes: RefreshService,
+    private readonly sessions: SessionsService,
+    private readonly revocation: SessionRevocationService,
   ) {}
 
   @Post('login')
   @Public()
   @HttpCode(200)
   @LoginDocs()
-  login(@Body() { phone, password }: LoginDto, @Visiting() visit: Visit): Promise<TokensDto> {
-    return this.sessions.login({ phone, visit }, password)
+  login(
+    @Body() { phone, password }: LoginDto,
+    @Client() client: ClientContext,
+  ): Promise<TokensDto> {
+    return this.logins.login({ phone, client }, password)
   }
 
   @Post('refresh')
   @Public()
   @HttpCode(200)
   @RefreshDocs()
-  refresh(@Body() body: RefreshDto, @Visiting() visit: Visit): Promise<TokensDto> {
-    return this.refreshing.refresh(body.refresh_token, visit)
+  refresh(@Body() body: RefreshDto, @Client() client: ClientContext): Promise<TokensDto> {
+    return this.refreshes.refresh(body.refresh_token, client)
   }
 
   @Post('logout')
@@ -44,23 +48,23 @@ export class SessionsController {
   @NeedsToken(SignedGuard)
   @LogoutDocs()
   async logout(@CurrentCaller() { sid, sub }: Claims): Promise<void> {
-    if (!(await this.endings.end({ sid, sub, cause: 'logout' }))) throw tokenNotValid()
+    if (!(await this.revocation.revoke({ sid, sub, cause: 'logout' }))) throw tokenNotValid()
   }
 
   @Get('sessions')
   @NeedsToken(CallerGuard)
   @ListDocs()
   async list(@CurrentCaller() { sid, sub }: Claims): Promise<SessionsDto> {
-    const sessions = await this.sessions.of(sub)
+    const sessions = await this.sessions.list(sub)
     return { data: sessions.map((session) => ({ ...session, current: session.id === sid })) }
   }
 
   @Delete('sessions/:id')
   @HttpCode(204)
   @NeedsToken(CallerGuard)
-  @EndDocs()
+  @DeleteDocs()
   async delete(@CurrentCaller() { sub }: Claims, @Param('id') id: string): Promise<void> {
-    if (isUUID(id) && (await this.endings.end({ sid: id, sub, cause: 'revoked' }))) return
+    if (isUUID(id) && (await this.revocation.revoke({ sid: id, sub, cause: 'revoked' }))) return
     throw new Problem(PROBLEMS.sessionNotFound, 'You have no session with this id.')
   }
 }

@@ -11,29 +11,20 @@ import {
 import { PROBLEMS } from '../problems.js'
 import { SessionsDto, TokensDto } from './sessions.dto.js'
 
-/** A hint for the owner of a new password. */
-export const StrengthHeader = {
-  'Password-Strength': {
-    description: 'How hard the password is to guess, from 0 (at once) to 4; a hint',
-    schema: { type: 'integer' as const, minimum: 0, maximum: 4 },
-  },
-}
-
-const OF_BODY = [
+const BODY_PROBLEMS = [
   HTTP_PROBLEMS.validation,
   HTTP_PROBLEMS.malformed,
   HTTP_PROBLEMS.tooLarge,
   HTTP_PROBLEMS.mediaType,
 ] as const
-const OF_BEARER = [PROBLEMS.tokenMissing, PROBLEMS.tokenNotValid] as const
 
 export const LoginDocs = () =>
   applyDecorators(
-    ApiOperation({ summary: 'Open a session' }),
+    ApiOperation({ summary: 'Log in' }),
     ApiTracing(),
     ApiOkResponse({ type: TokensDto }),
     ApiProblems(
-      ...OF_BODY,
+      ...BODY_PROBLEMS,
       PROBLEMS.wrongCredentials,
       PROBLEMS.tooManyAttempts,
       HTTP_PROBLEMS.unavailable,
@@ -43,15 +34,15 @@ export const LoginDocs = () =>
 export const RefreshDocs = () =>
   applyDecorators(
     ApiOperation({
-      summary: 'Go on with a session',
+      summary: 'Refresh the access token',
       description:
-        'The refresh token is used up. Whoever did not get the answer may ask again within 10 seconds: ' +
-        'that gives another token, and the one that was lost is no good. Any other repetition ends the session.',
+        'A refresh token is valid once. A client that lost the response can repeat the request within ' +
+        '10 seconds: it gets a new token, which replaces the lost one. Any other reuse revokes the session.',
     }),
     ApiTracing(),
     ApiOkResponse({ type: TokensDto }),
     ApiProblems(
-      ...OF_BODY,
+      ...BODY_PROBLEMS,
       PROBLEMS.refreshTokenNotValid,
       PROBLEMS.tooManyAttempts,
       HTTP_PROBLEMS.unavailable,
@@ -61,54 +52,40 @@ export const RefreshDocs = () =>
 export const LogoutDocs = () =>
   applyDecorators(
     ApiOperation({
-      summary: 'End the session of this token',
-      description: 'Once it is answered, no replica of any service takes a token of the session.',
+      summary: 'Log out',
+      description:
+        'Revokes the session of this token. After the response, every replica of every service rejects its tokens.',
     }),
     ApiBearerAuth(),
     ApiTracing(),
-    ApiNoContentResponse({ description: 'The session is over, and everyone knows' }),
-    ApiProblems(...OF_BEARER, PROBLEMS.revocationUntold, HTTP_PROBLEMS.unavailable),
+    ApiNoContentResponse({ description: 'Session revoked on all replicas' }),
+    ApiProblems(PROBLEMS.unauthenticated, PROBLEMS.revocationPending, HTTP_PROBLEMS.unavailable),
   )
 
 export const ListDocs = () =>
   applyDecorators(
-    ApiOperation({ summary: 'Your open sessions' }),
+    ApiOperation({ summary: 'List your active sessions' }),
     ApiBearerAuth(),
     ApiTracing(),
     ApiOkResponse({ type: SessionsDto }),
-    ApiProblems(...OF_BEARER, HTTP_PROBLEMS.unavailable),
+    ApiProblems(PROBLEMS.unauthenticated, HTTP_PROBLEMS.unavailable),
   )
 
-export const EndDocs = () =>
+export const DeleteDocs = () =>
   applyDecorators(
-    ApiOperation({ summary: 'End one of your sessions' }),
+    ApiOperation({ summary: 'Revoke one of your sessions' }),
     ApiBearerAuth(),
     ApiParam({
       name: 'id',
-      description: 'As in the list',
+      description: 'Session id',
       schema: { type: 'string', format: 'uuid' },
     }),
     ApiTracing(),
-    ApiNoContentResponse({ description: 'The session is over, and everyone knows' }),
+    ApiNoContentResponse({ description: 'Session revoked on all replicas' }),
     ApiProblems(
-      ...OF_BEARER,
+      PROBLEMS.unauthenticated,
       PROBLEMS.sessionNotFound,
-      PROBLEMS.revocationUntold,
-      HTTP_PROBLEMS.unavailable,
-    ),
-  )
-
-export const PasswordDocs = () =>
-  applyDecorators(
-    ApiOperation({ summary: 'Change your password', description: 'Your other sessions end.' }),
-    ApiBearerAuth(),
-    ApiTracing(),
-    ApiNoContentResponse({ description: 'It is changed', headers: StrengthHeader }),
-    ApiProblems(
-      ...OF_BODY,
-      ...OF_BEARER,
-      PROBLEMS.wrongCredentials,
-      PROBLEMS.tooManyAttempts,
+      PROBLEMS.revocationPending,
       HTTP_PROBLEMS.unavailable,
     ),
   )

@@ -1,55 +1,25 @@
 import { Database } from '@malipo/kit/postgres/database'
-import { Problem } from '@malipo/kit/http/problem'
 import { newUuid } from '@malipo/kit/postgres/uuid-v7'
 import { Inject, Injectable } from '@nestjs/common'
-import { Meters } from '../audit/meters.js'
-import { type AuthEnv, ENV } from '../env.js'
-import { PROBLEMS } from '../problems.js'
-import type { Attempt } from '../throttle/throttle.js'
-import { Tokens } from '../tokens/tokens.js'
-import type { Credentials } from '../users/users.store.js'
-import type { Origin } from './origin.js'
-import { PasswordCheck } from './password-check.js'
+import type { Origin } from '../client-context/origin.js'
+import { type Env, ENV } from '../env.js'
+import type { Credentials } from '../passwords/credentials.store.js'
+import { TokensService } from '../tokens/tokens.service.js'
 import { newRefreshToken } from './refresh-token.js'
 import type { TokensDto } from './sessions.dto.js'
-import { livingSessions, openSession, type SessionRow } from './sessions.store.js'
+import { activeSessions, openSession, type SessionRow } from './sessions.store.js'
 
-/**
- * Sessions: a login opens one, its tokens carry its id and count while it lives. The answer to a login
- * leaves only once the session is in the database.
- */
+/** Opens and lists sessions. A session's tokens carry its id and are valid while it is active. */
 @Injectable()
-export class Sessions {
+export class SessionsService {
   constructor(
-    private readonly passwords: PasswordCheck,
-    private readonly tokens: Tokens,
-    private readonly meters: Meters,
+    private readonly tokens: TokensService,
     @Inject(Database) private readonly database: Database,
-    @Inject(ENV) private readonly env: Pick<AuthEnv, 'SESSION_EXPIRES_IN'>,
+    @Inject(ENV) private readonly env: Pick<Env, 'SESSION_EXPIRES_IN'>,
   ) {}
 
-  /** @throws Problem 401 for a wrong phone or password alike, 429, 503 */
-  async login(attempt: Attempt, password: string): Promise<TokensDto> {
-    const judged = async () => {
-      const user = await this.passwords.check(attempt, password)
-      const tokens = user && (await this.open(user, attempt.visit.origin))
-      if (tokens) return tokens
-      throw new Problem(
-        PROBLEMS.wrongCredentials,
-        'No account has this phone with this password.',
-        { headers: { 'www-authenticate': 'Bearer' } },
-      )
-    }
-    return this.meters.count('logins', judged, () => 'ok')
-  }
-
-  /** The living sessions of a user, the last used first; 100 at most. */
-  async of(userId: string): Promise<SessionRow[]> {
-    return this.database.read((run) => livingSessions(run, userId))
-  }
-
-  /** undefined when the password was changed since it was looked at. */
-  private async open(user: Credentials, origin: Origin): Promise<TokensDto | undefined> {
+  /** @returns undefined if the password was changed after it was checked */
+  async open(user: Credentials, origin: Origin): Promise<TokensDto | undefined> {
     const sid = newUuid()
     const refreshToken = newRefreshToken()
     const session = {
@@ -64,5 +34,10 @@ export class Sessions {
     if (!opened) return undefined
     const { scopes } = opened
     return { ...this.tokens.sign({ sub: user.id, sid, scopes }), refresh_token: refreshToken.text }
+  }
+
+  /** Active sessions of a user, most recently used first; at most 100. */
+  async list(userId: string): Promise<SessionRow[]> {
+    return this.database.read((run) => activeSessions(run, userId))
   }
 }

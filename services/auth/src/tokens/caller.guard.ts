@@ -2,20 +2,19 @@ import { insufficientScope, needsScope, scopesOf } from '@malipo/kit/http/access
 import { bearerToken } from '@malipo/kit/http/bearer'
 import type { Request } from '@malipo/kit/http/request'
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common'
-import { PROBLEMS } from '../problems.js'
-import type { Scope } from '../users/scopes.js'
+import { PROBLEMS, tokenMissing, tokenNotValid } from '../problems.js'
 import type { Claims } from './claims.js'
-import { TokenCheck } from './token-check.js'
-import { Tokens } from './tokens.js'
-import { tokenMissing, tokenNotValid } from './unauthorized.js'
+import type { Scope } from './scopes.js'
+import { TokenValidator } from './token-validator.js'
+import { TokensService } from './tokens.service.js'
 
 /** Admits requests with a valid token and, if the route names scopes, with one of them. */
 @Injectable()
 export class CallerGuard implements CanActivate {
-  constructor(private readonly tokens: TokenCheck) {}
+  constructor(private readonly validator: TokenValidator) {}
 
   canActivate(context: ExecutionContext): Promise<boolean> {
-    return admit(context, (token) => this.tokens.check(token))
+    return admit(context, (token) => this.validator.validate(token))
   }
 }
 
@@ -25,7 +24,7 @@ export class CallerGuard implements CanActivate {
  */
 @Injectable()
 export class SignedGuard implements CanActivate {
-  constructor(private readonly tokens: Tokens) {}
+  constructor(private readonly tokens: TokensService) {}
 
   canActivate(context: ExecutionContext): Promise<boolean> {
     return admit(context, (token) => this.tokens.verify(token))

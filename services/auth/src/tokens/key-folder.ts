@@ -3,11 +3,9 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isKeyFile, type Key, KeySetError, parseKeys } from './key-set.js'
 
-/** A key set on disk: a file a key, in a folder that may be a mounted Secret. */
+/** A key set on disk: one file for each key, in a folder that may be a mounted Secret. */
 
-/**
- * @throws KeySetError when the folder can't be read or is no key set
- */
+/** @throws KeySetError if the folder is unreadable or not a key set */
 export function readKeyFolder(folder: string): Key[] {
   return parseKeys(new Map(names(folder).map((name) => [name, textOf(folder, name)])))
 }
@@ -16,7 +14,7 @@ function names(folder: string): string[] {
   try {
     return readdirSync(folder).filter(isKeyFile)
   } catch {
-    throw new KeySetError('must name a folder that can be read')
+    throw new KeySetError('must name a readable folder')
   }
 }
 
@@ -24,11 +22,11 @@ function textOf(folder: string, name: string): string {
   try {
     return readFileSync(join(folder, name), 'utf8')
   } catch {
-    throw new KeySetError(`has ${name}, which can’t be read`)
+    throw new KeySetError(`has an unreadable ${name}`)
   }
 }
 
-/** The texts of the files, for who looks again and again. */
+/** The contents of the key files by name, in order. */
 export async function keyTexts(folder: string): Promise<Map<string, string>> {
   const found = (await readdir(folder)).filter(isKeyFile).toSorted()
   const texts = found.map(async (name) => {

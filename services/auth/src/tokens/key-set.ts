@@ -9,30 +9,28 @@ import {
 } from 'node:crypto'
 
 /**
- * The keys that tokens are signed and verified with. Pure: no folder, no clock.
+ * The keys that sign and verify tokens. Pure: no folder, no clock.
  *
- * A key of a set has a time from which it signs, some minutes after it was made: by then every replica has
- * it, and every client that caches the public ones. The key that signs is the one whose time has come
- * last; all of them verify. The algorithm is a property of the key, so what a token's header says of it is
- * only ever compared.
+ * A key signs from a time some minutes after its creation, when every replica and every client that caches
+ * the public keys has it. The key with the latest such time in the past signs; all keys verify.
  */
 export interface Key {
-  /** undefined: the secret, whose tokens name no key. */
+  /** undefined for the secret, whose tokens have no `kid`. */
   readonly kid: string | undefined
   readonly algorithm: 'ES256' | 'HS256'
-  /** In seconds since the epoch. */
+  /** Unix seconds. */
   readonly signsFrom: number
   readonly signing: KeyObject
   readonly verifying: KeyObject
 }
 
-/** A private key as it is kept in a file: RFC 7517 and 7518, with `nbf` for the time it signs from. */
+/** The file of a private key: RFC 7517 and 7518; `nbf` is the time from which it signs. */
 export interface KeyFile extends JsonWebKey {
   kid: string
   nbf: number
 }
 
-/** What can be said against a key set; its text is for operators and has nothing of a key in it. */
+/** An invalid key set. The message is for operators and contains no key material. */
 export class KeySetError extends Error {
   constructor(message: string) {
     super(message)
@@ -40,48 +38,47 @@ export class KeySetError extends Error {
   }
 }
 
-/** A file's name is its key's id; Kubernetes takes such names for the keys of a Secret. */
+/** `<kid>.json`: a valid name of an item of a Kubernetes Secret. */
 const FILE_NAME = /^(?<kid>[\w-]{1,64})\.json$/
 
-const MOST_KEYS = 16
+const MAX_KEYS = 16
 
-/** The secret of the simple way: it signs until the first key of a set does. */
+/** `JWT_SECRET` as a key: it signs until the first key of a set does. */
 export function secretKey(secret: string): Key {
   const key = createSecretKey(secret, 'utf8')
   return { kid: undefined, algorithm: 'HS256', signsFrom: 0, signing: key, verifying: key }
 }
 
 /**
- * The keys of a set's files, by their names; files of other names are none of ours.
+ * Parses the files of a key set, by name; other files are ignored.
  *
- * @throws KeySetError when there is none, there are too many, or one is not as it should be
+ * @throws KeySetError for no key, too many keys or an invalid one
  */
 export function parseKeys(files: ReadonlyMap<string, string>): Key[] {
   const keys = [...files].flatMap(([name, text]) => {
     const kid = FILE_NAME.exec(name)?.groups?.['kid']
     return kid === undefined ? [] : [parseKey(kid, text)]
   })
-  if (keys.length === 0) throw new KeySetError('has no key: a file such as one.json')
-  if (keys.length > MOST_KEYS) throw new KeySetError(`has more than ${MOST_KEYS} keys`)
+  if (keys.length === 0) throw new KeySetError('has no key file, such as one.json')
+  if (keys.length > MAX_KEYS) throw new KeySetError(`has more than ${MAX_KEYS} keys`)
   return keys
 }
 
-/** Whether a file's name is one of a key. */
 export function isKeyFile(name: string): boolean {
   return FILE_NAME.test(name)
 }
 
 function parseKey(kid: string, text: string): Key {
   const file = parseFile(text)
-  const wrong = (what: string) => new KeySetError(`has ${kid}.json, ${what}`)
+  const invalid = (reason: string) => new KeySetError(`has an invalid ${kid}.json: ${reason}`)
   if (!file || file.kty !== 'EC' || file.crv !== 'P-256' || typeof file.d !== 'string') {
-    throw wrong('which is no private key of the curve P-256 as a JWK')
+    throw invalid('it is not a private JWK of the curve P-256')
   }
-  if (file.kid !== kid) throw wrong('whose kid is not the name of the file')
-  if (file['alg'] !== undefined && file['alg'] !== 'ES256') throw wrong('which is not for ES256')
-  if (!Number.isSafeInteger(file.nbf)) throw wrong('whose nbf is no time in seconds')
+  if (file.kid !== kid) throw invalid('its kid differs from the file name')
+  if (file['alg'] !== undefined && file['alg'] !== 'ES256') throw invalid('its alg is not ES256')
+  if (!Number.isSafeInteger(file.nbf)) throw invalid('its nbf is not a time in seconds')
   const pair = keyPair(file)
-  if (!pair) throw wrong('whose parts do not belong together')
+  if (!pair) throw invalid('its private and public parts do not match')
   return { kid, algorithm: 'ES256', signsFrom: file.nbf, ...pair }
 }
 
@@ -94,13 +91,13 @@ function parseFile(text: string): KeyFile | undefined {
   }
 }
 
-/** undefined when the private part is not that of the public one. */
+/** undefined if the private and the public part do not match. */
 function keyPair({ kty, crv, d, x, y }: KeyFile) {
   try {
     const signing = createPrivateKey({ key: { kty, crv, d, x, y }, format: 'jwk' })
     const verifying = createPublicKey({ key: { kty, crv, x, y }, format: 'jwk' })
-    const text = Buffer.from('a key signs for itself')
-    return verify('sha256', text, verifying, sign('sha256', text, signing))
+    const probe = Buffer.from('probe')
+    return verify('sha256', probe, verifying, sign('sha256', probe, signing))
       ? { signing, verifying }
       : undefined
   } catch {
@@ -108,7 +105,7 @@ function keyPair({ kty, crv, d, x, y }: KeyFile) {
   }
 }
 
-/** The key that signs at this time; before any of them may, the first one. */
+/** The key that signs at this time; the first one if none signs yet. */
 export function signingKey(keys: readonly Key[], nowSeconds: number): Key {
   const inOrder = keys.toSorted((a, b) => a.signsFrom - b.signsFrom)
   const key = inOrder.findLast(({ signsFrom }) => signsFrom <= nowSeconds) ?? inOrder[0]
@@ -116,13 +113,14 @@ export function signingKey(keys: readonly Key[], nowSeconds: number): Key {
   return key
 }
 
-/** The key that a token's header names; a token that names none is the secret's. */
+/** The key with the `kid` and the `alg` of a token's header; without `kid` it is the secret. */
 export function verifyingKey(keys: readonly Key[], token: string): Key | undefined {
   const header = headerOf(token)
-  return header && keys.find(({ kid }) => kid === header.kid)
+  if (!header) return undefined
+  return keys.find(({ kid, algorithm }) => kid === header.kid && algorithm === header.alg)
 }
 
-function headerOf(token: string): { kid?: unknown } | undefined {
+function headerOf(token: string): { kid?: unknown; alg?: unknown } | undefined {
   try {
     const [head = ''] = token.split('.', 1)
     const header: unknown = JSON.parse(Buffer.from(head, 'base64url').toString())
@@ -132,7 +130,7 @@ function headerOf(token: string): { kid?: unknown } | undefined {
   }
 }
 
-/** A public key as RFC 7517 has it. */
+/** A public key in the format of RFC 7517. */
 export interface PublicKey {
   kty: string
   crv: string
@@ -143,7 +141,7 @@ export interface PublicKey {
   alg: 'ES256'
 }
 
-/** What the world may know of the keys: of the secret nothing. */
+/** The public keys of the set; the secret has none. */
 export function publicKeys(keys: readonly Key[]): PublicKey[] {
   return keys.flatMap(({ kid, verifying }) => {
     if (kid === undefined) return []

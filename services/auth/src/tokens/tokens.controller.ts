@@ -1,28 +1,43 @@
 import { Public } from '@malipo/kit/http/access'
 import { bearerToken } from '@malipo/kit/http/bearer'
-import { Controller, Get, Req } from '@nestjs/common'
+import { Controller, Get, Header, Req } from '@nestjs/common'
 import { ApiTags } from '@nestjs/swagger'
 import type { FastifyRequest } from 'fastify'
-import { TokenCheck } from './token-check.js'
-import { ValidateDocs } from './tokens.docs.js'
-import { tokenMissing } from './unauthorized.js'
-import type { ValidationDto } from './validation.dto.js'
+import { tokenMissing } from '../problems.js'
+import { SigningKeys } from './signing-keys.js'
+import { TokenValidator } from './token-validator.js'
+import { JwksDocs, ValidateDocs } from './tokens.docs.js'
+import type { JwksDto, ValidationDto } from './tokens.dto.js'
+
+/** A new key signs only after 300 s, so a cached set always has the current key. */
+const JWKS_MAX_AGE_SECONDS = 120
 
 @ApiTags('tokens')
-@Controller('api/auth')
+@Controller()
 export class TokensController {
-  constructor(private readonly tokens: TokenCheck) {}
+  constructor(
+    private readonly validator: TokenValidator,
+    private readonly keys: SigningKeys,
+  ) {}
 
-  /** Public: the token is what the caller asks about, not what admits the caller. */
-  @Get('validate')
+  /** Public: the token is the input of the request, not its authentication. */
+  @Get('api/auth/validate')
   @Public()
   @ValidateDocs()
   async validate(@Req() request: FastifyRequest): Promise<ValidationDto> {
     const token = bearerToken(request.headers.authorization)
     if (token === undefined) throw tokenMissing()
-    const payload = await this.tokens.check(token)
+    const payload = await this.validator.validate(token)
     if (!payload) return { valid: false }
     request.actor = payload.sub
     return { valid: true, payload }
+  }
+
+  @Get('.well-known/jwks.json')
+  @Public()
+  @Header('cache-control', `public, max-age=${JWKS_MAX_AGE_SECONDS}`)
+  @JwksDocs()
+  jwks(): JwksDto {
+    return { keys: this.keys.publicKeys() }
   }
 }

@@ -3,16 +3,28 @@ import { HTTP_PROBLEMS } from '@malipo/kit/http/problem'
 import { applyDecorators } from '@nestjs/common'
 import { ApiBearerAuth, ApiOkResponse, ApiOperation } from '@nestjs/swagger'
 import { PROBLEMS } from '../problems.js'
-import { ValidationDto } from './validation.dto.js'
+import { JwksDto, ValidationDto } from './tokens.dto.js'
 
 export const ValidateDocs = () =>
   applyDecorators(
     ApiOperation({
-      summary: 'Whether a token counts',
-      description: 'A token that does not count is an answer (`valid: false`), not an error.',
+      summary: 'Validate an access token',
+      description: 'An invalid token is a 200 with `valid: false`, not an error.',
     }),
     ApiBearerAuth(),
     ApiTracing(),
     ApiOkResponse({ type: ValidationDto }),
-    ApiProblems(PROBLEMS.tokenMissing, HTTP_PROBLEMS.unavailable),
+    ApiProblems(PROBLEMS.unauthenticated, HTTP_PROBLEMS.unavailable),
+  )
+
+export const JwksDocs = () =>
+  applyDecorators(
+    ApiOperation({
+      summary: 'List the public keys that verify access tokens',
+      description:
+        'RFC 7517. Empty while tokens are signed with a secret. A key is listed some minutes before it ' +
+        'signs, until the last token that it signed has expired. The keys do not show whether a session was revoked.',
+    }),
+    ApiTracing(),
+    ApiOkResponse({ type: JwksDto }),
   )

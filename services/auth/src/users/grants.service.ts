@@ -1,38 +1,31 @@
-import { Database } from '@malipo/kit/postgres/database'
 import { Problem } from '@malipo/kit/http/problem'
 import { validationProblem } from '@malipo/kit/http/validation'
 import { newUuid } from '@malipo/kit/postgres/uuid-v7'
 import { Inject, Injectable } from '@nestjs/common'
-import { Meters } from '../audit/meters.js'
-import { type AuthEnv, ENV } from '../env.js'
-import { PROBLEMS } from '../problems.js'
-import { Revocations } from '../revocations/revocations.js'
-import { untoldOf } from '../revocations/untold.store.js'
-import { untold } from '../sessions/endings.service.js'
-import type { Origin } from '../sessions/origin.js'
+import type { Origin } from '../client-context/origin.js'
+import { type Env, ENV } from '../env.js'
+import { PROBLEMS, revocationPending } from '../problems.js'
+import { RevocationsService } from '../revocations/revocations.service.js'
+import { defaultScopes, grantableScopes, type Scope } from '../tokens/scopes.js'
 import { setScopes } from './grants.store.js'
-import { defaultScopes, grantableScopes, type Scope } from './scopes.js'
+import { UsersMetrics } from './users-metrics.js'
 
-/**
- * What operators let users do. A token says what its session may, so a scope that is taken away ends the
- * user's sessions: no token that still has it counts any more.
- */
+/** Changes users' scopes. Tokens carry scopes, so removing a scope revokes the user's sessions. */
 @Injectable()
-export class Grants {
+export class GrantsService {
   constructor(
-    @Inject(Database) private readonly database: Database,
-    private readonly revocations: Revocations,
-    private readonly meters: Meters,
-    @Inject(ENV) private readonly env: Pick<AuthEnv, 'MODE'>,
+    private readonly revocations: RevocationsService,
+    private readonly metrics: UsersMetrics,
+    @Inject(ENV) private readonly env: Pick<Env, 'MODE'>,
   ) {}
 
   /**
-   * Gives a user these scopes and no others.
+   * Replaces a user's scopes.
    *
-   * @throws Problem 400 for a scope that can't be given, 404, 503 while Redis can't be told of the end
+   * @throws Problem 400 for a scope that cannot be granted, 404, 503 while Redis is unavailable
    */
-  async set(userId: string, wished: readonly string[], by: { id: string; origin: Origin }) {
-    const scopes = this.scopesOf(wished)
+  async set(userId: string, requested: readonly string[], by: { id: string; origin: Origin }) {
+    const scopes = this.scopesOf(requested)
     const change = {
       id: newUuid(),
       userId,
@@ -41,23 +34,22 @@ export class Grants {
       actorId: by.id,
       origin: by.origin,
     }
-    const ended = await this.database.write((run, retried) => setScopes(run, retried, change))
-    if (ended === undefined) throw new Problem(PROBLEMS.userNotFound, 'No user has this id.')
-    this.meters.granted()
-    this.meters.ended('scopes', ended)
-    // Also what an earlier call could not tell: this may be its repetition.
-    const open = await this.database.read((run) => untoldOf(run, userId))
-    if (!(await this.revocations.tell(open))) throw untold()
+    const published = await this.revocations.revokeBy('scopes', userId, async (run, retried) =>
+      setScopes(run, retried, change),
+    )
+    if (published === undefined) throw new Problem(PROBLEMS.userNotFound, 'No user has this id.')
+    this.metrics.scopeChanges.inc()
+    if (!published) throw revocationPending()
     return { id: userId, scopes }
   }
 
-  /** In the one order, each once. @throws Problem 400 */
-  private scopesOf(wished: readonly string[]): Scope[] {
+  /** Without duplicates, in the order of the table of scopes. @throws Problem 400 */
+  private scopesOf(requested: readonly string[]): Scope[] {
     const grantable = grantableScopes(this.env.MODE)
-    if (!wished.every((scope) => grantable.some((known) => known === scope))) {
-      const message = `must be a list of ${grantable.join(', ')}`
+    if (!requested.every((scope) => grantable.some((known) => known === scope))) {
+      const message = `must contain only ${grantable.join(', ')}`
       throw validationProblem([{ field: 'scopes', message }])
     }
-    return grantable.filter((scope) => wished.includes(scope))
+    return grantable.filter((scope) => requested.includes(scope))
   }
 }

@@ -1,30 +1,28 @@
-import type { Run } from '@malipo/kit/postgres/database'
-import { isNoted } from '../audit/audit.store.js'
-import type { Origin } from '../sessions/origin.js'
+import type { Run, Statement } from '@malipo/kit/postgres/database'
+import { countOrRecover } from '../audit/audit.store.js'
+import type { Origin } from '../client-context/origin.js'
 
-/** The statements that change what users may do, each with its event in the audit trail. */
-
-interface Change {
-  /** Of its event in the audit trail; also the operation id. */
+interface ScopeChange {
+  /** Id of the audit event, which is also the operation id. */
   id: string
-  /** What a user without scopes of their own has by the mode. */
+  /** Scopes of a user without stored scopes. */
   defaults: readonly string[]
   origin: Origin
 }
 
-export interface NewScopes extends Change {
+export interface NewScopes extends ScopeChange {
   userId: string
   scopes: readonly string[]
-  /** The operator whose wish it is, and their session. */
+  /** The operator. */
   actorId: string
 }
 
 /*
- * The user's row is locked first, so a login that is just opening a session with the old scopes is waited
- * for, and its session ended with the others; see the function's own comment in the migration.
+ * The update waits for a login that holds a lock on the user's row and opens a session with the old scopes;
+ * `revoke_sessions_of` then sees that session (see the migration).
  */
-const SET_SCOPES = {
-  name: 'set-scopes',
+const SCOPES_SET: Statement = {
+  name: 'scopes_set',
   text: `
     WITH changed AS (
       UPDATE users
@@ -39,18 +37,18 @@ const SET_SCOPES = {
       ON CONFLICT ON CONSTRAINT audit_events_pkey DO NOTHING
     ), reduced AS MATERIALIZED (
       SELECT id FROM changed WHERE NOT before <@ $3::text[]
-    ), ended AS MATERIALIZED (
-      SELECT ended.session_id
+    ), revoked AS MATERIALIZED (
+      SELECT revoked.session_id
       FROM reduced
-      CROSS JOIN LATERAL revoke_sessions_of(reduced.id, NULL, 'scopes', $5::uuid) AS ended
+      CROSS JOIN LATERAL revoke_sessions_of(reduced.id, NULL, 'scopes', $5::uuid) AS revoked
     )
-    SELECT (SELECT count(*) FROM ended)::integer AS ended FROM changed`,
+    SELECT (SELECT count(*) FROM revoked)::integer AS revoked FROM changed`,
 }
 
 /**
- * Gives a user these scopes and no others. When one was taken away, their sessions end.
+ * Replaces a user's scopes. If one is removed, the user's sessions are revoked.
  *
- * @returns how many sessions ended; undefined when there is no such user
+ * @returns the number of revoked sessions; undefined if the user does not exist
  */
 export async function setScopes(
   run: Run,
@@ -58,7 +56,7 @@ export async function setScopes(
   change: NewScopes,
 ): Promise<number | undefined> {
   const { id, userId, scopes, defaults, actorId, origin } = change
-  const [changed] = await run<{ ended: number }>(SET_SCOPES, [
+  const [changed] = await run<{ revoked: number }>(SCOPES_SET, [
     id,
     userId,
     scopes,
@@ -67,19 +65,16 @@ export async function setScopes(
     origin.address,
     origin.userAgent,
   ])
-  if (changed) return changed.ended
-  if (!retried) return undefined
-  // An earlier try may have done it: its event has our id.
-  return (await isNoted(run, id)) ? 0 : undefined
+  return countOrRecover(run, { id, retried }, changed)
 }
 
-export interface Grant extends Change {
+export interface Grant extends ScopeChange {
   phone: string
   granted: readonly string[]
 }
 
-const GRANT_SCOPES = {
-  name: 'grant-scopes',
+const SCOPES_GRANT: Statement = {
+  name: 'scopes_grant',
   text: `
     WITH changed AS (
       UPDATE users
@@ -99,11 +94,11 @@ const GRANT_SCOPES = {
     SELECT id, scopes FROM changed`,
 }
 
-/** Adds scopes to those that a user has; undefined when no account has the phone. */
+/** Adds scopes to those of a user; undefined if no account has the phone. */
 export async function grantScopes(
   run: Run,
   { id, phone, defaults, granted, origin }: Grant,
 ): Promise<{ id: string; scopes: string[] } | undefined> {
   const values = [id, phone, defaults, granted, origin.userAgent]
-  return (await run<{ id: string; scopes: string[] }>(GRANT_SCOPES, values))[0]
+  return (await run<{ id: string; scopes: string[] }>(SCOPES_GRANT, values))[0]
 }

@@ -1,23 +1,23 @@
 import { CurrentCaller, NeedsToken, Public } from '@malipo/kit/http/access'
 import { Body, Controller, Get, Post } from '@nestjs/common'
 import { ApiTags } from '@nestjs/swagger'
-import { type Visit, Visiting } from '../throttle/visit.js'
+import { Client, type ClientContext } from '../client-context/client-context.js'
 import { CallerGuard } from '../tokens/caller.guard.js'
 import type { Claims } from '../tokens/claims.js'
-import { RegisterDto, type UserDto } from './user.dto.js'
+import { RegisterDto, type UserDto } from './users.dto.js'
 import { MeDocs, RegisterDocs } from './users.docs.js'
-import { Users } from './users.service.js'
+import { UsersService } from './users.service.js'
 
 @ApiTags('users')
 @Controller('api/auth')
 export class UsersController {
-  constructor(private readonly users: Users) {}
+  constructor(private readonly users: UsersService) {}
 
   @Post('register')
   @Public()
   @RegisterDocs()
-  register(@Body() body: RegisterDto, @Visiting() visit: Visit): Promise<UserDto> {
-    return this.users.register(body, visit)
+  register(@Body() body: RegisterDto, @Client() client: ClientContext): Promise<UserDto> {
+    return this.users.register(body, client)
   }
 
   @Get('me')

@@ -8,13 +8,13 @@ import {
   ApiOperation,
   ApiParam,
 } from '@nestjs/swagger'
-import { StrengthHeader } from '../sessions/sessions.docs.js'
+import { StrengthHeader } from '../passwords/passwords.docs.js'
 import { PROBLEMS } from '../problems.js'
-import { UserDto, UserScopesDto } from './user.dto.js'
+import { UserDto, UserScopesDto } from './users.dto.js'
 
 export const RegisterDocs = () =>
   applyDecorators(
-    ApiOperation({ summary: 'Make an account' }),
+    ApiOperation({ summary: 'Register an account' }),
     ApiTracing(),
     ApiCreatedResponse({ type: UserDto, headers: StrengthHeader }),
     ApiProblems(
@@ -31,33 +31,32 @@ export const RegisterDocs = () =>
 
 export const MeDocs = () =>
   applyDecorators(
-    ApiOperation({ summary: 'Who the token belongs to' }),
+    ApiOperation({ summary: 'Get your account' }),
     ApiBearerAuth(),
     ApiTracing(),
     ApiOkResponse({ type: UserDto }),
-    ApiProblems(PROBLEMS.tokenMissing, PROBLEMS.tokenNotValid, HTTP_PROBLEMS.unavailable),
+    ApiProblems(PROBLEMS.unauthenticated, HTTP_PROBLEMS.unavailable),
   )
 
 export const ScopesDocs = () =>
   applyDecorators(
     ApiOperation({
-      summary: 'Say what a user may do',
-      description: 'A scope that is taken away ends the user’s sessions.',
+      summary: 'Replace a user’s scopes',
+      description: 'Removing a scope revokes the user’s sessions. Needs `auth:admin`.',
     }),
     ApiBearerAuth(),
-    ApiParam({ name: 'id', description: 'The user', schema: { type: 'string', format: 'uuid' } }),
+    ApiParam({ name: 'id', description: 'User id', schema: { type: 'string', format: 'uuid' } }),
     ApiTracing(),
     ApiOkResponse({ type: UserScopesDto }),
     ApiProblems(
       HTTP_PROBLEMS.validation,
       HTTP_PROBLEMS.malformed,
-      PROBLEMS.tokenMissing,
-      PROBLEMS.tokenNotValid,
+      PROBLEMS.unauthenticated,
       PROBLEMS.insufficientScope,
       PROBLEMS.userNotFound,
       HTTP_PROBLEMS.tooLarge,
       HTTP_PROBLEMS.mediaType,
-      PROBLEMS.revocationUntold,
+      PROBLEMS.revocationPending,
       HTTP_PROBLEMS.unavailable,
     ),
   )

@@ -1,15 +1,15 @@
+import { Problem, type ProblemKind } from '@malipo/kit/http/problem'
 import { Database } from '@malipo/kit/postgres/database'
-import { type ProblemKind, Problem } from '@malipo/kit/http/problem'
 import { newUuid } from '@malipo/kit/postgres/uuid-v7'
 import { Inject, Injectable } from '@nestjs/common'
+import type { ClientContext } from '../client-context/client-context.js'
+import { PasswordHasher } from '../passwords/hashing.js'
+import { STRENGTH_HEADER, strengthOf } from '../passwords/strength.js'
 import { PROBLEMS } from '../problems.js'
-import { Meters } from '../audit/meters.js'
-import { Hashing } from '../sessions/hashing.js'
-import { STRENGTH_HEADER, strengthOf } from '../sessions/strength.js'
-import { Throttle } from '../throttle/throttle.js'
-import type { Visit } from '../throttle/visit.js'
+import { NetworkRateLimits } from '../rate-limit/network-rate-limits.js'
 import { User } from './user.entity.js'
-import { insertUser, type Taken, type UserRow } from './users.store.js'
+import { UsersMetrics } from './users-metrics.js'
+import { insertUser, type UniqueField, type UserRow } from './users.store.js'
 
 export interface Registration {
   phone: string
@@ -17,45 +17,46 @@ export interface Registration {
   password: string
 }
 
-const TAKEN: Record<Taken, ProblemKind> = { phone: PROBLEMS.phoneTaken, email: PROBLEMS.emailTaken }
+const TAKEN: Record<UniqueField, ProblemKind> = {
+  phone: PROBLEMS.phoneTaken,
+  email: PROBLEMS.emailTaken,
+}
 
-/**
- * Accounts. Whether a phone or an email is taken is decided by the database in the INSERT itself, so
- * that of any number of registrations at once one makes the account and the others get 409.
- */
+/** Registers and reads accounts. Unique constraints decide races between registrations. */
 @Injectable()
-export class Users {
+export class UsersService {
   constructor(
     @Inject(Database) private readonly database: Database,
-    private readonly hashing: Hashing,
-    private readonly meters: Meters,
-    private readonly throttle: Throttle,
+    private readonly hasher: PasswordHasher,
+    private readonly limits: NetworkRateLimits,
+    private readonly metrics: UsersMetrics,
   ) {}
 
-  /** @throws Problem 409 when the phone or the email is taken, 429, 503 when the database is away */
-  async register(registration: Registration, visit: Visit): Promise<UserRow> {
-    return this.meters.count(
-      'registrations',
-      () => this.make(registration, visit),
-      () => 'made',
+  /** @throws Problem 409 if the phone or the email is taken, 429, 503 while the database is unavailable */
+  async register(registration: Registration, client: ClientContext): Promise<UserRow> {
+    return this.metrics.registrations.count(
+      () => this.create(registration, client),
+      () => 'created',
     )
   }
 
-  /** The account of a caller whose token was just found valid; accounts are never deleted. */
+  /** The account of an authenticated caller; accounts are never deleted. */
   async byId(id: string): Promise<UserRow> {
-    return this.database.find('account', async (orm) => {
+    return this.database.find('user_by_id', async (orm) => {
       const { phone, email, createdAt } = await orm.getRepository(User).findOneByOrFail({ id })
       return { id, phone, email, createdAt }
     })
   }
 
-  private async make({ phone, email, password }: Registration, visit: Visit): Promise<UserRow> {
-    await this.throttle.countRegistration(visit)
-    const passwordHash = await this.hashing.hash(password)
-    const user = { id: newUuid(), phone, email, passwordHash, scopes: null, origin: visit.origin }
-    const made = await this.database.write((run) => insertUser(run, user))
-    if (typeof made === 'string') throw new Problem(TAKEN[made], 'Log in instead, or use another.')
-    visit.tell({ [STRENGTH_HEADER]: String(await strengthOf(password, [email, phone])) })
-    return made
+  private async create({ phone, email, password }: Registration, client: ClientContext) {
+    await this.limits.countRegistration(client)
+    const passwordHash = await this.hasher.hash(password)
+    const user = { id: newUuid(), phone, email, passwordHash, scopes: null, origin: client.origin }
+    const created = await this.database.write((run) => insertUser(run, user))
+    if (typeof created === 'string') {
+      throw new Problem(TAKEN[created], `Log in, or use another ${created}.`)
+    }
+    client.setHeaders({ [STRENGTH_HEADER]: String(await strengthOf(password, [email, phone])) })
+    return created
   }
 }

@@ -1,14 +1,12 @@
-import type { Run } from '@malipo/kit/postgres/database'
-import type { Origin } from '../sessions/origin.js'
-
-/** The statements on users, each a function from plain values to a plain row. */
+import type { Run, Statement } from '@malipo/kit/postgres/database'
+import type { Origin } from '../client-context/origin.js'
 
 export interface NewUser {
   id: string
   phone: string
   email: string
   passwordHash: string
-  /** null: what the mode gives to everyone. */
+  /** null: the mode's defaults. */
   scopes: readonly string[] | null
   origin: Origin
 }
@@ -20,10 +18,10 @@ export interface UserRow {
   createdAt: Date
 }
 
-const INSERT_USER = {
-  name: 'insert-user',
+const USER_INSERT: Statement = {
+  name: 'user_insert',
   text: `
-    WITH made AS (
+    WITH created AS (
       INSERT INTO users (id, phone, email, password_hash, scopes)
       VALUES ($1, $2, $3, $4, $5)
       ON CONFLICT DO NOTHING
@@ -32,77 +30,36 @@ const INSERT_USER = {
       INSERT INTO audit_events (kind, user_id, actor_id, address, user_agent, detail)
       SELECT 'registration', id, CASE WHEN scopes IS NULL THEN id END, $6::inet, $7::text,
              jsonb_strip_nulls(jsonb_build_object('scopes', scopes))
-      FROM made
+      FROM created
     )
-    SELECT id, phone, email, created_at AS "createdAt" FROM made`,
+    SELECT id, phone, email, created_at AS "createdAt" FROM created`,
 }
 
-const USERS_IN_THE_WAY = {
-  name: 'users-in-the-way',
+const USERS_IN_CONFLICT: Statement = {
+  name: 'users_in_conflict',
   text: `
     SELECT id, phone, email, created_at AS "createdAt"
     FROM users
     WHERE id = $1 OR phone = $2 OR email = $3`,
 }
 
-/** What an account has that no other may. */
-export type Taken = 'phone' | 'email'
+export type UniqueField = 'phone' | 'email'
 
 /**
- * Keeps a new user and gives the row back, or says what another account has already. An id is ours alone,
- * so a row that has it is what an earlier try of this very call wrote before its answer was lost.
+ * Inserts a user. The id is also the operation id: a row with it was written by an earlier attempt whose
+ * response was lost. ON CONFLICT avoids an error whose DETAIL would write the phone or email to PostgreSQL's log.
  *
- * A conflict is not left to be an error: PostgreSQL's log would tell the phone or email in its DETAIL.
+ * @returns the row, or the field that another account has
  */
-export async function insertUser(run: Run, user: NewUser): Promise<UserRow | Taken> {
+export async function insertUser(run: Run, user: NewUser): Promise<UserRow | UniqueField> {
   const { id, phone, email } = user
   const { address, userAgent } = user.origin
   const values = [id, phone, email, user.passwordHash, user.scopes, address, userAgent]
-  const [made] = await run<UserRow>(INSERT_USER, values)
-  if (made) return made
-  const found = await run<UserRow>(USERS_IN_THE_WAY, [id, phone, email])
+  const [created] = await run<UserRow>(USER_INSERT, values)
+  if (created) return created
+  const found = await run<UserRow>(USERS_IN_CONFLICT, [id, phone, email])
   const own = found.find((row) => row.id === id)
   if (own) return own
-  if (found.length === 0) throw new Error('a user that was just there is gone')
+  if (found.length === 0) throw new Error('the conflicting user no longer exists')
   return found.some((row) => row.phone === phone) ? 'phone' : 'email'
-}
-
-export interface Credentials {
-  id: string
-  passwordHash: string
-  /** One more with each new password. */
-  passwordVersion: number
-}
-
-const CREDENTIALS = {
-  name: 'credentials',
-  text: `
-    SELECT id, password_hash AS "passwordHash",
-           password_version AS "passwordVersion"
-    FROM users
-    WHERE phone = $1`,
-}
-
-/** What a login needs to know of the account with this phone. */
-export async function credentialsOf(run: Run, phone: string): Promise<Credentials | undefined> {
-  return (await run<Credentials>(CREDENTIALS, [phone]))[0]
-}
-
-export interface HashChange {
-  id: string
-  from: string
-  to: string
-}
-
-const REPLACE_HASH = {
-  name: 'replace-hash',
-  text: `
-    UPDATE users
-    SET password_hash = $3
-    WHERE id = $1 AND password_hash = $2`,
-}
-
-/** Puts another hash of the same password in place, unless the password was changed meanwhile. */
-export async function replaceHash(run: Run, { id, from, to }: HashChange): Promise<void> {
-  await run(REPLACE_HASH, [id, from, to])
 }

@@ -1,0 +1,27 @@
+import { CurrentCaller, NeedsToken } from '@malipo/kit/http/access'
+import { Body, Controller, HttpCode, Post } from '@nestjs/common'
+import { ApiTags } from '@nestjs/swagger'
+import { Client, type ClientContext } from '../client-context/client-context.js'
+import { CallerGuard } from '../tokens/caller.guard.js'
+import type { ValidatedClaims } from '../tokens/token-validator.js'
+import { PasswordChangeService } from './password-change.service.js'
+import { ChangeDocs } from './passwords.docs.js'
+import { PasswordDto } from './passwords.dto.js'
+
+@ApiTags('sessions')
+@Controller('api/auth')
+export class PasswordController {
+  constructor(private readonly passwords: PasswordChangeService) {}
+
+  @Post('password')
+  @HttpCode(204)
+  @NeedsToken(CallerGuard)
+  @ChangeDocs()
+  async change(
+    @CurrentCaller() caller: ValidatedClaims,
+    @Body() { currentPassword: current, newPassword: next }: PasswordDto,
+    @Client() client: ClientContext,
+  ): Promise<void> {
+    await this.passwords.change(caller, client, { current, next })
+  }
+}

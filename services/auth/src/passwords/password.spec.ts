@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest'
+import { commonestPasswords } from './commonest-passwords.js'
+import { passwordViolations } from './password.js'
+
+const SHORT = 'must have at least 8 characters'
+const LONG = 'must have at most 72 bytes of UTF-8'
+const COMMON = 'must not be a common password; use a few uncommon words'
+
+describe('a new password', () => {
+  it.each([
+    ['', [SHORT]],
+    ['seven77', [SHORT]],
+    ['eight888', []],
+    ['seven7é', [SHORT]],
+    // Eight code points, each of two UTF-16 units.
+    ['😀😁😂😃😄😅😆😇', []],
+    ['😀😁😂😃', [SHORT]],
+    ['a'.repeat(72), []],
+    ['a'.repeat(73), [LONG]],
+    ['é'.repeat(36), []],
+    [`${'é'.repeat(36)}a`, [LONG]],
+    ['😀'.repeat(18), []],
+    ['😀'.repeat(19), [LONG]],
+    ['commonest', [COMMON]],
+    ['CommonesT', [COMMON]],
+    ['commonest1', []],
+    ['        ', []],
+  ])('%j: %j', (password, faults) => {
+    expect(passwordViolations(password, new Set(['commonest']))).toEqual(faults)
+  })
+
+  it.each(['password', 'PASSWORD', '12345678', 'qwertyuiop', 'iloveyou', 'Football'])(
+    'is not to be %s',
+    async (password) => {
+      expect(passwordViolations(password, await commonestPasswords())).toEqual([COMMON])
+    },
+  )
+
+  it('is compared with the common passwords of sufficient length', async () => {
+    const commonest = await commonestPasswords()
+    expect(commonest.size).toBeGreaterThan(10_000)
+    for (const password of commonest) {
+      expect(password.length).toBeGreaterThanOrEqual(8)
+      expect(password).toBe(password.toLowerCase())
+    }
+  })
+})
