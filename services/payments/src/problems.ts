@@ -1,27 +1,31 @@
-import type { ProblemKind } from '@malipo/kit/http/problem'
+import { Problem, type ProblemKind } from '@malipo/kit/http/problem'
 
-/** Every error that this service answers beside HTTP's own. */
+/** Every error of this service except those of HTTP itself. */
 export const PROBLEMS = {
   unauthenticated: { type: 'unauthenticated', status: 401, title: 'Authentication required' },
-  signature: { type: 'webhook-signature', status: 401, title: 'The signature is not valid' },
-  forbidden: { type: 'insufficient-scope', status: 403, title: 'The token does not allow this' },
-  noPayment: { type: 'payment-not-found', status: 404, title: 'There is no such payment' },
-  transition: { type: 'transition-not-allowed', status: 400, title: 'The status can’t change so' },
+  signature: { type: 'webhook-signature', status: 401, title: 'Invalid webhook signature' },
+  forbidden: { type: 'insufficient-scope', status: 403, title: 'Insufficient scope' },
+  noPayment: { type: 'payment-not-found', status: 404, title: 'Payment not found' },
+  transition: { type: 'transition-not-allowed', status: 400, title: 'Transition not allowed' },
   versionChanged: {
     type: 'version-changed',
     status: 412,
-    title: 'The payment has changed meanwhile',
+    title: 'The payment has changed since it was read',
   },
-  keyInUse: { type: 'idempotency-key-in-use', status: 409, title: 'The first request is running' },
+  keyInUse: {
+    type: 'idempotency-key-in-use',
+    status: 409,
+    title: 'The first request with this Idempotency-Key is still running',
+  },
   keyReused: {
     type: 'idempotency-key-reused',
     status: 422,
-    title: 'The Idempotency-Key belongs to another request',
+    title: 'The Idempotency-Key was used for a different request',
   },
   webhookReused: {
     type: 'webhook-id-reused',
     status: 422,
-    title: 'The webhook id belongs to another webhook',
+    title: 'The webhook id was used for different content',
   },
   tooManyRejectedTokens: {
     type: 'too-many-bad-tokens',
@@ -34,3 +38,23 @@ export const PROBLEMS = {
     title: 'Token validation is unavailable',
   },
 } as const satisfies Record<string, ProblemKind>
+
+/** 404 for a payment that does not exist or belongs to another user: the caller can't tell which. */
+export function noPayment(): Problem {
+  return new Problem(PROBLEMS.noPayment, 'No payment of yours has this reference.')
+}
+
+export function keyReused(): Problem {
+  const detail = 'Use a new Idempotency-Key for a request with another body or If-Match.'
+  return new Problem(PROBLEMS.keyReused, detail)
+}
+
+export function keyInUse(): Problem {
+  const detail = 'Retry with the same Idempotency-Key to get its response.'
+  return new Problem(PROBLEMS.keyInUse, detail, { retryAfterSeconds: 1 })
+}
+
+export function webhookReused(): Problem {
+  const detail = 'A webhook with this id was received with another reference or status.'
+  return new Problem(PROBLEMS.webhookReused, detail)
+}

@@ -136,7 +136,7 @@ describe('in live mode', () => {
     const without = await as(operator, live).move(reference as string, 'PENDING')
     expect(without.status).toBe(400)
     expect(without.body.errors).toEqual([
-      { field: 'reason', message: 'must be given by an operator' },
+      { field: 'reason', message: 'is required from an operator' },
     ])
     const reason = 'the bank has confirmed by telephone'
     const moved = await as(operator, live).move(reference as string, 'PENDING', {}, { reason })

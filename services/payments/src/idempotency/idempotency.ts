@@ -1,86 +1,77 @@
+import { Problem } from '@malipo/kit/http/problem'
+import { validationProblem } from '@malipo/kit/http/validation'
 import type { Run } from '@malipo/kit/postgres/database'
-import { HTTP_PROBLEMS, Problem } from '@malipo/kit/http/problem'
-import { findVersion } from '../payments/payments.store.js'
-import type { Payment } from '../payments/payment.entity.js'
-import { refusal } from '../payments/refusal.js'
-import { PROBLEMS } from '../problems.js'
+import { StillRunning } from '@malipo/kit/postgres/retry'
+import { keyInUse, keyReused } from '../problems.js'
+import type { IdempotencyKey } from './key-claim.js'
 import { fingerprint, isKey } from './key.js'
-import type { Keyed } from './keyed.js'
-import { findKey } from './keys.store.js'
+import { findResponse, type StoredResponse } from './keys.store.js'
 
 /**
- * Idempotency-Key: the same request sent again gets the first answer again.
+ * Idempotency-Key (draft-07): a repeated request gets the first response again.
  *
- * The statement that has the effect takes the key (`keyed.ts`), so neither is ever there without the
- * other. Here is what comes before, reading the header, and after, when the key was taken already.
+ * A resource claims the key in the statement of its effect (`key-claim.ts`) and decides by what it claims which
+ * responses are stored. A request whose key is taken calls `replay` with a loader of the resource.
  */
 
-/** The header on an answer that was given before. */
+/** The header of a replayed response. */
 export const REPLAYED = { 'idempotent-replayed': 'true' }
 
-/** What becomes of a write: a payment or a problem, and whether that was answered before. */
-export type Outcome = { readonly replayed: boolean } & (
-  { readonly payment: Payment } | { readonly problem: Problem }
+/** The result of a write: the resource or a rejection, new or replayed. */
+export type Outcome<Resource> = { readonly replayed: boolean } & (
+  { readonly resource: Resource } | { readonly problem: Problem }
 )
+
+/** A request whose key is taken. */
+export interface RepeatedRequest {
+  readonly caller: string
+  readonly key: IdempotencyKey
+  readonly operationId: string
+  /** Whether an earlier attempt of this request may have committed. */
+  readonly retried: boolean
+}
+
+/** Loads the resource at the stored version, or the problem that rejected the request at that version. */
+export type Loader<Resource> = (stored: StoredResponse) => Promise<Resource | Problem>
 
 /**
  * Reads the header.
  *
- * @param request the parsed body and conditions, of which the fingerprint is made
- * @throws Problem 400 for what can't be a key
+ * @param request the parsed body and conditions, for the fingerprint
+ * @throws Problem 400 for a malformed key
  */
-export function keyedBy(
-  key: string | undefined,
+export function readKey(
+  header: string | undefined,
   route: string,
   request: unknown,
-): Keyed | undefined {
-  if (key === undefined) return undefined
-  if (isKey(key)) return { key, route, fingerprint: fingerprint(request) }
-  throw new Problem(
-    HTTP_PROBLEMS.validation,
-    'Idempotency-Key must be 1 to 255 printable ASCII characters.',
-    {
-      errors: [
-        { field: 'Idempotency-Key', message: 'must be 1 to 255 printable ASCII characters' },
-      ],
-    },
-  )
+): IdempotencyKey | undefined {
+  if (header === undefined) return undefined
+  if (isKey(header)) return { key: header, route, fingerprint: fingerprint(request) }
+  const message = 'must be 1 to 255 printable ASCII characters'
+  throw validationProblem([{ field: 'Idempotency-Key', message }])
 }
 
 /**
- * Gives the first answer again: the payment as it was then, or the refusal; 422 when the key came with
- * another request; undefined when it is not there, since the first request with it has not ended.
+ * The first response again; 422 if the first request was a different one; 409 while it still runs.
  *
- * @param operationId this request's own: a key that has it was taken by an earlier try of this request
+ * @throws StillRunning if an earlier attempt of this request may be the one that runs
  */
-export async function replay(
+export async function replay<Resource extends object>(
   run: Run,
-  caller: string,
-  keyed: Keyed,
-  operationId: string,
-): Promise<Outcome | undefined> {
-  const kept = await findKey(run, caller, keyed)
-  if (!kept) return undefined
-  if (!kept.fingerprint.equals(keyed.fingerprint)) return { problem: reused(), replayed: false }
-  const replayed = kept.operationId !== operationId
-  const { status, resourceId, resourceVersion } = kept
-  const payment = await findVersion(run, resourceId, resourceVersion)
-  if (!payment) throw new Error(`payment ${resourceId} has no version ${resourceVersion}`)
-  if (status >= 400) {
-    const answer: 400 | 412 = status === 412 ? 412 : 400
-    const refused = { answer, seenStatus: payment.status, seenVersion: resourceVersion }
-    return { problem: refusal(refused, replayed ? REPLAYED : {}), replayed }
-  }
-  return { payment, replayed }
+  { caller, key, operationId, retried }: RepeatedRequest,
+  load: Loader<Resource>,
+): Promise<Outcome<Resource>> {
+  const stored = await findResponse(run, caller, key)
+  if (!stored && retried) throw new StillRunning()
+  if (!stored) return { problem: keyInUse(), replayed: false }
+  if (!stored.fingerprint.equals(key.fingerprint)) return { problem: keyReused(), replayed: false }
+  // With this request's own operation id, its earlier attempt has claimed the key.
+  const replayed = stored.operationId !== operationId
+  const loaded = await load(stored)
+  if (!(loaded instanceof Problem)) return { resource: loaded, replayed }
+  return { problem: replayed ? asReplayed(loaded) : loaded, replayed }
 }
 
-function reused(): Problem {
-  return new Problem(PROBLEMS.keyReused, 'This Idempotency-Key came with another request before.')
-}
-
-/** The 409 for a key whose first request is still running. */
-export function inUse(): Problem {
-  return new Problem(PROBLEMS.keyInUse, 'A request with this Idempotency-Key is still running.', {
-    retryAfterSeconds: 1,
-  })
+function asReplayed({ kind, detail, extras }: Problem): Problem {
+  return new Problem(kind, detail, { ...extras, headers: { ...extras.headers, ...REPLAYED } })
 }

@@ -1,23 +1,23 @@
 import { hash } from 'node:crypto'
 
-/** The rules of `Idempotency-Key` that need no database. */
+/** The pure rules of Idempotency-Key. */
 
 const KEY = /^[\x20-\x7e]{1,255}$/
 
-/** Whether a header's value may be a key: 1 to 255 printable ASCII characters. */
-export function isKey(text: string): boolean {
-  return KEY.test(text)
+/** Whether a header is a key: 1 to 255 printable ASCII characters. */
+export function isKey(header: string): boolean {
+  return KEY.test(header)
 }
 
 /**
- * What makes two requests with one key the same: their parsed bodies and conditions, so that `5000` and
- * `"5000"` don't differ, nor does the order of fields. Values are what JSON has, and bigints.
+ * Equal for two requests with the same meaning. It is made from the parsed body and conditions, so `5000` equals
+ * `"5000"` and the order of fields does not matter. Values are those of JSON, and bigints.
  */
 export function fingerprint(request: unknown): Buffer {
   return hash('sha256', canonical(request), 'buffer')
 }
 
-/** JSON with sorted keys and without the fields that are not set. */
+/** JSON with sorted keys and without null or undefined fields. */
 function canonical(value: unknown): string {
   if (typeof value === 'bigint') return `${value}n`
   if (Array.isArray(value)) return `[${value.map(canonical).join()}]`

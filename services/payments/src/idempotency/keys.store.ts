@@ -1,11 +1,13 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
-import type { Keyed } from './keyed.js'
+import type { IdempotencyKey } from './key-claim.js'
 
-/** What was answered under a key. */
-export interface KeptAnswer {
+/** The response to the first request with a key, as a reference to what it was made from. */
+export interface StoredResponse {
   readonly fingerprint: Buffer
   readonly operationId: string
+  /** Its HTTP status. */
   readonly status: number
+  readonly resourceType: string
   readonly resourceId: string
   readonly resourceVersion: number
 }
@@ -13,36 +15,48 @@ export interface KeptAnswer {
 const FIND: Statement = {
   name: 'idempotency_key_find',
   text: `
-SELECT nth, fingerprint, operation_id AS "operationId", response_status AS status,
-       resource_id AS "resourceId", resource_version AS "resourceVersion"
-  FROM json_to_recordset($1) AS input (nth integer, caller uuid, route text, key text)
-  JOIN idempotency_keys USING (caller, route, key)`,
+SELECT
+  nth,
+  fingerprint,
+  operation_id AS "operationId",
+  response_status AS status,
+  resource_type AS "resourceType",
+  resource_id AS "resourceId",
+  resource_version AS "resourceVersion"
+FROM json_to_recordset($1) AS input (nth integer, caller uuid, route text, key text)
+JOIN idempotency_keys USING (caller, route, key)`,
   batched: {},
 }
 
-/** What was answered to this caller under this key; undefined for a new one. */
-export async function findKey(run: Run, caller: string, keyed: Keyed) {
-  const [kept] = await run<KeptAnswer>(FIND, [{ caller, route: keyed.route, key: keyed.key }])
-  return kept
+/** The stored response to this caller's key; undefined for a key that has not committed. */
+export async function findResponse(
+  run: Run,
+  caller: string,
+  { route, key }: IdempotencyKey,
+): Promise<StoredResponse | undefined> {
+  const [stored] = await run<StoredResponse>(FIND, [{ caller, route, key }])
+  return stored
 }
 
-const FORGET: Statement = {
-  name: 'idempotency_keys_forget',
+const DELETE: Statement = {
+  name: 'idempotency_keys_delete',
   text: `
-WITH old AS (
-  SELECT caller, route, key FROM idempotency_keys
-   WHERE created_at < $1
-   ORDER BY created_at
-   LIMIT $2
-     FOR UPDATE SKIP LOCKED
+WITH expired AS (
+  SELECT caller, route, key
+  FROM idempotency_keys
+  WHERE created_at < $1
+  ORDER BY created_at
+  LIMIT $2
+  FOR UPDATE SKIP LOCKED
 )
-DELETE FROM idempotency_keys USING old
- WHERE (idempotency_keys.caller, idempotency_keys.route, idempotency_keys.key)
-     = (old.caller, old.route, old.key)
+DELETE FROM idempotency_keys
+USING expired
+WHERE (idempotency_keys.caller, idempotency_keys.route, idempotency_keys.key)
+  = (expired.caller, expired.route, expired.key)
 RETURNING 1 AS one`,
 }
 
-/** Forgets up to `limit` keys from before `time`; gives how many it forgot. */
+/** Deletes up to `limit` keys created before a time. @returns how many it deleted */
 export async function forgetKeys(run: Run, before: Date, limit: number): Promise<number> {
-  return (await run(FORGET, [before, limit])).length
+  return (await run(DELETE, [before, limit])).length
 }

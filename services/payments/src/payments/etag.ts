@@ -1,17 +1,17 @@
-/** Entity tags of a payment: its version, strong (RFC 9110, section 8.8.3). */
+/** A payment's ETag is its version, a strong tag (RFC 9110, section 8.8.3). */
 
 export function etagOf(version: number): string {
   return `"${version}"`
 }
 
-/** What an `If-Match` asks for. Versions begin with 1, so an empty list matches none. */
+/** The versions that `If-Match` accepts. Versions start at 1, so an empty list matches none. */
 export type Condition = { readonly versions: readonly number[] } | 'malformed'
 
 const TAG = /^(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/
 
 /**
- * Reads `If-Match` (RFC 9110, section 13.1.1): `*` and an absent header ask for nothing (undefined), for a
- * payment that exists matches `*`. A weak tag never matches strongly, and one that is not ours never at all.
+ * Parses `If-Match` (RFC 9110, section 13.1.1). An absent header and `*` are no condition (undefined), since the
+ * payment exists. A weak tag and a tag of another form never match.
  */
 export function conditionOf(ifMatch: string | undefined): Condition | undefined {
   if (ifMatch === undefined || ifMatch.trim() === '*') return undefined

@@ -1,17 +1,19 @@
 /**
- * A time as the wire has it, ISO 8601 in UTC. Making a `Date` of each and a text of it again took a get 9 µs
- * of its 130; PostgreSQL writes one in a third of a microsecond.
+ * ISO 8601 in UTC, as on the wire. Parsing each time into a `Date` and formatting it again took 9 µs of the 130 µs of
+ * a get; PostgreSQL formats one in a third of a microsecond.
  */
-const asText = (time: string) =>
+const isoTime = (time: string) =>
   `to_char(${time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
 
 /**
- * The columns of a payment under the names of its entity. Those of its life (`status` to `version`) may
- * be taken from `life`, the payment's row or one of its events, which have them under the same names but
- * for those given.
+ * The columns of a payment under the names of its entity. The mutable ones are taken from `state`: the payment's row,
+ * or one of its events, which names two of them differently.
  */
-export function paymentColumns(payment: string, life = payment, named: Partial<LifeColumns> = {}) {
-  const { status = 'status', updatedAt = 'updated_at' } = named
+export function paymentColumns(
+  payment: string,
+  state = payment,
+  { status = 'status', updatedAt = 'updated_at' }: Partial<MutableColumns> = {},
+) {
   return `
     ${payment}.id,
     ${payment}.owner_id AS "ownerId",
@@ -22,17 +24,17 @@ export function paymentColumns(payment: string, life = payment, named: Partial<L
     ${payment}.customer_email AS "customerEmail",
     ${payment}.description,
     ${payment}.metadata,
-    ${asText(`${payment}.created_at`)} AS "createdAt",
-    ${life}.${status} AS status,
-    ${life}.provider_name AS "providerName",
-    ${life}.provider_transaction_id AS "providerTransactionId",
-    ${life}.last_webhook_id AS "lastWebhookId",
-    ${asText(`${life}.last_webhook_at`)} AS "lastWebhookAt",
-    ${asText(`${life}.${updatedAt}`)} AS "updatedAt",
-    ${life}.version`
+    ${isoTime(`${payment}.created_at`)} AS "createdAt",
+    ${state}.${status} AS status,
+    ${state}.provider_name AS "providerName",
+    ${state}.provider_transaction_id AS "providerTransactionId",
+    ${state}.last_webhook_id AS "lastWebhookId",
+    ${isoTime(`${state}.last_webhook_at`)} AS "lastWebhookAt",
+    ${isoTime(`${state}.${updatedAt}`)} AS "updatedAt",
+    ${state}.version`
 }
 
-interface LifeColumns {
+interface MutableColumns {
   status: string
   updatedAt: string
 }

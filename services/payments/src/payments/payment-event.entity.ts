@@ -1,21 +1,21 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm'
 import type { Status } from './transitions.js'
 
-/** Which call changed the payment. */
+/** The call that changed the payment. */
 export const CAUSES = ['create', 'status', 'webhook'] as const
 export type Cause = (typeof CAUSES)[number]
 
-/** One change of a payment, written by the statement that made it and never touched again. */
+/** One version of a payment. It is inserted by the statement that changes the payment, and is append-only. */
 @Entity('payment_events')
 export class PaymentEvent {
   @PrimaryColumn({ type: 'uuid', name: 'payment_id' })
   paymentId: string
 
-  /** The payment's version that this change made. */
+  /** The payment's version after the change. */
   @PrimaryColumn({ type: 'integer' })
   version: number
 
-  /** Ours for one request: by it a request that lost its answer knows what it did. */
+  /** Unique for each request: a retry after a lost connection finds its own effect by it. */
   @Column({ type: 'uuid', name: 'operation_id' })
   operationId: string
 
@@ -28,7 +28,7 @@ export class PaymentEvent {
   @Column({ type: 'timestamptz', precision: 3 })
   at: Date
 
-  /** A user's id, or a provider's name. */
+  /** A user's id or a provider's name. */
   @Column({ type: 'text' })
   actor: string
 

@@ -7,64 +7,60 @@ import { CAUSES, type Cause } from './payment-event.entity.js'
 import type { Payment } from './payment.entity.js'
 import { isTerminal, STATUSES } from './transitions.js'
 
-/**
- * What this process did to payments, counted since its start. Sums of money are not counted here but by the
- * database (`totals/`), which outlives processes and knows what was committed.
- */
+/** Transitions of this process since its start. Sums of money come from the database (`totals/`). */
 
-/** Seconds from its beginning to a payment’s end: a wallet answers in seconds, a bank in days. */
-const LIFE_BUCKETS = [1, 5, 15, 60, 300, 900, 3_600, 14_400, 86_400, 604_800]
+/** Seconds from creation to a terminal status: a wallet takes seconds, a bank takes days. */
+const DURATION_BUCKETS = [1, 5, 15, 60, 300, 900, 3_600, 14_400, 86_400, 604_800]
 
 @Injectable()
 export class PaymentMetrics {
-  private readonly refused
-  private readonly entered: Counter<'status' | 'cause'>
-  private readonly life: Histogram<'status'>
+  private readonly rejected
+  private readonly transitions: Counter<'status' | 'cause'>
+  private readonly duration: Histogram<'status'>
 
   constructor(@Inject(Registry) registry: Registry) {
     const registers = [registry]
-    this.entered = new Counter({
+    this.transitions = new Counter({
       name: 'payment_transitions_total',
-      help: 'Payments that this process moved, by the status they came into and the cause: create, status, webhook',
+      help: 'Transitions by new status and cause: create, status, webhook',
       labelNames: ['status', 'cause'],
       registers,
     })
     for (const status of STATUSES) {
-      for (const cause of CAUSES) this.entered.inc({ status, cause }, 0)
+      for (const cause of CAUSES) this.transitions.inc({ status, cause }, 0)
     }
-    this.life = new Histogram({
+    this.duration = new Histogram({
       name: 'payment_duration_seconds',
-      help: 'Time from a payment’s beginning to its end, told by the process that ended it',
+      help: 'Time from creation to a terminal status',
       labelNames: ['status'],
-      buckets: LIFE_BUCKETS,
+      buckets: DURATION_BUCKETS,
       registers,
     })
-    for (const status of STATUSES) if (isTerminal(status)) this.life.zero({ status })
-    const refused = {
-      name: 'payment_transitions_refused_total',
-      help: 'Changes of status that were refused: not_allowed by the table of transitions, or at another version than If-Match names',
+    for (const status of STATUSES) if (isTerminal(status)) this.duration.zero({ status })
+    const rejected = {
+      name: 'payment_transitions_rejected_total',
+      help: 'Rejected transitions by reason: not_allowed, version_changed (If-Match)',
       label: 'reason',
     }
-    this.refused = countBy(registry, refused, ['not_allowed', 'version_changed'])
+    this.rejected = countBy(registry, rejected, ['not_allowed', 'version_changed'])
   }
 
-  /** A request came out so; what was answered before was counted before. */
-  became(outcome: Outcome, cause: Cause) {
+  /** Counts a new outcome; a replay was counted with the first response. */
+  recordOutcome(outcome: Outcome<Payment>, cause: Cause) {
     if (outcome.replayed) return
-    if ('payment' in outcome) this.moved(outcome.payment, cause)
-    else if (outcome.problem.kind === PROBLEMS.transition) this.refused.not_allowed.inc()
-    else if (outcome.problem.kind === PROBLEMS.versionChanged) this.refused.version_changed.inc()
+    if ('resource' in outcome) this.recordTransition(outcome.resource, cause)
+    else if (outcome.problem.kind === PROBLEMS.transition) this.rejected.not_allowed.inc()
+    else if (outcome.problem.kind === PROBLEMS.versionChanged) this.rejected.version_changed.inc()
   }
 
-  /** A request of ours made this change. */
-  moved(payment: Pick<Payment, 'status' | 'createdAt' | 'updatedAt'>, cause: Cause) {
+  recordTransition(payment: Pick<Payment, 'status' | 'createdAt' | 'updatedAt'>, cause: Cause) {
     const { status, createdAt, updatedAt } = payment
-    this.entered.inc({ status, cause })
-    if (isTerminal(status)) this.life.observe({ status }, secondsBetween(createdAt, updatedAt))
+    this.transitions.inc({ status, cause })
+    if (isTerminal(status)) this.duration.observe({ status }, secondsBetween(createdAt, updatedAt))
   }
 }
 
-/** Clocks of several machines wrote these. */
+/** At least 0: the clocks of different replicas may differ. */
 function secondsBetween(from: string, to: string): number {
   return Math.max(0, Date.parse(to) - Date.parse(from)) / 1000
 }

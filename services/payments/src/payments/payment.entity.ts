@@ -4,7 +4,7 @@ import type { Status } from './transitions.js'
 export const PAYMENT_METHODS = ['MOBILE_MONEY', 'CARD', 'BANK_TRANSFER'] as const
 export type PaymentMethod = (typeof PAYMENT_METHODS)[number]
 
-/** A time as the wire has it: ISO 8601 in UTC, to the millisecond. */
+/** ISO 8601 in UTC with milliseconds, as on the wire. */
 const TIME = {
   type: 'timestamptz',
   precision: 3,
@@ -15,19 +15,19 @@ const TIME = {
 } as const
 
 /**
- * A payment as it stands. What changes in its life is in its newest event too, so that the payment as of
- * any of its versions can be told again.
+ * The current state of a payment. Its events repeat the mutable columns, so that every earlier version can be
+ * restored.
  */
 @Entity('payments')
 export class Payment {
   @PrimaryColumn({ type: 'uuid' })
   id: string
 
-  /** The `sub` of the token that made it. */
+  /** The `sub` of the token that created it. */
   @Column({ type: 'uuid', name: 'owner_id' })
   ownerId: string
 
-  /** Minor units of the currency; a bigint as text, as PostgreSQL's driver gives it. */
+  /** Minor units of the currency, as a string: pg returns a bigint so. */
   @Column({ type: 'bigint', name: 'amount_minor' })
   amountMinor: string
 

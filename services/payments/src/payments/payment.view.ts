@@ -26,7 +26,7 @@ export function paymentView(payment: Payment) {
   }
 }
 
-/** A change on the wire. */
+/** An event on the wire. */
 export function eventView(event: PaymentEvent) {
   return {
     from: event.fromStatus,

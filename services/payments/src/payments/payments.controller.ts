@@ -19,19 +19,18 @@ import { ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import { NeedsScope } from '../caller/caller.guard.js'
 import type { Caller } from '../caller/scopes.js'
-import { keyedBy, REPLAYED } from '../idempotency/idempotency.js'
+import { readKey, REPLAYED } from '../idempotency/idempotency.js'
 import { conditionOf, etagOf } from './etag.js'
 import { parseAmount } from './money.js'
-import { DocsOfCreate, DocsOfEvents, DocsOfGet, DocsOfList, DocsOfMove } from './payments.docs.js'
-import { CreatePaymentDto, ListPaymentsDto, MovePaymentDto } from './payments.dto.js'
+import { ChangeStatusDocs, CreateDocs, EventsDocs, GetDocs, ListDocs } from './payments.docs.js'
+import { ChangeStatusDto, CreatePaymentDto, ListPaymentsDto } from './payments.dto.js'
 import { listEvents, listPayments } from './payments.list.js'
-import { PaymentsService, readerOf, type Reply } from './payments.service.js'
+import { PaymentsService, type Reply, viewerOf } from './payments.service.js'
 import { eventView, paymentView } from './payment.view.js'
 import { idOf, referenceOf } from './reference.js'
 
 const PATH = '/api/payments'
 
-/** Payments over HTTP: reads the request, has it decided, writes the answer. */
 @ApiTags('payments')
 @Controller('api/payments')
 export class PaymentsController {
@@ -42,7 +41,7 @@ export class PaymentsController {
 
   @Post()
   @NeedsScope('payments:write')
-  @DocsOfCreate()
+  @CreateDocs()
   async create(
     @CurrentCaller() caller: Caller,
     @Body() body: CreatePaymentDto,
@@ -50,22 +49,20 @@ export class PaymentsController {
     @Res({ passthrough: true }) http: FastifyReply,
   ) {
     const { amount, description = null, metadata, ...rest } = body
-    const amountMinor = parseAmount(amount, body.currency)
-    // The DTO has judged it; this tells the compiler.
-    if (typeof amountMinor !== 'bigint')
-      throw validationProblem([{ field: 'amount', message: amountMinor }])
-    const wish = { ...rest, amountMinor, description, metadata: metadata ?? {} }
-    const reply = await this.payments.create(caller, wish, keyedBy(key, `POST ${PATH}`, wish))
+    // `IsAmount` has rejected an amount that does not parse.
+    const amountMinor = parseAmount(amount, body.currency) as bigint
+    const input = { ...rest, amountMinor, description, metadata: metadata ?? {} }
+    const reply = await this.payments.create(caller, input, readKey(key, `POST ${PATH}`, input))
     http.header('location', `${PATH}/${referenceOf(reply.payment.id)}`)
-    return answer(reply, http)
+    return send(reply, http)
   }
 
   @Get()
   @NeedsScope('payments:read', 'payments:admin')
-  @DocsOfList()
+  @ListDocs()
   async list(@CurrentCaller() caller: Caller, @Query() query: ListPaymentsDto) {
     const { createdFrom, createdTo, cursor, ...fields } = query
-    const page = await listPayments(this.database, readerOf(caller), {
+    const page = await listPayments(this.database, viewerOf(caller), {
       ...fields,
       createdFrom: parseTime(createdFrom),
       createdTo: parseTime(createdTo),
@@ -76,19 +73,19 @@ export class PaymentsController {
 
   @Get(':reference')
   @NeedsScope('payments:read', 'payments:admin')
-  @DocsOfGet()
+  @GetDocs()
   async get(
     @CurrentCaller() caller: Caller,
     @Param('reference') reference: string,
     @Res({ passthrough: true }) http: FastifyReply,
   ) {
     const payment = await this.payments.get(caller, idOf(reference))
-    return answer({ payment, replayed: false }, http)
+    return send({ payment, replayed: false }, http)
   }
 
   @Get(':reference/events')
   @NeedsScope('payments:read', 'payments:admin')
-  @DocsOfEvents()
+  @EventsDocs()
   async events(@CurrentCaller() caller: Caller, @Param('reference') reference: string) {
     const { id } = await this.payments.get(caller, idOf(reference))
     return { data: (await listEvents(this.database, id)).map(eventView) }
@@ -97,33 +94,34 @@ export class PaymentsController {
   @Post(':reference/status')
   @HttpCode(200)
   @NeedsScope('payments:settle', 'payments:admin')
-  @DocsOfMove()
-  async move(
+  @ChangeStatusDocs()
+  async changeStatus(
     @CurrentCaller() caller: Caller,
     @Param('reference') reference: string,
-    @Body() body: MovePaymentDto,
+    @Body() body: ChangeStatusDto,
     @Headers() headers: Record<string, string | undefined>,
     @Res({ passthrough: true }) http: FastifyReply,
   ) {
     const condition = conditionOf(headers['if-match'])
-    if (condition === 'malformed')
+    if (condition === 'malformed') {
       throw validationProblem([{ field: 'If-Match', message: 'must be an ETag' }])
-    // Whoever moves a payment by an operator's right alone says why.
-    if (!caller.scopes.has('payments:settle') && !body.reason) {
-      throw validationProblem([{ field: 'reason', message: 'must be given by an operator' }])
     }
-    const move = {
+    if (!caller.scopes.has('payments:settle') && !body.reason) {
+      throw validationProblem([{ field: 'reason', message: 'is required from an operator' }])
+    }
+    const change = {
       to: body.status,
       versions: condition?.versions,
       providerTransactionId: body.providerTransactionId ?? undefined,
       reason: body.reason ?? undefined,
     }
-    const keyed = keyedBy(headers['idempotency-key'], `POST ${PATH}/${reference}/status`, move)
-    return answer(await this.payments.move(caller, idOf(reference), move, keyed), http)
+    const route = `POST ${PATH}/${reference}/status`
+    const key = readKey(headers['idempotency-key'], route, change)
+    return send(await this.payments.changeStatus(caller, idOf(reference), change, key), http)
   }
 }
 
-function answer({ payment, replayed }: Reply, http: FastifyReply) {
+function send({ payment, replayed }: Reply, http: FastifyReply) {
   http.header('etag', etagOf(payment.version))
   if (replayed) http.headers(REPLAYED)
   return paymentView(payment)

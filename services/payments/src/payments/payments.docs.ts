@@ -13,13 +13,13 @@ import {
 import { PROBLEMS } from '../problems.js'
 import {
   CreatePaymentDto,
-  MovePaymentDto,
+  ChangeStatusDto,
   PaymentDto,
   PaymentEventsDto,
   PaymentPageDto,
 } from './payments.dto.js'
 
-/** What the document says of each route. */
+/** The OpenAPI operations of payments. */
 
 const { validation, malformed, tooLarge, mediaType, unavailable } = HTTP_PROBLEMS
 
@@ -31,10 +31,10 @@ const TOKEN_PROBLEMS = [
 const DOWN = [unavailable, PROBLEMS.authUnavailable]
 const BODY_PROBLEMS = [validation, malformed, tooLarge, mediaType]
 
-const ETAG = { ETag: { description: 'The version', schema: { type: 'string' as const } } }
+const ETAG = { ETag: { description: 'The payment’s version', schema: { type: 'string' as const } } }
 const REPLAYED = {
   'Idempotent-Replayed': {
-    description: '`true` when the first answer was given again',
+    description: '`true` if this is the first response again',
     schema: { type: 'string' as const },
   },
 }
@@ -43,19 +43,19 @@ const ApiKey = () =>
   ApiHeader({
     name: 'Idempotency-Key',
     required: false,
-    description: '1 to 255 printable ASCII characters; kept for 24 h at least',
+    description: '1 to 255 printable ASCII characters, retained for at least 24 hours',
     schema: { type: 'string', minLength: 1, maxLength: 255 },
   })
 
 const ApiReference = () =>
   ApiParam({ name: 'reference', example: 'PAY-019aa0a0-0000-7000-8000-000000000000' })
 
-export const DocsOfCreate = () =>
+export const CreateDocs = () =>
   applyDecorators(
     ApiBearerAuth(),
     ApiTracing(),
     ApiKey(),
-    ApiOperation({ summary: 'Make a payment', description: 'Needs `payments:write`.' }),
+    ApiOperation({ summary: 'Create a payment', description: 'Needs `payments:write`.' }),
     ApiBody({ type: CreatePaymentDto }),
     ApiCreatedResponse({
       type: PaymentDto,
@@ -74,36 +74,39 @@ export const DocsOfCreate = () =>
     ),
   )
 
-export const DocsOfGet = () =>
+export const GetDocs = () =>
   applyDecorators(
     ApiBearerAuth(),
     ApiTracing(),
     ApiReference(),
-    ApiOperation({ summary: 'One payment', description: 'Needs `payments:read`.' }),
+    ApiOperation({ summary: 'Get a payment', description: 'Needs `payments:read`.' }),
     ApiOkResponse({ type: PaymentDto, headers: ETAG }),
     ApiProblems(...TOKEN_PROBLEMS, PROBLEMS.noPayment, ...DOWN),
   )
 
-export const DocsOfList = () =>
+export const ListDocs = () =>
   applyDecorators(
     ApiBearerAuth(),
     ApiTracing(),
-    ApiOperation({ summary: 'Payments, newest first', description: 'Needs `payments:read`.' }),
+    ApiOperation({ summary: 'List payments', description: 'Newest first. Needs `payments:read`.' }),
     ApiOkResponse({ type: PaymentPageDto }),
     ApiProblems(validation, ...TOKEN_PROBLEMS, ...DOWN),
   )
 
-export const DocsOfEvents = () =>
+export const EventsDocs = () =>
   applyDecorators(
     ApiBearerAuth(),
     ApiTracing(),
     ApiReference(),
-    ApiOperation({ summary: 'Every change of a payment', description: 'Needs `payments:read`.' }),
+    ApiOperation({
+      summary: 'List a payment’s events',
+      description: 'Oldest first. Needs `payments:read`.',
+    }),
     ApiOkResponse({ type: PaymentEventsDto }),
     ApiProblems(...TOKEN_PROBLEMS, PROBLEMS.noPayment, ...DOWN),
   )
 
-export const DocsOfMove = () =>
+export const ChangeStatusDocs = () =>
   applyDecorators(
     ApiBearerAuth(),
     ApiTracing(),
@@ -112,14 +115,14 @@ export const DocsOfMove = () =>
     ApiHeader({
       name: 'If-Match',
       required: false,
-      description: 'The `ETag` that must still hold',
+      description: 'The `ETag` that the payment must still have',
     }),
     ApiOperation({
-      summary: 'Move a payment’s status',
+      summary: 'Change a payment’s status',
       description:
-        'INITIATED → PENDING → SUCCESS or FAILED. Needs `payments:settle`, or `payments:admin` and a reason.',
+        'Allowed: INITIATED to PENDING, PENDING to SUCCESS or FAILED. Needs `payments:settle`, or `payments:admin` and a reason.',
     }),
-    ApiBody({ type: MovePaymentDto }),
+    ApiBody({ type: ChangeStatusDto }),
     ApiOkResponse({ type: PaymentDto, headers: { ...ETAG, ...REPLAYED } }),
     ApiProblems(
       ...BODY_PROBLEMS,

@@ -15,7 +15,7 @@ const NULLABLE = { nullable: true } as const
 export class CreatePaymentDto {
   @ApiProperty({
     oneOf: [{ type: 'string' }, { type: 'number' }],
-    description: 'In major units, with at most the currency’s digits',
+    description: 'In major units, with no more decimals than the currency has',
     example: 5000,
   })
   @IsAmount()
@@ -39,7 +39,7 @@ export class CreatePaymentDto {
 
   @ApiProperty({ type: String, ...NULLABLE, required: false, maxLength: 500, example: 'Order 17' })
   @IsOptional()
-  @IsString({ message: 'must be a text' })
+  @IsString({ message: 'must be a string' })
   @MaxLength(500, { message: 'must be at most 500 characters' })
   description?: string | null
 
@@ -47,7 +47,7 @@ export class CreatePaymentDto {
     type: 'object',
     additionalProperties: { type: 'string' },
     nullable: true,
-    description: 'Up to 20 keys of 40 characters, values of 500',
+    description: 'Up to 20 keys of 40 characters, values of 500 characters',
     example: { order: '17' },
   })
   // The original object: class-transformer's copy lacks keys that are methods of objects, such as `toString`.
@@ -57,7 +57,7 @@ export class CreatePaymentDto {
   metadata?: Record<string, string> | null
 }
 
-export class MovePaymentDto {
+export class ChangeStatusDto {
   @ApiProperty({ enum: STATUSES, example: 'PENDING' })
   @IsIn(STATUSES, { message: `must be one of ${STATUSES.join(', ')}` })
   status: Status
@@ -70,7 +70,7 @@ export class MovePaymentDto {
     example: 'MP240101.1200.A1',
   })
   @IsOptional()
-  @IsString({ message: 'must be a text' })
+  @IsString({ message: 'must be a string' })
   @Length(1, 128, { message: 'must be 1 to 128 characters' })
   providerTransactionId?: string | null
 
@@ -79,10 +79,10 @@ export class MovePaymentDto {
     ...NULLABLE,
     required: false,
     maxLength: 500,
-    description: 'Kept; needed of an operator who may not settle payments of their own',
+    description: 'Stored with the event. Required from an operator without `payments:settle`',
   })
   @IsOptional()
-  @IsString({ message: 'must be a text' })
+  @IsString({ message: 'must be a string' })
   @Length(1, 500, { message: 'must be 1 to 500 characters' })
   reason?: string | null
 }
@@ -112,7 +112,7 @@ export class ListPaymentsDto {
     type: String,
     format: 'date-time',
     required: false,
-    description: 'From this time on',
+    description: 'Created at or after this time',
   })
   @IsOptional()
   @IsTime()
@@ -122,7 +122,7 @@ export class ListPaymentsDto {
     type: String,
     format: 'date-time',
     required: false,
-    description: 'Before this time',
+    description: 'Created before this time',
   })
   @IsOptional()
   @IsTime()
@@ -142,7 +142,11 @@ export class PaymentDto {
   @ApiProperty({ type: String, example: 'PAY-019aa0a0-0000-7000-8000-000000000000' })
   reference: string
 
-  @ApiProperty({ type: String, description: 'With exactly the currency’s digits', example: '5000' })
+  @ApiProperty({
+    type: String,
+    description: 'A decimal string with exactly the currency’s digits',
+    example: '5000',
+  })
   amount: string
 
   @ApiProperty({ type: String, example: 'UGX' })
@@ -166,7 +170,12 @@ export class PaymentDto {
   @ApiProperty({ enum: STATUSES })
   status: Status
 
-  @ApiProperty({ type: String, ...NULLABLE, description: 'Whose webhook moved it', example: 'mtn' })
+  @ApiProperty({
+    type: String,
+    ...NULLABLE,
+    description: 'The provider whose webhook changed it',
+    example: 'mtn',
+  })
   providerName: string | null
 
   @ApiProperty({ type: String, ...NULLABLE })
@@ -184,7 +193,11 @@ export class PaymentDto {
   @ApiProperty({ type: String, format: 'date-time' })
   updatedAt: string
 
-  @ApiProperty({ type: 'integer', description: 'Also in the `ETag`', minimum: 1 })
+  @ApiProperty({
+    type: 'integer',
+    description: 'Increases by 1 with each event; the `ETag`',
+    minimum: 1,
+  })
   version: number
 }
 
@@ -197,7 +210,7 @@ export class PaymentPageDto {
 }
 
 export class PaymentEventDto {
-  // In OpenAPI 3.0 a list of values that may be null has to name it too.
+  // In OpenAPI 3.0, the enum of a nullable property must include null.
   @ApiProperty({ type: String, enum: [...STATUSES, null], ...NULLABLE })
   from: Status | null
 

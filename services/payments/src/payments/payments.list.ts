@@ -4,39 +4,40 @@ import type { Database } from '@malipo/kit/postgres/database'
 import type { EntityManager } from 'typeorm'
 import { PaymentEvent } from './payment-event.entity.js'
 import { Payment, type PaymentMethod } from './payment.entity.js'
-import type { Reader } from './payments.store.js'
+import type { Viewer } from './payments.store.js'
 import type { Status } from './transitions.js'
 
-/** Which payments to list; what is not set does not matter. */
+/** An unset field does not filter. */
 export interface Filter {
   readonly status?: Status
   readonly currency?: string
   readonly paymentMethod?: PaymentMethod
   readonly customerPhone?: string
-  /** From this time on, and before that one. */
+  /** Inclusive. */
   readonly createdFrom?: Date
+  /** Exclusive. */
   readonly createdTo?: Date
   readonly limit: number
-  /** The id that the page before ended with. */
+  /** The last id of the previous page. */
   readonly after?: string
 }
 
 /**
- * A page of payments, newest first. Ids are UUIDv7, so their order is the order of creation and one
- * index serves the page, the cursor and the times.
+ * A page of payments, newest first. Ids are UUIDv7, so their order is the order of creation: one index serves the
+ * page, the cursor and the times.
  */
 export async function listPayments(
   database: Database,
-  reader: Reader,
+  viewer: Viewer,
   filter: Filter,
 ): Promise<Page<Payment>> {
-  const found = await database.find('payment_list', (orm) => query(orm, reader, filter).getMany())
+  const found = await database.find('payment_list', (orm) => query(orm, viewer, filter).getMany())
   return pageOf(found, filter.limit)
 }
 
-function query(orm: EntityManager, reader: Reader, filter: Filter) {
+function query(orm: EntityManager, viewer: Viewer, filter: Filter) {
   const select = orm.getRepository(Payment).createQueryBuilder('payment')
-  if (!reader.everyone) select.andWhere('payment.ownerId = :owner', { owner: reader.id })
+  if (!viewer.seesAll) select.andWhere('payment.ownerId = :owner', { owner: viewer.id })
   for (const field of ['status', 'currency', 'paymentMethod', 'customerPhone'] as const) {
     if (filter[field] !== undefined) {
       select.andWhere(`payment.${field} = :${field}`, { [field]: filter[field] })
@@ -47,11 +48,11 @@ function query(orm: EntityManager, reader: Reader, filter: Filter) {
   }
   if (filter.createdTo) select.andWhere('payment.id < :to', { to: minUuidAt(filter.createdTo) })
   if (filter.after) select.andWhere('payment.id < :after', { after: filter.after })
-  // One more than asked for tells whether there is a next page.
+  // One more row than asked for shows that there is a next page.
   return select.orderBy('payment.id', 'DESC').limit(filter.limit + 1)
 }
 
-/** Every change of a payment, the first one first. */
+/** Every event of a payment, oldest first. */
 export async function listEvents(database: Database, paymentId: string): Promise<PaymentEvent[]> {
   return database.find('payment_events', (orm) =>
     orm.getRepository(PaymentEvent).find({ where: { paymentId }, order: { version: 'ASC' } }),

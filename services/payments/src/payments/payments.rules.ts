@@ -5,7 +5,7 @@ import {
 } from 'class-validator'
 import { isCurrency, parseAmount } from './money.js'
 
-/** The pure rules of this feature as decorators of DTOs. */
+/** The pure rules of payments as decorators of DTOs. */
 
 function rule(name: string, constraint: ValidatorConstraintInterface): () => PropertyDecorator {
   return () => (target, property) =>
@@ -17,14 +17,16 @@ function rule(name: string, constraint: ValidatorConstraintInterface): () => Pro
     })
 }
 
+/** Has the most digits (4), so that an invalid currency is an error of its own field alone. */
+const FALLBACK_CURRENCY = 'UYW'
+
 function amountOf({ object, value }: ValidationArguments) {
   const { currency } = object as { currency?: unknown }
-  // A currency that is wrong is told at its own field.
-  const known = typeof currency === 'string' && isCurrency(currency) ? currency : 'UYW'
-  return parseAmount(value, known)
+  const isValid = typeof currency === 'string' && isCurrency(currency)
+  return parseAmount(value, isValid ? currency : FALLBACK_CURRENCY)
 }
 
-/** An amount of the same object's `currency`. */
+/** Requires an amount in the `currency` of the same object. */
 export const IsAmount = rule('isAmount', {
   validate: (_value, args) => args !== undefined && typeof amountOf(args) === 'bigint',
   defaultMessage: (args) => (args ? String(amountOf(args)) : 'must be an amount'),
@@ -32,28 +34,28 @@ export const IsAmount = rule('isAmount', {
 
 export const IsCurrency = rule('isCurrency', {
   validate: (value: unknown) => typeof value === 'string' && isCurrency(value),
-  defaultMessage: () => 'must be a currency of ISO 4217, such as UGX',
+  defaultMessage: () => 'must be an ISO 4217 currency, such as UGX',
 })
 
-const MOST = { keys: 20, keyCharacters: 40, valueCharacters: 500 }
+const LIMITS = { keys: 20, keyCharacters: 40, valueCharacters: 500 }
 
 export const IsMetadata = rule('isMetadata', {
   validate: (value: unknown) => isMetadata(value),
   defaultMessage: () =>
-    `must be up to ${MOST.keys} keys of ${MOST.keyCharacters} characters, with texts of up to ${MOST.valueCharacters}`,
+    `must be up to ${LIMITS.keys} keys of ${LIMITS.keyCharacters} characters, with strings of up to ${LIMITS.valueCharacters}`,
 })
 
 function isMetadata(value: unknown): boolean {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
   const entries = Object.entries(value)
-  return entries.length <= MOST.keys && entries.every(([key, text]) => isEntry(key, text))
+  return entries.length <= LIMITS.keys && entries.every(([key, value]) => isEntry(key, value))
 }
 
-function isEntry(key: string, text: unknown): boolean {
+function isEntry(key: string, value: unknown): boolean {
   return (
     key.length >= 1 &&
-    key.length <= MOST.keyCharacters &&
-    typeof text === 'string' &&
-    text.length <= MOST.valueCharacters
+    key.length <= LIMITS.keyCharacters &&
+    typeof value === 'string' &&
+    value.length <= LIMITS.valueCharacters
   )
 }

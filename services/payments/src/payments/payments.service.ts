@@ -1,41 +1,36 @@
-import { Database, type Run } from '@malipo/kit/postgres/database'
 import { Problem } from '@malipo/kit/http/problem'
+import { Database, type Run } from '@malipo/kit/postgres/database'
 import { StillRunning } from '@malipo/kit/postgres/retry'
-import { Inject, Injectable } from '@nestjs/common'
 import { newUuid } from '@malipo/kit/postgres/uuid-v7'
+import { Inject, Injectable } from '@nestjs/common'
 import { type Caller, isOperator } from '../caller/scopes.js'
-import { inUse, type Outcome, replay } from '../idempotency/idempotency.js'
-import type { Keyed } from '../idempotency/keyed.js'
-import { PROBLEMS } from '../problems.js'
+import { type Outcome, replay } from '../idempotency/idempotency.js'
+import type { IdempotencyKey } from '../idempotency/key-claim.js'
+import type { StoredResponse } from '../idempotency/keys.store.js'
+import { noPayment } from '../problems.js'
 import type { Cause } from './payment-event.entity.js'
 import { PaymentMetrics } from './payment-metrics.js'
 import type { Payment } from './payment.entity.js'
-import { find, insert, madeBy, type Reader } from './payments.store.js'
-import { refusal } from './refusal.js'
+import { find, findByOperation, findVersion, insert, type Viewer } from './payments.store.js'
+import { rejectionOf } from './rejections.js'
 import { transition, type Transition } from './transition.store.js'
-import { FIRST, type Status, statusesBefore } from './transitions.js'
+import { INITIAL_STATUS, type Status, statusesBefore } from './transitions.js'
 
 /**
- * Payments are made and moved here. Each write is decided by the database in one statement that may be
- * sent again: by its operation id a request knows what an earlier try of its own did, and an answer that
- * was found rather than made is given only when it is kept.
+ * Creates payments and changes their status. Each write is one statement that may be sent again: a retry finds the
+ * effect of an earlier attempt by its operation id or its idempotency key.
  */
 
-/** What a client asks for, parsed. */
+/** The validated body of a create. */
 export type NewPayment = Pick<
   Payment,
   'currency' | 'paymentMethod' | 'customerPhone' | 'customerEmail' | 'description' | 'metadata'
 > & { readonly amountMinor: bigint }
 
-/** What a client asks of a payment's status, parsed. */
-export interface Move {
-  readonly to: Status
-  readonly versions: readonly number[] | undefined
-  readonly providerTransactionId: string | undefined
-  readonly reason: string | undefined
-}
+/** The validated body and condition of a change of status. */
+export type StatusChange = Pick<Transition, 'to' | 'versions' | 'providerTransactionId' | 'reason'>
 
-/** An answer, and whether it was given before. */
+/** A payment, and whether the response is a replay. */
 export interface Reply {
   readonly payment: Payment
   readonly replayed: boolean
@@ -48,102 +43,102 @@ export class PaymentsService {
     @Inject(PaymentMetrics) private readonly metrics: PaymentMetrics,
   ) {}
 
-  /** @throws Problem 409 or 422 for a key in use or of another request */
-  async create(caller: Caller, wish: NewPayment, keyed: Keyed | undefined): Promise<Reply> {
+  /** @throws Problem 409 if the key is in use, 422 if it was used for another request */
+  async create(caller: Caller, input: NewPayment, key: IdempotencyKey | undefined): Promise<Reply> {
     const now = new Date()
-    const id = newUuid(now.getTime())
-    const createdAt = now.toISOString()
-    const amountMinor = wish.amountMinor.toString()
-    const payment = { ...wish, id, ownerId: caller.id, amountMinor, status: FIRST, createdAt }
-    const insertion = { payment, operationId: newUuid(), keyed }
-    const made = await this.database.write<Outcome>(async (run, retried) => {
-      const inserted = await insert(run, insertion)
-      if (inserted) return { payment: inserted, replayed: false }
-      if (keyed) return this.replayed(run, caller, keyed, insertion.operationId, retried)
-      // Without a key only an earlier try of this very request can have taken the id.
-      const earlier = await madeBy(run, insertion.operationId)
-      if (!earlier) throw new StillRunning()
-      return { payment: earlier, replayed: false }
+    const payment = {
+      ...input,
+      id: newUuid(now.getTime()),
+      ownerId: caller.id,
+      amountMinor: input.amountMinor.toString(),
+      status: INITIAL_STATUS,
+      createdAt: now.toISOString(),
+    }
+    const operationId = newUuid()
+    const outcome = await this.database.write<Outcome<Payment>>(async (run, retried) => {
+      const inserted = await insert(run, { payment, operationId, key })
+      if (inserted) return { resource: inserted, replayed: false }
+      if (key) {
+        const request = { caller: caller.id, key, operationId, retried }
+        return replay(run, request, (stored) => loadStored(run, stored))
+      }
+      // Without a key, only an earlier attempt of this request can have inserted the id.
+      const own = await findByOperation(run, operationId)
+      if (!own) throw new StillRunning()
+      return { resource: own, replayed: false }
     })
-    return this.kept(made, 'create')
+    return this.reply(outcome, 'create')
   }
 
   /** @throws Problem 404 */
   async get(caller: Caller, id: string | undefined): Promise<Payment> {
-    const found = id && (await this.database.read((run) => find(run, id, readerOf(caller))))
-    if (!found) throw noPayment()
-    return found
+    const payment = id && (await this.database.read((run) => find(run, id, viewerOf(caller))))
+    if (!payment) throw noPayment()
+    return payment
   }
 
-  /** @throws Problem 404, 409 or 422 for the key, 412, 400 for what the table does not allow */
-  async move(
+  /** @throws Problem 404, 409 or 422 for the key, 412 for If-Match, 400 for a transition that is not allowed */
+  async changeStatus(
     caller: Caller,
     id: string | undefined,
-    move: Move,
-    keyed: Keyed | undefined,
+    change: StatusChange,
+    key: IdempotencyKey | undefined,
   ): Promise<Reply> {
     if (!id) throw noPayment()
-    const wish: Transition = {
-      ...move,
+    const input: Transition = {
+      ...change,
       id,
-      reader: readerOf(caller),
-      from: statusesBefore(move.to),
+      viewer: viewerOf(caller),
+      from: statusesBefore(change.to),
       at: new Date(),
       operationId: newUuid(),
-      keyed,
+      key,
     }
-    const moved = await this.database.write<Outcome>(async (run, retried) => {
-      const verdict = await transition(run, wish)
-      if (verdict?.decided && verdict.payment) return { payment: verdict.payment, replayed: false }
-      if (keyed && !verdict?.decided) return this.moveReplayed(run, caller, wish, keyed, retried)
-      const earlier = retried && (await madeBy(run, wish.operationId))
-      if (earlier) return { payment: earlier, replayed: false }
-      if (!verdict) return { problem: noPayment(), replayed: false }
-      const answer = verdict.answer === 412 ? 412 : 400
-      return { problem: refusal({ ...verdict, answer }), replayed: false }
+    const outcome = await this.database.write<Outcome<Payment>>(async (run, retried) => {
+      const decision = await transition(run, input)
+      if (decision?.claimed && decision.payment) {
+        return { resource: decision.payment, replayed: false }
+      }
+      if (key && !decision?.claimed) {
+        // 404 before the key: a caller who can't see the payment learns nothing about its keys.
+        if (!(await find(run, id, input.viewer))) return { problem: noPayment(), replayed: false }
+        const request = { caller: caller.id, key, operationId: input.operationId, retried }
+        return replay(run, request, (stored) => loadDecided(run, stored, input.to))
+      }
+      const own = retried && (await findByOperation(run, input.operationId))
+      if (own) return { resource: own, replayed: false }
+      const problem = decision
+        ? rejectionOf(decision.responseStatus, decision, input.to)
+        : noPayment()
+      return { problem, replayed: false }
     })
-    return this.kept(moved, 'status')
+    return this.reply(outcome, 'status')
   }
 
-  /** A payment that is not there for the caller is 404 before its key is looked at. */
-  private async moveReplayed(
-    run: Run,
-    caller: Caller,
-    wish: Transition,
-    keyed: Keyed,
-    retried: boolean,
-  ): Promise<Outcome> {
-    if (!(await find(run, wish.id, wish.reader))) return { problem: noPayment(), replayed: false }
-    return this.replayed(run, caller, keyed, wish.operationId, retried)
-  }
-
-  private async replayed(
-    run: Run,
-    caller: Caller,
-    keyed: Keyed,
-    operationId: string,
-    retried: boolean,
-  ): Promise<Outcome> {
-    const replayed = await replay(run, caller.id, keyed, operationId)
-    if (replayed) return replayed
-    // The one that runs may be an earlier try of this request, whose connection was lost.
-    if (retried) throw new StillRunning()
-    return { problem: inUse(), replayed: false }
-  }
-
-  /** What was found, not made, may be a commit that no standby has yet. */
-  private async kept(outcome: Outcome, cause: Cause): Promise<Reply> {
-    this.metrics.became(outcome, cause)
+  /** A replayed row may come from a commit that no standby has received yet. */
+  private async reply(outcome: Outcome<Payment>, cause: Cause): Promise<Reply> {
+    this.metrics.recordOutcome(outcome, cause)
     if (outcome.replayed) await this.database.awaitDurable()
     if ('problem' in outcome) throw outcome.problem
-    return outcome
+    return { payment: outcome.resource, replayed: outcome.replayed }
   }
 }
 
-export function readerOf(caller: Caller): Reader {
-  return { id: caller.id, everyone: isOperator(caller) }
+/** The payment of a stored 2xx. */
+function loadStored(run: Run, { resourceId, resourceVersion }: StoredResponse): Promise<Payment> {
+  return findVersion(run, resourceId, resourceVersion)
 }
 
-export function noPayment(): Problem {
-  return new Problem(PROBLEMS.noPayment, 'There is no payment with this reference for you.')
+/** The payment, or the rejection, that a stored response to a transition stands for. */
+async function loadDecided(
+  run: Run,
+  stored: StoredResponse,
+  to: Status,
+): Promise<Payment | Problem> {
+  const payment = await loadStored(run, stored)
+  return stored.status === 200 ? payment : rejectionOf(stored.status, payment, to)
+}
+
+export function viewerOf(caller: Caller): Viewer {
+  return { id: caller.id, seesAll: isOperator(caller) }
 }

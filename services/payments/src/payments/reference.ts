@@ -1,6 +1,6 @@
 /**
- * A payment's reference is its id with a prefix, `PAY-` and a UUIDv7, so one index finds it by either and
- * the order of ids is the order of creation.
+ * A payment's reference is `PAY-` and its id, a UUIDv7. So one index serves both, and references sort by time of
+ * creation.
  */
 const PREFIX = 'PAY-'
 
@@ -10,7 +10,7 @@ export function referenceOf(id: string): string {
   return PREFIX + id
 }
 
-/** The id in a reference; undefined for what is no reference, which no payment can have. */
+/** The id in a reference; undefined for a string that is not a reference. */
 export function idOf(reference: string): string | undefined {
   return REFERENCE.exec(reference)?.[1]
 }

@@ -1,22 +1,24 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
 import {
-  columnsOf,
-  isAdmitted,
-  type Keyed,
-  type KeyedValues,
-  keysOfKeyed,
-} from '../idempotency/keyed.js'
+  claimKeys,
+  type IdempotencyKey,
+  KEY_COLUMNS,
+  keyConflicts,
+  type KeyValues,
+  keyValues,
+  TRY_LOCK_KEY,
+} from '../idempotency/key-claim.js'
 import { paymentColumns } from './payment-columns.js'
 import type { Payment } from './payment.entity.js'
-import type { Reader } from './payments.store.js'
+import { RESOURCE_TYPE, type Viewer } from './payments.store.js'
 import type { Status } from './transitions.js'
 
-/** A wish to change a payment's status. */
+/** A requested change of a payment's status. */
 export interface Transition {
   readonly id: string
-  readonly reader: Reader
+  readonly viewer: Viewer
   readonly to: Status
-  /** The statuses that allow it, from the table. */
+  /** The statuses from which `to` is allowed. */
   readonly from: readonly Status[]
   /** Versions that `If-Match` names. */
   readonly versions: readonly number[] | undefined
@@ -24,111 +26,135 @@ export interface Transition {
   readonly reason: string | undefined
   readonly at: Date
   readonly operationId: string
-  readonly keyed: Keyed | undefined
+  readonly key: IdempotencyKey | undefined
 }
 
-/** What the database decided, and on what. */
-export interface Verdict {
-  readonly answer: 200 | 400 | 412
-  readonly seenStatus: Status
-  readonly seenVersion: number
-  /** Whether the decision is this request's: false when its idempotency key was there already. */
-  readonly decided: boolean
+/** The decision of the database. */
+export interface Decision {
+  readonly responseStatus: 200 | 400 | 412
+  /** The payment's status and version before the change. */
+  readonly status: Status
+  readonly version: number
+  /** False if the idempotency key was taken already: then nothing was changed or stored. */
+  readonly claimed: boolean
   /** The payment after the change. */
   readonly payment: Payment | undefined
 }
 
 /*
- * The row is locked before it is judged, so of concurrent callers each sees what the one before it left.
- * The update goes by that verdict alone: its own look at the status would be through the statement's
- * snapshot, where the row is still as it was before the wait. A refusal takes the key as a change does.
- * Rows are locked in the order of their ids, so that two crowds don't wait for each other.
+ * The row is locked before the decision, so each of several concurrent callers decides on the state that the previous
+ * one committed. The UPDATE relies on that decision alone: its own view of the status is the statement's snapshot,
+ * which is older than the lock. A rejection claims the key like a change does.
+ * Rows are locked in the order of their ids, so that two batches can't deadlock.
  */
 const TRANSITION: Statement = {
   name: 'payment_transition',
   text: `
-WITH input AS (
+WITH input AS MATERIALIZED (
   SELECT *
-    FROM json_to_recordset($1)
-      AS input (nth integer, id uuid, caller uuid, everyone boolean, to_status text,
-                from_statuses text[], versions integer[], provider_transaction_id text,
-                reason text, at timestamptz, operation_id uuid, key text, route text,
-                fingerprint bytea)
-), admitted AS MATERIALIZED (
-  SELECT * FROM input WHERE ${isAdmitted('key')}
+  FROM json_to_recordset($1) AS input (
+    nth integer, id uuid, sees_all boolean, to_status text, from_statuses text[],
+    versions integer[], provider_transaction_id text, reason text, at timestamptz, ${KEY_COLUMNS}
+  )
+  WHERE ${TRY_LOCK_KEY}
 ), target AS MATERIALIZED (
   SELECT payments.id, payments.status, payments.version
-    FROM admitted JOIN payments USING (id)
-   WHERE owner_id = caller OR everyone
-   ORDER BY id
-     FOR UPDATE OF payments
-), verdict AS MATERIALIZED (
-  SELECT admitted.*, target.status, target.version,
-         CASE WHEN target.version <> ALL (versions) THEN 412
-              WHEN target.status = ANY (from_statuses) THEN 200
-              ELSE 400 END AS answer
-    FROM admitted JOIN target USING (id)
-), claimed AS (
-  INSERT INTO idempotency_keys
-    (caller, route, key, fingerprint, operation_id, response_status, resource_type, resource_id,
-     resource_version, created_at)
-  SELECT caller, route, key, fingerprint, operation_id, answer, 'payment', id,
-         CASE WHEN answer = 200 THEN version + 1 ELSE version END, at
-    FROM verdict
-   WHERE key IS NOT NULL
-      ON CONFLICT DO NOTHING
-  RETURNING operation_id
+  FROM input
+  JOIN payments USING (id)
+  WHERE owner_id = caller OR sees_all
+  ORDER BY id
+  FOR UPDATE OF payments
+), decision AS MATERIALIZED (
+  SELECT
+    input.*,
+    target.status,
+    target.version,
+    CASE
+      WHEN target.version <> ALL (versions) THEN 412
+      WHEN target.status = ANY (from_statuses) THEN 200
+      ELSE 400
+    END AS response_status
+  FROM input
+  JOIN target USING (id)
+), keys AS (${claimKeys({
+    from: 'decision',
+    responseStatus: 'response_status',
+    resourceType: RESOURCE_TYPE,
+    resourceId: 'id',
+    resourceVersion: 'CASE response_status WHEN 200 THEN version + 1 ELSE version END',
+    createdAt: 'at',
+  })}
 ), decided AS (
-  SELECT *, key IS NULL OR operation_id IN (SELECT operation_id FROM claimed) AS mine FROM verdict
+  SELECT *, key IS NULL OR operation_id IN (SELECT operation_id FROM keys) AS claimed
+  FROM decision
 ), changed AS (
   UPDATE payments
-     SET status = to_status,
-         provider_transaction_id =
-           coalesce(decided.provider_transaction_id, payments.provider_transaction_id),
-         updated_at = at,
-         version = payments.version + 1
-    FROM decided
-   WHERE payments.id = decided.id
-     AND mine AND answer = 200
+  SET
+    status = to_status,
+    provider_transaction_id =
+      coalesce(decided.provider_transaction_id, payments.provider_transaction_id),
+    updated_at = at,
+    version = payments.version + 1
+  FROM decided
+  WHERE payments.id = decided.id
+    AND claimed
+    AND response_status = 200
   RETURNING payments.*
 ), event AS (
   INSERT INTO payment_events
     (payment_id, version, operation_id, from_status, to_status, at, actor, cause, reason,
      provider_name, provider_transaction_id, last_webhook_id, last_webhook_at)
-  SELECT changed.id, changed.version, operation_id, decided.status, changed.status, at,
-         caller::text, 'status', reason, changed.provider_name, changed.provider_transaction_id,
-         changed.last_webhook_id, changed.last_webhook_at
-    FROM changed JOIN decided USING (id)
+  SELECT
+    changed.id, changed.version, operation_id, decided.status, changed.status, at,
+    caller::text, 'status', reason, changed.provider_name, changed.provider_transaction_id,
+    changed.last_webhook_id, changed.last_webhook_at
+  FROM changed
+  JOIN decided USING (id)
 )
-SELECT nth, answer, mine AS decided, decided.status AS "seenStatus", decided.version AS "seenVersion",
-       ${paymentColumns('changed')}
-  FROM decided LEFT JOIN changed USING (id)`,
-  batched: { conflictKeys: ({ id, ...keyed }: TransitionValues) => [id, ...keysOfKeyed(keyed)] },
+SELECT
+  nth,
+  response_status AS "responseStatus",
+  claimed,
+  decided.status AS "currentStatus",
+  decided.version AS "currentVersion",
+  ${paymentColumns('changed')}
+FROM decided
+LEFT JOIN changed USING (id)`,
+  batched: { conflictKeys: ({ id, ...key }: TransitionValues) => [id, ...keyConflicts(key)] },
 }
 
-type TransitionValues = KeyedValues & { readonly id: string }
+type TransitionValues = KeyValues & { readonly id: string }
 
-type Row = Omit<Verdict, 'payment'> & Payment
+type Row = Payment &
+  Pick<Decision, 'responseStatus' | 'claimed'> & {
+    readonly currentStatus: Status
+    readonly currentVersion: number
+  }
 
-/** Moves a payment's status, or says why not; undefined when it is not there for this reader, or in use. */
-export async function transition(run: Run, wish: Transition): Promise<Verdict | undefined> {
-  const { reader, keyed } = wish
+/** Changes a payment's status or rejects it; undefined if the viewer can't see it or its key is locked. */
+export async function transition(run: Run, input: Transition): Promise<Decision | undefined> {
   const [row] = await run<Row>(TRANSITION, [
     {
-      id: wish.id,
-      caller: reader.id,
-      everyone: reader.everyone,
-      to_status: wish.to,
-      from_statuses: wish.from,
-      versions: wish.versions,
-      provider_transaction_id: wish.providerTransactionId,
-      reason: wish.reason,
-      at: wish.at,
-      operation_id: wish.operationId,
-      ...columnsOf(keyed),
+      id: input.id,
+      caller: input.viewer.id,
+      sees_all: input.viewer.seesAll,
+      to_status: input.to,
+      from_statuses: input.from,
+      versions: input.versions,
+      provider_transaction_id: input.providerTransactionId,
+      reason: input.reason,
+      at: input.at,
+      operation_id: input.operationId,
+      ...keyValues(input.key),
     },
   ])
   if (!row) return undefined
-  const { answer, decided, seenStatus, seenVersion, ...payment } = row
-  return { answer, decided, seenStatus, seenVersion, payment: payment.id ? payment : undefined }
+  const { responseStatus, claimed, currentStatus, currentVersion, ...payment } = row
+  return {
+    responseStatus,
+    claimed,
+    status: currentStatus,
+    version: currentVersion,
+    payment: payment.id ? payment : undefined,
+  }
 }

@@ -1,27 +1,27 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
-  FIRST,
+  earlierStatuses,
+  INITIAL_STATUS,
   isTerminal,
   type Status,
   STATUSES,
   statusesBefore,
-  statusesFarBefore,
 } from './transitions.js'
 
 const status = fc.constantFrom(...STATUSES)
 
-/** Every life that a payment may have, as the contract writes it. */
+/** Every life of a payment that the contract allows. */
 const LIVES: Status[][] = [
   ['INITIATED', 'PENDING', 'SUCCESS'],
   ['INITIATED', 'PENDING', 'FAILED'],
 ]
 
-describe('INITIATED → PENDING → SUCCESS | FAILED', () => {
-  it('is all that any sequence of attempts can make of a payment', () => {
+describe('the transitions', () => {
+  it('lead through INITIATED, PENDING, then SUCCESS or FAILED, whatever is attempted', () => {
     fc.assert(
       fc.property(fc.array(status, { maxLength: 20 }), (attempts) => {
-        const life = [FIRST]
+        const life = [INITIAL_STATUS]
         for (const to of attempts) {
           if (statusesBefore(to).includes(life.at(-1) as Status)) life.push(to)
         }
@@ -30,29 +30,29 @@ describe('INITIATED → PENDING → SUCCESS | FAILED', () => {
     )
   })
 
-  it('begins with INITIATED, which nothing leads to', () => {
-    expect(FIRST).toBe('INITIATED')
-    expect(statusesBefore(FIRST)).toEqual([])
+  it('start at INITIATED, which no status leads to', () => {
+    expect(INITIAL_STATUS).toBe('INITIATED')
+    expect(statusesBefore(INITIAL_STATUS)).toEqual([])
   })
 
-  it('ends with SUCCESS and FAILED', () => {
+  it('end at SUCCESS and FAILED', () => {
     expect(STATUSES.filter(isTerminal)).toEqual(['SUCCESS', 'FAILED'])
     for (const to of STATUSES) expect(statusesBefore(to).some(isTerminal)).toBe(false)
   })
 })
 
-describe('news of a status', () => {
-  it('finds each status before it, far before it or past, and in one of them only', () => {
+describe('a webhook with a status', () => {
+  it('is applicable, premature or superseded in each status, and only one of them', () => {
     fc.assert(
       fc.property(status, status, (to, from) => {
-        const before = statusesBefore(to).includes(from)
-        const farBefore = statusesFarBefore(to).includes(from)
-        expect(before && farBefore).toBe(false)
-        const ahead = LIVES.some((life) => {
+        const isApplicable = statusesBefore(to).includes(from)
+        const isPremature = earlierStatuses(to).includes(from)
+        expect(isApplicable && isPremature).toBe(false)
+        const isAhead = LIVES.some((life) => {
           const [at, then] = [life.indexOf(from), life.indexOf(to)]
           return at >= 0 && then > at
         })
-        expect(before || farBefore).toBe(ahead)
+        expect(isApplicable || isPremature).toBe(isAhead)
       }),
     )
   })
@@ -62,8 +62,8 @@ describe('news of a status', () => {
     ['PENDING', ['INITIATED'], []],
     ['SUCCESS', ['PENDING'], ['INITIATED']],
     ['FAILED', ['PENDING'], ['INITIATED']],
-  ])('%s comes from %j and too early for %j', (to, before, farBefore) => {
+  ])('%s is applicable in %j and premature in %j', (to, before, earlier) => {
     expect(statusesBefore(to)).toEqual(before)
-    expect(statusesFarBefore(to)).toEqual(farBefore)
+    expect(earlierStatuses(to)).toEqual(earlier)
   })
 })

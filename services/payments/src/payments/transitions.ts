@@ -1,7 +1,6 @@
 /**
- * The life of a payment: which status may follow which. Everything that speaks of a status is derived
- * from this literal; the database holds the same rule in its guarded statements, which get their
- * arguments from here, and freezes the terminal ones by a trigger.
+ * The life of a payment: which status may follow which. The types and the arguments of the guarded statements are
+ * derived from this literal. A database trigger also freezes the terminal statuses.
  */
 export const TRANSITIONS = {
   INITIATED: ['PENDING'],
@@ -16,24 +15,23 @@ export const STATUSES = Object.keys(TRANSITIONS) as Status[]
 
 const next: Readonly<Record<Status, readonly Status[]>> = TRANSITIONS
 
-/** A payment begins here. */
-export const FIRST: Status = 'INITIATED'
+export const INITIAL_STATUS: Status = 'INITIATED'
 
-/** Whether nothing can follow. */
+/** Whether no status can follow. */
 export function isTerminal(status: Status): boolean {
   return next[status].length === 0
 }
 
-/** The statuses from which `to` is one step. */
+/** The statuses from which `to` is one transition away. */
 export function statusesBefore(to: Status): Status[] {
   return STATUSES.filter((from) => next[from].includes(to))
 }
 
 /**
- * The statuses from which `to` can still be reached, but not by one step: news of it comes too early.
- * From every status in neither list it is past: it was reached already, or never can be.
+ * The statuses from which `to` is reachable, but by more than one transition: a webhook with `to` is premature.
+ * From any status in neither list, `to` was already reached or never can be: the webhook is superseded.
  */
-export function statusesFarBefore(to: Status): Status[] {
+export function earlierStatuses(to: Status): Status[] {
   return STATUSES.filter(
     (from) => !next[from].includes(to) && next[from].some((via) => leadsTo(via, to)),
   )

@@ -1,0 +1,68 @@
+/**
+ * SQL that claims an idempotency key in the statement of its effect, for any resource. The statement's `input` has
+ * the columns of `KEY_COLUMNS`, filtered by `TRY_LOCK_KEY`; its effect depends on the rows that `claimKeys` returns.
+ * So a key's row commits only with its effect.
+ */
+
+/** The Idempotency-Key of a request, scoped to its caller, method and path. */
+export interface IdempotencyKey {
+  readonly key: string
+  /** Method and path. */
+  readonly route: string
+  /** SHA-256 of the parsed request. */
+  readonly fingerprint: Buffer
+}
+
+/** The columns of `json_to_recordset` for a request with or without a key. */
+export const KEY_COLUMNS = 'caller uuid, operation_id uuid, key text, route text, fingerprint bytea'
+
+/**
+ * True for a request without a key, or that gets the lock of its key: the first request still holds it while it runs.
+ * The lock ends with the transaction, so a lost connection leaves none.
+ */
+export const TRY_LOCK_KEY = `
+    (key IS NULL
+      OR pg_try_advisory_xact_lock(hashtextextended(concat_ws(' ', caller, route, key), 0)))`
+
+/** The response to store with a key: SQL expressions over the rows of `from`. */
+export interface StoredColumns {
+  /** A relation with the columns of `KEY_COLUMNS`. */
+  readonly from: string
+  readonly responseStatus: string
+  readonly resourceType: string
+  readonly resourceId: string
+  /** The version that the response shows, or that was rejected. */
+  readonly resourceVersion: string
+  readonly createdAt: string
+}
+
+/** Inserts the keys of requests and returns `operation_id` for each key that is new. */
+export const claimKeys = (stored: StoredColumns) => `
+  INSERT INTO idempotency_keys
+    (caller, route, key, fingerprint, operation_id, response_status, resource_type, resource_id,
+     resource_version, created_at)
+  SELECT
+    caller, route, key, fingerprint, operation_id, ${stored.responseStatus},
+    '${stored.resourceType}', ${stored.resourceId}, ${stored.resourceVersion}, ${stored.createdAt}
+  FROM ${stored.from}
+  WHERE key IS NOT NULL
+  ON CONFLICT DO NOTHING
+  RETURNING operation_id`
+
+/** The values of a request with a key for `KEY_COLUMNS`, beside `caller` and `operation_id`. */
+export function keyValues(idempotencyKey: IdempotencyKey | undefined) {
+  if (!idempotencyKey) return {}
+  const { key, route, fingerprint } = idempotencyKey
+  return { key, route, fingerprint: `\\x${fingerprint.toString('hex')}` }
+}
+
+export interface KeyValues {
+  readonly caller?: string | undefined
+  readonly route?: string | undefined
+  readonly key?: string | undefined
+}
+
+/** Keeps two requests with one key out of the same batch: they would not see each other's row. */
+export function keyConflicts({ caller, route, key }: KeyValues): readonly string[] {
+  return key === undefined ? [] : [`${caller} ${route} ${key}`]
+}
