@@ -11,19 +11,18 @@ import { PaymentMetrics } from './payments/payment-metrics.js'
 import { PaymentsController } from './payments/payments.controller.js'
 import { PaymentsService } from './payments/payments.service.js'
 import { PaymentTotals } from './totals/payment-totals.js'
-import { PROVIDER_SECRETS } from './webhooks/webhook.guard.js'
-import { WebhookGuard } from './webhooks/webhook.guard.js'
+import { PROVIDER_SECRETS, WebhookGuard } from './webhooks/webhook.guard.js'
 import { WebhookMetrics } from './webhooks/webhook-metrics.js'
 import { WebhooksController } from './webhooks/webhooks.controller.js'
 import { WebhooksService } from './webhooks/webhooks.service.js'
 
-/** Payments: made, moved and listed, and the inbox of webhooks. */
+/** Payments and the inbox of webhooks. */
 @Module({})
 export class AppModule {
   static readonly about = {
     name: 'payments',
     title: 'Malipo payments',
-    description: 'Payments with enforced transitions, and providers’ webhooks.',
+    description: 'Payments with guarded transitions, and webhooks of providers.',
     version: versionOf(import.meta.url),
   }
 
@@ -32,7 +31,6 @@ export class AppModule {
     return {
       module: AppModule,
       imports: [KitModule.with('payments', env, dataSource, REDIS_TIMEOUT_MS)],
-      // The webhook's fixed path comes before `:reference`, for the reader; the router doesn't mind.
       controllers: [WebhooksController, PaymentsController],
       providers: [
         PaymentsService,

@@ -18,7 +18,7 @@ import { parseSecrets, type ProviderSecret } from './webhooks/signature.js'
 const milliseconds = integer({ min: 0, max: 86_400_000 })
 
 const SECRETS_FORM =
-  'must be provider=secret, several by commas, each secret 24 to 64 bytes in base64'
+  'must be provider=secret, separated by commas, each secret 24 to 64 bytes in base64'
 
 const providerSecrets = makeValidator<ProviderSecret[]>((input) => {
   const secrets = parseSecrets(input)
@@ -26,7 +26,7 @@ const providerSecrets = makeValidator<ProviderSecret[]>((input) => {
   throw new EnvError(SECRETS_FORM)
 })
 
-/** Every variable of the service. */
+/** Every variable of the service. No other file reads `process.env`. */
 export const VARIABLES = {
   ...httpVariables(4000),
   ...databaseVariables,
@@ -36,35 +36,34 @@ export const VARIABLES = {
     'http',
     'https',
   )({
-    desc: 'Where auth is, such as `http://127.0.0.1:3002`',
+    desc: 'URL of auth, such as `http://127.0.0.1:3002`',
   }),
   TOKEN_CACHE_TTL_MS: milliseconds({
     default: 60_000,
-    desc: 'How long an answer of auth is taken from Redis without asking again',
+    desc: 'How long a validated token is accepted from the cache without asking auth, in ms',
   }),
   TOKEN_CACHE_STALE_MS: milliseconds({
     default: 900_000,
-    desc: 'How long such an answer is still good while auth can’t be asked',
+    desc: 'How long a validated token is accepted from the cache while auth is unavailable, in ms',
   }),
   WEBHOOK_SECRETS: providerSecrets({
     default: [],
-    desc: 'Secrets that providers sign with: `mtn=whsec_…,airtel=whsec_…`, several of one for rotation',
+    desc: 'Signing secrets of providers: `mtn=whsec_…,airtel=whsec_…`; repeat a provider to rotate its secret',
   }),
   WEBHOOK_SECRETS_FILE: readableFile({
     default: undefined,
-    desc: 'File with them, a line or comma each',
+    desc: 'File with `WEBHOOK_SECRETS`, separated by commas or line breaks',
   }),
 }
 
 type Variables = CleanedEnv<typeof VARIABLES>
 
-/** The service's configuration. */
 export type Env = Variables & { readonly providerSecrets: readonly ProviderSecret[] }
 
 const checkSecretsFile: Check<Variables> = (env) =>
   secretsOf(env) ? {} : { WEBHOOK_SECRETS_FILE: SECRETS_FORM }
 
-/** @throws ConfigurationError with a line for each bad variable */
+/** @throws ConfigurationError with a line for each variable that is missing or malformed */
 export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
   const env = read(source, VARIABLES, checkDatabase, checkRedis, checkSecretsFile)
   return { ...env, providerSecrets: secretsOf(env) ?? [] }

@@ -304,7 +304,7 @@ describe('batched repeats', () => {
   it('of creates with a key return each first response, in few statements', async () => {
     const keys = times(60, () => ({ 'idempotency-key': randomUUID() }))
     const first = await Promise.all(keys.map((key) => user.create({}, key)))
-    const names = ['idempotency_key_find', 'payment_at_version', 'durability_barrier']
+    const names = ['idempotency_key_find', 'payment_find_version', 'durability_barrier']
     const sent = await sentFor(names, async () => {
       const again = await Promise.all(keys.map((key) => user.create({}, key)))
       expect(again.map(({ body }) => body)).toEqual(first.map(({ body }) => body))
@@ -318,7 +318,7 @@ describe('batched repeats', () => {
     const references = await Promise.all(times(60, () => newPayment(user)))
     const bodies = references.map((reference) => news(reference, 'PENDING'))
     await Promise.all(bodies.map((body) => fromProvider(payments, body)))
-    const sent = await sentFor(['webhook_known', 'durability_barrier'], async () => {
+    const sent = await sentFor(['webhook_find', 'durability_barrier'], async () => {
       const again = await Promise.all(bodies.map((body) => fromProvider(payments, body)))
       expect(again.map(({ body }) => body.reference)).toEqual(references)
     })

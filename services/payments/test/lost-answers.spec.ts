@@ -99,7 +99,7 @@ describe('a lost result', () => {
   ])('of a webhook authenticated by %s applies it once', async (_, send) => {
     const reference = await newPayment(user)
     const applied = await payments.metric('webhooks_total{outcome="applied"}')
-    loseResultOf('webhook_arrive')
+    loseResultOf('webhook_apply')
     expect(await send(reference)).toMatchObject({ status: 200, body: { version: 2 } })
     expect(sent).toBe(1)
     expect(await events(reference)).toHaveLength(2)

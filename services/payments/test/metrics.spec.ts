@@ -54,7 +54,7 @@ describe('what happens to payments', () => {
 
   it('is counted when it is refused, by the reason', async () => {
     const refused = (reason: string) =>
-      payments.metric(`payment_transitions_refused_total{reason="${reason}"}`)
+      payments.metric(`payment_transitions_rejected_total{reason="${reason}"}`)
     const before = [await refused('not_allowed'), await refused('version_changed')]
     const reference = await newPayment(user)
     expect((await user.move(reference, 'SUCCESS')).status).toBe(400)
@@ -67,13 +67,13 @@ describe('what happens to payments', () => {
     const outcome = (name: string) => payments.metric(`webhooks_total{outcome="${name}"}`)
     const reference = await newPayment(user)
     const body = news(reference, 'PENDING')
-    const before = await outcome('repeat')
+    const before = await outcome('duplicate')
     await fromProvider(payments, body)
     await fromProvider(payments, body)
     await fromProvider(payments, { ...body, status: 'FAILED' })
     const secret = `whsec_${Buffer.alloc(32, 'other').toString('base64')}`
     await fromProvider(payments, body, { secret })
-    expect(await outcome('repeat')).toBe(before + 1)
+    expect(await outcome('duplicate')).toBe(before + 1)
     expect([await outcome('conflict'), await outcome('bad_signature')]).toEqual([1, 1])
   })
 })

@@ -1,8 +1,8 @@
 import { Webhook, WebhookVerificationError } from 'standardwebhooks'
 
-/** Signatures of providers: Standard Webhooks 1.0, symmetric (`v1`), five minutes of tolerance. */
+/** Provider signatures: Standard Webhooks 1.0, symmetric (`v1`), with five minutes of tolerance. */
 
-/** A provider and one of its secrets; during a rotation it has several. */
+/** A provider and one of its secrets; it has several during a rotation. */
 export interface ProviderSecret {
   readonly provider: string
   readonly verifier: Webhook
@@ -16,14 +16,13 @@ export interface SignatureHeaders {
 }
 
 const PROVIDER = /^[a-z][a-z0-9-]{0,39}$/
-/** The specification asks for 24 to 64 random bytes. */
-const SECRET_BYTES = { least: 24, most: 64 }
+/** The specification requires 24 to 64 random bytes. */
+const SECRET_BYTES = { min: 24, max: 64 }
 
 /**
- * Reads `mtn=whsec_…,airtel=whsec_…`, entries separated by commas or line breaks, one provider as often as
- * it has secrets.
+ * Parses `mtn=whsec_…,airtel=whsec_…`, separated by commas or line breaks, with one entry for each secret.
  *
- * @returns undefined when an entry is not `provider=secret` with 24 to 64 bytes of base64
+ * @returns undefined if an entry is not `provider=secret` with 24 to 64 bytes in base64
  */
 export function parseSecrets(text: string): ProviderSecret[] | undefined {
   const entries = text
@@ -40,11 +39,11 @@ function parseSecret(entry: string): ProviderSecret | undefined {
   const length = Buffer.from(encoded, 'base64').length
   const isBase64 = /^[A-Za-z\d+/]+={0,2}$/.test(encoded) && encoded.length % 4 === 0
   if (!PROVIDER.test(provider) || !isBase64) return undefined
-  if (length < SECRET_BYTES.least || length > SECRET_BYTES.most) return undefined
+  if (length < SECRET_BYTES.min || length > SECRET_BYTES.max) return undefined
   return { provider, verifier: new Webhook(encoded) }
 }
 
-/** The provider whose secret signed these bytes just now; undefined when none did. */
+/** The provider whose secret signed these bytes within the tolerance; undefined if none did. */
 export function signer(
   secrets: readonly ProviderSecret[],
   body: string,

@@ -2,23 +2,22 @@ import { countBy } from '@malipo/kit/telemetry/metrics'
 import { Inject, Injectable } from '@nestjs/common'
 import { Registry } from 'prom-client'
 
-/** What became of webhooks, counted since this process started. */
 const OUTCOMES = [
   'applied',
   'superseded',
-  'repeat',
-  'early',
+  'duplicate',
+  'premature',
   'conflict',
-  'unknown',
+  'unknown_payment',
   'bad_signature',
 ] as const
 
 const HELP =
-  'Webhooks by outcome: applied; superseded (kept, its status was passed); repeat; early (refused, comes again); conflict (refused, the id of another); unknown (no such payment); bad_signature (refused)'
+  'Webhooks by outcome. 2xx: applied, superseded, duplicate. Rejected: premature, conflict (reused id), unknown_payment, bad_signature'
 
 @Injectable()
 export class WebhookMetrics {
-  /** One counter an outcome. */
+  /** One counter for each outcome. */
   readonly outcomes
 
   constructor(@Inject(Registry) registry: Registry) {

@@ -12,7 +12,7 @@ import { PROBLEMS } from '../problems.js'
 import { type ProviderSecret, type SignatureHeaders, signer } from './signature.js'
 import { WebhookMetrics } from './webhook-metrics.js'
 
-/** Who sent a webhook: a provider, proved by its signature, or a user, by a token. */
+/** The sender of a webhook: a provider, authenticated by its signature, or a user, by a token. */
 export type Sender =
   | { readonly kind: 'provider'; readonly name: string; readonly webhookId: string }
   | { readonly kind: 'user'; readonly id: string }
@@ -23,18 +23,21 @@ declare module 'fastify' {
   }
 }
 
-/** The injection token of the providers' secrets. */
+/** Injection token. */
 export const PROVIDER_SECRETS = Symbol('provider secrets')
 
-export const WhoSent = createParamDecorator((_: unknown, context: ExecutionContext): Sender => {
-  const { sender } = context.switchToHttp().getRequest<Request>()
-  if (!sender) throw new Error('this route has no WebhookGuard')
-  return sender
-})
+/** The sender that the guard has authenticated. */
+export const WebhookSender = createParamDecorator(
+  (_: unknown, context: ExecutionContext): Sender => {
+    const { sender } = context.switchToHttp().getRequest<Request>()
+    if (!sender) throw new Error('the route has no WebhookGuard')
+    return sender
+  },
+)
 
 /**
- * Lets a webhook in by its signature or, when it has none, by a bearer that may settle payments. A
- * signature that is there and not valid is refused, whatever token comes with it.
+ * Authenticates a webhook by its signature or, if it has none, by a bearer token with `payments:settle`. An invalid
+ * signature is rejected even with a valid token.
  */
 @Injectable()
 export class WebhookGuard implements CanActivate {
@@ -46,22 +49,25 @@ export class WebhookGuard implements CanActivate {
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<Request>()
-    request.sender = isSigned(request) ? this.provider(request) : await this.user(request)
+    request.sender = isSigned(request) ? this.verify(request) : await this.admit(request)
     return true
   }
 
-  private provider(request: Request): Sender {
+  private verify(request: Request): Sender {
     const headers = request.headers as unknown as SignatureHeaders
     const name = signer(this.secrets, request.rawBody?.toString('utf8') ?? '', headers)
     if (name === undefined) {
       this.metrics.outcomes.bad_signature.inc()
-      throw new Problem(PROBLEMS.signature, 'No provider’s secret made this signature just now.')
+      throw new Problem(
+        PROBLEMS.signature,
+        'The signature matches no configured provider secret, or its timestamp is too old.',
+      )
     }
     request.actor = name
     return { kind: 'provider', name, webhookId: headers['webhook-id'] }
   }
 
-  private async user(request: Request): Promise<Sender> {
+  private async admit(request: Request): Promise<Sender> {
     const { id } = await this.callers.admit(request, ['payments:settle'])
     return { kind: 'user', id }
   }

@@ -6,12 +6,11 @@ import { ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import { etagOf } from '../payments/etag.js'
 import { paymentView } from '../payments/payment.view.js'
-import { type Sender, WebhookGuard, WhoSent } from './webhook.guard.js'
-import { DocsOfWebhook } from './webhooks.docs.js'
+import { type Sender, WebhookGuard, WebhookSender } from './webhook.guard.js'
+import { ReceiveDocs } from './webhooks.docs.js'
 import { WebhookDto } from './webhooks.dto.js'
 import { WebhooksService } from './webhooks.service.js'
 
-/** Webhooks over HTTP. */
 @ApiTags('webhooks')
 @Controller('api/payments/webhook')
 export class WebhooksController {
@@ -20,9 +19,9 @@ export class WebhooksController {
   @Post('provider')
   @HttpCode(200)
   @PublicBySignature(WebhookGuard)
-  @DocsOfWebhook()
+  @ReceiveDocs()
   async receive(
-    @WhoSent() sender: Sender,
+    @WebhookSender() sender: Sender,
     @Body() body: WebhookDto,
     @Req() request: Request,
     @Res({ passthrough: true }) http: FastifyReply,
@@ -34,14 +33,15 @@ export class WebhooksController {
   }
 }
 
-/** The id that was signed counts; a body that says another is refused. */
+/** The signed id; a different id in the body is rejected. */
 function idOf(sender: Sender, inBody: string | undefined): string {
   const id = sender.kind === 'provider' ? sender.webhookId : inBody
-  if (id === undefined) throw validationProblem([{ field: 'webhookId', message: 'must be given' }])
+  if (id === undefined)
+    throw validationProblem([{ field: 'webhookId', message: 'is required without a signature' }])
   if (id.length > 255)
     throw validationProblem([{ field: 'webhook-id', message: 'must be 1 to 255 characters' }])
   if (inBody !== undefined && inBody !== id) {
-    throw validationProblem([{ field: 'webhookId', message: 'must be the signed webhook-id' }])
+    throw validationProblem([{ field: 'webhookId', message: 'must equal the signed webhook-id' }])
   }
   return id
 }

@@ -9,12 +9,12 @@ import { WebhookDto } from './webhooks.dto.js'
 const { validation, malformed, tooLarge, mediaType, unavailable } = HTTP_PROBLEMS
 
 const SIGNATURE_HEADERS = {
-  'webhook-id': 'The webhook’s id, which is signed',
-  'webhook-timestamp': 'When it was sent, Unix seconds; at most 5 minutes off',
-  'webhook-signature': '`v1,` and the HMAC-SHA256 of `id.timestamp.body` in base64',
+  'webhook-id': 'The webhook’s id, part of the signed content',
+  'webhook-timestamp': 'Unix time in seconds, at most 5 minutes from now',
+  'webhook-signature': '`v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`',
 }
 
-export const DocsOfWebhook = () =>
+export const ReceiveDocs = () =>
   applyDecorators(
     ApiBearerAuth(),
     ApiTracing(),
@@ -22,14 +22,14 @@ export const DocsOfWebhook = () =>
       ApiHeader({ name, description, required: false }),
     ),
     ApiOperation({
-      summary: 'A provider’s news of a payment',
+      summary: 'Receive a provider webhook',
       description:
-        'Proved by a Standard Webhooks signature of the provider, or by a token with `payments:settle` for one’s own payments. An id counts once: repeats are answered 200 and change nothing.',
+        'Authenticated by a Standard Webhooks signature, or by a token with `payments:settle` for the caller’s own payments. An id is applied once: a duplicate returns 200 and changes nothing.',
     }),
     ApiBody({ type: WebhookDto }),
     ApiOkResponse({
       type: PaymentDto,
-      headers: { ETag: { description: 'The version', schema: { type: 'string' } } },
+      headers: { ETag: { description: 'The payment’s version', schema: { type: 'string' } } },
     }),
     ApiProblems(
       validation,

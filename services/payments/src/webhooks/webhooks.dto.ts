@@ -3,24 +3,24 @@ import { ApiProperty } from '@nestjs/swagger'
 import { IsIn, IsISO8601, IsOptional, IsString, Length } from 'class-validator'
 import { type Status, STATUSES } from '../payments/transitions.js'
 
-/** What is read of a webhook; a provider may add fields, which are kept with it. */
+/** The fields that are read. A provider may add others, which are stored with the webhook. */
 @AllowUnknownFields()
 export class WebhookDto {
   @ApiProperty({
     type: String,
     nullable: true,
     required: false,
-    description: 'Needed without a signature; with one, the signed header’s id or nothing',
+    description: 'Required without a signature; with one, empty or equal to `webhook-id`',
     maxLength: 255,
     example: 'evt-1',
   })
   @IsOptional()
-  @IsString({ message: 'must be a text' })
+  @IsString({ message: 'must be a string' })
   @Length(1, 255, { message: 'must be 1 to 255 characters' })
   webhookId?: string | null
 
   @ApiProperty({ type: String, example: 'PAY-019aa0a0-0000-7000-8000-000000000000' })
-  @IsString({ message: 'must be a text' })
+  @IsString({ message: 'must be a string' })
   @Length(1, 100, { message: 'must be 1 to 100 characters' })
   reference: string
 
@@ -29,7 +29,7 @@ export class WebhookDto {
   status: Status
 
   @ApiProperty({ type: String, maxLength: 128, example: 'MP240101.1200.A1' })
-  @IsString({ message: 'must be a text' })
+  @IsString({ message: 'must be a string' })
   @Length(1, 128, { message: 'must be 1 to 128 characters' })
   providerTransactionId: string
 

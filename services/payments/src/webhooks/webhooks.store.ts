@@ -1,26 +1,27 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
 import { paymentColumns } from '../payments/payment-columns.js'
 import type { Payment } from '../payments/payment.entity.js'
-import type { Reader } from '../payments/payments.store.js'
+import type { Viewer } from '../payments/payments.store.js'
 import type { Status } from '../payments/transitions.js'
 
 /**
- * The inbox of webhooks. An id counts once for its source: the row that remembers it is written by the
- * statement that applies it, so neither is there without the other.
+ * The inbox of webhooks. The statement that applies a webhook also inserts its id, so neither commits without the
+ * other. An id is unique for its source.
  */
 
-/** A webhook whose sender is known. */
-export interface Arrival {
-  /** `provider:{name}` or `user:{sub}`: whose ids these are. */
+/** A webhook whose sender is authenticated. */
+export interface IncomingWebhook {
+  /** `provider:{name}` or `user:{sub}`. */
   readonly source: string
   readonly webhookId: string
   readonly paymentId: string | undefined
   readonly reference: string
-  readonly reader: Reader
+  readonly viewer: Viewer
   readonly status: Status
-  /** The statuses from which it can be applied, and those for which it comes too early. */
+  /** The statuses in which it can be applied. */
   readonly from: readonly Status[]
-  readonly tooEarlyFrom: readonly Status[]
+  /** The statuses in which it is premature. */
+  readonly prematureFrom: readonly Status[]
   readonly providerName: string | undefined
   readonly providerTransactionId: string | undefined
   readonly payload: unknown
@@ -29,162 +30,191 @@ export interface Arrival {
   readonly operationId: string
 }
 
-/** What became of it; `repeat` when its id was there already. */
-export type Outcome = 'applied' | 'superseded' | 'early' | 'repeat'
+/** `duplicate`: its id is stored already. */
+export type Outcome = 'applied' | 'superseded' | 'premature' | 'duplicate'
 
-// As for a transition, the update goes by the verdict on the locked row, not by its older snapshot of it.
-const ARRIVE: Statement = {
-  name: 'webhook_arrive',
+// As in a transition, the UPDATE relies on the decision on the locked row, not on its older snapshot.
+const APPLY: Statement = {
+  name: 'webhook_apply',
   text: `
 WITH input AS (
   SELECT *
-    FROM json_to_recordset($1)
-      AS input (nth integer, source text, webhook_id text, id uuid, reader uuid, everyone boolean,
-                to_status text, from_statuses text[], too_early_from text[], provider_name text,
-                provider_transaction_id text, payload jsonb, actor text, at timestamptz,
-                operation_id uuid)
+  FROM json_to_recordset($1) AS input (
+    nth integer, source text, webhook_id text, id uuid, viewer uuid, sees_all boolean,
+    to_status text, from_statuses text[], premature_from text[], provider_name text,
+    provider_transaction_id text, payload jsonb, actor text, at timestamptz, operation_id uuid
+  )
 ), target AS MATERIALIZED (
   SELECT payments.id, payments.status
-    FROM input JOIN payments USING (id)
-   WHERE owner_id = reader OR everyone
-   ORDER BY id
-     FOR UPDATE OF payments
-), verdict AS MATERIALIZED (
-  SELECT input.*, target.status,
-         CASE WHEN target.status = ANY (from_statuses) THEN 'applied'
-              WHEN target.status = ANY (too_early_from) THEN 'early'
-              ELSE 'superseded' END AS outcome
-    FROM input JOIN target USING (id)
-), kept AS (
+  FROM input
+  JOIN payments USING (id)
+  WHERE owner_id = viewer OR sees_all
+  ORDER BY id
+  FOR UPDATE OF payments
+), decision AS MATERIALIZED (
+  SELECT
+    input.*,
+    target.status,
+    CASE
+      WHEN target.status = ANY (from_statuses) THEN 'applied'
+      WHEN target.status = ANY (premature_from) THEN 'premature'
+      ELSE 'superseded'
+    END AS outcome
+  FROM input
+  JOIN target USING (id)
+), stored AS (
   INSERT INTO webhooks
     (source, webhook_id, payment_id, status, outcome, operation_id, payload, received_at)
   SELECT source, webhook_id, id, to_status, outcome, operation_id, payload, at
-    FROM verdict
-   WHERE outcome <> 'early'
-      ON CONFLICT (source, webhook_id) DO NOTHING
+  FROM decision
+  WHERE outcome <> 'premature'
+  ON CONFLICT (source, webhook_id) DO NOTHING
   RETURNING operation_id
 ), changed AS (
   UPDATE payments
-     SET status = to_status,
-         provider_name = coalesce(verdict.provider_name, payments.provider_name),
-         provider_transaction_id =
-           coalesce(verdict.provider_transaction_id, payments.provider_transaction_id),
-         last_webhook_id = webhook_id,
-         last_webhook_at = at,
-         updated_at = at,
-         version = payments.version + 1
-    FROM verdict
-   WHERE payments.id = verdict.id
-     AND outcome = 'applied'
-     AND operation_id IN (SELECT operation_id FROM kept)
+  SET
+    status = to_status,
+    provider_name = coalesce(decision.provider_name, payments.provider_name),
+    provider_transaction_id =
+      coalesce(decision.provider_transaction_id, payments.provider_transaction_id),
+    last_webhook_id = webhook_id,
+    last_webhook_at = at,
+    updated_at = at,
+    version = payments.version + 1
+  FROM decision
+  WHERE payments.id = decision.id
+    AND outcome = 'applied'
+    AND operation_id IN (SELECT operation_id FROM stored)
   RETURNING payments.*
 ), event AS (
   INSERT INTO payment_events
     (payment_id, version, operation_id, from_status, to_status, at, actor, cause,
      provider_name, provider_transaction_id, last_webhook_id, last_webhook_at)
-  SELECT changed.id, changed.version, operation_id, verdict.status, changed.status, at, actor,
-         'webhook', changed.provider_name, changed.provider_transaction_id,
-         changed.last_webhook_id, changed.last_webhook_at
-    FROM changed JOIN verdict USING (id)
+  SELECT
+    changed.id, changed.version, operation_id, decision.status, changed.status, at, actor,
+    'webhook', changed.provider_name, changed.provider_transaction_id, changed.last_webhook_id,
+    changed.last_webhook_at
+  FROM changed
+  JOIN decision USING (id)
 )
-SELECT nth,
-       CASE WHEN outcome = 'early' THEN 'early'
-            WHEN operation_id IN (SELECT operation_id FROM kept) THEN outcome
-            ELSE 'repeat' END AS outcome,
-       verdict.status AS "seenStatus",
-       ${paymentColumns('changed')}
-  FROM verdict LEFT JOIN changed USING (id)`,
-  // A provider that does not wait for the answer has told its news all the same.
-  batched: { conflictKeys: keysOf, evenIfAborted: true },
+SELECT
+  nth,
+  CASE
+    WHEN outcome = 'premature' THEN 'premature'
+    WHEN operation_id IN (SELECT operation_id FROM stored) THEN outcome
+    ELSE 'duplicate'
+  END AS outcome,
+  decision.status AS "currentStatus",
+  ${paymentColumns('changed')}
+FROM decision
+LEFT JOIN changed USING (id)`,
+  // A provider may close its connection without waiting for the response.
+  batched: { conflictKeys, evenIfAborted: true },
 }
 
-interface ArriveValues {
+interface ApplyValues {
   readonly source: string
   readonly webhook_id: string
   readonly id: string | undefined
 }
 
-function keysOf({ source, webhook_id, id = '' }: ArriveValues): readonly string[] {
+function conflictKeys({ source, webhook_id, id = '' }: ApplyValues): readonly string[] {
   return [id, `${source} ${webhook_id}`]
 }
 
-/** What the inbox says of an arrival. */
-export interface Arrived {
+export interface WebhookResult {
   readonly outcome: Outcome
-  readonly seenStatus: Status
-  /** The payment after the change, when it was applied. */
+  /** The payment's status before the webhook. */
+  readonly currentStatus: Status
+  /** The payment after the change, if the webhook was applied. */
   readonly payment: Payment | undefined
 }
 
-type ArrivedRow = Omit<Arrived, 'payment'> & Payment
+type Row = Omit<WebhookResult, 'payment'> & Payment
 
-/** Applies a webhook, or keeps it as evidence, or says why not; undefined when there is no such payment. */
-export async function arrive(run: Run, arrival: Arrival): Promise<Arrived | undefined> {
-  const [row] = await run<ArrivedRow>(ARRIVE, [
+/** Applies a webhook, or stores it as evidence; undefined if the viewer can't see the payment. */
+export async function apply(
+  run: Run,
+  webhook: IncomingWebhook,
+): Promise<WebhookResult | undefined> {
+  const [row] = await run<Row>(APPLY, [
     {
-      source: arrival.source,
-      webhook_id: arrival.webhookId,
-      id: arrival.paymentId,
-      reader: arrival.reader.id,
-      everyone: arrival.reader.everyone,
-      to_status: arrival.status,
-      from_statuses: arrival.from,
-      too_early_from: arrival.tooEarlyFrom,
-      provider_name: arrival.providerName,
-      provider_transaction_id: arrival.providerTransactionId,
-      payload: arrival.payload,
-      actor: arrival.actor,
-      at: arrival.at,
-      operation_id: arrival.operationId,
+      source: webhook.source,
+      webhook_id: webhook.webhookId,
+      id: webhook.paymentId,
+      viewer: webhook.viewer.id,
+      sees_all: webhook.viewer.seesAll,
+      to_status: webhook.status,
+      from_statuses: webhook.from,
+      premature_from: webhook.prematureFrom,
+      provider_name: webhook.providerName,
+      provider_transaction_id: webhook.providerTransactionId,
+      payload: webhook.payload,
+      actor: webhook.actor,
+      at: webhook.at,
+      operation_id: webhook.operationId,
     },
   ])
   if (!row) return undefined
-  const { outcome, seenStatus, ...payment } = row
-  return { outcome, seenStatus, payment: payment.id ? payment : undefined }
+  const { outcome, currentStatus, ...payment } = row
+  return { outcome, currentStatus, payment: payment.id ? payment : undefined }
 }
 
-const KNOWN: Statement = {
-  name: 'webhook_known',
+const FIND: Statement = {
+  name: 'webhook_find',
   text: `
-SELECT nth, webhooks.payment_id AS "paymentId", webhooks.status AS "toldStatus",
-       webhooks.operation_id AS "operationId",
-       ${paymentColumns('payments')}
-  FROM json_to_recordset($1) AS input (nth integer, source text, webhook_id text)
-  JOIN webhooks USING (source, webhook_id)
-  JOIN payments ON payments.id = webhooks.payment_id`,
+SELECT
+  nth,
+  webhooks.payment_id AS "paymentId",
+  webhooks.status AS "storedStatus",
+  webhooks.operation_id AS "operationId",
+  ${paymentColumns('payments')}
+FROM json_to_recordset($1) AS input (nth integer, source text, webhook_id text)
+JOIN webhooks USING (source, webhook_id)
+JOIN payments ON payments.id = webhooks.payment_id`,
   batched: { evenIfAborted: true },
 }
 
-/** A webhook that was kept, and its payment as it stands now. */
-export type Known = Payment & { paymentId: string; toldStatus: Status; operationId: string }
-
-/** What was kept under an id of this source; undefined for a new one. */
-export async function known(run: Run, arrival: Arrival): Promise<Known | undefined> {
-  const [row] = await run<Known>(KNOWN, [{ source: arrival.source, webhook_id: arrival.webhookId }])
-  return row
+/** A stored webhook and the current state of its payment. */
+export type StoredWebhook = Payment & {
+  paymentId: string
+  storedStatus: Status
+  operationId: string
 }
 
-const CONFLICT: Statement = {
-  name: 'webhook_conflict',
+/** The webhook that is stored under this id; undefined for a new id. */
+export async function findWebhook(
+  run: Run,
+  { source, webhookId }: IncomingWebhook,
+): Promise<StoredWebhook | undefined> {
+  const [stored] = await run<StoredWebhook>(FIND, [{ source, webhook_id: webhookId }])
+  return stored
+}
+
+const STORE_CONFLICT: Statement = {
+  name: 'webhook_conflict_store',
   text: `
-INSERT INTO webhook_conflicts AS kept
+INSERT INTO webhook_conflicts AS stored
   (source, webhook_id, reference, status, payload, first_at, last_at, last_operation_id)
 VALUES ($1, $2, $3, $4, $5, $6, $6, $7)
-    ON CONFLICT ON CONSTRAINT webhook_conflicts_pkey
-    DO UPDATE SET times = kept.times + 1, last_at = excluded.last_at, payload = excluded.payload,
-                  last_operation_id = excluded.last_operation_id
-     WHERE kept.last_operation_id <> excluded.last_operation_id`,
+ON CONFLICT ON CONSTRAINT webhook_conflicts_pkey
+DO UPDATE SET
+  times = stored.times + 1,
+  last_at = excluded.last_at,
+  payload = excluded.payload,
+  last_operation_id = excluded.last_operation_id
+WHERE stored.last_operation_id <> excluded.last_operation_id`,
 }
 
-/** Keeps a webhook whose id belongs to another, as evidence, counted by what it says. */
-export async function keepConflict(run: Run, arrival: Arrival): Promise<void> {
-  await run(CONFLICT, [
-    arrival.source,
-    arrival.webhookId,
-    arrival.reference,
-    arrival.status,
-    JSON.stringify(arrival.payload),
-    arrival.at,
-    arrival.operationId,
+/** Stores a webhook with a reused id as evidence, and counts repeats of the same content. */
+export async function storeConflict(run: Run, webhook: IncomingWebhook): Promise<void> {
+  await run(STORE_CONFLICT, [
+    webhook.source,
+    webhook.webhookId,
+    webhook.reference,
+    webhook.status,
+    JSON.stringify(webhook.payload),
+    webhook.at,
+    webhook.operationId,
   ])
 }
