@@ -16,25 +16,25 @@ function file(text: string): string {
   return path
 }
 
-describe('providers’ secrets', () => {
-  it('may be in a file, an entry a line', () => {
+describe('WEBHOOK_SECRETS_FILE', () => {
+  it('has one secret per line', () => {
     const path = file(`mtn=whsec_${SECRET}\nmtn=${SECRET}\nairtel=${SECRET}\n`)
     const { providerSecrets } = readEnv({ ...given, WEBHOOK_SECRETS_FILE: path })
     expect(providerSecrets.map(({ provider }) => provider)).toEqual(['mtn', 'mtn', 'airtel'])
   })
 
-  it('in a file that is wrong are told by the variable’s name, and never repeated', () => {
+  it('is rejected by name if malformed, without its content', () => {
     const read = () => readEnv({ ...given, WEBHOOK_SECRETS_FILE: file('mtn=too-short') })
     expect(read).toThrow(/^WEBHOOK_SECRETS_FILE must be provider=secret/)
     expect(read).not.toThrow(/too-short/)
   })
 
-  it('are none unless they are given', () => {
+  it('is optional: there are no provider secrets by default', () => {
     expect(readEnv(given).providerSecrets).toEqual([])
   })
 })
 
-it('the times of the token cache have the contract’s defaults', () => {
+it('has the defaults of the contract', () => {
   expect(readEnv(given)).toMatchObject({
     TOKEN_CACHE_TTL_MS: 60_000,
     TOKEN_CACHE_STALE_MS: 900_000,

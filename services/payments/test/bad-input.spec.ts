@@ -7,10 +7,10 @@ import { freshDatabase, query } from '@malipo/testing/database'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newUser, type User } from './auth.js'
 import { environment, migrate, SECRETS } from './payments.js'
-import { as, newPayment, news, signed, wish } from './requests.js'
+import { as, newPayment, webhookBody, signed, paymentInput } from './requests.js'
 import { until } from './until.js'
 
-/** What is wrong on purpose: the service as a process, whose every line is read. */
+/** Malformed and hostile requests to the service as a process. */
 
 let databaseUrl: string
 let service: Service
@@ -56,16 +56,19 @@ interface Bad {
   readonly headers?: Record<string, string>
 }
 
-const create = (changes: object, status = 400): Bad => ({ status, body: wish({ ...changes }) })
+const create = (changes: object, status = 400): Bad => ({
+  status,
+  body: paymentInput({ ...changes }),
+})
 const raw = (body: unknown, status = 400): Bad => ({ status, body })
-const spliced = (json: string) => JSON.stringify(wish()).replace('{', `{${json},`)
+const spliced = (json: string) => JSON.stringify(paymentInput()).replace('{', `{${json},`)
 
 const CASES: Record<string, () => Bad> = {
   'broken JSON': () => raw('{"amount": 5000,'),
-  'JSON with something after it': () => raw(`${JSON.stringify(wish())}x`),
+  'JSON with trailing data': () => raw(`${JSON.stringify(paymentInput())}x`),
   'an empty body': () => raw(''),
   'bytes that are not UTF-8': () => raw(Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])),
-  'UTF-16': () => raw(Buffer.from(JSON.stringify(wish()), 'utf16le')),
+  'UTF-16': () => raw(Buffer.from(JSON.stringify(paymentInput()), 'utf16le')),
   'wrong types': () => create({ amount: {}, currency: 1, customerPhone: [], metadata: 'x' }),
   'an unknown field': () => create({ isAdmin: true }),
   __proto__: () => raw(spliced('"__proto__":{"isAdmin":true}')),
@@ -75,10 +78,9 @@ const CASES: Record<string, () => Bad> = {
   'a body of 3 MB': () => raw(`"${'x'.repeat(3_000_000)}"`, 413),
   'a NUL character': () => create({ description: 'a\u0000b' }),
   'a NUL character in a key': () => create({ metadata: { 'a\u0000b': 'c' } }),
-  'half a character': () => raw(spliced('"description":"\\ud800"')),
+  'a lone surrogate': () => raw(spliced('"description":"\\ud800"')),
   '10^30': () => create({ amount: 1e30 }),
-  'a number that is no number of JavaScript’s': () =>
-    raw(JSON.stringify(wish()).replace('5000', '1e999')),
+  'a number out of range': () => raw(JSON.stringify(paymentInput()).replace('5000', '1e999')),
   'half a shilling': () => create({ amount: 0.5 }),
   'SQL for a currency': () => create({ currency: `UGX'; DROP TABLE payments; --` }),
   'a list nested 45 000 deep': () => raw(spliced(`"metadata":${nested(45_000)}`)),
@@ -87,58 +89,58 @@ const CASES: Record<string, () => Bad> = {
   'a webhook nested 45 000 deep': () => ({
     status: 400,
     path: `${PATH}/webhook/provider`,
-    body: JSON.stringify(news(reference, 'PENDING')).replace('{', `{"x":${nested(45_000)},`),
+    body: JSON.stringify(webhookBody(reference, 'PENDING')).replace('{', `{"x":${nested(45_000)},`),
   }),
-  'a webhook of a NUL character': () => ({
+  'a webhook with a NUL character': () => ({
     status: 400,
     path: `${PATH}/webhook/provider`,
-    body: news(reference, 'PENDING', { extra: { deep: ['\u0000'] } }),
+    body: webhookBody(reference, 'PENDING', { extra: { deep: ['\u0000'] } }),
   }),
-  'algorithm none': () => ({
+  'a token with algorithm none': () => ({
     status: 401,
-    body: wish(),
+    body: paymentInput(),
     token: `${encoded({ alg: 'none' })}.${owner.token.split('.')[1]}.`,
   }),
-  'a guessed secret': () => ({
+  'a token signed with a guessed secret': () => ({
     status: 401,
-    body: wish(),
+    body: paymentInput(),
     token: forged({ alg: 'HS256', typ: 'JWT' }, 'secret'),
   }),
-  'a header of 12 kB for a token': () => ({ status: 401, body: wish(), token: 'x'.repeat(12_000) }),
+  'a token of 12 kB': () => ({ status: 401, body: paymentInput(), token: 'x'.repeat(12_000) }),
   'a form': () => ({
     status: 415,
     body: 'amount=5000',
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
   }),
-  'an unknown field that is named as a phone': () => create({ [owner.phone]: 1 }),
-  'a phone for an email': () => create({ customerEmail: owner.phone }),
-  'a signature by another secret': () => ({
+  'an unknown field with a phone as its name': () => create({ [owner.phone]: 1 }),
+  'a phone as email': () => create({ customerEmail: owner.phone }),
+  'a signature with another secret': () => ({
     status: 401,
     path: `${PATH}/webhook/provider`,
     ...sentBy(`whsec_${Buffer.alloc(32, 'x').toString('base64')}`),
   }),
-  'a path that can’t be decoded': () => ({
+  'an undecodable path': () => ({
     status: 400,
     path: `${PATH}/%e0%a4%a/status`,
     body: {},
   }),
-  'a path with too long a part': () => ({
+  'too long a path segment': () => ({
     status: 414,
     path: `${PATH}/${'x'.repeat(500)}/status`,
     body: {},
   }),
-  'a key that is no key': () => ({
+  'a malformed idempotency key': () => ({
     ...create({}),
     headers: { 'idempotency-key': 'x'.repeat(256) },
   }),
 }
 
 function sentBy(secret: string) {
-  const { text, headers } = signed(news(reference, 'PENDING'), { secret })
+  const { text, headers } = signed(webhookBody(reference, 'PENDING'), { secret })
   return { body: text, headers }
 }
 
-describe('bad input gets a 4xx problem, is logged once, and changes nothing:', () => {
+describe('bad input returns a 4xx problem, is logged once and changes nothing:', () => {
   it.each(Object.entries(CASES))('%s', async (_, bad) => {
     const before = await contents()
     const { status, path = PATH, body, token = owner.token, headers } = bad()
@@ -166,17 +168,17 @@ describe('bad input gets a 4xx problem, is logged once, and changes nothing:', (
     expect(await contents()).toEqual(before)
   })
 
-  it.concurrent('a body that stops arriving, within 20 seconds', async ({ expect: check }) => {
-    const answer = await overSocket(head(JSON.stringify(wish()).length) + '{"amount":')
+  it.concurrent('a body that stalls, within 20 seconds', async ({ expect: check }) => {
+    const answer = await overSocket(head(JSON.stringify(paymentInput()).length) + '{"amount":')
     check(answer).toMatch(/^HTTP\/1\.1 408 [^]*application\/problem\+json/)
   })
 
-  it.concurrent('a header that drips', async ({ expect: check }) => {
+  it.concurrent('a header that stalls', async ({ expect: check }) => {
     const answer = await overSocket(`GET ${PATH} HTTP/1.1\r\nhost: x\r\nx-slow: `)
     check(answer).toMatch(/^HTTP\/1\.1 408 /)
   })
 
-  it('a connection that is cut in the middle of a body', async () => {
+  it('a connection that is reset within a body', async () => {
     const before = await contents()
     for (let n = 0; n < 5; n++) {
       const socket = connect(service.port, '127.0.0.1')
@@ -192,31 +194,31 @@ const head = (length: number) =>
   `POST ${PATH} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${owner.token}\r\n` +
   `content-type: application/json\r\ncontent-length: ${length}\r\n\r\n`
 
-/** Sends bytes and nothing more; all that comes back until the server ends it. */
+/** Sends bytes, then reads until the server closes the connection. */
 async function overSocket(bytes: string): Promise<string> {
   const socket = connect(service.port, '127.0.0.1')
   socket.write(bytes)
   return read(socket)
 }
 
-describe('the log of all this', () => {
+describe('the log', () => {
   it('has no phone, email, token or secret', async () => {
     const user = as(owner, { client })
     const { phone, email, token, password } = owner
     const made = await user.create({ customerPhone: phone, customerEmail: email })
     await user.list(`?customerPhone=${encodeURIComponent(phone)}`)
     await user.move(made.body.reference as string, 'PENDING')
-    await user.webhook(news(made.body.reference as string, 'SUCCESS'))
+    await user.webhook(webhookBody(made.body.reference as string, 'SUCCESS'))
     await until(() => service.output().includes('/webhook/provider'))
     const output = service.output()
     const secrets = [phone.slice(1), phone.slice(4), email, token, token.split('.')[2], password]
     const ours = Object.values(SECRETS).flatMap((secret) => [secret, secret.slice(6)])
     for (const secret of [...secrets, ...ours, '772123456', 'amina@example.com', 'DROP TABLE']) {
-      expect(output.includes(secret ?? ''), `${secret?.slice(0, 6)}… is in the log`).toBe(false)
+      expect(output.includes(secret ?? ''), `${secret?.slice(0, 6)}… is logged`).toBe(false)
     }
   })
 
-  it('is one JSON object a line', () => {
+  it('has one JSON object per line', () => {
     for (const line of service.output().split('\n')) {
       expect(JSON.parse(line)).toMatchObject({ level: expect.any(String), service: 'payments' })
     }

@@ -7,7 +7,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newUser, type User } from './auth.js'
 import { holdWrites, lockRow, untilBlocked } from './locks.js'
 import { migrate, type Payments, startPayments } from './payments.js'
-import { as, type As, fromProvider, newPayment, news, signed, wish } from './requests.js'
+import {
+  as,
+  type As,
+  fromProvider,
+  newPayment,
+  webhookBody,
+  signed,
+  paymentInput,
+} from './requests.js'
 import { until } from './until.js'
 
 /** Concurrent requests share a batched statement: each must get the response that it would get unbatched. */
@@ -48,7 +56,7 @@ BEGIN RAISE EXCEPTION 'poison' USING ERRCODE = 'check_violation'; END $$`
 
 /** A create that a trigger of this test rejects: a 500, which the contract does not have. */
 function poison() {
-  const options = { body: wish({ description: 'poison' }), token: owner.token }
+  const options = { body: paymentInput({ description: 'poison' }), token: owner.token }
   return payments.client.sendUnchecked('POST', '/api/payments', options)
 }
 
@@ -185,7 +193,7 @@ describe('batched writes whose client disconnects while they are queued', () => 
   it('create no payment', async () => {
     const mark = randomUUID()
     const unblock = await blockBatches()
-    const request = { body: wish({ description: mark }), token: owner.token }
+    const request = { body: paymentInput({ description: mark }), token: owner.token }
     await disconnect(
       '/api/payments',
       times(MANY, () => request),
@@ -197,7 +205,7 @@ describe('batched writes whose client disconnects while they are queued', () => 
 
   it('still apply the webhooks of a provider', async () => {
     const references = await Promise.all(times(MANY, () => newPayment(user)))
-    const sent = references.map((reference) => signed(news(reference, 'PENDING')))
+    const sent = references.map((reference) => signed(webhookBody(reference, 'PENDING')))
     const unblock = await holdWrites(other.databaseUrl)
     await disconnect(
       '/api/payments/webhook/provider',
@@ -231,10 +239,10 @@ describe('batched transitions', () => {
     const first = user.move(locked, 'PENDING')
     await untilBlocked(payments, 1)
     const startedAt = Date.now()
-    const second = user.webhook(news(alsoLocked, 'PENDING'))
+    const second = user.webhook(webhookBody(alsoLocked, 'PENDING'))
     const answers = await Promise.all([
       ...references.slice(0, 10).map((reference) => user.move(reference, 'PENDING')),
-      ...references.slice(10).map((reference) => user.webhook(news(reference, 'PENDING'))),
+      ...references.slice(10).map((reference) => user.webhook(webhookBody(reference, 'PENDING'))),
     ])
     expect(new Set(statuses(answers))).toEqual(new Set([200]))
     expect(Date.now() - startedAt).toBeLessThan(3_000)
@@ -247,10 +255,10 @@ describe('batched transitions', () => {
     const both = await Promise.all([
       ...references.map((reference) => user.move(reference, 'PENDING')),
       ...references.toReversed().map((reference) => beside.move(reference, 'PENDING')),
-      ...references.map((reference) => fromProvider(payments, news(reference, 'PENDING'))),
+      ...references.map((reference) => fromProvider(payments, webhookBody(reference, 'PENDING'))),
       ...references
         .toReversed()
-        .map((reference) => fromProvider(other, news(reference, 'PENDING'))),
+        .map((reference) => fromProvider(other, webhookBody(reference, 'PENDING'))),
     ])
     for (const status of statuses(both)) expect([200, 400]).toContain(status)
     const [row] = await other.sql<{ deadlocks: number }>(
@@ -264,7 +272,7 @@ describe('batched transitions', () => {
   it('by copies of one webhook are applied once', async () => {
     const reference = await newPayment(user)
     const release = await lockRow(payments, reference)
-    const body = news(reference, 'PENDING')
+    const body = webhookBody(reference, 'PENDING')
     const responses = times(20, () => fromProvider(payments, body))
     await untilBlocked(payments, 2)
     await release()
@@ -316,7 +324,7 @@ describe('batched repeats', () => {
 
   it('of webhooks return each payment, in few statements', async () => {
     const references = await Promise.all(times(60, () => newPayment(user)))
-    const bodies = references.map((reference) => news(reference, 'PENDING'))
+    const bodies = references.map((reference) => webhookBody(reference, 'PENDING'))
     await Promise.all(bodies.map((body) => fromProvider(payments, body)))
     const sent = await sentFor(['webhook_find', 'durability_barrier'], async () => {
       const again = await Promise.all(bodies.map((body) => fromProvider(payments, body)))

@@ -5,7 +5,7 @@ import { v7 } from 'uuid'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { authEnvironment, grant, JWT_SECRET, login, newUser, type User } from './auth.js'
 import { type Payments, startPayments } from './payments.js'
-import { as, newPayment, news, wish } from './requests.js'
+import { as, newPayment, webhookBody, paymentInput } from './requests.js'
 
 let payments: Payments
 let owner: User
@@ -22,7 +22,7 @@ const route = (method: string, path: string, body?: unknown): Send => {
   return (headers) => payments.client.send(method, path, { headers, body })
 }
 const ROUTES: [string, Send][] = [
-  ['POST /api/payments', route('POST', '/api/payments', wish())],
+  ['POST /api/payments', route('POST', '/api/payments', paymentInput())],
   ['GET /api/payments', route('GET', '/api/payments')],
   ['GET /api/payments/{reference}', route('GET', `/api/payments/${REFERENCE}`)],
   ['GET /api/payments/{reference}/events', route('GET', `/api/payments/${REFERENCE}/events`)],
@@ -32,7 +32,7 @@ const ROUTES: [string, Send][] = [
   ],
   [
     'POST /api/payments/webhook/provider',
-    route('POST', '/api/payments/webhook/provider', news(REFERENCE, 'PENDING')),
+    route('POST', '/api/payments/webhook/provider', webhookBody(REFERENCE, 'PENDING')),
   ],
 ]
 

@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newUser } from './auth.js'
 import { type Payments, startPayments } from './payments.js'
-import { as, type As, newPayment, news } from './requests.js'
+import { as, type As, newPayment, webhookBody } from './requests.js'
 
 let payments: Payments
 let other: Payments
-/** One user at two replicas. */
+/** One user on two replicas. */
 let users: [As, As]
 beforeAll(async () => {
   payments = await startPayments()
@@ -16,7 +16,7 @@ beforeAll(async () => {
 })
 afterAll(() => Promise.all([payments.close(), other.close()]))
 
-/** `count` requests at once, by turns at both replicas. */
+/** Sends `count` concurrent requests, alternating between the replicas. */
 function atOnce<T>(count: number, send: (user: As, n: number) => Promise<T>): Promise<T[]> {
   return Promise.all(Array.from({ length: count }, (_, n) => send(users[n % 2 === 0 ? 0 : 1], n)))
 }
@@ -30,12 +30,12 @@ async function history(reference: string) {
   return body.data as { from: string | null; to: string; cause: string; webhookId: string | null }[]
 }
 
-describe('50 conflicting transitions of one payment at once', () => {
+describe('50 concurrent transitions of one payment', () => {
   it.each([
-    ['a payment that is PENDING', ['PENDING'], ['SUCCESS', 'FAILED']],
-    ['a payment that is INITIATED', [], ['PENDING', 'PENDING']],
-  ])('of %s have one winner, and there are as many events as changes', async (_, is, to) => {
-    const reference = await newPayment(users[0], ...is)
+    ['PENDING', ['PENDING'], ['SUCCESS', 'FAILED']],
+    ['INITIATED', [], ['PENDING', 'PENDING']],
+  ])('from %s have one winner and one event', async (_, path, to) => {
+    const reference = await newPayment(users[0], ...path)
     const answers = await atOnce(50, (user, n) =>
       user.move(reference, to[n % 3 === 0 ? 0 : 1] ?? ''),
     )
@@ -45,10 +45,10 @@ describe('50 conflicting transitions of one payment at once', () => {
     const { body } = await users[1].get(reference)
     expect(body).toEqual(winners[0]?.body)
     expect(await history(reference)).toHaveLength(body.version as number)
-    expect(body.version).toBe(is.length + 2)
+    expect(body.version).toBe(path.length + 2)
   })
 
-  it('with one ETag have one winner, and the others 412', async () => {
+  it('with one ETag have one winner; the others return 412', async () => {
     const reference = await newPayment(users[0])
     const ifMatch = { 'if-match': '"1"' }
     const answers = await atOnce(50, (user) => user.move(reference, 'PENDING', ifMatch))
@@ -57,29 +57,29 @@ describe('50 conflicting transitions of one payment at once', () => {
   })
 })
 
-describe('50 copies of one webhook at once', () => {
-  it('are all 200, and one is applied', async () => {
+describe('50 concurrent copies of one webhook', () => {
+  it('return 200, and one is applied', async () => {
     const reference = await newPayment(users[0], 'PENDING')
-    const body = news(reference, 'SUCCESS')
+    const body = webhookBody(reference, 'SUCCESS')
     const answers = await atOnce(50, (user) => user.webhook(body))
     expect(having(200, answers)).toHaveLength(50)
     for (const answer of answers)
       expect(answer.body).toMatchObject({ status: 'SUCCESS', version: 3 })
     expect(await history(reference)).toHaveLength(3)
-    const kept = await payments.sql(
+    const stored = await payments.sql(
       'SELECT outcome FROM webhooks WHERE webhook_id = $1',
       body.webhookId,
     )
-    expect(kept).toEqual([{ outcome: 'applied' }])
+    expect(stored).toEqual([{ outcome: 'applied' }])
     const line = 'webhooks_total{outcome="applied"}'
     expect((await payments.metric(line)) + (await other.metric(line))).toBe(1)
   })
 
-  it('with two references under one id: one payment moves, and the other’s copies are 422', async () => {
+  it('with two references change one payment; the copies for the other return 422', async () => {
     const references = [await newPayment(users[0]), await newPayment(users[0])] as const
     const webhookId = `evt-${randomUUID()}`
     const answers = await atOnce(50, (user, n) =>
-      user.webhook(news(references[n % 3 === 0 ? 0 : 1], 'PENDING', { webhookId })),
+      user.webhook(webhookBody(references[n % 3 === 0 ? 0 : 1], 'PENDING', { webhookId })),
     )
     expect(having(200, answers).length + having(422, answers).length).toBe(50)
     const moved = await Promise.all(references.map((one) => history(one)))
@@ -89,8 +89,8 @@ describe('50 copies of one webhook at once', () => {
   })
 })
 
-describe('one idempotency key at once from two replicas', () => {
-  it('makes one payment: 201, replays and 409s, and after a retry all the same', async () => {
+describe('concurrent requests with one idempotency key on two replicas', () => {
+  it('create one payment: others return a replay or 409, and a replay after a retry', async () => {
     const key = { 'idempotency-key': randomUUID() }
     const metadata = { mark: randomUUID() }
     const answers = await atOnce(20, (user) => user.create({ metadata }, key))
@@ -104,7 +104,7 @@ describe('one idempotency key at once from two replicas', () => {
     expect(rows).toHaveLength(1)
   })
 
-  it('moves a payment once', async () => {
+  it('change a payment once', async () => {
     const reference = await newPayment(users[0])
     const key = { 'idempotency-key': randomUUID() }
     const answers = await atOnce(20, (user) => user.move(reference, 'PENDING', key))
@@ -116,7 +116,7 @@ describe('one idempotency key at once from two replicas', () => {
     expect(await history(reference)).toHaveLength(2)
   })
 
-  it('with another body at once is 422 or 409, never a second payment', async () => {
+  it('with different bodies return 422 or 409, never a second payment', async () => {
     const key = { 'idempotency-key': randomUUID() }
     const mark = randomUUID()
     const answers = await atOnce(20, (user, n) =>
@@ -134,7 +134,7 @@ describe('any interleaving of transitions, keys and webhooks', () => {
   const LIVES = ['PENDING SUCCESS', 'PENDING FAILED']
   const any = <T>(list: readonly T[]) => list[Math.floor(Math.random() * list.length)] as T
 
-  it('leaves each payment with as many events as versions, and a life that the table allows', async () => {
+  it('leaves each payment with one event per version, and allowed transitions only', async () => {
     const references = await Promise.all(Array.from({ length: 6 }, () => newPayment(users[0])))
     const ids = Array.from({ length: 8 }, () => `evt-${randomUUID()}`)
     const keys = Array.from({ length: 8 }, () => ({ 'idempotency-key': randomUUID() }))
@@ -146,7 +146,7 @@ describe('any interleaving of transitions, keys and webhooks', () => {
       }
       return {
         kind: 'webhook',
-        ...(await user.webhook(news(reference, status, { webhookId: any(ids) }))),
+        ...(await user.webhook(webhookBody(reference, status, { webhookId: any(ids) }))),
       }
     })
     for (const { status } of answers) expect([200, 400, 409, 422]).toContain(status)

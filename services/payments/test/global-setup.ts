@@ -14,7 +14,7 @@ declare module 'vitest' {
   }
 }
 
-/** Two real auth services for the project's tests, on databases of their own. */
+/** Two real auth services for the tests, each on its own database. */
 export default async function setup(project: TestProject) {
   const { postgresUrl, redisUrl } = project.getProvidedContext()
   const start = async (mode: string) => {

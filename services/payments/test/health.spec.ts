@@ -1,29 +1,23 @@
 import { freshDatabase } from '@malipo/testing/database'
 import { Client } from '@malipo/testing/client'
 import { startRedis } from '@malipo/local/redis'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { newUser, type User } from './auth.js'
-import { listening, migrate, type Payments, startPayments, untilReady } from './payments.js'
+import { describe, expect, it } from 'vitest'
+import { listening, migrate, untilReady } from './payments.js'
 import { as } from './requests.js'
 import { until } from './until.js'
+import { withPayments } from './with-payments.js'
 
-let payments: Payments
-let owner: User
-beforeAll(async () => {
-  payments = await startPayments()
-  owner = await newUser()
-})
-afterAll(() => payments.close())
+const { payments, owner } = await withPayments()
 
 describe('/health', () => {
-  it('live says that the process answers', async () => {
+  it('live returns ok', async () => {
     expect(await payments.client.get('/health/live')).toMatchObject({
       status: 200,
       body: { status: 'ok' },
     })
   })
 
-  it('ready says that it can serve, and /health the details', async () => {
+  it('ready returns ok, and /health the details', async () => {
     const ready = async () => (await payments.client.get('/health/ready')).body.status as string
     await until(async () => (await ready()) === 'ok')
     expect((await payments.client.get('/health')).body).toMatchObject({
@@ -32,7 +26,7 @@ describe('/health', () => {
     })
   })
 
-  it('ready says no without migrations, and yes once they are there', async () => {
+  it('ready returns 503 until the migrations are applied', async () => {
     const DATABASE_URL = await freshDatabase('unmigrated')
     const app = await listening({ DATABASE_URL, DB_WAIT_MS: '300' })
     const client = new Client(await app.getUrl())
@@ -51,7 +45,7 @@ describe('/health', () => {
     await app.close()
   })
 
-  it('a Redis that fails later is degraded, and still 200', async () => {
+  it('reports a Redis that fails later as degraded, with 200', async () => {
     const redis = await startRedis()
     const replica = await payments.replica({ REDIS_URL: redis?.url })
     await redis?.kill()
@@ -64,7 +58,7 @@ describe('/health', () => {
     await redis?.stop()
   })
 
-  it('a Redis that was never named is told and no fault', async () => {
+  it('reports a Redis that is not configured, with ok', async () => {
     const replica = await payments.replica({ REDIS_URL: undefined })
     const { body } = await replica.client.get('/health')
     expect(body).toMatchObject({ status: 'ok', details: { redis: { configured: false } } })
@@ -74,7 +68,7 @@ describe('/health', () => {
 })
 
 describe('/metrics', () => {
-  it('times requests by method, route template and status, and never by a path', async () => {
+  it('measures requests by method, route template and status, not by path', async () => {
     const { body } = await as(owner, payments).create()
     await as(owner, payments).get(body.reference as string)
     await as(owner, payments).list('?customerPhone=0772123456')

@@ -125,7 +125,7 @@ it('replays the resource at the version of the first response', async () => {
   expect(await find(id, 4)).toBeUndefined()
 })
 
-it('replays a rejection that the resource stores, with a status of its own', async () => {
+it('replays a rejection that the resource stores, with its own status', async () => {
   const id = await newVoucher(1)
   const key = randomUUID()
   const first = await redeem(id, 2, key)

@@ -1,20 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { v7 } from 'uuid'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { newUser, type User } from './auth.js'
+import { describe, expect, it } from 'vitest'
+import { newUser } from './auth.js'
 import { lockRow, untilBlocked } from './locks.js'
-import { type Payments, startPayments } from './payments.js'
-import { as, type As, newPayment, wish } from './requests.js'
+import { as, type As, newPayment, paymentInput } from './requests.js'
+import { withPayments } from './with-payments.js'
 
-let payments: Payments
-let owner: User
-let user: As
-beforeAll(async () => {
-  payments = await startPayments()
-  owner = await newUser()
-  user = as(owner, payments)
-})
-afterAll(() => payments.close())
+const { payments, owner, user } = await withPayments()
 
 const newKey = () => ({ 'idempotency-key': randomUUID() })
 
@@ -23,14 +15,14 @@ const count = async (table: string) => {
   return row?.n ?? -1
 }
 
-/** The answer without what differs from request to request. */
+/** The response without what differs from request to request. */
 function essence({ status, body, headers }: Awaited<ReturnType<As['create']>>) {
   const { requestId: _, ...rest } = body as Record<string, unknown>
   return { status, body: rest, etag: headers.get('etag'), location: headers.get('location') }
 }
 
 describe('the same request with the same Idempotency-Key', () => {
-  it('makes one payment, and is given the first 201 again', async () => {
+  it('creates one payment and replays the first 201', async () => {
     const before = await count('payments')
     const key = newKey()
     const first = await user.create({}, key)
@@ -42,7 +34,7 @@ describe('the same request with the same Idempotency-Key', () => {
     expect(await count('payments')).toBe(before + 1)
   })
 
-  it('is given the payment as it was then, after it has moved on', async () => {
+  it('replays the payment at the version of the first response', async () => {
     const key = newKey()
     const first = await user.create({ metadata: { order: '1' } }, key)
     const reference = first.body.reference as string
@@ -58,7 +50,7 @@ describe('the same request with the same Idempotency-Key', () => {
     expect((await user.get(reference)).body).toMatchObject({ status: 'SUCCESS', version: 3 })
   })
 
-  it('is given a 400 of the table again, even where the table would allow it now', async () => {
+  it('replays the 400 of a transition, even if it is allowed now', async () => {
     const reference = await newPayment(user)
     const key = newKey()
     const first = await user.move(reference, 'SUCCESS', key)
@@ -71,7 +63,7 @@ describe('the same request with the same Idempotency-Key', () => {
     expect((await user.move(reference, 'SUCCESS')).status).toBe(200)
   })
 
-  it('is given a 412 again, even where the version would match now', async () => {
+  it('replays a 412, even if the version matches now', async () => {
     const reference = await newPayment(user)
     const headers = { ...newKey(), 'if-match': '"2"' }
     const first = await user.move(reference, 'PENDING', headers)
@@ -83,11 +75,11 @@ describe('the same request with the same Idempotency-Key', () => {
     expect(essence(second)).toEqual(essence(first))
   })
 
-  it('is the same whatever its spelling: 5000 and "5000", other orders, forms and nulls', async () => {
+  it('is recognised in another spelling: number or string, order, form, null', async () => {
     const key = newKey()
     const first = await user.create({ amount: 5000, description: null }, key)
     const { token } = owner
-    const reversed = Object.fromEntries(Object.entries(wish({ amount: '5000' })).reverse())
+    const reversed = Object.fromEntries(Object.entries(paymentInput({ amount: '5000' })).reverse())
     const spelled = { ...reversed, customerPhone: '0772123456', customerEmail: 'AMINA@example.com' }
     const second = await payments.client.post('/api/payments', spelled, { token, headers: key })
     expect(essence(second)).toEqual(essence(first))
@@ -101,7 +93,7 @@ describe('another request with the same Idempotency-Key', () => {
     ['another currency', { currency: 'RWF' }],
     ['another description', { description: 'x' }],
     ['other metadata', { metadata: { a: 'b' } }],
-  ])('is answered 422 for %s', async (_, changes) => {
+  ])('returns 422 for %s', async (_, changes) => {
     const key = newKey()
     await user.create({}, key)
     const before = await count('payments')
@@ -112,7 +104,7 @@ describe('another request with the same Idempotency-Key', () => {
     expect(await count('payments')).toBe(before)
   })
 
-  it('is answered 422 for another status, reason or If-Match', async () => {
+  it('returns 422 for another status, reason or If-Match', async () => {
     const reference = await newPayment(user)
     const key = newKey()
     await user.move(reference, 'PENDING', key)
@@ -126,7 +118,7 @@ describe('another request with the same Idempotency-Key', () => {
     expect((await user.get(reference)).body.version).toBe(2)
   })
 
-  it('is a new one on another path, or of another caller', async () => {
+  it('is a first request on another path or from another caller', async () => {
     const key = newKey()
     const first = await user.create({}, key)
     const other = await newPayment(user)
@@ -140,27 +132,30 @@ describe('another request with the same Idempotency-Key', () => {
 })
 
 describe('an Idempotency-Key', () => {
-  it.each(['', ' ', 'x'.repeat(256), 'clé', 'tab\there'])('may not be %j: 400', async (key) => {
-    const before = await count('payments')
-    const { status, body } = await user.create({}, { 'idempotency-key': key })
-    expect(status).toBe(400)
-    expect(body.errors[0].field).toBe('Idempotency-Key')
-    expect(await count('payments')).toBe(before)
-  })
+  it.each(['', ' ', 'x'.repeat(256), 'clé', 'tab\there'])(
+    'is rejected with 400 as %j',
+    async (key) => {
+      const before = await count('payments')
+      const { status, body } = await user.create({}, { 'idempotency-key': key })
+      expect(status).toBe(400)
+      expect(body.errors[0].field).toBe('Idempotency-Key')
+      expect(await count('payments')).toBe(before)
+    },
+  )
 
-  it.each(['x'.repeat(255), `~ ! "quoted" \\ % ' ${v7()}`])('may be %j', async (key) => {
+  it.each(['x'.repeat(255), `~ ! "quoted" \\ % ' ${v7()}`])('is accepted as %j', async (key) => {
     const first = await user.create({}, { 'idempotency-key': key })
     const second = await user.create({}, { 'idempotency-key': key })
     expect(first.status).toBe(201)
     expect(second.body.id).toBe(first.body.id)
   })
 
-  it('is kept for a 2xx, a 412 or the table’s 400, and for nothing else', async () => {
+  it('is stored with a 2xx, a 412 or the 400 of a transition only', async () => {
     const stranger = as(await newUser(), payments)
     const reference = await newPayment(user)
     const before = await count('idempotency_keys')
     const key = newKey()
-    const refused = [
+    const rejected = [
       await user.move(`PAY-${v7()}`, 'PENDING', key),
       await user.move('PAY-1', 'PENDING', key),
       await stranger.move(reference, 'PENDING', key),
@@ -168,14 +163,14 @@ describe('an Idempotency-Key', () => {
       await user.create({ amount: 0 }, key),
       await as({ token: 'x.y.z' }, payments).create({}, key),
     ]
-    expect(refused.map(({ status }) => status)).toEqual([404, 404, 404, 400, 400, 401])
+    expect(rejected.map(({ status }) => status)).toEqual([404, 404, 404, 400, 400, 401])
     expect(await count('idempotency_keys')).toBe(before)
     expect((await user.create({}, key)).status).toBe(201)
     expect((await user.move(reference, 'PENDING', key)).status).toBe(200)
     expect(await count('idempotency_keys')).toBe(before + 2)
   })
 
-  it('is looked at after the payment: 404 goes before 422', async () => {
+  it('is checked after the payment: 404, not 422', async () => {
     const key = newKey()
     const reference = await newPayment(user)
     await user.move(reference, 'PENDING', key)
@@ -183,7 +178,7 @@ describe('an Idempotency-Key', () => {
     expect((await stranger.move(reference, 'SUCCESS', key)).status).toBe(404)
   })
 
-  it('is looked at before 412, and 412 before what the table says', async () => {
+  it('is checked before If-Match, and If-Match before the transition', async () => {
     const key = newKey()
     const reference = await newPayment(user)
     await user.move(reference, 'PENDING', key)
@@ -193,7 +188,7 @@ describe('an Idempotency-Key', () => {
 })
 
 describe('while the first request with a key is running', () => {
-  it('a second one is answered 409 with Retry-After, and a later one the first answer', async () => {
+  it('a second one returns 409 with Retry-After, and a later one the first response', async () => {
     const reference = await newPayment(user)
     const key = newKey()
     const release = await lockRow(payments, reference)
@@ -211,7 +206,7 @@ describe('while the first request with a key is running', () => {
     expect(essence(third)).toEqual(essence(await first))
   })
 
-  it('another key of the same caller waits for the payment, not for the key', async () => {
+  it('requests with another key, payment or path do not wait', async () => {
     const reference = await newPayment(user)
     const other = await newPayment(user)
     const key = newKey()

@@ -7,7 +7,7 @@ import { leaks } from '@malipo/testing/leaks'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { JWT_SECRET, newUser, type User } from './auth.js'
 import { SECRETS } from './payments.js'
-import { as, fromProvider, news, wish } from './requests.js'
+import { as, fromProvider, webhookBody, paymentInput } from './requests.js'
 import { linesOf, startTraced, type Traced } from './traced.js'
 import { until } from './until.js'
 
@@ -113,7 +113,7 @@ async function atPayments() {
   await mine.events(reference)
   await mine.move(reference, 'PENDING', {}, { reason: `asked by ${phone}` })
   await mine.move(reference, 'INITIATED')
-  const webhook = news(reference, 'SUCCESS')
+  const webhook = webhookBody(reference, 'SUCCESS')
   await fromProvider(stage, webhook)
   await fromProvider(stage, { ...webhook, status: 'FAILED' })
   await mine.webhook(webhook)
@@ -121,7 +121,7 @@ async function atPayments() {
   await sent(client, 'GET', `/${email}/${token}?password=${user.password}`, { token })
   await sent(client, 'POST', '/api/payments', {
     token,
-    body: wish({ [email]: phone, ...CUSTOMER }),
+    body: paymentInput({ [email]: phone, ...CUSTOMER }),
   })
   await sent(client, 'POST', '/api/payments', { token, body: `{"customerPhone":"${phone}"` })
   await sent(client, 'GET', '/api/payments', { token: `${token.slice(0, -4)}abcd` })
@@ -137,7 +137,7 @@ async function broken() {
   await sql(`CREATE TRIGGER leak_row BEFORE INSERT ON payments
     FOR EACH ROW WHEN (NEW.description = 'broken') EXECUTE FUNCTION leak_row()`)
   const payer = await newUser(stage.auth.url)
-  const body = wish({ description: 'broken', ...CUSTOMER })
+  const body = paymentInput({ description: 'broken', ...CUSTOMER })
   const { status } = await sent(stage.client, 'POST', '/api/payments', { token: payer.token, body })
   expect(status).toBe(500)
   await sql('DROP TRIGGER leak_row ON payments')

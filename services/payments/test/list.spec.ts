@@ -2,11 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newUser } from './auth.js'
 import { type Payments, startPayments } from './payments.js'
-import { as, type As, newPayment, wish } from './requests.js'
+import { as, type As, newPayment, paymentInput } from './requests.js'
 
 let payments: Payments
 let user: As
-/** The times before each of the three payments, and after. */
+/** The times before each of the three payments and after the last. */
 const times: string[] = []
 const made: { reference: string; createdAt: string }[] = []
 
@@ -26,7 +26,7 @@ beforeAll(async () => {
 })
 afterAll(() => payments.close())
 
-/** A moment that no payment was made in, with whole milliseconds on both sides of it. */
+/** A time with whole milliseconds without a payment on both sides. */
 async function untilNextMillisecond() {
   await sleep(3)
   const now = new Date().toISOString()
@@ -43,13 +43,13 @@ const found = async (query: string) => {
 }
 
 describe('GET /api/payments', () => {
-  it('lists the caller’s own payments, the newest first', async () => {
+  it('lists the caller’s own payments, newest first', async () => {
     expect(await found('')).toEqual([2, 1, 0])
     const other = as(await newUser(), payments)
     expect((await other.list()).body).toEqual({ data: [], nextCursor: null })
   })
 
-  it('gives each as it is given alone', async () => {
+  it('returns each payment as GET does', async () => {
     const { body } = await user.list('?limit=1')
     const { reference } = body.data[0]
     expect(body.data[0]).toEqual((await user.get(reference as string)).body)
@@ -58,7 +58,7 @@ describe('GET /api/payments', () => {
   it.each<[string, (n: string[]) => string, number[]]>([
     ['status', () => 'status=PENDING', [0]],
     ['another status', () => 'status=INITIATED', [2, 1]],
-    ['a status that none has', () => 'status=FAILED', []],
+    ['a status without payments', () => 'status=FAILED', []],
     ['currency', () => 'currency=USD', [1]],
     ['paymentMethod', () => 'paymentMethod=BANK_TRANSFER', [2]],
     ['customerPhone', () => 'customerPhone=%2B256772000002', [2, 1]],
@@ -68,7 +68,7 @@ describe('GET /api/payments', () => {
     ['both times', ([, one, two]) => `createdFrom=${one}&createdTo=${two}`, [1]],
     ['a time from before 1970', () => 'createdFrom=1912-06-23T00:00:00Z', [2, 1, 0]],
     [
-      'a time of another zone',
+      'a time in another zone',
       ([, one]) => `createdFrom=${encodeURIComponent(`${one?.slice(0, -1)}+00:00`)}`,
       [2, 1],
     ],
@@ -78,7 +78,7 @@ describe('GET /api/payments', () => {
     expect(await found(`?${query(times)}`)).toEqual(expected)
   })
 
-  it('counts createdFrom in and createdTo out, to the millisecond', async () => {
+  it('includes createdFrom and excludes createdTo, to the millisecond', async () => {
     const at = made[1]?.createdAt ?? ''
     expect(await found(`?createdFrom=${at}`)).toEqual([2, 1])
     expect(await found(`?createdTo=${at}`)).toEqual([0])
@@ -111,7 +111,7 @@ describe('GET /api/payments', () => {
     'page=2',
     'ownerId=1',
     'status[$ne]=FAILED',
-  ])('answers 400 to ?%s', async (query) => {
+  ])('rejects ?%s with 400', async (query) => {
     const { status, body } = await user.list(`?${query}`)
     expect(status).toBe(400)
     expect(body.errors).toHaveLength(1)
@@ -119,26 +119,26 @@ describe('GET /api/payments', () => {
   })
 })
 
-describe('a walk by cursor', () => {
-  it('meets every payment once, in order, whatever is made meanwhile', async () => {
+describe('paging by cursor', () => {
+  it('returns every payment once, in order, while others are created', async () => {
     const walker = as(await newUser(), payments)
     const references: string[] = []
     for (let n = 0; n < 23; n++) references.unshift(await newPayment(walker))
-    const met: string[] = []
+    const seen: string[] = []
     let cursor = ''
     const sizes: number[] = []
     do {
       const { body } = await walker.list(`?limit=5${cursor}`)
-      met.push(...body.data.map((one: { reference: string }) => one.reference))
+      seen.push(...body.data.map((one: { reference: string }) => one.reference))
       sizes.push(body.data.length as number)
       cursor = body.nextCursor === null ? '' : `&cursor=${body.nextCursor}`
       await newPayment(walker)
     } while (cursor)
-    expect(met).toEqual(references)
+    expect(seen).toEqual(references)
     expect(sizes).toEqual([5, 5, 5, 5, 3])
   })
 
-  it('ends without an empty page when the last one is full', async () => {
+  it('ends without an empty page if the last page is full', async () => {
     const walker = as(await newUser(), payments)
     for (let n = 0; n < 4; n++) await newPayment(walker)
     const first = await walker.list('?limit=2')
@@ -148,16 +148,16 @@ describe('a walk by cursor', () => {
     expect(second.body.data).toHaveLength(2)
   })
 
-  it('has 20 on a page unless it is told, and 100 at most', async () => {
+  it('returns 20 per page by default and 100 at most', async () => {
     const walker = as(await newUser(), payments)
-    await Promise.all(Array.from({ length: 101 }, () => walker.create(wish())))
+    await Promise.all(Array.from({ length: 101 }, () => walker.create(paymentInput())))
     expect((await walker.list()).body.data).toHaveLength(20)
     const { body } = await walker.list('?limit=100')
     expect(body.data).toHaveLength(100)
     expect(body.nextCursor).not.toBeNull()
   })
 
-  it('keeps to its filters and to its owner', async () => {
+  it('keeps its filters and its owner', async () => {
     const walker = as(await newUser(), payments)
     for (let n = 0; n < 3; n++) {
       await newPayment(walker)

@@ -3,37 +3,37 @@ import { onTestFinished } from 'vitest'
 import type { Payments } from './payments.js'
 import { until } from './until.js'
 
-/** A transaction that has done one thing and holds what that locks, at the latest until the test is over. */
-async function holding(databaseUrl: string, text: string, values: string[] = []) {
-  const holder = new Connection({ connectionString: databaseUrl })
-  await holder.connect()
-  onTestFinished(() => holder.end())
-  await holder.query('BEGIN')
-  await holder.query(text, values)
-  return holder
+/** Begins a transaction with one statement, which keeps its locks until the end of the test at the latest. */
+async function beginWith(databaseUrl: string, text: string, values: string[] = []) {
+  const connection = new Connection({ connectionString: databaseUrl })
+  await connection.connect()
+  onTestFinished(() => connection.end())
+  await connection.query('BEGIN')
+  await connection.query(text, values)
+  return connection
 }
 
-/** Holds a payment's row as another transaction would; the answer lets it go, moved if it says where. */
+/** Locks a payment's row. The returned function commits, after a change of status if one is given. */
 export async function lockRow({ databaseUrl }: Payments, reference: string) {
   const row = 'SELECT 1 FROM payments WHERE reference = $1 FOR UPDATE'
-  const holder = await holding(databaseUrl, row, [reference])
+  const connection = await beginWith(databaseUrl, row, [reference])
   return async (moveTo?: string) => {
     if (moveTo !== undefined) {
       const move = 'UPDATE payments SET status = $2, version = version + 1 WHERE reference = $1'
-      await holder.query(move, [reference, moveTo])
+      await connection.query(move, [reference, moveTo])
     }
-    await holder.query('COMMIT')
-    await holder.end()
+    await connection.query('COMMIT')
+    await connection.end()
   }
 }
 
-/** Makes every write of a payment wait, as a migration could; the answer lets them go. */
+/** Blocks every write of payments, as a migration could. The returned function unblocks them. */
 export async function holdWrites(databaseUrl: string) {
-  const holder = await holding(databaseUrl, 'LOCK TABLE payments IN SHARE MODE')
-  return () => holder.end()
+  const connection = await beginWith(databaseUrl, 'LOCK TABLE payments IN SHARE MODE')
+  return () => connection.end()
 }
 
-/** Resolves when this many statements wait for a lock. */
+/** Waits until this many statements wait for a lock. */
 export async function untilBlocked(payments: Pick<Payments, 'sql'>, count: number) {
   const waiting = async () => {
     const [row] = await payments.sql<{ n: number }>(

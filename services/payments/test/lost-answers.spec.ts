@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { newUser } from './auth.js'
 import { lockRow, untilBlocked } from './locks.js'
 import { migrate, type Payments, startPayments } from './payments.js'
-import { as, type As, fromProvider, newPayment, news } from './requests.js'
+import { as, type As, fromProvider, newPayment, webhookBody } from './requests.js'
 import { until } from './until.js'
 
 /** The connection is closed after PostgreSQL has committed and before its result arrives. */
@@ -94,8 +94,11 @@ describe('a lost result', () => {
   })
 
   it.each([
-    ['a bearer', (reference: string) => user.webhook(news(reference, 'PENDING'))],
-    ['a signature', (reference: string) => fromProvider(payments, news(reference, 'PENDING'))],
+    ['a bearer', (reference: string) => user.webhook(webhookBody(reference, 'PENDING'))],
+    [
+      'a signature',
+      (reference: string) => fromProvider(payments, webhookBody(reference, 'PENDING')),
+    ],
   ])('of a webhook authenticated by %s applies it once', async (_, send) => {
     const reference = await newPayment(user)
     const applied = await payments.metric('webhooks_total{outcome="applied"}')
@@ -107,7 +110,7 @@ describe('a lost result', () => {
   })
 
   it('of a webhook conflict counts it once', async () => {
-    const body = news(await newPayment(user), 'PENDING')
+    const body = webhookBody(await newPayment(user), 'PENDING')
     await user.webhook(body)
     loseResultOf('webhook_conflict')
     expect((await user.webhook({ ...body, status: 'SUCCESS' })).status).toBe(422)

@@ -1,49 +1,43 @@
 import { Registry } from 'prom-client'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { newUser } from './auth.js'
-import { listening, type Payments, startPayments } from './payments.js'
-import { as, type As, fromProvider, newPayment, news } from './requests.js'
+import { describe, expect, it } from 'vitest'
+import { listening } from './payments.js'
+import { as, fromProvider, newPayment, webhookBody } from './requests.js'
 import { until } from './until.js'
+import { withPayments } from './with-payments.js'
 
-/** What /metrics tells: each figure once for what it counts, and a bounded number of them. */
+/** Each event is counted once, and the number of series is bounded. */
 
-let payments: Payments
-let user: As
-beforeAll(async () => {
-  payments = await startPayments()
-  user = as(await newUser(), payments)
-})
-afterAll(() => payments.close())
+const { payments, user } = await withPayments()
 
 const text = async () => String((await payments.client.get('/metrics')).body)
 const series = async () =>
   (await text()).split('\n').filter((line) => line !== '' && !line.startsWith('#'))
 
-describe('what happens to payments', () => {
+describe('a transition', () => {
   it('is counted by status and cause', async () => {
     const at = (status: string, cause: string) =>
       payments.metric(`payment_transitions_total{status="${status}",cause="${cause}"}`)
     const before = await at('SUCCESS', 'webhook')
     const reference = await newPayment(user, 'PENDING')
-    await fromProvider(payments, news(reference, 'SUCCESS'))
+    await fromProvider(payments, webhookBody(reference, 'SUCCESS'))
     expect(await at('INITIATED', 'create')).toBeGreaterThan(0)
     expect(await at('PENDING', 'status')).toBeGreaterThan(0)
     expect(await at('SUCCESS', 'webhook')).toBe(before + 1)
   })
 
-  it('is not counted again when it is told again', async () => {
-    const made = 'payment_transitions_total{status="INITIATED",cause="create"}'
+  it('is not counted again when its response is replayed', async () => {
+    const created = 'payment_transitions_total{status="INITIATED",cause="create"}'
     const moved = 'payment_transitions_total{status="PENDING",cause="status"}'
     const key = { 'idempotency-key': 'metrics-1' }
     const reference = (await user.create({}, key)).body.reference as string
     await user.move(reference, 'PENDING', { 'idempotency-key': 'metrics-2' })
-    const counted = [await payments.metric(made), await payments.metric(moved)]
+    const counted = [await payments.metric(created), await payments.metric(moved)]
     expect((await user.create({}, key)).headers.get('idempotent-replayed')).toBe('true')
     await user.move(reference, 'PENDING', { 'idempotency-key': 'metrics-2' })
-    expect([await payments.metric(made), await payments.metric(moved)]).toEqual(counted)
+    expect([await payments.metric(created), await payments.metric(moved)]).toEqual(counted)
   })
 
-  it('is timed from the beginning to the end, by whoever ended it', async () => {
+  it('to a terminal status records the time since creation', async () => {
     const line = 'payment_duration_seconds_count{status="FAILED"}'
     const before = await payments.metric(line)
     const reference = await newPayment(user, 'PENDING')
@@ -52,21 +46,21 @@ describe('what happens to payments', () => {
     expect(await payments.metric(line)).toBe(before + 1)
   })
 
-  it('is counted when it is refused, by the reason', async () => {
-    const refused = (reason: string) =>
+  it('is counted by reason if rejected', async () => {
+    const rejected = (reason: string) =>
       payments.metric(`payment_transitions_rejected_total{reason="${reason}"}`)
-    const before = [await refused('not_allowed'), await refused('version_changed')]
+    const before = [await rejected('not_allowed'), await rejected('version_changed')]
     const reference = await newPayment(user)
     expect((await user.move(reference, 'SUCCESS')).status).toBe(400)
     expect((await user.move(reference, 'PENDING', { 'if-match': '"7"' })).status).toBe(412)
-    const after = [await refused('not_allowed'), await refused('version_changed')]
+    const after = [await rejected('not_allowed'), await rejected('version_changed')]
     expect(after).toEqual(before.map((count) => count + 1))
   })
 
-  it('is counted for webhooks, a false signature too', async () => {
+  it('by a webhook is counted by outcome, as is an invalid signature', async () => {
     const outcome = (name: string) => payments.metric(`webhooks_total{outcome="${name}"}`)
     const reference = await newPayment(user)
-    const body = news(reference, 'PENDING')
+    const body = webhookBody(reference, 'PENDING')
     const before = await outcome('duplicate')
     await fromProvider(payments, body)
     await fromProvider(payments, body)
@@ -79,24 +73,26 @@ describe('what happens to payments', () => {
 })
 
 describe('the process', () => {
-  it('tells its release, its pool, its statements and its Redis', async () => {
+  it('reports its release, pool, statements and Redis', async () => {
     await user.list()
-    const told = await text()
-    expect(told).toMatch(/^build_info\{version="\d+\.\d+\.\d+",node="v\d+/m)
-    expect(told).toMatch(/^db_pool_connections\{state="idle"\} [1-9]/m)
-    expect(told).toMatch(/^db_pool_connections_max 8$/m)
-    expect(told).toMatch(
+    const metrics = await text()
+    expect(metrics).toMatch(/^build_info\{version="\d+\.\d+\.\d+",node="v\d+/m)
+    expect(metrics).toMatch(/^db_pool_connections\{state="idle"\} [1-9]/m)
+    expect(metrics).toMatch(/^db_pool_connections_max 8$/m)
+    expect(metrics).toMatch(
       /^db_statement_duration_seconds_count\{statement="payment_insert"\} [1-9]/m,
     )
-    expect(told).toMatch(/^db_statement_duration_seconds_count\{statement="payment_list"\} [1-9]/m)
-    expect(told).toMatch(/^db_pool_wait_seconds_count [1-9]/m)
-    expect(told).toMatch(/^db_retries_total\{verdict="in_doubt"\} 0$/m)
-    expect(told).toMatch(/^redis_up 1$/m)
-    expect(told).toMatch(/^nodejs_eventloop_lag_p99_seconds /m)
-    expect(told).toMatch(/^nodejs_gc_duration_seconds_count/m)
+    expect(metrics).toMatch(
+      /^db_statement_duration_seconds_count\{statement="payment_list"\} [1-9]/m,
+    )
+    expect(metrics).toMatch(/^db_pool_wait_seconds_count [1-9]/m)
+    expect(metrics).toMatch(/^db_retries_total\{verdict="in_doubt"\} 0$/m)
+    expect(metrics).toMatch(/^redis_up 1$/m)
+    expect(metrics).toMatch(/^nodejs_eventloop_lag_p99_seconds /m)
+    expect(metrics).toMatch(/^nodejs_gc_duration_seconds_count/m)
   })
 
-  it('tells nothing of a Redis that is not configured', async () => {
+  it('has no series for a Redis that is not configured', async () => {
     const app = await listening({ DATABASE_URL: payments.databaseUrl, REDIS_URL: undefined })
     expect(app.get(Registry).getSingleMetric('redis_up')).toBeUndefined()
     await app.close()
@@ -104,7 +100,7 @@ describe('the process', () => {
 })
 
 describe('the number of series', () => {
-  it('does not grow with paths, methods, references, currencies or users that clients choose', async () => {
+  it('does not grow with paths, methods, references, currencies or users', async () => {
     const { client } = payments
     const odd = async (n: number) => {
       await client.sendUnchecked('GET', `/nowhere/${n}?a=${n}`, {})
@@ -113,7 +109,7 @@ describe('the number of series', () => {
       await client.sendUnchecked('PROPFIND', `/api/payments/${n}`, {})
       await client.sendUnchecked('REPORT', `/nowhere/${n}`, {})
     }
-    // The totals of earlier payments add series, too.
+    // The totals of earlier payments add series too.
     await until(async () => {
       const [row] = await payments.sql<{ events: number }>(
         'SELECT count(*)::integer AS events FROM payment_events',
@@ -131,19 +127,19 @@ describe('the number of series', () => {
     expect(grown).toEqual([])
   })
 
-  it('stays under what docs/metrics.md says of a process', async () => {
+  it('stays below the bound in docs/metrics.md', async () => {
     expect((await series()).length).toBeLessThan(2_000)
   })
 
-  it('has no label with a reference, a phone, an email or a user', async () => {
+  it('has no label with a reference, phone, email or user', async () => {
     const reference = await newPayment(user, 'PENDING', 'SUCCESS')
     const [row] = await payments.sql<{ owner: string }>(
       'SELECT owner_id AS owner FROM payments WHERE reference = $1',
       reference,
     )
-    const told = await text()
+    const metrics = await text()
     const secrets = [reference, row?.owner ?? '?', '256772123456', 'amina@example.com']
-    for (const secret of secrets) expect(told).not.toContain(secret)
+    for (const secret of secrets) expect(metrics).not.toContain(secret)
   })
 })
 

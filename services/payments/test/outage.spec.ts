@@ -9,7 +9,7 @@ import type { Answer } from '@malipo/testing/conformity'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newUser } from './auth.js'
 import { listening, migrate, type Payments, startPayments, untilReady } from './payments.js'
-import { as, type As, newPayment, news } from './requests.js'
+import { as, type As, newPayment, webhookBody } from './requests.js'
 import { until } from './until.js'
 
 /** A PostgreSQL of this file's own, which it stops and starts. */
@@ -40,7 +40,7 @@ async function customer(answers: Answer[], stop: AbortSignal): Promise<void> {
     answers.push(made)
     const reference = made.body.reference as string
     answers.push(await user.move(reference, 'PENDING'))
-    answers.push(await user.webhook(news(reference, 'SUCCESS')))
+    answers.push(await user.webhook(webhookBody(reference, 'SUCCESS')))
     answers.push(
       await user.get(reference),
       await user.list('?limit=3'),
@@ -91,7 +91,7 @@ describe('PostgreSQL down for longer than DB_WAIT_MS', () => {
       owner.list(),
       owner.events(reference),
       owner.move(reference, 'PENDING'),
-      owner.webhook(news(reference, 'PENDING')),
+      owner.webhook(webhookBody(reference, 'PENDING')),
     ])
     expect(Date.now() - startedAt).toBeLessThan(6_000)
     for (const { status, body, headers } of answers) {

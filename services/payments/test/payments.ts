@@ -10,28 +10,28 @@ import { dataSource } from '../src/data-source.js'
 import { readEnv } from '../src/env.js'
 import { until } from './until.js'
 
-/** The service in this process, as a client sees it, and its database as an operator does. */
+/** The service in this process, its HTTP client and its database. */
 export interface Payments {
   readonly client: Client
   readonly databaseUrl: string
   sql<Row extends object>(text: string, ...values: unknown[]): Promise<Row[]>
   /** The value of one line of /metrics, 0 when there is none yet. */
   metric(line: string): Promise<number>
-  /** Another replica: the same database, Redis and auth. */
+  /** Another replica on the same database, Redis and auth. */
   replica(own?: Own): Promise<Payments>
   close(): Promise<void>
 }
 
 type Own = Record<string, string | undefined>
 
-/** Two secrets of one provider, as during a rotation, and another provider. */
+/** Two secrets of one provider, as during a rotation, and one of another provider. */
 export const SECRETS = {
   old: `whsec_${Buffer.alloc(32, 'old').toString('base64')}`,
   new: `whsec_${Buffer.alloc(32, 'new').toString('base64')}`,
   airtel: `whsec_${Buffer.alloc(24, 'airtel').toString('base64')}`,
 } as const
 
-/** The environment of a test's service: quiet, and beside the project's auth and Redis. */
+/** The environment of a service in tests. */
 export function environment(own: Own = {}) {
   return {
     MODE: 'sandbox',
@@ -43,7 +43,7 @@ export function environment(own: Own = {}) {
   }
 }
 
-/** Starts the service on a migrated database of its own, unless `DATABASE_URL` names one. */
+/** Starts the service on a new migrated database, or on that of `DATABASE_URL`. */
 export async function startPayments(own: Own = {}): Promise<Payments> {
   const databaseUrl = own.DATABASE_URL ?? (await freshDatabase('payments'))
   if (own.DATABASE_URL === undefined) await migrate(databaseUrl)
@@ -60,7 +60,7 @@ export async function startPayments(own: Own = {}): Promise<Payments> {
   }
 }
 
-/** Starts the service and does not wait for its database. */
+/** Starts the service without waiting for its database. */
 export async function listening(own: Own) {
   const app = await createApp(AppModule, readEnv(environment(own)))
   await app.listen(0, '127.0.0.1')
@@ -79,7 +79,7 @@ export async function migrate(
   await source.destroy()
 }
 
-/** Resolves when the service has found its database. */
+/** Waits until the service is ready. */
 export function untilReady(client: Client) {
   return until(async () => (await client.get('/health/ready')).status === 200)
 }

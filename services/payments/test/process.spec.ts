@@ -9,10 +9,10 @@ import { dataSource } from '../src/data-source.js'
 import { newUser, type User } from './auth.js'
 import { untilBlocked } from './locks.js'
 import { environment, migrate } from './payments.js'
-import { wish } from './requests.js'
+import { paymentInput } from './requests.js'
 import { until } from './until.js'
 
-/** The built service as a process of its own, started and stopped as an operator would. */
+/** The built service as a process, started and stopped as in production. */
 
 let databaseUrl: string
 let owner: User
@@ -28,15 +28,15 @@ const start = (own: Record<string, string>) =>
     env: environment({ LOG_LEVEL: 'info', DATABASE_URL: databaseUrl, ...own }),
   })
 
-/** What became of one request: a status, or the error that there was instead of an answer. */
-interface Fate {
+/** A status, or the error of a request without a response. */
+interface Result {
   readonly key: string
   readonly status?: number
   readonly error?: string
 }
 
-/** One create over a connection that is kept alive. */
-function create({ port }: Service, agent: Agent): Promise<Fate> {
+/** Creates a payment over a keep-alive connection. */
+function create({ port }: Service, agent: Agent): Promise<Result> {
   const key = randomUUID()
   const headers = {
     authorization: `Bearer ${owner.token}`,
@@ -51,73 +51,72 @@ function create({ port }: Service, agent: Agent): Promise<Fate> {
       response.on('end', () => resolve({ key, status: response.statusCode ?? 0 }))
     })
       .on('error', fail)
-      .end(JSON.stringify(wish()))
+      .end(JSON.stringify(paymentInput()))
   })
 }
 
 describe('SIGTERM under load', () => {
-  it('loses no accepted request, answers none 5xx but 503, and ends with 0', async () => {
+  it('loses no accepted request, returns no 5xx, and exits with 0', async () => {
     const service = await start({ SHUTDOWN_DRAIN_MS: '400' })
     const agent = new Agent({ keepAlive: true, maxSockets: 16 })
-    const fates: Fate[] = []
-    const over = new AbortController()
+    const results: Result[] = []
+    const stopping = new AbortController()
     const client = async () => {
-      while (!over.signal.aborted) fates.push(await create(service, agent))
+      while (!stopping.signal.aborted) results.push(await create(service, agent))
     }
     const clients = Array.from({ length: 16 }, client)
-    await until(() => fates.length > 100)
-    const before = fates.length
+    await until(() => results.length > 100)
+    const before = results.length
     const begin = Date.now()
     const stopped = service.stop()
     await until(async () => (await ready(service)) !== 200)
     const exitCode = await stopped
-    over.abort()
+    stopping.abort()
     await Promise.all(clients)
     agent.destroy()
     expect(exitCode).toBe(0)
-    // They never stop, so the drain takes four times as long as it would.
+    // The clients never stop, so the drain takes its maximum: four times SHUTDOWN_DRAIN_MS.
     expect(Date.now() - begin).toBeGreaterThan(1_600)
     expect(Date.now() - begin).toBeLessThan(12_000)
     expect(service.output()).toContain('requests still come: leaving all the same')
-    expect(fates.length).toBeGreaterThan(before)
+    expect(results.length).toBeGreaterThan(before)
 
-    const answered = fates.filter(({ status }) => status !== undefined)
+    const answered = results.filter(({ status }) => status !== undefined)
     expect([...new Set(answered.map(({ status }) => status))]).toEqual([201])
-    // Whoever got no answer was never accepted, by a listener that is gone or just going: nothing of
-    // theirs is there.
-    const unanswered = fates.filter(({ error }) => error !== undefined)
+    // A request without a response was not accepted: the listener was closed. Its key is not stored.
+    const unanswered = results.filter(({ error }) => error !== undefined)
     for (const { error } of unanswered) expect(['ECONNREFUSED', 'ECONNRESET']).toContain(error)
-    const kept = await query<{ key: string }>(databaseUrl, 'SELECT key FROM idempotency_keys')
-    const keys = new Set(kept.map(({ key }) => key))
+    const stored = await query<{ key: string }>(databaseUrl, 'SELECT key FROM idempotency_keys')
+    const keys = new Set(stored.map(({ key }) => key))
     expect(unanswered.filter(({ key }) => keys.has(key))).toEqual([])
     expect(answered.filter(({ key }) => !keys.has(key))).toEqual([])
   })
 
-  it('says that it is not ready and goes on serving until no request has come for a while', async () => {
+  it('reports not ready and serves until no request has come for SHUTDOWN_DRAIN_MS', async () => {
     const service = await start({ SHUTDOWN_DRAIN_MS: '1500' })
     const stopped = service.stop()
     await until(async () => (await ready(service)) === 503)
     const agent = new Agent()
-    // Probes don't count, but these do: the last one comes after the door of a plain drain is closed.
-    const came = []
+    // Probes don't extend the drain, requests do: the last one comes after SHUTDOWN_DRAIN_MS.
+    const statuses = []
     for (let i = 0; i < 3; i++) {
       await sleep(600)
       const { status } = await create(service, agent)
-      came.push(status)
+      statuses.push(status)
     }
     const lastAt = Date.now()
-    expect(came).toEqual([201, 201, 201])
+    expect(statuses).toEqual([201, 201, 201])
     await until(async () => (await ready(service)) === undefined)
     expect(Date.now() - lastAt).toBeGreaterThan(1_200)
     expect(await stopped).toBe(0)
     expect(service.output()).not.toContain('requests still come')
   })
 
-  it('ends a service that still waits for its database', async () => {
+  it('stops a service that still waits for its database', async () => {
     const service = await startService({
       name: 'payments',
       ready: false,
-      env: environment({ DATABASE_URL: 'postgres://nobody:x@127.0.0.1:9/none' }),
+      env: environment({ DATABASE_URL: 'postgres://user:x@127.0.0.1:9/none' }),
     })
     await until(async () => (await ready(service)) === 503)
     expect(await service.stop()).toBe(0)
@@ -133,10 +132,10 @@ async function ready({ url }: Service): Promise<number | undefined> {
 }
 
 describe('migrate', () => {
-  it('run by three replicas at once runs each migration once', async () => {
+  it('runs each migration once on three concurrent replicas', async () => {
     const url = await freshDatabase('migrated')
     const env = { DATABASE_URL: url }
-    // Nobody gets past the first table until all three are at work.
+    // No replica gets past the first table until all three have started.
     const holder = new Connection({ connectionString: url })
     await holder.connect()
     await holder.query('BEGIN')
@@ -164,7 +163,7 @@ describe('migrate', () => {
 })
 
 describe('configuration', () => {
-  const refused = (own: Record<string, string | undefined>) =>
+  const startupError = (own: Record<string, string | undefined>) =>
     startService({
       name: 'payments',
       env: environment({ DATABASE_URL: databaseUrl, ...own }),
@@ -181,8 +180,8 @@ describe('configuration', () => {
     ['TOKEN_CACHE_TTL_MS', '-1'],
     ['DB_WAIT_MS', 'soon'],
     ['MODE', 'test'],
-  ])('with %s=%s ends the process with one line that names it', async (name, value) => {
-    const message = await refused({ [name]: value })
+  ])('%s=%s ends the process with one line that names the variable', async (name, value) => {
+    const message = await startupError({ [name]: value })
     expect(message).toContain('ended with 1')
     const lines = message.split('\n').filter((line) => line.startsWith('configuration: '))
     expect(lines).toHaveLength(1)
@@ -190,7 +189,7 @@ describe('configuration', () => {
     expect(message).not.toContain('tooshort')
   })
 
-  it('needs no Redis', async () => {
+  it('does not need Redis', async () => {
     const service = await start({ REDIS_URL: '' })
     expect(service.output()).toContain('no Redis is configured')
     expect(await service.stop()).toBe(0)

@@ -1,20 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { newUser, type User } from './auth.js'
+import { describe, expect, it } from 'vitest'
 import { lockRow, untilBlocked } from './locks.js'
-import { type Payments, startPayments } from './payments.js'
-import { as, type As, newPayment, news } from './requests.js'
+import { as, newPayment, webhookBody } from './requests.js'
+import { withPayments } from './with-payments.js'
 
-let payments: Payments
-let owner: User
-let user: As
-beforeAll(async () => {
-  payments = await startPayments()
-  owner = await newUser()
-  user = as(owner, payments)
-})
-afterAll(() => payments.close())
+const { payments, owner, user } = await withPayments()
 
-/** The answer to a request that had to wait while another transaction moved its payment. */
+/** The response to a request that waits for the lock of another transaction, which changes the payment. */
 async function whileMoved<T>(reference: string, to: string, begin: () => Promise<T>): Promise<T> {
   const release = await lockRow(payments, reference)
   const begun = begin()
@@ -23,14 +14,14 @@ async function whileMoved<T>(reference: string, to: string, begin: () => Promise
   return begun
 }
 
-describe('who waits for another change of the same payment is judged by what that one left', () => {
-  it('a transition that was too early', async () => {
+describe('a request that waits for a concurrent change is decided on the new state:', () => {
+  it('a transition that was not allowed yet', async () => {
     const reference = await newPayment(user)
     const answer = await whileMoved(reference, 'PENDING', () => user.move(reference, 'SUCCESS'))
     expect(answer).toMatchObject({ status: 200, body: { status: 'SUCCESS', version: 3 } })
   })
 
-  it('a transition that is late now', async () => {
+  it('a transition that is not allowed any more', async () => {
     const reference = await newPayment(user)
     const answer = await whileMoved(reference, 'PENDING', () => user.move(reference, 'PENDING'))
     expect(answer).toMatchObject({
@@ -40,7 +31,7 @@ describe('who waits for another change of the same payment is judged by what tha
     expect((await user.get(reference)).body.version).toBe(2)
   })
 
-  it('a transition whose If-Match was right', async () => {
+  it('a transition whose If-Match matched', async () => {
     const reference = await newPayment(user)
     const ifMatch = { 'if-match': '"1"' }
     const answer = await whileMoved(reference, 'PENDING', () =>
@@ -49,38 +40,38 @@ describe('who waits for another change of the same payment is judged by what tha
     expect(answer.status).toBe(412)
   })
 
-  it('a webhook that was too early', async () => {
+  it('a webhook that was premature', async () => {
     const reference = await newPayment(user)
     const answer = await whileMoved(reference, 'PENDING', () =>
-      user.webhook(news(reference, 'SUCCESS')),
+      user.webhook(webhookBody(reference, 'SUCCESS')),
     )
     expect(answer).toMatchObject({ status: 200, body: { status: 'SUCCESS', version: 3 } })
   })
 
-  it('a webhook that is past now', async () => {
+  it('a webhook that is superseded', async () => {
     const reference = await newPayment(user)
     const answer = await whileMoved(reference, 'PENDING', () =>
-      user.webhook(news(reference, 'PENDING')),
+      user.webhook(webhookBody(reference, 'PENDING')),
     )
     expect(answer).toMatchObject({ status: 200, body: { status: 'PENDING', version: 2 } })
   })
 })
 
-describe('a payment that is held for longer than DB_WAIT_MS', () => {
-  it('is not waited for: 503 with Retry-After, and the others are served', async () => {
-    const hasty = await payments.replica({ DB_WAIT_MS: '800' })
-    const hurried = as(owner, hasty)
+describe('a payment that stays locked for longer than DB_WAIT_MS', () => {
+  it('returns 503 with Retry-After, while other payments are served', async () => {
+    const impatient = await payments.replica({ DB_WAIT_MS: '800' })
+    const impatientUser = as(owner, impatient)
     const [held, free] = [await newPayment(user), await newPayment(user)]
     const release = await lockRow(payments, held)
     const begin = Date.now()
     const [answer, other] = await Promise.all([
-      hurried.move(held, 'PENDING'),
-      hurried.move(free, 'PENDING'),
+      impatientUser.move(held, 'PENDING'),
+      impatientUser.move(free, 'PENDING'),
     ])
     expect(Date.now() - begin).toBeLessThan(6_000)
     expect([answer.status, other.status]).toEqual([503, 200])
     expect(answer.headers.get('retry-after')).toMatch(/^[1-9]\d*$/)
     await release()
-    await hasty.close()
+    await impatient.close()
   })
 })

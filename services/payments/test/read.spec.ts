@@ -1,23 +1,14 @@
 import { v7 } from 'uuid'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { newUser, type User } from './auth.js'
-import { type Payments, startPayments } from './payments.js'
-import { as, type As, newPayment, news } from './requests.js'
+import { describe, expect, it } from 'vitest'
+import { newUser } from './auth.js'
+import { as, newPayment, webhookBody } from './requests.js'
+import { withPayments } from './with-payments.js'
 
-let payments: Payments
-let owner: User
-let user: As
-let stranger: As
-beforeAll(async () => {
-  payments = await startPayments()
-  owner = await newUser()
-  user = as(owner, payments)
-  stranger = as(await newUser(), payments)
-})
-afterAll(() => payments.close())
+const { payments, owner, user } = await withPayments()
+const stranger = as(await newUser(), payments)
 
 describe('GET /api/payments/{reference}', () => {
-  it('gives the payment with its version as ETag', async () => {
+  it('returns the payment with its version as ETag', async () => {
     const reference = await newPayment(user, 'PENDING')
     const { status, body, headers } = await user.get(reference)
     expect(status).toBe(200)
@@ -28,11 +19,11 @@ describe('GET /api/payments/{reference}', () => {
   it.each([
     ['an unknown reference', `PAY-${v7()}`],
     ['another id than a UUIDv7', 'PAY-00000000-0000-4000-8000-000000000000'],
-    ['no reference', 'PAY-1'],
+    ['a malformed reference', 'PAY-1'],
     ['a NUL character', 'PAY-%00'],
     ['a quotation mark', "PAY-'"],
     ['an id without its prefix', v7()],
-  ])('answers 404 to %s', async (_, reference) => {
+  ])('returns 404 for %s', async (_, reference) => {
     for (const answer of [
       await user.get(reference),
       await user.events(reference),
@@ -43,7 +34,7 @@ describe('GET /api/payments/{reference}', () => {
     }
   })
 
-  it('answers the same 404 to another’s payment as to none', async () => {
+  it('returns the same 404 for another user’s payment as for none', async () => {
     const reference = await newPayment(user)
     for (const call of [
       (one: string) => stranger.get(one),
@@ -61,10 +52,10 @@ describe('GET /api/payments/{reference}', () => {
 })
 
 describe('GET /api/payments/{reference}/events', () => {
-  it('tells every change: from, to, at, actor, cause, webhook id and reason', async () => {
+  it('returns every event: from, to, at, actor, cause, webhook id and reason', async () => {
     const reference = await newPayment(user)
     await user.move(reference, 'PENDING', {}, { reason: 'the customer has agreed' })
-    const webhook = news(reference, 'SUCCESS')
+    const webhook = webhookBody(reference, 'SUCCESS')
     const last = await user.webhook(webhook)
     const { status, body } = await user.events(reference)
     expect(status).toBe(200)
@@ -92,10 +83,10 @@ describe('GET /api/payments/{reference}/events', () => {
     expect(last.body.lastWebhookAt).toBe(last.body.updatedAt)
   })
 
-  it('tells nothing of what was refused', async () => {
+  it('has no event for a rejected transition or webhook', async () => {
     const reference = await newPayment(user)
     expect((await user.move(reference, 'SUCCESS')).status).toBe(400)
-    expect((await user.webhook(news(reference, 'SUCCESS'))).status).toBe(400)
+    expect((await user.webhook(webhookBody(reference, 'SUCCESS'))).status).toBe(400)
     expect((await user.events(reference)).body.data).toHaveLength(1)
   })
 })

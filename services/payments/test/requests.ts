@@ -4,13 +4,13 @@ import { Webhook } from 'standardwebhooks'
 import { expect } from 'vitest'
 import { type Payments, SECRETS } from './payments.js'
 
-/** What tests send, as short as they mean it. */
+/** Short forms of the requests that tests send. */
 
 type Sender = { readonly token: string }
 type Headers = Record<string, string>
 
-/** A body that makes a payment; `changes` of undefined leave a field out. */
-export function wish(changes: Record<string, unknown> = {}) {
+/** The body of a create; a change to undefined leaves the field out. */
+export function paymentInput(changes: Record<string, unknown> = {}) {
   return {
     amount: 5000,
     currency: 'UGX',
@@ -21,8 +21,12 @@ export function wish(changes: Record<string, unknown> = {}) {
   }
 }
 
-/** A body of a webhook with an id of its own. */
-export function news(reference: string, status: string, changes: Record<string, unknown> = {}) {
+/** The body of a webhook with a new id. */
+export function webhookBody(
+  reference: string,
+  status: string,
+  changes: Record<string, unknown> = {},
+) {
   return {
     webhookId: `evt-${randomUUID()}`,
     reference,
@@ -37,7 +41,7 @@ export function news(reference: string, status: string, changes: Record<string, 
 export function as({ token }: Sender, { client }: Pick<Payments, 'client'>) {
   return {
     create: (changes: Record<string, unknown> = {}, headers: Headers = {}) =>
-      client.post('/api/payments', wish(changes), { token, headers }),
+      client.post('/api/payments', paymentInput(changes), { token, headers }),
     get: (reference: string) => client.get(`/api/payments/${reference}`, { token }),
     list: (query = '') => client.get(`/api/payments${query}`, { token }),
     events: (reference: string) => client.get(`/api/payments/${reference}/events`, { token }),
@@ -50,7 +54,7 @@ export function as({ token }: Sender, { client }: Pick<Payments, 'client'>) {
 
 export type As = ReturnType<typeof as>
 
-/** A new payment's reference; fails the test unless it was made. */
+/** Creates a payment, moves it through `statuses` and returns its reference. */
 export async function newPayment(user: As, ...statuses: string[]): Promise<string> {
   const { status, body } = await user.create()
   expect(status).toBe(201)
@@ -60,7 +64,7 @@ export async function newPayment(user: As, ...statuses: string[]): Promise<strin
   return body.reference as string
 }
 
-/** The headers of a provider's signature over a body, and the bytes that were signed. */
+/** A body as a string, with the headers of a provider's signature. */
 export function signed(
   body: { webhookId?: string },
   options: { secret?: string; at?: Date; id?: string } = {},
@@ -76,7 +80,7 @@ export function signed(
   return { text, headers }
 }
 
-/** Sends a provider's webhook, signed. */
+/** Sends a signed webhook. */
 export function fromProvider(
   { client }: Pick<Payments, 'client'>,
   body: Record<string, unknown> & { webhookId?: string },

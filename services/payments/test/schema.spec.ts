@@ -1,26 +1,20 @@
 import { dataSourceOptions } from '@malipo/kit/postgres/pool-options'
 import { DataSource } from 'typeorm'
 import { v7 } from 'uuid'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { dataSource } from '../src/data-source.js'
 import { readEnv } from '../src/env.js'
 import { KeySweeper } from '../src/idempotency/key-sweeper.js'
-import { newUser } from './auth.js'
-import { environment, listening, type Payments, startPayments } from './payments.js'
-import { as, type As, newPayment, news } from './requests.js'
+import { environment, listening } from './payments.js'
+import { newPayment, webhookBody } from './requests.js'
 import { until } from './until.js'
+import { withPayments } from './with-payments.js'
 
-/** What the database itself refuses, to whoever writes SQL by hand. */
+/** What the database itself rejects, for any SQL. */
 
-let payments: Payments
-let user: As
-beforeAll(async () => {
-  payments = await startPayments()
-  user = as(await newUser(), payments)
-})
-afterAll(() => payments.close())
+const { payments, user } = await withPayments()
 
-describe('a payment that is finished', () => {
+describe('a terminal payment', () => {
   it.each([
     ['SUCCESS', `UPDATE payments SET status = 'FAILED' WHERE reference = $1`],
     ['FAILED', `UPDATE payments SET status = 'SUCCESS' WHERE reference = $1`],
@@ -28,7 +22,7 @@ describe('a payment that is finished', () => {
     ['SUCCESS', `UPDATE payments SET amount_minor = 1 WHERE reference = $1`],
     ['SUCCESS', `UPDATE payments SET status = status WHERE reference = $1`],
     ['FAILED', 'DELETE FROM payments WHERE reference = $1'],
-  ])('that is %s can’t be changed by %s', async (status, statement) => {
+  ])('with status %s can’t be changed by %s', async (status, statement) => {
     const reference = await newPayment(user, 'PENDING', status)
     const before = (await user.get(reference)).body
     await expect(payments.sql(statement, reference)).rejects.toMatchObject({
@@ -37,12 +31,12 @@ describe('a payment that is finished', () => {
     expect((await user.get(reference)).body).toEqual(before)
   })
 
-  it('can’t be truncated away', async () => {
+  it('can’t be removed by TRUNCATE', async () => {
     await expect(payments.sql('TRUNCATE payments CASCADE')).rejects.toThrow(/is not allowed/)
   })
 })
 
-describe('the record', () => {
+describe('the schema', () => {
   it.each([
     `UPDATE payment_events SET to_status = 'SUCCESS'`,
     'DELETE FROM payment_events',
@@ -50,9 +44,9 @@ describe('the record', () => {
     `UPDATE webhooks SET status = 'FAILED'`,
     'DELETE FROM webhooks',
     'TRUNCATE webhooks',
-  ])('can’t be changed by %s', async (statement) => {
+  ])('rejects %s', async (statement) => {
     const reference = await newPayment(user)
-    await user.webhook(news(reference, 'PENDING'))
+    await user.webhook(webhookBody(reference, 'PENDING'))
     await expect(payments.sql(statement)).rejects.toThrow(/is not allowed/)
   })
 
@@ -63,16 +57,16 @@ describe('the record', () => {
     ['payment_method', 'CASH', 'payments_payment_method_check'],
     ['customer_phone', '0772123456', 'payments_customer_phone_check'],
     ['status', 'DONE', 'payments_status_check'],
-  ])('refuses %s = %s', async (column, value, constraint) => {
+  ])('rejects %s = %s', async (column, value, constraint) => {
     const reference = await newPayment(user)
     const change = `UPDATE payments SET ${column} = $2 WHERE reference = $1`
     await expect(payments.sql(change, reference, value)).rejects.toMatchObject({ constraint })
   })
 
-  it('is what the entities say', async () => {
+  it('has the columns of the entities', async () => {
     const env = readEnv(environment({ DATABASE_URL: payments.databaseUrl }))
     const source = await new DataSource(dataSourceOptions(env, dataSource)).initialize()
-    const told = source.entityMetadatas.flatMap(({ tableName, columns }) =>
+    const expected = source.entityMetadatas.flatMap(({ tableName, columns }) =>
       columns.map(({ databaseName, type, isNullable }) => ({
         table: tableName,
         column: databaseName,
@@ -81,12 +75,12 @@ describe('the record', () => {
       })),
     )
     await source.destroy()
-    const there = await payments.sql<object>(
+    const actual = await payments.sql<object>(
       `SELECT table_name AS table, column_name AS column, data_type AS type,
               is_nullable = 'YES' AS nullable
          FROM information_schema.columns WHERE table_schema = 'public'`,
     )
-    expect(there).toEqual(expect.arrayContaining(told))
+    expect(actual).toEqual(expect.arrayContaining(expected))
   })
 })
 

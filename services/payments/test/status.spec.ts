@@ -1,18 +1,13 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import type { Status } from '../src/payments/transitions.js'
 import { grant, newUser, type User } from './auth.js'
-import { type Payments, startPayments } from './payments.js'
-import { as, type As, newPayment } from './requests.js'
+import { type Payments } from './payments.js'
+import { as, newPayment } from './requests.js'
+import { withPayments } from './with-payments.js'
 
-let payments: Payments
-let user: As
-beforeAll(async () => {
-  payments = await startPayments()
-  user = as(await newUser(), payments)
-})
-afterAll(() => payments.close())
+const { payments, user } = await withPayments()
 
-/** How a payment gets to each status. */
+/** The transitions that lead to each status. */
 const WAYS: Record<Status, Status[]> = {
   INITIATED: [],
   PENDING: ['PENDING'],
@@ -24,7 +19,7 @@ const ALLOWED = ['INITIATED PENDING', 'PENDING SUCCESS', 'PENDING FAILED']
 
 describe('POST /api/payments/{reference}/status', () => {
   it.each(STATUSES.flatMap((from) => STATUSES.map((to) => [from, to] as const)))(
-    'from %s to %s does what the table says',
+    'allows or rejects %s to %s as the contract says',
     async (from, to) => {
       const reference = await newPayment(user, ...WAYS[from])
       const before = (await user.get(reference)).body
@@ -44,7 +39,7 @@ describe('POST /api/payments/{reference}/status', () => {
     },
   )
 
-  it('keeps the provider’s transaction id, and leaves it when none is given', async () => {
+  it('stores the provider’s transaction id, and keeps the previous one if none is given', async () => {
     const reference = await newPayment(user)
     const providerTransactionId = 'MTN-1'
     const first = await user.move(reference, 'PENDING', {}, { providerTransactionId })
@@ -56,16 +51,16 @@ describe('POST /api/payments/{reference}/status', () => {
   it.each<[string, object, string]>([
     ['no status', { status: undefined }, 'status'],
     ['an unknown status', { status: 'DONE' }, 'status'],
-    ['a status in small letters', { status: 'pending' }, 'status'],
+    ['a status in lower case', { status: 'pending' }, 'status'],
     ['a status that is a list', { status: ['PENDING'] }, 'status'],
-    ['a status of every object', { status: 'toString' }, 'status'],
+    ['a status that is a method of objects', { status: 'toString' }, 'status'],
     ['an empty transaction id', { providerTransactionId: '' }, 'providerTransactionId'],
     ['a long transaction id', { providerTransactionId: 'x'.repeat(129) }, 'providerTransactionId'],
     ['a transaction id that is a number', { providerTransactionId: 1 }, 'providerTransactionId'],
     ['a long reason', { reason: 'x'.repeat(501) }, 'reason'],
     ['an empty reason', { reason: '' }, 'reason'],
     ['an unknown field', { version: 2 }, 'version'],
-  ])('answers 400 to %s', async (_, more, field) => {
+  ])('rejects %s with 400', async (_, more, field) => {
     const reference = await newPayment(user)
     const { status, body } = await user.move(reference, 'PENDING', {}, more)
     expect(status).toBe(400)
@@ -82,10 +77,10 @@ describe('If-Match', () => {
     ['another version', '"2"', 412],
     ['a list without the version', '"2","3"', 412],
     ['the version as a weak tag', 'W/"1"', 412],
-    ['a tag that was never given', '"abc"', 412],
-    ['no tag', '1', 400],
-    ['half a tag', '"1', 400],
-  ])('with %s: %s is answered %i', async (_, ifMatch, expected) => {
+    ['an unknown tag', '"abc"', 412],
+    ['a version without quotes', '1', 400],
+    ['an unterminated tag', '"1', 400],
+  ])('with %s (%s) returns %i', async (_, ifMatch, expected) => {
     const reference = await newPayment(user)
     const { status, body } = await user.move(reference, 'PENDING', { 'if-match': ifMatch })
     expect(status).toBe(expected)
@@ -98,13 +93,13 @@ describe('If-Match', () => {
     expect(body.type).toBe(types[expected])
   })
 
-  it('that fails is told before what the table says', async () => {
+  it('is checked before the transition: 412, not 400', async () => {
     const reference = await newPayment(user, 'PENDING', 'SUCCESS')
     expect((await user.move(reference, 'PENDING', { 'if-match': '"1"' })).status).toBe(412)
     expect((await user.move(reference, 'PENDING', { 'if-match': '"3"' })).status).toBe(400)
   })
 
-  it('lets a payment be moved by who has just read it, and by nobody who has not', async () => {
+  it('allows one change per ETag', async () => {
     const reference = await newPayment(user)
     const etag = (await user.get(reference)).headers.get('etag') ?? ''
     expect((await user.move(reference, 'PENDING', { 'if-match': etag })).status).toBe(200)
@@ -115,24 +110,24 @@ describe('If-Match', () => {
 describe('in live mode', () => {
   let live: Payments
   let operator: User
-  let maker: User
+  let creator: User
   beforeAll(async () => {
     const liveAuth = inject('liveAuthUrl')
     live = await payments.replica({ MODE: 'live', AUTH_SERVICE_URL: liveAuth })
-    maker = await newUser(liveAuth)
+    creator = await newUser(liveAuth)
     operator = await grant(await newUser(liveAuth), 'payments:admin', 'live')
   })
   afterAll(() => live.close())
 
-  it('nobody who makes payments can settle them', async () => {
-    const { body } = await as(maker, live).create()
-    const moved = await as(maker, live).move(body.reference as string, 'PENDING')
+  it('a user who creates payments can’t settle them', async () => {
+    const { body } = await as(creator, live).create()
+    const moved = await as(creator, live).move(body.reference as string, 'PENDING')
     expect(moved.status).toBe(403)
     expect(moved.body.type).toBe('/problems/insufficient-scope')
   })
 
-  it('an operator moves everyone’s payments, with a reason that is kept', async () => {
-    const { reference } = (await as(maker, live).create()).body
+  it('an operator changes any payment’s status, with a reason that is stored', async () => {
+    const { reference } = (await as(creator, live).create()).body
     const without = await as(operator, live).move(reference as string, 'PENDING')
     expect(without.status).toBe(400)
     expect(without.body.errors).toEqual([
@@ -141,12 +136,12 @@ describe('in live mode', () => {
     const reason = 'the bank has confirmed by telephone'
     const moved = await as(operator, live).move(reference as string, 'PENDING', {}, { reason })
     expect(moved.status).toBe(200)
-    const { body } = await as(maker, live).events(reference as string)
+    const { body } = await as(creator, live).events(reference as string)
     expect(body.data[1]).toMatchObject({ actor: operator.id, cause: 'status', reason })
   })
 
-  it('an operator sees everyone’s payments', async () => {
-    const { reference } = (await as(maker, live).create()).body
+  it('an operator sees every user’s payments', async () => {
+    const { reference } = (await as(creator, live).create()).body
     const seen = as(operator, live)
     expect((await seen.get(reference as string)).status).toBe(200)
     expect((await seen.events(reference as string)).status).toBe(200)

@@ -7,7 +7,7 @@ import { query } from '@malipo/testing/database'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newUser } from './auth.js'
 import { migrate, type Payments, startPayments } from './payments.js'
-import { as, type As, newPayment, news } from './requests.js'
+import { as, type As, newPayment, webhookBody } from './requests.js'
 import { until } from './until.js'
 
 /** A PostgreSQL with synchronous replication whose standby is missing: commits wait for it. */
@@ -94,7 +94,7 @@ describe('a write whose wait for the standby was cancelled', () => {
 
   it('a webhook: 503, and applied once when it is sent again', async () => {
     const reference = await newPayment(user)
-    const body = news(reference, 'PENDING')
+    const body = webhookBody(reference, 'PENDING')
     await standby('nobody')
     const answer = user.webhook(body)
     await cancelWaiting()

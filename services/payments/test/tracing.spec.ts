@@ -6,7 +6,7 @@ import { type Proxy, startProxy } from '@malipo/testing/proxy'
 import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest'
 import { newUser, type User } from './auth.js'
 import { holdWrites, untilBlocked } from './locks.js'
-import { as, type As, newPayment, wish } from './requests.js'
+import { as, type As, newPayment, paymentInput } from './requests.js'
 import { beginTrace, linesOf, startTraced, type Traced } from './traced.js'
 import { until } from './until.js'
 
@@ -245,7 +245,7 @@ describe('a trace', () => {
     const { traceId, headers } = beginTrace()
     const leaving = new AbortController()
     const asked = new Client(stage.payments.url).sendUnchecked('POST', '/api/payments', {
-      body: wish(),
+      body: paymentInput(),
       token: owner.token,
       headers,
       signal: leaving.signal,

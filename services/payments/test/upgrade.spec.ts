@@ -5,7 +5,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import { dataSource } from '../src/data-source.js'
 import { newUser } from './auth.js'
 import { migrate, type Payments, startPayments } from './payments.js'
-import { as, type As, fromProvider, newPayment, news } from './requests.js'
+import { as, type As, fromProvider, newPayment, webhookBody } from './requests.js'
 
 /**
  * A database of an earlier release, with the rows that release wrote, after the migrations of the next one.
@@ -53,12 +53,12 @@ it('keeps payments, events, webhooks and idempotency keys through a later migrat
   ]
   let before: unknown
   let reference = ''
-  let webhook = news(reference, 'SUCCESS')
+  let webhook = webhookBody(reference, 'SUCCESS')
   const write = async (DATABASE_URL: string) => {
     const payments = await startPayments({ DATABASE_URL })
     const user = as(owner, payments)
     reference = await newPayment(user, 'PENDING')
-    webhook = news(reference, 'SUCCESS')
+    webhook = webhookBody(reference, 'SUCCESS')
     await fromProvider(payments, webhook)
     await user.create({}, key)
     before = await seen(user, reference)

@@ -1,24 +1,15 @@
 import { v7 } from 'uuid'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { newUser, type User } from './auth.js'
-import { type Payments, startPayments } from './payments.js'
-import { as, type As, newPayment, news } from './requests.js'
+import { describe, expect, it } from 'vitest'
+import { newUser } from './auth.js'
+import { as, newPayment, webhookBody } from './requests.js'
+import { withPayments } from './with-payments.js'
 
-/** Webhooks that are proved by a bearer, for the caller's own payments. */
+/** Webhooks with a bearer token, for the caller's own payments. */
 
-let payments: Payments
-let owner: User
-let user: As
-let stranger: As
-beforeAll(async () => {
-  payments = await startPayments()
-  owner = await newUser()
-  user = as(owner, payments)
-  stranger = as(await newUser(), payments)
-})
-afterAll(() => payments.close())
+const { payments, owner, user } = await withPayments()
+const stranger = as(await newUser(), payments)
 
-const kept = (webhookId: string) =>
+const stored = (webhookId: string) =>
   payments.sql<{ outcome: string; payload: object }>(
     'SELECT source, outcome, status, payload FROM webhooks WHERE webhook_id = $1',
     webhookId,
@@ -26,9 +17,9 @@ const kept = (webhookId: string) =>
 const outcomes = (outcome: string) => payments.metric(`webhooks_total{outcome="${outcome}"}`)
 
 describe('POST /api/payments/webhook/provider', () => {
-  it('moves the payment and remembers the id', async () => {
+  it('changes the payment and stores the id', async () => {
     const reference = await newPayment(user, 'PENDING')
-    const body = news(reference, 'SUCCESS', { providerTransactionId: 'MTN-9' })
+    const body = webhookBody(reference, 'SUCCESS', { providerTransactionId: 'MTN-9' })
     const { status, body: payment, headers } = await user.webhook(body)
     expect(status).toBe(200)
     expect(headers.get('etag')).toBe('"3"')
@@ -40,31 +31,31 @@ describe('POST /api/payments/webhook/provider', () => {
       lastWebhookId: body.webhookId,
     })
     expect((await user.get(reference)).body).toEqual(payment)
-    expect(await kept(body.webhookId)).toEqual([
+    expect(await stored(body.webhookId)).toEqual([
       { source: `user:${owner.id}`, outcome: 'applied', status: 'SUCCESS', payload: body },
     ])
   })
 
-  it('may have fields that are not ours, which are kept as evidence', async () => {
+  it('stores unknown fields as evidence', async () => {
     const reference = await newPayment(user)
-    const body = news(reference, 'PENDING', { fee: { amount: 1.5 }, tags: ['a', null] })
+    const body = webhookBody(reference, 'PENDING', { fee: { amount: 1.5 }, tags: ['a', null] })
     expect((await user.webhook(body)).status).toBe(200)
-    expect((await kept(body.webhookId))[0]?.payload).toEqual(body)
+    expect((await stored(body.webhookId))[0]?.payload).toEqual(body)
   })
 
-  it('is answered 200 again for every repeat, whatever came between', async () => {
+  it('returns 200 for every duplicate, whatever came between', async () => {
     const reference = await newPayment(user)
-    const first = news(reference, 'PENDING')
+    const first = webhookBody(reference, 'PENDING')
     expect((await user.webhook(first)).status).toBe(200)
     expect((await user.webhook(first)).body).toMatchObject({ status: 'PENDING', version: 2 })
     await user.move(reference, 'FAILED')
-    const repeats = await outcomes('duplicate')
+    const duplicates = await outcomes('duplicate')
     const again = await user.webhook(first)
     expect(again.status).toBe(200)
     expect(again.body).toMatchObject({ status: 'FAILED', version: 3 })
-    expect(await outcomes('duplicate')).toBe(repeats + 1)
+    expect(await outcomes('duplicate')).toBe(duplicates + 1)
     expect((await user.events(reference)).body.data).toHaveLength(3)
-    expect(await kept(first.webhookId)).toHaveLength(1)
+    expect(await stored(first.webhookId)).toHaveLength(1)
   })
 
   it.each([
@@ -74,73 +65,73 @@ describe('POST /api/payments/webhook/provider', () => {
     ['SUCCESS', 'PENDING'],
     ['SUCCESS', 'INITIATED'],
   ])(
-    'on a payment that is %s already, news of %s is kept and changes nothing',
-    async (is, told) => {
-      const reference = await newPayment(user, 'PENDING', is)
+    'on a payment with status %s, a webhook with %s is superseded: stored, without a change',
+    async (current, status) => {
+      const reference = await newPayment(user, 'PENDING', current)
       const before = (await user.get(reference)).body
-      const body = news(reference, told)
-      for (const _ of ['first', 'repeat']) {
+      const body = webhookBody(reference, status)
+      for (const _ of ['first', 'duplicate']) {
         const answer = await user.webhook(body)
         expect(answer.status).toBe(200)
         expect(answer.body).toEqual(before)
       }
-      expect(await kept(body.webhookId)).toMatchObject([{ outcome: 'superseded', status: told }])
+      expect(await stored(body.webhookId)).toMatchObject([{ outcome: 'superseded', status }])
       expect((await user.events(reference)).body.data).toHaveLength(3)
     },
   )
 
-  it('that comes too early is 400, leaves no trace, and is applied when it comes in time', async () => {
+  it('rejects a premature webhook with 400, stores nothing, and applies it later', async () => {
     const reference = await newPayment(user)
-    const body = news(reference, 'SUCCESS')
-    const early = await user.webhook(body)
-    expect(early.status).toBe(400)
-    expect(early.body.type).toBe('/problems/transition-not-allowed')
-    expect(await kept(body.webhookId)).toEqual([])
+    const body = webhookBody(reference, 'SUCCESS')
+    const premature = await user.webhook(body)
+    expect(premature.status).toBe(400)
+    expect(premature.body.type).toBe('/problems/transition-not-allowed')
+    expect(await stored(body.webhookId)).toEqual([])
     await user.move(reference, 'PENDING')
     expect((await user.webhook(body)).body).toMatchObject({ status: 'SUCCESS', version: 3 })
-    expect(await kept(body.webhookId)).toMatchObject([{ outcome: 'applied' }])
+    expect(await stored(body.webhookId)).toMatchObject([{ outcome: 'applied' }])
   })
 
   it.each([
-    ['of no payment', () => Promise.resolve(`PAY-${v7()}`)],
-    ['of what is no reference', () => Promise.resolve('PAY-1')],
-    ['of another’s payment', () => newPayment(stranger)],
-  ])('%s is 404 and leaves no trace', async (_, referenceOf) => {
-    const body = news(await referenceOf(), 'PENDING')
+    ['without a payment', () => Promise.resolve(`PAY-${v7()}`)],
+    ['with a malformed reference', () => Promise.resolve('PAY-1')],
+    ['for another user’s payment', () => newPayment(stranger)],
+  ])('returns 404 for a webhook %s and stores nothing', async (_, referenceOf) => {
+    const body = webhookBody(await referenceOf(), 'PENDING')
     const { status, body: problem } = await user.webhook(body)
     expect(status).toBe(404)
     expect(problem.type).toBe('/problems/payment-not-found')
-    expect(await kept(body.webhookId)).toEqual([])
+    expect(await stored(body.webhookId)).toEqual([])
   })
 
-  it('of another’s payment leaves it as it was', async () => {
+  it('does not change another user’s payment', async () => {
     const reference = await newPayment(stranger)
-    expect((await user.webhook(news(reference, 'PENDING'))).status).toBe(404)
+    expect((await user.webhook(webhookBody(reference, 'PENDING'))).status).toBe(404)
     expect((await stranger.get(reference)).body.version).toBe(1)
   })
 
-  it('has ids of its own source: another user’s same id is another webhook', async () => {
+  it('keeps ids of different users apart', async () => {
     const mine = await newPayment(user)
     const theirs = await newPayment(stranger)
     const webhookId = `evt-${v7()}`
-    expect((await user.webhook(news(mine, 'PENDING', { webhookId }))).status).toBe(200)
-    const other = await stranger.webhook(news(theirs, 'PENDING', { webhookId }))
+    expect((await user.webhook(webhookBody(mine, 'PENDING', { webhookId }))).status).toBe(200)
+    const other = await stranger.webhook(webhookBody(theirs, 'PENDING', { webhookId }))
     expect(other).toMatchObject({ status: 200, body: { reference: theirs, status: 'PENDING' } })
-    expect(await kept(webhookId)).toHaveLength(2)
+    expect(await stored(webhookId)).toHaveLength(2)
   })
 })
 
-describe('the same webhook id with another content', () => {
+describe('a reused webhook id', () => {
   const conflicts = (webhookId: string) =>
     payments.sql<object>(
       'SELECT reference, status, times FROM webhook_conflicts WHERE webhook_id = $1 ORDER BY 1, 2',
       webhookId,
     )
 
-  it('is 422 for another reference, and never another payment’s body', async () => {
+  it('returns 422 for another reference, without the other payment', async () => {
     const one = await newPayment(user)
     const other = await newPayment(user)
-    const first = news(one, 'PENDING')
+    const first = webhookBody(one, 'PENDING')
     await user.webhook(first)
     const counted = await outcomes('conflict')
     for (const reference of [other, other, `PAY-${v7()}`, await newPayment(stranger), 'PAY-1']) {
@@ -159,22 +150,24 @@ describe('the same webhook id with another content', () => {
     expect(await outcomes('conflict')).toBe(counted + 5)
   })
 
-  it('is 422 for another status, be it possible, past or too early', async () => {
+  it('returns 422 for another status, whether applicable, superseded or premature', async () => {
     const reference = await newPayment(user)
-    const first = news(reference, 'PENDING')
+    const first = webhookBody(reference, 'PENDING')
     await user.webhook(first)
     for (const status of ['SUCCESS', 'INITIATED']) {
       expect((await user.webhook({ ...first, status })).status).toBe(422)
     }
     expect((await user.get(reference)).body).toMatchObject({ status: 'PENDING', version: 2 })
-    const early = await newPayment(user)
-    expect((await user.webhook({ ...first, reference: early, status: 'FAILED' })).status).toBe(422)
+    const premature = await newPayment(user)
+    expect((await user.webhook({ ...first, reference: premature, status: 'FAILED' })).status).toBe(
+      422,
+    )
     expect(await conflicts(first.webhookId)).toHaveLength(3)
     expect((await user.webhook(first)).status).toBe(200)
   })
 })
 
-describe('POST /api/payments/webhook/provider answers 400 to', () => {
+describe('POST /api/payments/webhook/provider rejects with 400', () => {
   it.each<[string, Record<string, unknown>, string]>([
     ['no webhookId', { webhookId: undefined }, 'webhookId'],
     ['a webhookId that is null', { webhookId: null }, 'webhookId'],
@@ -190,10 +183,10 @@ describe('POST /api/payments/webhook/provider answers 400 to', () => {
     ['an empty transaction id', { providerTransactionId: '' }, 'providerTransactionId'],
     ['no timestamp', { timestamp: undefined }, 'timestamp'],
     ['a timestamp that is a number', { timestamp: 1_769_860_800 }, 'timestamp'],
-    ['a timestamp that is none', { timestamp: 'now' }, 'timestamp'],
+    ['a malformed timestamp', { timestamp: 'now' }, 'timestamp'],
   ])('%s', async (_, changes, field) => {
     const reference = await newPayment(user)
-    const { status, body } = await user.webhook(news(reference, 'PENDING', changes))
+    const { status, body } = await user.webhook(webhookBody(reference, 'PENDING', changes))
     expect(status).toBe(400)
     expect(body.errors).toEqual([{ field, message: expect.any(String) }])
     expect((await user.get(reference)).body.version).toBe(1)

@@ -1,16 +1,9 @@
 import { v7 } from 'uuid'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { newUser, type User } from './auth.js'
-import { type Payments, startPayments } from './payments.js'
-import { as, newPayment, wish } from './requests.js'
+import { describe, expect, it } from 'vitest'
+import { as, newPayment, paymentInput } from './requests.js'
+import { withPayments } from './with-payments.js'
 
-let payments: Payments
-let owner: User
-beforeAll(async () => {
-  payments = await startPayments()
-  owner = await newUser()
-})
-afterAll(() => payments.close())
+const { payments, owner } = await withPayments()
 
 const PATH = '/api/payments'
 
@@ -18,8 +11,8 @@ describe('every error is problem+json', () => {
   it.each<[string, number, string, string, object]>([
     ['400', 400, 'POST', PATH, { body: '{' }],
     ['401', 401, 'GET', PATH, { token: '' }],
-    ['404 of a payment', 404, 'GET', `${PATH}/PAY-1`, {}],
-    ['404 of a route', 404, 'GET', '/api/nothing', {}],
+    ['404 for a payment', 404, 'GET', `${PATH}/PAY-1`, {}],
+    ['404 for a route', 404, 'GET', '/api/nothing', {}],
     ['404 outside the API', 404, 'GET', '/nothing', {}],
     ['405', 405, 'DELETE', PATH, {}],
     ['413', 413, 'POST', PATH, { body: 'x'.repeat(100_001) }],
@@ -43,8 +36,8 @@ describe('every error is problem+json', () => {
   })
 
   it.each([
-    ['an address that is no address', 400, '/api/payments/%zz'],
-    ['a part of the path that is too long', 414, `/api/payments/${'x'.repeat(101)}`],
+    ['an undecodable path', 400, '/api/payments/%zz'],
+    ['too long a path segment', 414, `/api/payments/${'x'.repeat(101)}`],
   ])('%s', async (_, expected, path) => {
     const answer = await payments.client.sendUnchecked('GET', `${path}?customerPhone=0772123456`, {
       headers: { 'x-request-id': 'odd-address' },
@@ -61,7 +54,7 @@ describe('every error is problem+json', () => {
     expect(JSON.stringify(answer.body)).not.toContain('0772123456')
   })
 
-  it('400 of a validation names each field in errors', async () => {
+  it('400 for validation names each field in errors', async () => {
     const { body } = await as(owner, payments).create({ amount: 0, extra: 1 })
     expect(body.errors).toEqual([
       { field: 'extra', message: expect.any(String) },
@@ -77,7 +70,7 @@ describe('405', () => {
     ['GET', `${PATH}/PAY-1/status`, 'POST'],
     ['DELETE', `${PATH}/webhook/provider`, 'POST'],
     ['PATCH', '/health/live', 'GET, HEAD'],
-  ])('to %s %s says what is allowed', async (method, path, allowed) => {
+  ])('for %s %s names the allowed methods', async (method, path, allowed) => {
     const { status, headers } = await payments.client.send(method, path, { token: owner.token })
     expect(status).toBe(405)
     expect(headers.get('allow')).toBe(allowed)
@@ -85,34 +78,38 @@ describe('405', () => {
 })
 
 describe('bodies', () => {
-  it('of 100 kB are read, and of a byte more refused', async () => {
+  it('of 100 kB are accepted, and one byte more is rejected', async () => {
     const { token } = owner
-    const text = (bytes: number) => JSON.stringify(wish()).padEnd(bytes, ' ')
+    const text = (bytes: number) => JSON.stringify(paymentInput()).padEnd(bytes, ' ')
     const { client } = payments
     expect((await client.post(PATH, text(100_000), { token })).status).toBe(201)
     expect((await client.post(PATH, text(100_001), { token })).status).toBe(413)
   })
 
   it.each(['application/json', 'application/json; charset=utf-8', 'Application/JSON'])(
-    'of %s are read',
+    'of %s are accepted',
     async (type) => {
       const headers = { 'content-type': type }
       const { token } = owner
-      expect((await payments.client.post(PATH, wish(), { token, headers })).status).toBe(201)
+      expect((await payments.client.post(PATH, paymentInput(), { token, headers })).status).toBe(
+        201,
+      )
     },
   )
 
   it.each(['text/plain', 'application/x-www-form-urlencoded', 'application/merge-patch+json', 'x'])(
-    'of %s are 415',
+    'of %s return 415',
     async (type) => {
       const headers = { 'content-type': type }
       const { token } = owner
-      expect((await payments.client.post(PATH, wish(), { token, headers })).status).toBe(415)
+      expect((await payments.client.post(PATH, paymentInput(), { token, headers })).status).toBe(
+        415,
+      )
     },
   )
 })
 
-describe('every answer', () => {
+describe('every response', () => {
   const answers = () =>
     Promise.all([
       as(owner, payments).create(),
@@ -130,13 +127,13 @@ describe('every answer', () => {
     }
   })
 
-  it('of the API is not to be stored', async () => {
+  it('of the API has Cache-Control: no-store', async () => {
     for (const { headers } of (await answers()).slice(0, 4)) {
       expect(headers.get('cache-control')).toBe('no-store')
     }
   })
 
-  it('says nothing of what it was made with', async () => {
+  it('does not name the software', async () => {
     for (const { headers } of await answers()) {
       expect(headers.get('x-powered-by')).toBeNull()
       expect(headers.get('server')).toBeNull()
@@ -146,7 +143,7 @@ describe('every answer', () => {
 
 describe('X-Request-Id', () => {
   it.each(['abc', '0d4f0c5e-7d0c-4c43-9f0a-1c8d5b0f6f11', 'A.b:c_d-9', 'x'.repeat(128)])(
-    'that is sane comes back: %s',
+    'is echoed if valid: %s',
     async (id) => {
       const { headers, body } = await payments.client.get(PATH, { headers: { 'x-request-id': id } })
       expect(headers.get('x-request-id')).toBe(id)
@@ -155,7 +152,7 @@ describe('X-Request-Id', () => {
   )
 
   it.each(['', 'with space', 'a"b', '<script>', 'x'.repeat(129), '-a', 'é', '{"level":"fatal"}'])(
-    'that is not is replaced: %s',
+    'is replaced if invalid: %s',
     async (id) => {
       const { headers, body } = await payments.client.get(PATH, { headers: { 'x-request-id': id } })
       expect(headers.get('x-request-id')).toMatch(/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/)
@@ -163,7 +160,7 @@ describe('X-Request-Id', () => {
     },
   )
 
-  it('is made up when there is none, another for each request', async () => {
+  it('is generated if missing, a new one for each request', async () => {
     const one = await payments.client.get(PATH)
     const other = await payments.client.get(PATH)
     expect(one.body.requestId).not.toBe(other.body.requestId)
@@ -174,7 +171,7 @@ describe('CORS', () => {
   const origin = 'https://shop.example.com'
   const preflight = { origin, 'access-control-request-method': 'POST' }
 
-  it('is off unless origins are named', async () => {
+  it('is off by default', async () => {
     const { headers } = await payments.client.get('/health/live', { headers: { origin } })
     expect(headers.get('access-control-allow-origin')).toBeNull()
     const answer = await payments.client.send('OPTIONS', PATH, { headers: preflight })
@@ -182,7 +179,7 @@ describe('CORS', () => {
     expect(answer.headers.get('access-control-allow-origin')).toBeNull()
   })
 
-  it('is on for the origins that are named and for no others', async () => {
+  it('is on for the configured origins only', async () => {
     const replica = await payments.replica({ CORS_ORIGINS: `https://a.example.com,${origin}` })
     const allowed = await replica.client.sendUnchecked('OPTIONS', PATH, { headers: preflight })
     expect(allowed.status).toBe(204)
@@ -198,7 +195,7 @@ describe('CORS', () => {
   })
 })
 
-it('HEAD is answered as GET is, without a body', async () => {
+it('HEAD returns the headers of GET without a body', async () => {
   const reference = await newPayment(as(owner, payments))
   const head = (one: string) =>
     fetch(`${payments.client.url}${PATH}/${one}`, {

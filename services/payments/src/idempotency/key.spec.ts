@@ -5,17 +5,17 @@ import { fingerprint, isKey } from './key.js'
 
 describe('an Idempotency-Key', () => {
   it.each(['a', '~', 'with a space', 'x'.repeat(255), '00000000-0000-4000-8000-000000000000'])(
-    'may be %j',
+    'is valid as %j',
     (key) => expect(isKey(key)).toBe(true),
   )
 
   it.each(['', 'x'.repeat(256), 'é', 'tab\t', 'line\n', '\u007f', 'ключ', '🔑'])(
-    'may not be %j',
+    'is invalid as %j',
     (key) => expect(isKey(key)).toBe(false),
   )
 })
 
-/** What the controller makes a fingerprint of, from the amount as it came. */
+/** The input of a fingerprint, as the controller makes it. */
 const command = (amount: unknown, currency = 'UGX') => ({
   currency,
   amountMinor: parseAmount(amount, currency),
@@ -24,7 +24,7 @@ const command = (amount: unknown, currency = 'UGX') => ({
 const json = fc.jsonValue({ maxDepth: 4 })
 
 describe('a fingerprint', () => {
-  it('is the same for the same amount, as a number or as a string', () => {
+  it('is equal for an amount as a number and as a string', () => {
     expect(fingerprint(command(5000))).toEqual(fingerprint(command('5000')))
     expect(fingerprint(command(50, 'USD'))).toEqual(fingerprint(command('50.00', 'USD')))
     expect(fingerprint(command(5000))).not.toEqual(fingerprint(command(5001)))
@@ -44,26 +44,26 @@ describe('a fingerprint', () => {
     )
   })
 
-  it('takes a field that is null for one that is absent', () => {
+  it('is equal for a null and an absent field', () => {
     expect(fingerprint({ a: 1, description: null })).toEqual(fingerprint({ a: 1 }))
     expect(fingerprint({ a: 1, description: undefined })).toEqual(fingerprint({ a: 1 }))
     expect(fingerprint({ a: 1, description: '' })).not.toEqual(fingerprint({ a: 1 }))
   })
 
   it.each<[string, unknown, unknown]>([
-    ['a value from another', { a: 'b' }, { a: 'c' }],
-    ['a name from another', { a: 'b' }, { b: 'a' }],
-    ['a text from a number', { a: '1' }, { a: 1 }],
-    ['a text from a bigint', { a: '1n' }, { a: 1n }],
-    ['a list from its reverse', { a: ['b', 'c'] }, { a: ['c', 'b'] }],
-    ['a text with a comma from two', { a: ['b,c'] }, { a: ['b', 'c'] }],
-    ['a text of JSON from an object', { a: '{"b":"c"}' }, { a: { b: 'c' } }],
-    ['no condition from one that nothing meets', { versions: undefined }, { versions: [] }],
-  ])('tells %s', (_, one, other) => {
+    ['two values', { a: 'b' }, { a: 'c' }],
+    ['two names', { a: 'b' }, { b: 'a' }],
+    ['a string and a number', { a: '1' }, { a: 1 }],
+    ['a string and a bigint', { a: '1n' }, { a: 1n }],
+    ['a list and its reverse', { a: ['b', 'c'] }, { a: ['c', 'b'] }],
+    ['a string with a comma and two strings', { a: ['b,c'] }, { a: ['b', 'c'] }],
+    ['a JSON string and an object', { a: '{"b":"c"}' }, { a: { b: 'c' } }],
+    ['no condition and one without versions', { versions: undefined }, { versions: [] }],
+  ])('differs for %s', (_, one, other) => {
     expect(fingerprint(one)).not.toEqual(fingerprint(other))
   })
 
-  it('tells any two requests apart', () => {
+  it('differs for any two different requests', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.string()), fc.string(), fc.string(), (a, k, v) => {
         fc.pre(a[k] !== v)

@@ -53,7 +53,7 @@ DELETE FROM idempotency_keys
 USING expired
 WHERE (idempotency_keys.caller, idempotency_keys.route, idempotency_keys.key)
   = (expired.caller, expired.route, expired.key)
-RETURNING 1 AS one`,
+RETURNING true AS deleted`,
 }
 
 /** Deletes up to `limit` keys created before a time. @returns how many it deleted */

@@ -17,7 +17,7 @@ function rule(name: string, constraint: ValidatorConstraintInterface): () => Pro
     })
 }
 
-/** Has the most digits (4), so that an invalid currency is an error of its own field alone. */
+/** Has the most digits (4), so that an invalid currency adds no error for the amount. */
 const FALLBACK_CURRENCY = 'UYW'
 
 function amountOf({ object, value }: ValidationArguments) {

@@ -2,10 +2,7 @@ import { createHmac } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { parseSecrets, type ProviderSecret, signer } from './signature.js'
 
-/**
- * The published vector of Standard Webhooks: the test "sign function works" that all libraries of the
- * specification's repository have.
- */
+/** The test vector of Standard Webhooks: "sign function works" in the libraries of its repository. */
 const VECTOR = {
   secret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
   body: '{"test": 2432232314}',
@@ -15,7 +12,7 @@ const VECTOR = {
     'webhook-signature': 'v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=',
   },
 }
-/** Signatures of the same repository that are none of this message. */
+/** Signatures of other messages in that repository. */
 const FOREIGN = 'v1,Ceo5qEr07ixe2NLpvHk3FH9bwy/WavXrAFQ/9tdO6mc='
 const SIGNATURE = VECTOR.headers['webhook-signature']
 const SENT_AT = 1_614_265_330_000
@@ -30,11 +27,11 @@ function secretsOf(text: string): ProviderSecret[] {
 
 const mtn = secretsOf(`mtn=${VECTOR.secret}`)
 
-/** Who signed the vector with other headers or another body. */
+/** The signer of the vector with changed headers or another body. */
 const signerOf = (changes: Partial<typeof VECTOR.headers> = {}, body = VECTOR.body) =>
   signer(mtn, body, { ...VECTOR.headers, ...changes })
 
-/** The scheme by the specification's words, without its library. */
+/** Signs as the specification says, without its library. */
 function sign(secret: string, id: string, timestamp: string, body: string) {
   const key = Buffer.from(secret.replace('whsec_', ''), 'base64')
   return `v1,${createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')}`
@@ -44,16 +41,16 @@ beforeEach(() => void vi.useFakeTimers({ now: SENT_AT, toFake: ['Date'] }))
 afterEach(() => void vi.useRealTimers())
 
 describe('a signature', () => {
-  it('of the published vector is the provider’s', () => {
+  it('of the published vector is valid', () => {
     expect(signerOf()).toBe('mtn')
   })
 
-  it('that the specification’s words make is the same', () => {
+  it('equals one computed as the specification says', () => {
     const { 'webhook-id': id, 'webhook-timestamp': at } = VECTOR.headers
     expect(sign(VECTOR.secret, id, at, VECTOR.body)).toBe(SIGNATURE)
   })
 
-  it('counts wherever it is among several', () => {
+  it('is found among several signatures', () => {
     const several = `${FOREIGN} v2,${SIGNATURE.slice(3)} ${SIGNATURE} ${FOREIGN}`
     expect(signerOf({ 'webhook-signature': several })).toBe('mtn')
   })
@@ -64,11 +61,11 @@ describe('a signature', () => {
     ['without a version', SIGNATURE.slice(3)],
     ['of another message', FOREIGN],
     ['that is empty', ''],
-    ['that is a version alone', 'v1'],
-    ['that is a version and nothing', 'v1,'],
-    ['that is cut short', SIGNATURE.slice(0, 8)],
-    ['with commas for spaces', `${FOREIGN},${SIGNATURE}`],
-  ])('%s is nobody’s', (_, header) => {
+    ['of a version only', 'v1'],
+    ['of a version and an empty value', 'v1,'],
+    ['that is truncated', SIGNATURE.slice(0, 8)],
+    ['separated by commas instead of spaces', `${FOREIGN},${SIGNATURE}`],
+  ])('%s is invalid', (_, header) => {
     expect(signerOf({ 'webhook-signature': header })).toBeUndefined()
   })
 
@@ -77,12 +74,12 @@ describe('a signature', () => {
     ['the body’s spaces', {}, '{"test":2432232314}'],
     ['the id', { 'webhook-id': 'msg_other' }, VECTOR.body],
     ['the time', { 'webhook-timestamp': '1614265331' }, VECTOR.body],
-  ])('is nobody’s when %s was tampered with', (_, headers, body) => {
+  ])('is invalid if %s was changed', (_, headers, body) => {
     expect(signerOf(headers, body)).toBeUndefined()
   })
 
   it.each(['webhook-id', 'webhook-timestamp', 'webhook-signature'] as const)(
-    'without the header %s is nobody’s',
+    'is invalid without the header %s',
     (name) => {
       expect(signerOf({ [name]: undefined })).toBeUndefined()
     },
@@ -93,18 +90,18 @@ describe('a signature', () => {
     [300, 'mtn'],
     [-301, undefined],
     [301, undefined],
-  ])('made %i seconds from now is that of %s', (seconds, expected) => {
+  ])('made %i seconds from now has the signer %s', (seconds, expected) => {
     vi.setSystemTime(SENT_AT - seconds * 1000)
     expect(signerOf()).toBe(expected)
   })
 
-  it('with a time that is no number is nobody’s', () => {
+  it('is invalid if the timestamp is not a number', () => {
     const at = 'hello'
     const signature = sign(VECTOR.secret, VECTOR.headers['webhook-id'], at, VECTOR.body)
     expect(signerOf({ 'webhook-timestamp': at, 'webhook-signature': signature })).toBeUndefined()
   })
 
-  it('by either secret counts during a rotation, and each provider has its own', () => {
+  it('is valid with either secret of a rotation, and with its own provider’s secrets only', () => {
     const secrets = secretsOf(
       `airtel=${OTHER},mtn=${sign('', '', '', '').slice(3)},mtn=${VECTOR.secret}`,
     )
@@ -116,15 +113,15 @@ describe('a signature', () => {
     expect(signer(mtn, VECTOR.body, headers)).toBeUndefined()
   })
 
-  it('is nobody’s where no secret is known', () => {
+  it('is invalid without configured secrets', () => {
     expect(signer([], VECTOR.body, VECTOR.headers)).toBeUndefined()
   })
 })
 
-describe('secrets', () => {
+describe('parseSecrets', () => {
   const base64 = (bytes: number) => Buffer.alloc(bytes, 7).toString('base64')
 
-  it('are separated by commas or lines, with the prefix or without', () => {
+  it('separates entries by commas or line breaks, with or without the prefix', () => {
     const text = `mtn=whsec_${base64(24)}, mtn=${base64(64)}\nairtel-ug=${base64(32)}\r\n`
     expect(secretsOf(text).map(({ provider }) => provider)).toEqual(['mtn', 'mtn', 'airtel-ug'])
     expect(secretsOf('')).toEqual([])
@@ -136,9 +133,9 @@ describe('secrets', () => {
     ['no base64', 'mtn=not a secret at all, not even nearly'],
     ['no secret', 'mtn='],
     ['no provider', base64(33)],
-    ['a provider in capitals', `MTN=${base64(32)}`],
-    ['one good and one bad', `mtn=${base64(32)},airtel=short`],
-  ])('with %s are refused', (_, text) => {
+    ['a provider in upper case', `MTN=${base64(32)}`],
+    ['one valid and one invalid', `mtn=${base64(32)},airtel=short`],
+  ])('rejects %s', (_, text) => {
     expect(parseSecrets(text)).toBeUndefined()
   })
 })

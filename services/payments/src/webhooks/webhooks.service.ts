@@ -14,7 +14,7 @@ import { WebhookDto } from './webhooks.dto.js'
 import { apply, findWebhook, type IncomingWebhook, storeConflict } from './webhooks.store.js'
 
 /**
- * Applies the webhooks of providers, which arrive late, twice, out of order or never. An id is applied at most once.
+ * Applies the webhooks of providers, which providers send late, twice, out of order or never. An id is applied at most once.
  * Every duplicate gets 200 with the payment, because a provider repeats a webhook until it gets 2xx. A premature
  * webhook, or one without a payment, stores nothing, so that its next delivery can still be applied.
  */
