@@ -14,7 +14,7 @@ export interface Case {
   readonly files: readonly string[]
 }
 
-/** Every file of `cases` with each of its charts, and the platform with each of its own values files. */
+/** Every file of `cases` with each of its charts, and the platform with each of its values files. */
 export function allCases(): Case[] {
   const cases = readdirSync(`${HERE}cases`).flatMap((file) => {
     const [kind = '', name = ''] = file.replace('.yaml', '').split(/-(.*)/)

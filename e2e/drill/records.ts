@@ -72,7 +72,7 @@ export async function readRecords(owner: string): Promise<Records> {
   }
 }
 
-/** A row of one of the tables, as one line of JSON. */
+/** A row of one of the tables, as a line of JSON. */
 interface Line {
   readonly payment?: PaymentRow
   readonly event?: EventRow

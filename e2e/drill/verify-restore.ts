@@ -37,14 +37,22 @@ export async function verifyRestore(
 }
 
 /** Adds an entry's payment to those acknowledged before `target`, or to those created after it. */
-function classify(entry: Entry, target: number, told: Map<string, number>, later: Set<string>) {
+function classify(
+  entry: Entry,
+  target: number,
+  acknowledged: Map<string, number>,
+  later: Set<string>,
+) {
   const { operation, attempts } = entry
   const answer = attempts.at(-1)
   const payment = answer?.body as Payment
   if (!answer || answer.status !== operation.expectedStatus || payment.reference === undefined)
     return
   if (answer.at + answer.ms < target) {
-    told.set(payment.reference, Math.max(payment.version, told.get(payment.reference) ?? 0))
+    acknowledged.set(
+      payment.reference,
+      Math.max(payment.version, acknowledged.get(payment.reference) ?? 0),
+    )
   }
   const isNew = operation.kind === 'create' && !answer.replayed
   if (isNew && (attempts[0]?.at ?? 0) >= target) later.add(payment.reference)

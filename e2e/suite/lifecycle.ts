@@ -70,7 +70,7 @@ export async function checkBrokenImage(platform: Platform): Promise<void> {
   })
 }
 
-/** Uninstalls and reinstalls the release: data and secrets must be kept. */
+/** Uninstalls and reinstalls the release: data and secrets must persist. */
 export async function checkReinstall(platform: Platform): Promise<void> {
   const { client, helm, namespace } = platform
   await check(`${helm.name}: a reinstall keeps data and secrets`, async () => {

@@ -120,7 +120,7 @@ function secretsOf(value: string): string[] {
     .filter((line) => line.length >= MIN_LENGTH.stored && !line.startsWith('-----'))
 }
 
-/** Descriptions of the sensitive values in a text, without the values. */
+/** Descriptions of the sensitive values found in a log, without the values. */
 export function leaksIn(text: string, known: Secrets): string[] {
   const matches = Object.entries(PATTERNS).flatMap(([kind, pattern]) => {
     const at = text.search(pattern)

@@ -1,5 +1,5 @@
 {{/*
-The service's PostgreSQL as a CloudNativePG Cluster. It is kept when the release is uninstalled, since the operator
+The service's PostgreSQL as a CloudNativePG Cluster. An uninstall does not delete it, since the operator
 deletes the volumes together with the Cluster.
 */}}
 {{- define "service.database" -}}
@@ -77,7 +77,7 @@ spec:
     parameters:
       {{- toYaml $db.parameters | nindent 6 }}
   {{- if $db.pooler.enabled }}
-  # PgBouncer presents the server's certificate, under the name of its own Service.
+  # PgBouncer presents the server's certificate, under the name of the Pooler's Service.
   certificates:
     serverAltDNSNames:
       - {{ $name }}-pooler

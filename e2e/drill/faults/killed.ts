@@ -3,7 +3,7 @@ import { podOf, RELEASE, restarts, SERVICES, namespace } from '../release.ts'
 import type { Fault } from './fault.ts'
 
 /**
- * Sends SIGKILL to a service's process. A process can't kill PID 1 of its own PID namespace, so a privileged pod with
+ * Sends SIGKILL to a service's process. A process can't kill PID 1 of the PID namespace it runs in, so a privileged pod with
  * `hostPID` finds the container's processes by their cgroup.
  */
 
