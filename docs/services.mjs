@@ -2,7 +2,7 @@
 // check read metrics and OpenAPI texts from.
 import { createApp } from '@malipo/kit/bootstrap'
 import { AppModule as Auth } from '../services/auth/dist/app.module.js'
-import { readAuthEnv } from '../services/auth/dist/env.js'
+import { readEnv as readAuthEnv } from '../services/auth/dist/env.js'
 import { AppModule as Payments } from '../services/payments/dist/app.module.js'
 import { readEnv as readPaymentsEnv } from '../services/payments/dist/env.js'
 

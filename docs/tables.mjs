@@ -3,7 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { HTTP_PROBLEMS } from '@malipo/kit/http/problem'
 import { format, resolveConfig } from 'prettier'
-import { specs as auth } from '../services/auth/dist/env.js'
+import { VARIABLES as auth } from '../services/auth/dist/env.js'
 import { PROBLEMS as authProblems } from '../services/auth/dist/problems.js'
 import { VARIABLES as payments } from '../services/payments/dist/env.js'
 import { PROBLEMS as paymentsProblems } from '../services/payments/dist/problems.js'

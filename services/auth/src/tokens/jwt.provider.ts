@@ -16,7 +16,7 @@ export const JWT_PROVIDER = {
         if (type === JwtSecretRequestType.SIGN) {
           return keys.byId((options as JwtSignOptions).keyid).signing
         }
-        const key = keys.verifying(String(tokenOrPayload))
+        const key = typeof tokenOrPayload === 'string' ? keys.verifying(tokenOrPayload) : undefined
         if (!key) throw new KeySetError('no key has the kid and the algorithm of the token')
         return key.verifying
       },
