@@ -111,6 +111,14 @@ export function readKeysEnv(source: NodeJS.ProcessEnv = process.env) {
   return read(source, { JWT_KEYS_DIR, JWT_EXPIRES_IN })
 }
 
+/** The variables of `cli/retention`: the database, with the credentials that migrate. */
+export function readRetentionEnv(source: NodeJS.ProcessEnv = process.env) {
+  const AUDIT_RETENTION_DAYS = integer({ min: 1, max: 36_500 })({
+    desc: 'Age in days at which `cli/retention` deletes audit events',
+  })
+  return read(source, { ...databaseVariables, AUDIT_RETENTION_DAYS }, checkDatabase)
+}
+
 type KeyEnv = Pick<Env, 'JWT_SECRET' | 'JWT_SECRET_FILE' | 'JWT_KEYS_DIR'>
 
 const checkSecret: Check<KeyEnv> = (env) => {
