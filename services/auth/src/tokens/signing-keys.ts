@@ -1,11 +1,7 @@
 import { LOG } from '@malipo/kit/kit.module'
 import type { Logger } from '@malipo/kit/telemetry/logger'
-import {
-  Inject,
-  Injectable,
-  type OnApplicationBootstrap,
-  type OnModuleDestroy,
-} from '@nestjs/common'
+import { Workers } from '@malipo/kit/worker/workers'
+import { Inject, Injectable } from '@nestjs/common'
 import { Gauge, Registry } from 'prom-client'
 import { type Env, ENV, jwtSecret } from '../env.js'
 import { keyTexts, readKeyFolder } from './key-folder.js'
@@ -27,37 +23,33 @@ const POLL_INTERVAL_MS = 2_000
  * reloaded when its files change; an invalid change keeps the previous keys.
  */
 @Injectable()
-export class SigningKeys implements OnApplicationBootstrap, OnModuleDestroy {
+export class SigningKeys {
   private readonly secret: readonly Key[]
-  private readonly folder: string | undefined
   private keys: readonly Key[]
   private loaded = ''
-  private isUnreadable = false
-  private timer: NodeJS.Timeout | undefined
   private readonly unreadable: Gauge
 
   constructor(
     @Inject(ENV) env: Env,
     @Inject(LOG) private readonly log: Logger,
     @Inject(Registry) registry: Registry,
+    @Inject(Workers) workers: Workers,
   ) {
     const secret = jwtSecret(env)
     this.secret = secret === undefined ? [] : [secretKey(secret)]
-    this.folder = env.JWT_KEYS_DIR
-    this.keys = [...this.secret, ...(this.folder ? readKeyFolder(this.folder) : [])]
+    const folder = env.JWT_KEYS_DIR
+    this.keys = [...this.secret, ...(folder ? readKeyFolder(folder) : [])]
     this.unreadable = new Gauge({
       name: 'signing_keys_unreadable',
       help: '1 while the key set is unreadable and the previous keys stay in use',
       registers: [registry],
     })
-  }
-
-  onApplicationBootstrap() {
-    if (this.folder) this.timer = setInterval(() => void this.poll(), POLL_INTERVAL_MS).unref()
-  }
-
-  onModuleDestroy() {
-    clearInterval(this.timer)
+    if (!folder) return
+    workers.add({
+      name: 'signing_keys_poll',
+      intervalMs: POLL_INTERVAL_MS,
+      run: () => this.poll(folder),
+    })
   }
 
   /** The key that signs now. */
@@ -81,9 +73,9 @@ export class SigningKeys implements OnApplicationBootstrap, OnModuleDestroy {
     return publicKeys(this.keys)
   }
 
-  private async poll(): Promise<void> {
+  private async poll(folder: string): Promise<void> {
     try {
-      const texts = await keyTexts(this.folder ?? '')
+      const texts = await keyTexts(folder)
       const found = JSON.stringify([...texts])
       if (found === this.loaded) return
       this.keys = [...this.secret, ...parseKeys(texts)]
@@ -92,15 +84,12 @@ export class SigningKeys implements OnApplicationBootstrap, OnModuleDestroy {
         { keys: this.keys.map(({ kid }) => kid ?? 'JWT_SECRET') },
         'signing keys loaded',
       )
-      this.isUnreadable = false
+      this.unreadable.set(0)
     } catch (error) {
-      // Logged once, not on every poll.
-      if (!this.isUnreadable) {
-        this.log.error({ err: error }, 'JWT_KEYS_DIR is unreadable: the previous keys stay in use')
-      }
       this.loaded = ''
-      this.isUnreadable = true
+      this.unreadable.set(1)
+      const message = 'JWT_KEYS_DIR is unreadable: the previous keys stay in use'
+      throw new Error(message, { cause: error })
     }
-    this.unreadable.set(this.isUnreadable ? 1 : 0)
   }
 }
