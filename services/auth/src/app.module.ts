@@ -12,13 +12,14 @@ import { PasswordController } from './passwords/password.controller.js'
 import { PasswordsMetrics } from './passwords/passwords-metrics.js'
 import { LoginRateLimit } from './rate-limit/login-rate-limit.js'
 import { NetworkRateLimits } from './rate-limit/network-rate-limits.js'
+import { RevocationPublisher } from './revocations/revocation-publisher.js'
+import { RevocationRelay } from './revocations/revocation-relay.js'
 import { RevocationsMetrics } from './revocations/revocations-metrics.js'
 import { RevocationsService } from './revocations/revocations.service.js'
-import { Revocations } from './revocations/revocations.js'
-import { Teller } from './revocations/teller.js'
 import { LoginService } from './sessions/login.service.js'
 import { RefreshService } from './sessions/refresh.service.js'
 import { SessionRevocationService } from './sessions/session-revocation.service.js'
+import { SessionSweeper } from './sessions/session-sweeper.js'
 import { SessionsMetrics } from './sessions/sessions-metrics.js'
 import { SessionsController } from './sessions/sessions.controller.js'
 import { SessionsService } from './sessions/sessions.service.js'
@@ -64,8 +65,8 @@ export class AppModule {
         TokenValidator,
         LoginRateLimit,
         NetworkRateLimits,
-        Revocations,
-        Teller,
+        RevocationPublisher,
+        RevocationRelay,
         RevocationsMetrics,
         RevocationsService,
         PasswordHasher,
@@ -78,6 +79,7 @@ export class AppModule {
         TokenRotation,
         RefreshService,
         SessionRevocationService,
+        SessionSweeper,
         UsersMetrics,
         UsersService,
         GrantsService,

@@ -14,7 +14,7 @@ export const dataSource = {
   migrations: [Initial1767225600000],
   rights: {
     users: ['SELECT', 'INSERT', 'UPDATE'],
-    sessions: ['SELECT', 'INSERT', 'UPDATE'],
+    sessions: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
     revocation_outbox: ['SELECT', 'INSERT', 'DELETE'],
     audit_events: ['SELECT', 'INSERT'],
   },

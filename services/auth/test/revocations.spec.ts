@@ -26,21 +26,21 @@ afterAll(async () => {
 const logout = (token: string, from = auth) =>
   from.client.send('POST', '/api/auth/logout', { token })
 
-const untold = () => auth.sql<{ sid: string }>('SELECT session_id AS sid FROM revocation_outbox')
+const pending = () => auth.sql<{ sid: string }>('SELECT session_id AS sid FROM revocation_outbox')
 
 const metric = async () => String((await auth.client.get('/metrics')).body)
 
-const told = (sid: string) =>
+const published = (sid: string) =>
   expect.poll(() => redis.exists(`revoked:${sid}`), { timeout: 10_000 }).toBe(1)
 
-async function ended(from = auth) {
+async function loggedOut(from = auth) {
   const session = await newSession(from.client)
   expect((await logout(session.token, from)).status).toBe(204)
   return session
 }
 
-describe('while Redis is away', () => {
-  it('a logout is 503, the session is over, and Redis is told when it is back', async () => {
+describe('while Redis is down', () => {
+  it('answers a logout with 503, revokes the session, and publishes when Redis is back', async () => {
     const { token, sid } = await newSession(auth.client)
     await server.kill()
     try {
@@ -48,19 +48,19 @@ describe('while Redis is away', () => {
       expect([answer.status, answer.body.type]).toEqual([503, '/problems/revocation-pending'])
       expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
       expect(await isValid(auth.client, token)).toBe(false)
-      expect(await untold()).toEqual([{ sid }])
+      expect(await pending()).toEqual([{ sid }])
       expect((await logout(token)).status).toBe(503)
-      await expect.poll(metric, { timeout: 20_000 }).toContain('\nrevocations_untold 1\n')
+      await expect.poll(metric, { timeout: 20_000 }).toContain('\nrevocations_pending 1\n')
     } finally {
       await server.restart()
     }
-    await told(sid)
-    await expect.poll(untold, { timeout: 10_000 }).toEqual([])
-    await expect.poll(metric, { timeout: 10_000 }).toContain('\nrevocations_untold 0\n')
+    await published(sid)
+    await expect.poll(pending, { timeout: 10_000 }).toEqual([])
+    await expect.poll(metric, { timeout: 10_000 }).toContain('\nrevocations_pending 0\n')
     expect((await logout(token)).status).toBe(204)
   })
 
-  it('so is the end of another session; a reused refresh token and a new password are not', async () => {
+  it('answers the revocation of another session with 503, but not a reused refresh token or a new password', async () => {
     const own = await newSession(auth.client)
     const other = await openSession(auth.client, own.user)
     const third = await openSession(auth.client, own.user)
@@ -75,16 +75,16 @@ describe('while Redis is away', () => {
       const passwords = { currentPassword: own.user.password, newPassword: 'another pass phrase' }
       const changed = await auth.client.post('/api/auth/password', passwords, { token: own.token })
       expect(changed.status).toBe(204)
-      const sids = (await untold()).map(({ sid }) => sid).sort()
+      const sids = (await pending()).map(({ sid }) => sid).sort()
       expect(sids).toEqual([other.sid, third.sid, stolen.sid].sort())
     } finally {
       await server.restart()
     }
-    for (const { sid } of [other, third, stolen]) await told(sid)
-    await expect.poll(untold, { timeout: 10_000 }).toEqual([])
+    for (const { sid } of [other, third, stolen]) await published(sid)
+    await expect.poll(pending, { timeout: 10_000 }).toEqual([])
   })
 
-  it('what a replica could not tell before it ended, another one tells', async () => {
+  it('publishes what a stopped replica could not publish', async () => {
     const dying = await startAuth({
       DATABASE_URL: auth.databaseUrl,
       REDIS_URL: 'redis://127.0.0.1:1',
@@ -92,59 +92,59 @@ describe('while Redis is away', () => {
     const { token, sid } = await newSession(dying.client)
     expect((await logout(token, dying)).status).toBe(503)
     await dying.close()
-    await told(sid)
-    await expect.poll(untold, { timeout: 10_000 }).toEqual([])
+    await published(sid)
+    await expect.poll(pending, { timeout: 10_000 }).toEqual([])
   })
 })
 
-describe('a Redis that comes back', () => {
-  it('without its data is told again of every end that still matters', async () => {
-    const sessions = await Promise.all(Array.from({ length: 5 }, () => ended()))
+describe('after Redis has lost its data', () => {
+  it('publishes again every revocation that still matters', async () => {
+    const sessions = await Promise.all(Array.from({ length: 5 }, () => loggedOut()))
     const longAgo = await newSession(auth.client)
     await auth.sql(
       `UPDATE sessions SET revoked_at = now() - interval '961 s' WHERE id = $1`,
       longAgo.sid,
     )
     await server.restart()
-    for (const { sid } of sessions) await told(sid)
+    for (const { sid } of sessions) await published(sid)
     await sleep(500)
     expect(await redis.exists(`revoked:${longAgo.sid}`)).toBe(0)
-    await expect.poll(untold, { timeout: 10_000 }).toEqual([])
+    await expect.poll(pending, { timeout: 10_000 }).toEqual([])
   })
 
-  it('is told again of more than are told at once', async () => {
+  it('publishes again more than one batch', async () => {
     const { sub } = await newSession(auth.client)
-    const made = await auth.sql<{ id: string }>(
-      `WITH made AS (
+    const revoked = await auth.sql<{ id: string }>(
+      `WITH created AS (
          INSERT INTO sessions
            (id, user_id, refresh_token_hash, current_token_hash, last_used_at, expires_at)
          SELECT gen_random_uuid(), $1, sha256(gen_random_uuid()::text::bytea), sha256(''), now(),
                 now() + interval '1 d'
          FROM generate_series(1, 450) RETURNING id
-       ) SELECT id FROM made`,
+       ) SELECT id FROM created`,
       sub,
     )
-    // All in one transaction, so at one time: a page begins where the last one ended, not at a time.
+    // One transaction, so all have the same time: pages must not be split by time alone.
     await auth.sql('UPDATE sessions SET revoked_at = now() WHERE user_id = $1', sub)
-    const marked = async () => redis.exists(...made.map(({ id }) => `revoked:${id}`))
-    await expect.poll(marked, { timeout: 10_000 }).toBe(made.length)
-    await expect.poll(untold, { timeout: 10_000 }).toEqual([])
+    const marked = async () => redis.exists(...revoked.map(({ id }) => `revoked:${id}`))
+    await expect.poll(marked, { timeout: 10_000 }).toBe(revoked.length)
+    await expect.poll(pending, { timeout: 10_000 }).toEqual([])
     await server.restart()
-    await expect.poll(marked, { timeout: 10_000 }).toBe(made.length)
+    await expect.poll(marked, { timeout: 10_000 }).toBe(revoked.length)
   })
 })
 
-describe('a Redis that answers late', () => {
-  it('is as good as none, and is told once it answers', async () => {
+describe('while Redis is slow', () => {
+  it('answers a logout with 503, and publishes once Redis responds', async () => {
     const { token, sid } = await newSession(auth.client)
     await redis.call('CLIENT', 'PAUSE', '2000', 'ALL')
-    const begun = performance.now()
+    const startedAt = performance.now()
     expect((await logout(token)).status).toBe(503)
-    expect(performance.now() - begun).toBeLessThan(1_500)
-    await told(sid)
+    expect(performance.now() - startedAt).toBeLessThan(1_500)
+    await published(sid)
   })
 
-  it('or whose answer is lost: 503, and a repetition is 204', async () => {
+  it('answers with 503 when the response of Redis is lost, and a repeated logout with 204', async () => {
     const proxy = await startProxy(server.port, (data) => data.includes('revoked:'))
     const far = await startAuth({
       DATABASE_URL: auth.databaseUrl,
@@ -155,7 +155,7 @@ describe('a Redis that answers late', () => {
       await sleep(300)
       proxy.loseNextAnswer()
       expect((await logout(token, far)).status).toBe(503)
-      await told(sid)
+      await published(sid)
       await expect.poll(async () => (await logout(token, far)).status).toBe(204)
     } finally {
       await far.close()
@@ -164,10 +164,10 @@ describe('a Redis that answers late', () => {
   })
 })
 
-it('without any Redis a logout is answered after the database', async () => {
+it('logs out without Redis', async () => {
   const alone = await startAuth({ DATABASE_URL: auth.databaseUrl, REDIS_URL: undefined })
   try {
-    const { token } = await ended(alone)
+    const { token } = await loggedOut(alone)
     expect(await isValid(alone.client, token)).toBe(false)
   } finally {
     await alone.close()

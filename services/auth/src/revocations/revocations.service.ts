@@ -1,15 +1,15 @@
 import { Database, type Run } from '@malipo/kit/postgres/database'
 import { Inject, Injectable } from '@nestjs/common'
-import { Revocations } from './revocations.js'
+import { pendingRevocationsOf, type RevokedSession } from './outbox.store.js'
+import { RevocationPublisher } from './revocation-publisher.js'
 import { type Cause, RevocationsMetrics } from './revocations-metrics.js'
-import { type Ended, untoldOf } from './untold.store.js'
 
 /** Counts revocations and publishes them to all services. */
 @Injectable()
 export class RevocationsService {
   constructor(
     @Inject(Database) private readonly database: Database,
-    private readonly revocations: Revocations,
+    private readonly publisher: RevocationPublisher,
     private readonly metrics: RevocationsMetrics,
   ) {}
 
@@ -18,9 +18,9 @@ export class RevocationsService {
    *
    * @returns false while Redis is unavailable; the relay then publishes it later
    */
-  async publish(cause: Cause, revoked: Ended, isNew = true): Promise<boolean> {
+  async publish(cause: Cause, revoked: RevokedSession, isNew = true): Promise<boolean> {
     if (isNew) this.metrics.revoked(cause, 1)
-    return this.revocations.tell([revoked])
+    return this.publisher.publish([revoked])
   }
 
   /**
@@ -38,6 +38,7 @@ export class RevocationsService {
     const count = await this.database.write(change)
     if (count === undefined) return undefined
     this.metrics.revoked(cause, count)
-    return this.revocations.tell(await this.database.read((run) => untoldOf(run, userId)))
+    const pending = await this.database.read((run) => pendingRevocationsOf(run, userId))
+    return this.publisher.publish(pending)
   }
 }

@@ -1,5 +1,5 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
-import type { Ended } from '../revocations/untold.store.js'
+import type { RevokedSession } from '../revocations/outbox.store.js'
 
 export interface Revocation {
   sid: string
@@ -35,6 +35,6 @@ const SESSION_REVOKE: Statement = {
 export async function revokeSession(
   run: Run,
   { sid, sub, cause }: Revocation,
-): Promise<(Ended & { isNew: boolean }) | undefined> {
-  return (await run<Ended & { isNew: boolean }>(SESSION_REVOKE, [sid, sub, cause]))[0]
+): Promise<(RevokedSession & { isNew: boolean }) | undefined> {
+  return (await run<RevokedSession & { isNew: boolean }>(SESSION_REVOKE, [sid, sub, cause]))[0]
 }

@@ -1,0 +1,87 @@
+import type { Run, Statement } from '@malipo/kit/postgres/database'
+
+/** The statements on revocations that are to be published to Redis. */
+
+/** The revocation of a session, as the database has it. */
+export interface RevokedSession {
+  readonly sid: string
+  readonly at: Date
+}
+
+const PENDING: Statement = {
+  name: 'revocations_pending',
+  text: `
+    SELECT session_id AS sid, revoked_at AS at
+    FROM revocation_outbox
+    ORDER BY revoked_at
+    LIMIT $1`,
+}
+
+/** Pending revocations, oldest first. */
+export async function pendingRevocations(run: Run, limit: number): Promise<RevokedSession[]> {
+  return run<RevokedSession>(PENDING, [limit])
+}
+
+const PENDING_OF_USER: Statement = {
+  name: 'revocations_pending_of_user',
+  text: `
+    SELECT session_id AS sid, revocation_outbox.revoked_at AS at
+    FROM revocation_outbox
+    JOIN sessions ON sessions.id = session_id
+    WHERE user_id = $1
+    ORDER BY revocation_outbox.revoked_at DESC
+    LIMIT 1000`,
+}
+
+/** Pending revocations of a user's sessions, at most 1000, newest first. The relay publishes the rest. */
+export async function pendingRevocationsOf(run: Run, userId: string): Promise<RevokedSession[]> {
+  return run<RevokedSession>(PENDING_OF_USER, [userId])
+}
+
+const DELETE: Statement = {
+  name: 'revocations_delete_published',
+  text: 'DELETE FROM revocation_outbox WHERE session_id = ANY ($1::uuid[])',
+}
+
+/** Removes published revocations from the outbox. */
+export async function markPublished(
+  run: Run,
+  revocations: readonly RevokedSession[],
+): Promise<void> {
+  await run(DELETE, [revocations.map(({ sid }) => sid)])
+}
+
+const DELETE_EXPIRED: Statement = {
+  name: 'revocations_delete_expired',
+  text: `
+    DELETE FROM revocation_outbox
+    WHERE revoked_at < now() - make_interval(secs => $1)`,
+}
+
+/** Removes revocations that need no publication: all access tokens of those sessions have expired. */
+export async function deleteExpired(run: Run, lifetimeSeconds: number): Promise<void> {
+  await run(DELETE_EXPIRED, [lifetimeSeconds])
+}
+
+const REVOKED_SINCE: Statement = {
+  name: 'sessions_revoked_since',
+  text: `
+    SELECT id AS sid, revoked_at AS at
+    FROM sessions
+    WHERE revoked_at >= now() - make_interval(secs => $1)
+      AND (revoked_at, id) > ($2, $3)
+    ORDER BY revoked_at, id
+    LIMIT $4`,
+}
+
+const BEFORE_ALL: RevokedSession = { sid: '00000000-0000-0000-0000-000000000000', at: new Date(0) }
+
+/** A page of the sessions revoked within the last `lifetimeSeconds`, published or not, oldest first. */
+export async function revokedSince(
+  run: Run,
+  lifetimeSeconds: number,
+  page: { readonly after: RevokedSession | undefined; readonly limit: number },
+): Promise<RevokedSession[]> {
+  const { at, sid } = page.after ?? BEFORE_ALL
+  return run<RevokedSession>(REVOKED_SINCE, [lifetimeSeconds, at, sid, page.limit])
+}

@@ -1,0 +1,60 @@
+import { Database } from '@malipo/kit/postgres/database'
+import { LOG } from '@malipo/kit/kit.module'
+import type { Logger } from '@malipo/kit/telemetry/logger'
+import { Redis } from '@malipo/kit/redis/redis'
+import {
+  formatRevocation,
+  REVOCATION_CHANNEL,
+  revocationLifetimeSeconds,
+} from '@malipo/kit/redis/session-revocation'
+import { Inject, Injectable } from '@nestjs/common'
+import { type Env, ENV } from '../env.js'
+import { markPublished, type RevokedSession } from './outbox.store.js'
+
+/** Revocations in one Redis transaction, which blocks other clients of Redis. */
+export const PUBLISH_BATCH_SIZE = 200
+
+/**
+ * Publishes revocations to Redis, so that every replica of every service rejects the sessions' access tokens:
+ * the key `revoked:{sid}` exists until the last of them expires, and a message announces it. The relay
+ * retries from the outbox what could not be published here.
+ */
+@Injectable()
+export class RevocationPublisher {
+  /** How long an access token of a session can outlive its revocation. */
+  readonly lifetimeSeconds: number
+
+  constructor(
+    @Inject(Redis) private readonly redis: Redis,
+    @Inject(Database) private readonly database: Database,
+    @Inject(ENV) env: Pick<Env, 'JWT_EXPIRES_IN'>,
+    @Inject(LOG) private readonly log: Logger,
+  ) {
+    this.lifetimeSeconds = revocationLifetimeSeconds(env.JWT_EXPIRES_IN)
+  }
+
+  /** @returns false if Redis did not acknowledge; true without a Redis, where no service caches tokens */
+  async publish(revocations: readonly RevokedSession[]): Promise<boolean> {
+    if (!this.redis.isConfigured) return true
+    for (let i = 0; i < revocations.length; i += PUBLISH_BATCH_SIZE) {
+      const batch = revocations.slice(i, i + PUBLISH_BATCH_SIZE)
+      if (!(await this.publishBatch(batch))) return false
+      // The response does not wait for this: what stays in the outbox is published again.
+      this.database
+        .write((run) => markPublished(run, batch))
+        .catch((error: unknown) => {
+          this.log.debug({ err: error }, 'published revocations stay in the outbox')
+        })
+    }
+    return true
+  }
+
+  /** Publishes at most `PUBLISH_BATCH_SIZE` revocations and leaves the outbox as it is. */
+  async publishBatch(revocations: readonly RevokedSession[]): Promise<boolean> {
+    if (revocations.length === 0) return true
+    const publications = revocations.map(({ sid, at }) =>
+      formatRevocation({ sid, revokedAtMs: at.getTime() }, this.lifetimeSeconds),
+    )
+    return (await this.redis.setAndPublish(REVOCATION_CHANNEL, publications)) === 'OK'
+  }
+}

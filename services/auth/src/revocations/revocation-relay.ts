@@ -1,0 +1,89 @@
+import { Database } from '@malipo/kit/postgres/database'
+import { observableGauge } from '@malipo/kit/telemetry/metrics'
+import { Redis } from '@malipo/kit/redis/redis'
+import type { RunResult } from '@malipo/kit/worker/worker'
+import { Workers } from '@malipo/kit/worker/workers'
+import { Inject, Injectable } from '@nestjs/common'
+import { Registry } from 'prom-client'
+import {
+  deleteExpired,
+  markPublished,
+  pendingRevocations,
+  type RevokedSession,
+  revokedSince,
+} from './outbox.store.js'
+import { PUBLISH_BATCH_SIZE, RevocationPublisher } from './revocation-publisher.js'
+
+const INTERVAL_MS = 2_000
+
+/**
+ * Publishes the revocations that are still in the outbox, for example after an outage of Redis or a crash of
+ * the replica that revoked the session. After each connection to Redis it publishes all revocations that
+ * still matter: Redis may have lost data, or a replica with older data may have been promoted.
+ *
+ * Every replica does so without a lease, because publishing twice changes nothing.
+ */
+@Injectable()
+export class RevocationRelay {
+  private pending = 0
+  private needsRepublish = true
+
+  constructor(
+    private readonly publisher: RevocationPublisher,
+    @Inject(Redis) private readonly redis: Redis,
+    @Inject(Database) private readonly database: Database,
+    @Inject(Workers) workers: Workers,
+    @Inject(Registry) registry: Registry,
+  ) {
+    const gauge = {
+      name: 'revocations_pending',
+      help: `Session revocations not yet published to Redis, at most ${PUBLISH_BATCH_SIZE}; the same on all replicas`,
+    }
+    observableGauge(registry, gauge, (metric) => metric.set(this.pending))
+    const worker = workers.add({
+      name: 'revocation_relay',
+      intervalMs: INTERVAL_MS,
+      run: () => this.relay(),
+    })
+    redis.raw?.on('ready', () => {
+      this.needsRepublish = true
+      worker.wake()
+    })
+  }
+
+  private async relay(): Promise<RunResult> {
+    await this.database.write((run) => deleteExpired(run, this.publisher.lifetimeSeconds))
+    if (!this.redis.isConfigured) return
+    const batch = await this.database.read((run) => pendingRevocations(run, PUBLISH_BATCH_SIZE))
+    this.pending = batch.length
+    // The next connection wakes the worker.
+    if (!this.redis.isUp) return
+    if (this.needsRepublish) await this.republish()
+    await this.publish(batch)
+    if (batch.length > 0) await this.database.write((run) => markPublished(run, batch))
+    this.pending = 0
+    return batch.length < PUBLISH_BATCH_SIZE ? undefined : 'more'
+  }
+
+  private async republish(): Promise<void> {
+    this.needsRepublish = false
+    try {
+      let page: RevokedSession[] = []
+      do {
+        const next = { after: page.at(-1), limit: PUBLISH_BATCH_SIZE }
+        page = await this.database.read((run) =>
+          revokedSince(run, this.publisher.lifetimeSeconds, next),
+        )
+        await this.publish(page)
+      } while (page.length === PUBLISH_BATCH_SIZE)
+    } catch (error) {
+      this.needsRepublish = true
+      throw error
+    }
+  }
+
+  private async publish(batch: readonly RevokedSession[]): Promise<void> {
+    if (await this.publisher.publishBatch(batch)) return
+    throw new Error('Redis did not acknowledge the revocations')
+  }
+}

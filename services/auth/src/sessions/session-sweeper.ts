@@ -1,0 +1,56 @@
+import { Database } from '@malipo/kit/postgres/database'
+import type { Statement } from '@malipo/kit/postgres/database'
+import { minUuidAt } from '@malipo/kit/postgres/uuid-v7'
+import { Workers } from '@malipo/kit/worker/workers'
+import { Inject, Injectable } from '@nestjs/common'
+
+/** How long an expired session is kept, to explain old entries of the audit trail. */
+const RETENTION_DAYS = 30
+const DAY_MS = 86_400_000
+const INTERVAL_MS = 3_600_000
+const BATCH_SIZE = 500
+
+/**
+ * Ids are UUIDv7, so those from before the cutoff are a range of the primary key: an index on `expires_at`
+ * would make every refresh update all indexes of the table. Revoked sessions expire as well.
+ */
+const DELETE_EXPIRED: Statement = {
+  name: 'sessions_delete_expired',
+  text: `
+    WITH expired AS (
+      SELECT id
+      FROM sessions
+      WHERE id < $1
+        AND expires_at < $2
+        AND NOT EXISTS (SELECT FROM revocation_outbox WHERE session_id = sessions.id)
+      ORDER BY id
+      LIMIT $3
+      FOR UPDATE SKIP LOCKED
+    )
+    DELETE FROM sessions
+    USING expired
+    WHERE sessions.id = expired.id
+    RETURNING 1 AS one`,
+}
+
+/** Deletes sessions that expired long ago, in batches. Replicas skip rows that another one has locked. */
+@Injectable()
+export class SessionSweeper {
+  constructor(
+    @Inject(Database) private readonly database: Database,
+    @Inject(Workers) workers: Workers,
+  ) {
+    workers.add({
+      name: 'expired_sessions_sweep',
+      intervalMs: INTERVAL_MS,
+      run: async () => ((await this.sweep()) < BATCH_SIZE ? undefined : 'more'),
+    })
+  }
+
+  /** Deletes one batch; @returns how many sessions it deleted */
+  async sweep(now = Date.now()): Promise<number> {
+    const cutoff = new Date(now - RETENTION_DAYS * DAY_MS)
+    const values = [minUuidAt(cutoff), cutoff, BATCH_SIZE]
+    return (await this.database.write((run) => run(DELETE_EXPIRED, values))).length
+  }
+}
