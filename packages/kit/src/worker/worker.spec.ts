@@ -221,7 +221,7 @@ describe('lease', () => {
   it('held by another replica skips the run, which is not counted', async () => {
     const run = vi.fn(async () => undefined)
     const lease = vi.fn(async () => 'held' as const)
-    const { worker, runs } = workerOf(run, { lease } as object)
+    const { worker, runs } = workerOf(run, { lease })
     worker.start()
     await elapse(INTERVAL_MS)
     expect(lease).toHaveBeenCalledTimes(2)

@@ -1,4 +1,5 @@
-import { Counter, Gauge, type Registry } from 'prom-client'
+import { observableGauge } from '@malipo/kit/telemetry/metrics'
+import { Counter, type Registry } from 'prom-client'
 import type { Snapshot, Total } from './snapshot.store.js'
 
 const TOTAL_LABELS = ['status', 'method', 'currency'] as const
@@ -33,39 +34,36 @@ export function registerTotals(registry: Registry, lastSnapshot: () => Snapshot 
     'Amounts of the payments that have entered each status, in minor units of the currency (ISO 4217). The table payment_totals is exact, a sample is a float',
     ({ amountMinor }) => amountMinor,
   )
-  new Gauge({
+  const openCounts = {
     name: 'payments_open',
     help: 'Open payments by time in their status, at most 10000: from 5m to 1h, 1h to 1d, over 1d',
-    labelNames: ['status', 'age'],
-    registers,
-    collect() {
-      this.reset()
-      for (const { status, age, count } of lastSnapshot()?.openCounts ?? []) {
-        this.set({ status, age }, count)
-      }
-    },
+    labelNames: ['status' as const, 'age' as const],
+  }
+  observableGauge(registry, openCounts, (gauge) => {
+    gauge.reset()
+    for (const { status, age, count } of lastSnapshot()?.openCounts ?? []) {
+      gauge.set({ status, age }, count)
+    }
   })
-  new Gauge({
+  const oldestOpen = {
     name: 'payments_open_oldest_seconds',
     help: 'Longest time that an open payment has been in its status; 0 without open payments',
-    labelNames: ['status'],
-    registers,
-    collect() {
-      this.reset()
-      for (const { status, seconds } of lastSnapshot()?.oldestOpen ?? []) {
-        this.set({ status }, seconds)
-      }
-    },
+    labelNames: ['status' as const],
+  }
+  observableGauge(registry, oldestOpen, (gauge) => {
+    gauge.reset()
+    for (const { status, seconds } of lastSnapshot()?.oldestOpen ?? []) {
+      gauge.set({ status }, seconds)
+    }
   })
-  new Gauge({
+  const lag = {
     name: 'payment_totals_lag_seconds',
     help: 'Age of the oldest event that is not part of the totals, 0 if there is none; infinite if the tables come from another server',
-    registers,
-    collect() {
-      // `reset` would set a gauge without labels to 0.
-      this.remove()
-      const snapshot = lastSnapshot()
-      if (snapshot) this.set(snapshot.lagSeconds)
-    },
+  }
+  observableGauge(registry, lag, (gauge) => {
+    // `reset` would set a gauge without labels to 0.
+    gauge.remove()
+    const snapshot = lastSnapshot()
+    if (snapshot) gauge.set(snapshot.lagSeconds)
   })
 }
