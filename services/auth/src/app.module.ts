@@ -44,6 +44,8 @@ export class AppModule {
     version: versionOf(import.meta.url),
   }
 
+  static readonly exposedHeaders = ['Password-Strength', 'RateLimit', 'RateLimit-Policy']
+
   static with(env: Env): DynamicModule {
     setDefaultRegion(env.DEFAULT_REGION)
     return {

@@ -1,23 +1,25 @@
 import {
   type Check,
+  integer,
+  readableFile,
+  readEnv as read,
+  readSecret,
+} from '@malipo/kit/config/env'
+import {
   checkDatabase,
   checkRedis,
   contactVariables,
   databaseVariables,
-  readableFile,
   httpVariables,
-  integer,
-  readEnv as read,
   redisVariables,
-  readSecret,
-} from '@malipo/kit/config/env'
+} from '@malipo/kit/config/variables'
 import { type CleanedEnv, str } from 'envalid'
 import { readKeyFolder } from './tokens/key-folder.js'
 import { KeySetError } from './tokens/key-set.js'
 
 /** Every variable of the service. */
 export const VARIABLES = {
-  ...httpVariables(3002),
+  ...httpVariables(3002, '`sandbox` lets users settle their own payments; `live` never does'),
   ...databaseVariables,
   ...redisVariables,
   ...contactVariables,

@@ -26,6 +26,8 @@ export class AppModule {
     version: versionOf(import.meta.url),
   }
 
+  static readonly exposedHeaders = ['Idempotent-Replayed']
+
   static with(env: Env): DynamicModule {
     setDefaultRegion(env.DEFAULT_REGION)
     return {

@@ -1,17 +1,13 @@
 import { readFileSync } from 'node:fs'
+import { type Check, integer, readableFile, readEnv as read, url } from '@malipo/kit/config/env'
 import {
-  url,
-  type Check,
   checkDatabase,
   checkRedis,
   contactVariables,
   databaseVariables,
-  readableFile,
   httpVariables,
-  integer,
-  readEnv as read,
   redisVariables,
-} from '@malipo/kit/config/env'
+} from '@malipo/kit/config/variables'
 import { type CleanedEnv, EnvError, makeValidator } from 'envalid'
 import { parseSecrets, type ProviderSecret } from './webhooks/signature.js'
 
@@ -28,7 +24,7 @@ const providerSecrets = makeValidator<ProviderSecret[]>((input) => {
 
 /** Every variable of the service. No other file reads `process.env`. */
 export const VARIABLES = {
-  ...httpVariables(4000),
+  ...httpVariables(4000, 'As that of auth, which grants scopes by it'),
   ...databaseVariables,
   ...redisVariables,
   ...contactVariables,

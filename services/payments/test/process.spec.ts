@@ -78,7 +78,7 @@ describe('SIGTERM under load', () => {
     // The clients never stop, so the drain takes its maximum: four times SHUTDOWN_DRAIN_MS.
     expect(Date.now() - begin).toBeGreaterThan(1_600)
     expect(Date.now() - begin).toBeLessThan(12_000)
-    expect(service.output()).toContain('requests still come: leaving all the same')
+    expect(service.output()).toContain('requests still arrive at the limit of the drain')
     expect(results.length).toBeGreaterThan(before)
 
     const answered = results.filter(({ status }) => status !== undefined)
@@ -109,7 +109,7 @@ describe('SIGTERM under load', () => {
     await until(async () => (await ready(service)) === undefined)
     expect(Date.now() - lastAt).toBeGreaterThan(1_200)
     expect(await stopped).toBe(0)
-    expect(service.output()).not.toContain('requests still come')
+    expect(service.output()).not.toContain('requests still arrive')
   })
 
   it('stops a service that still waits for its database', async () => {

@@ -2,33 +2,30 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
+import { type Check, ConfigurationError, headers, readEnv, readSecret } from './env.js'
 import {
-  type Check,
   checkDatabase,
   checkRedis,
-  ConfigurationError,
   contactVariables,
   databaseVariables,
   httpVariables,
-  readEnv,
   redisVariables,
-  readSecret,
-} from './env.js'
+} from './variables.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'malipo-env-'))
 const file = join(folder, 'secret')
 afterAll(() => rmSync(folder, { recursive: true }))
 
 const specs = {
-  ...httpVariables(3000),
+  ...httpVariables(3000, 'a mode'),
   ...databaseVariables,
   ...redisVariables,
   ...contactVariables,
 }
 const read = (env: Record<string, string>) => readEnv(env, specs, checkDatabase, checkRedis)
-const GOOD = { DATABASE_URL: 'postgresql://db/x' }
+const VALID = { DATABASE_URL: 'postgresql://db/x' }
 
-function linesOf(env: Record<string, string>): readonly string[] {
+function errorsOf(env: Record<string, string>): readonly string[] {
   try {
     read(env)
     return []
@@ -38,9 +35,9 @@ function linesOf(env: Record<string, string>): readonly string[] {
   }
 }
 
-describe('the environment', () => {
+describe('readEnv', () => {
   it('has documented defaults', () => {
-    expect(read(GOOD)).toMatchObject({
+    expect(read(VALID)).toMatchObject({
       PORT: 3000,
       MODE: 'live',
       LOG_LEVEL: 'info',
@@ -54,12 +51,12 @@ describe('the environment', () => {
     for (const spec of Object.values(specs)) expect(spec.desc).toBeTruthy()
   })
 
-  it('takes an empty variable for one that is not set', () => {
-    expect(read({ ...GOOD, PORT: '', REDIS_URL: '' })).toMatchObject({ PORT: 3000 })
+  it('treats an empty variable as unset', () => {
+    expect(read({ ...VALID, PORT: '', REDIS_URL: '' })).toMatchObject({ PORT: 3000 })
   })
 
-  it('splits lists', () => {
-    const env = read({ ...GOOD, TRUSTED_PROXIES: ' 10.0.0.0/8, ,127.0.0.1' })
+  it('splits lists at commas and drops empty items', () => {
+    const env = read({ ...VALID, TRUSTED_PROXIES: ' 10.0.0.0/8, ,127.0.0.1' })
     expect(env.TRUSTED_PROXIES).toEqual(['10.0.0.0/8', '127.0.0.1'])
   })
 
@@ -71,47 +68,67 @@ describe('the environment', () => {
     [{ LOG_LEVEL: 'trace' }, 'LOG_LEVEL must be one of fatal, error, warn, info, debug, silent'],
     [
       { DATABASE_URL: 'mysql://db' },
-      'DATABASE_URL must be an address that begins with postgres:// or postgresql://',
+      'DATABASE_URL must be a URL that begins with postgres:// or postgresql://',
     ],
     [
       { DATABASE_URL: 'hunter2' },
-      'DATABASE_URL must be an address that begins with postgres:// or postgresql://',
+      'DATABASE_URL must be a URL that begins with postgres:// or postgresql://',
     ],
     [{ DB_PASSWORD_FILE: '/nowhere' }, 'DB_PASSWORD_FILE must name a file that can be read'],
     [{ DB_POOL_MAX: '0' }, 'DB_POOL_MAX must be a whole number from 1 to 100'],
-    [{ DEFAULT_REGION: 'XX' }, 'DEFAULT_REGION must be a country’s two letters, such as UG'],
+    [{ DEFAULT_REGION: 'XX' }, 'DEFAULT_REGION must be the two letters of a country, such as UG'],
     [{ REDIS_SENTINELS: 'a:1' }, 'REDIS_SENTINEL_MASTER is required with REDIS_SENTINELS'],
-  ])('%j is told in one line, which repeats no value', (change, line) => {
-    expect(linesOf({ ...GOOD, ...change })).toEqual([line])
+  ])('rejects %j in one line without the value', (change, line) => {
+    expect(errorsOf({ ...VALID, ...change })).toEqual([line])
   })
 
-  it('tells every wrong variable at once', () => {
-    expect(linesOf({ ...GOOD, PORT: 'x', MODE: 'y', DB_POOL_MAX: 'z' })).toHaveLength(3)
+  it('names every invalid variable', () => {
+    expect(errorsOf({ ...VALID, PORT: 'x', MODE: 'y', DB_POOL_MAX: 'z' })).toHaveLength(3)
   })
 
-  it('wants a database by address or by its parts', () => {
-    expect(linesOf({ DB_HOST: 'db', DB_USERNAME: 'u', DB_NAME: 'n', DB_PASSWORD: 'p' })).toEqual([])
-    expect(linesOf({ DB_HOST: 'db' })).toEqual([
+  it('requires the database as a URL or in parts', () => {
+    expect(errorsOf({ DB_HOST: 'db', DB_USERNAME: 'u', DB_NAME: 'n', DB_PASSWORD: 'p' })).toEqual(
+      [],
+    )
+    expect(errorsOf({ DB_HOST: 'db' })).toEqual([
       'DB_USERNAME is required (or DATABASE_URL)',
       'DB_NAME is required (or DATABASE_URL)',
       'DB_PASSWORD is required (or DB_PASSWORD_FILE, or DATABASE_URL)',
     ])
   })
 
-  it('runs a check only on values that are well-formed', () => {
+  it('runs checks only if each variable is valid', () => {
     const check: Check<object> = () => {
-      throw new Error('not to be reached')
+      throw new Error('not reached')
     }
-    expect(() => readEnv({ PORT: 'x' }, httpVariables(1), check)).toThrow(ConfigurationError)
+    expect(() => readEnv({ PORT: 'x' }, httpVariables(1, ''), check)).toThrow(ConfigurationError)
   })
 })
 
-describe('a secret', () => {
+describe('headers', () => {
+  const parse = (input: string) => readEnv({ H: input }, { H: headers() }).H
+
+  it('decodes values', () => {
+    expect(parse('authorization=Basic%20a%3D, x-tenant=b')).toEqual({
+      authorization: 'Basic a=',
+      'x-tenant': 'b',
+    })
+    expect(parse('empty=')).toEqual({ empty: '' })
+  })
+
+  it.each(['name', '=value', 'a b=c', 'a=%', 'a=b,,c=d'])('rejects %j', (input) => {
+    expect(() => parse(input)).toThrow(
+      'H must be name=value, separated by commas, with percent-encoded values',
+    )
+  })
+})
+
+describe('readSecret', () => {
   it.each([
-    ['from the variable', 'given', undefined, 'given'],
-    ['from the file, which counts more', 'given', 'in the file\n', 'in the file'],
-    ['with its own line breaks', undefined, 'two\nlines\r\n', 'two\nlines'],
-    ['that is not there', undefined, undefined, undefined],
+    ['takes the variable', 'given', undefined, 'given'],
+    ['prefers the file', 'given', 'in the file\n', 'in the file'],
+    ['removes only the last line break', undefined, 'two\nlines\r\n', 'two\nlines'],
+    ['is undefined without either', undefined, undefined, undefined],
   ])('%s', (_, value, content, expected) => {
     if (content !== undefined) writeFileSync(file, content)
     expect(readSecret(value, content === undefined ? undefined : file)).toBe(expected)

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { versionOf } from './release.js'
 
-it('is that of the package which the module is in', () => {
+it('is the version in the package.json of the module', () => {
   const ofAuth = new URL('../../../../services/auth/src/app.module.ts', import.meta.url).href
   expect(versionOf(ofAuth)).toMatch(/^\d+\.\d+\.\d+/)
   expect(versionOf(new URL('../openapi.ts', import.meta.url).href)).toMatch(/^\d+\.\d+\.\d+/)

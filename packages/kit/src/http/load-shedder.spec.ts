@@ -15,11 +15,12 @@ const LIMITS = {
 
 const registry = new Registry()
 const agent = new Agent({ keepAlive: true, maxSockets: 1_000 })
-/** How long the server works on a request, and whether its answers wait for something else. */
+/** How long a request blocks the event loop, ms. */
 let workMs = 0
+/** Delays responses without CPU, as an unavailable database does. */
 let outage: Promise<void> | undefined
-/** For how long an answer waits beside the work, ms. */
-let answerMs = 0
+/** How long a response waits without CPU, ms. */
+let waitMs = 0
 let server: Server
 let url: string
 
@@ -27,14 +28,12 @@ beforeEach(async () => {
   registry.clear()
   workMs = 0
   outage = undefined
-  answerMs = 0
+  waitMs = 0
   server = createServer((_request, response) => {
-    const begun = performance.now()
-    while (performance.now() - begun < workMs);
-    const answer = () => response.end('done')
-    void Promise.resolve(outage).then(() =>
-      answerMs > 0 ? setTimeout(answer, answerMs) : answer(),
-    )
+    const startedAt = performance.now()
+    while (performance.now() - startedAt < workMs);
+    const respond = () => response.end('done')
+    void Promise.resolve(outage).then(() => (waitMs > 0 ? setTimeout(respond, waitMs) : respond()))
   })
   shedOverload(server, registry, LIMITS)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -45,13 +44,13 @@ afterEach(() => {
   server.close()
 })
 
-interface Answer {
+interface Received {
   readonly status: number | undefined
   readonly headers: IncomingMessage['headers']
   readonly body: string
 }
 
-function ask(path = '/api/payments/PAY-1?customerPhone=%2B256772123456'): Promise<Answer> {
+function send(path = '/api/payments/PAY-1?customerPhone=%2B256772123456'): Promise<Received> {
   return new Promise((resolve, reject) => {
     get(url + path, { agent }, (response) => {
       let body = ''
@@ -62,105 +61,105 @@ function ask(path = '/api/payments/PAY-1?customerPhone=%2B256772123456'): Promis
   })
 }
 
-const askAll = (count: number, path?: string) =>
-  Promise.all(Array.from({ length: count }, () => ask(path)))
+const sendAll = (count: number, path?: string) =>
+  Promise.all(Array.from({ length: count }, () => send(path)))
 
-/** A crowd over connections that stand already, so that it arrives at once; its answers take a second. */
-async function crowd(count: number, path?: string) {
-  await askAll(count, path)
+/** Sends a burst over open connections, so that it arrives in one tick. Its responses take a second. */
+async function burst(count: number, path?: string) {
+  await sendAll(count, path)
   workMs = 2
-  const held = Promise.withResolvers<void>()
-  outage = held.promise
-  const answers = askAll(count, path)
-  setTimeout(held.resolve, 1_000)
-  return answers
+  const released = Promise.withResolvers<void>()
+  outage = released.promise
+  const responses = sendAll(count, path)
+  setTimeout(released.resolve, 1_000)
+  return responses
 }
 
-const having = (status: number, answers: Answer[]) =>
-  answers.filter((answer) => answer.status === status)
+const withStatus = (status: number, responses: Received[]) =>
+  responses.filter((each) => each.status === status)
 
-describe('the door', () => {
-  it('refuses what arrives beyond a crowd, and counts it', async () => {
-    const answers = await crowd(100)
-    const refused = having(503, answers)
-    expect(refused.length).toBeGreaterThan(20)
-    expect(having(200, answers)).toHaveLength(100 - refused.length)
-    expect(await registry.metrics()).toContain(`http_requests_shed_total ${refused.length}`)
+describe('load shedder', () => {
+  it('rejects the rest of a burst and counts it', async () => {
+    const responses = await burst(100)
+    const rejected = withStatus(503, responses)
+    expect(rejected.length).toBeGreaterThan(20)
+    expect(withStatus(200, responses)).toHaveLength(100 - rejected.length)
+    expect(await registry.metrics()).toContain(`http_requests_shed_total ${rejected.length}`)
   })
 
-  it('says so as every error is said, without the query', async () => {
-    const [refused] = having(503, await crowd(100))
-    expect(refused?.headers).toMatchObject({
+  it('answers with a problem document, without the query', async () => {
+    const [rejected] = withStatus(503, await burst(100))
+    expect(rejected?.headers).toMatchObject({
       'cache-control': 'no-store',
       'content-type': 'application/problem+json',
       'retry-after': '1',
       'strict-transport-security': 'max-age=31536000; includeSubDomains',
       'x-content-type-options': 'nosniff',
     })
-    expect(JSON.parse(refused?.body ?? '')).toEqual({
+    expect(JSON.parse(rejected?.body ?? '')).toEqual({
       type: '/problems/unavailable',
-      title: 'Not available just now',
+      title: 'Service unavailable',
       status: 503,
-      detail: expect.stringMatching(/^More requests arrive/),
+      detail: expect.stringMatching(/^The service is overloaded/),
       instance: '/api/payments/PAY-1',
-      requestId: refused?.headers['x-request-id'],
+      requestId: rejected?.headers['x-request-id'],
     })
   })
 
-  it('lets probes and metrics pass', async () => {
-    expect(having(200, await crowd(100, '/health/live'))).toHaveLength(100)
+  it('never rejects probes', async () => {
+    expect(withStatus(200, await burst(100, '/health/live'))).toHaveLength(100)
   })
 
-  it('is open to any number that wait for an outage, and to a slow few', async () => {
-    const held = Promise.withResolvers<void>()
-    outage = held.promise
-    const waiting = askAll(100)
+  it('admits any number of requests that wait for a dependency, and a few slow ones', async () => {
+    const released = Promise.withResolvers<void>()
+    outage = released.promise
+    const waiting = sendAll(100)
     await new Promise((resolve) => setTimeout(resolve, 200))
-    const late = ask()
+    const late = send()
     await new Promise((resolve) => setTimeout(resolve, 50))
-    held.resolve()
-    expect(having(200, await waiting)).toHaveLength(100)
+    released.resolve()
+    expect(withStatus(200, await waiting)).toHaveLength(100)
     expect((await late).status).toBe(200)
     outage = undefined
     workMs = 30
-    expect(having(200, await askAll(15))).toHaveLength(15)
+    expect(withStatus(200, await sendAll(15))).toHaveLength(15)
   })
 
-  it('lets in fewer once the crowd lasts: as many as leave in a short time', async () => {
+  it('admits fewer under lasting overload: as many as complete in a short time', async () => {
     workMs = 4
-    answerMs = 50
+    waitMs = 50
     const statuses: { since: number; status: number | undefined }[] = []
-    const begun = performance.now()
-    const since = () => performance.now() - begun
-    // Fifteen are never too many at once, and never let the loop rest.
+    const startedAt = performance.now()
+    const since = () => performance.now() - startedAt
+    // Fifteen clients are not a burst, and leave the event loop no idle time.
     const clients = Array.from({ length: 15 }, async () => {
-      while (since() < 1_500) statuses.push({ since: since(), status: (await ask()).status })
+      while (since() < 1_500) statuses.push({ since: since(), status: (await send()).status })
     })
     await Promise.all(clients)
-    const refused = statuses.filter(({ status }) => status === 503)
-    expect(refused.length).toBeGreaterThan(20)
-    expect(Math.min(...refused.map((each) => each.since))).toBeGreaterThan(
+    const rejected = statuses.filter(({ status }) => status === 503)
+    expect(rejected.length).toBeGreaterThan(20)
+    expect(Math.min(...rejected.map((each) => each.since))).toBeGreaterThan(
       LIMITS.saturatedAfterMs / 2,
     )
     expect(statuses.filter(({ status }) => status === 200).length).toBeGreaterThan(50)
     await new Promise((resolve) => setTimeout(resolve, 100))
-    expect(having(200, await askAll(15))).toHaveLength(15)
+    expect(withStatus(200, await sendAll(15))).toHaveLength(15)
   })
 
-  it('does not hold up those inside while it tells the others', async () => {
-    await askAll(100)
+  it('writes rejections without delaying admitted requests', async () => {
+    await sendAll(100)
     workMs = 2
-    answerMs = 1
+    waitMs = 1
     const order: (number | undefined)[] = []
-    const asked = Array.from({ length: 100 }, async () => order.push((await ask()).status))
-    await Promise.all(asked)
+    const requests = Array.from({ length: 100 }, async () => order.push((await send()).status))
+    await Promise.all(requests)
     expect(order).toContain(503)
     expect(order.lastIndexOf(200)).toBeLessThan(order.lastIndexOf(503))
   })
 
-  it('is open again once the crowd has gone', async () => {
-    await crowd(100)
+  it('admits requests again after a burst', async () => {
+    await burst(100)
     outage = undefined
-    expect((await ask()).status).toBe(200)
+    expect((await send()).status).toBe(200)
   })
 })

@@ -1,30 +1,34 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import { Counter, type Registry } from 'prom-client'
 import { overloaded, pathOf, PROBLEM_JSON, problemDocument } from './problem.js'
+import { isApi } from './request.js'
 import { REQUEST_ID, requestId } from './request-id.js'
+import { SECURITY_HEADERS } from './response-headers.js'
 
 /**
- * The door: what arrives beyond what can be answered in time is refused here, before anything is done for it.
- * Otherwise everyone would wait in the sockets' buffers, where nobody sees how long.
+ * Rejects API requests beyond what can be answered in time, before any work is done for them. Otherwise
+ * all requests would wait in socket buffers, where their delay can't be measured.
  *
- * A burst shows by its turn: a turn of the event loop takes in all that has arrived since the last one. It begins
- * work for a while, and refuses the rest. Overload shows by a loop that finds no rest: then no more are let in
- * than leave within a short time (Little's law). An outage of the database is neither: the loop is idle then, and
- * requests wait for it.
+ * - A burst arrives within one tick of the event loop. The tick admits requests for `maxTickMs` and rejects
+ *   the rest, if more than `maxInFlight` are in flight.
+ * - Overload is an event loop that is never idle. It admits only as many requests as complete within
+ *   `targetLatencyMs` (Little's law).
+ *
+ * An unavailable database is neither: the event loop is idle, and requests wait for the database.
  */
 
 export interface LoadShedderLimits {
-  /** For how long a turn of the event loop takes in requests, ms. */
+  /** How long a tick of the event loop admits requests, ms. */
   readonly maxTickMs: number
-  /** So many may be inside whatever the clock says: a turn is also long when others take the core. */
+  /** Up to this number a long tick rejects nothing: a tick is also long while other processes use the CPU. */
   readonly maxInFlight: number
-  /** A loop that has found no rest for so long is overloaded, ms. */
+  /** An event loop without idle time for this long is overloaded, ms. */
   readonly saturatedAfterMs: number
-  /** As many as leave within this time may be inside then, ms. */
+  /** Under overload, the number of requests that complete in this time may be in flight, ms. */
   readonly targetLatencyMs: number
-  /** So many may be inside even then. */
+  /** This number may be in flight in any case. */
   readonly minInFlight: number
-  /** For how long a turn tells those who are refused, ms. */
+  /** How long a tick writes rejections, ms. */
   readonly maxRejectMs: number
 }
 
@@ -36,127 +40,120 @@ const LIMITS: LoadShedderLimits = {
   minInFlight: 64,
   maxRejectMs: 5,
 }
-/** How often it is counted how many leave. */
-const COUNT_EVERY_MS = 250
-/** A loop that waits for less only waits for the next of a crowd. */
-const REST_MS = 1
+/** How often the rate of completions is measured. */
+const RATE_INTERVAL_MS = 250
+/** Less idle time is only the gap between two requests of a burst. */
+const MIN_IDLE_MS = 1
 
-/** What every answer is headed with, but for its request's id. */
-export const SECURITY_HEADERS = {
-  'strict-transport-security': 'max-age=31536000; includeSubDomains',
-  'x-content-type-options': 'nosniff',
-} as const
-
-/** Puts the door before whatever answers the server's requests; probes and metrics always pass. */
+/** Puts the load shedder before the listener that serves requests. Probes and metrics always pass. */
 export function shedOverload(server: Server, registry: Registry, limits = LIMITS) {
-  const refused = new Counter({
+  const rejected = new Counter({
     name: 'http_requests_shed_total',
-    help: 'Requests refused at the door with 503, since more arrived than could be answered in time',
+    help: 'Requests rejected with 503 by the load shedder',
     registers: [registry],
   })
-  const [answer] = server.listeners('request') as RequestListener[]
-  if (!answer) throw new Error('nobody answers requests yet')
-  const door = new LoadShedder(limits)
-  const refusals = new RejectionQueue(limits.maxRejectMs)
-  server.removeListener('request', answer)
+  const [serve] = server.listeners('request') as RequestListener[]
+  if (!serve) throw new Error('the server has no request listener yet')
+  const shedder = new LoadShedder(limits)
+  const rejections = new RejectionQueue(limits.maxRejectMs)
+  server.removeListener('request', serve)
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    if (!request.url?.startsWith('/api/')) return answer(request, response)
-    if (door.isOpen()) {
-      door.enter()
-      response.once('close', () => door.leave())
-      return answer(request, response)
+    if (!isApi(request)) return serve(request, response)
+    if (shedder.admits()) {
+      shedder.start()
+      response.once('close', () => shedder.complete())
+      return serve(request, response)
     }
-    refused.inc()
-    refusals.add(request, response)
+    rejected.inc()
+    rejections.add(request, response)
   })
 }
 
 class LoadShedder {
-  private inside = 0
-  private turnBegan: number | undefined
-  private restedAt = performance.now()
-  private idleMs = 0
-  private countedAt = performance.now()
-  private left = 0
-  private leavePerMs = 0
+  private inFlight = 0
+  private tickStartedAt: number | undefined
+  private lastIdleAt = performance.now()
+  private totalIdleMs = 0
+  private rateMeasuredAt = performance.now()
+  private completed = 0
+  private completedPerMs = 0
 
   constructor(private readonly limits: LoadShedderLimits) {}
 
-  isOpen(): boolean {
+  admits(): boolean {
     const { minInFlight, maxInFlight, maxTickMs, saturatedAfterMs, targetLatencyMs } = this.limits
     const now = performance.now()
-    this.turnBegan ??= this.begin(now)
-    if (this.inside < minInFlight) return true
-    if (now - this.restedAt > saturatedAfterMs && this.inside > targetLatencyMs * this.leavePerMs)
-      return false
-    return this.inside < maxInFlight || now - this.turnBegan < maxTickMs
+    this.tickStartedAt ??= this.startTick(now)
+    if (this.inFlight < minInFlight) return true
+    const isSaturated = now - this.lastIdleAt > saturatedAfterMs
+    if (isSaturated && this.inFlight > targetLatencyMs * this.completedPerMs) return false
+    return this.inFlight < maxInFlight || now - this.tickStartedAt < maxTickMs
   }
 
-  enter() {
-    this.inside++
+  start() {
+    this.inFlight++
   }
 
-  leave() {
-    this.inside--
-    this.left++
+  complete() {
+    this.inFlight--
+    this.completed++
   }
 
-  /** Begins a turn of the loop. */
-  private begin(now: number): number {
-    // Immediates run after all that this turn's poll has brought.
-    setImmediate(() => (this.turnBegan = undefined))
+  private startTick(now: number): number {
+    // Immediates run after all requests of this tick's poll phase.
+    setImmediate(() => (this.tickStartedAt = undefined))
     const { idle } = performance.eventLoopUtilization()
-    if (idle - this.idleMs > REST_MS) this.restedAt = now
-    this.idleMs = idle
-    if (now - this.countedAt > COUNT_EVERY_MS) {
-      this.leavePerMs = this.left / (now - this.countedAt)
-      this.countedAt = now
-      this.left = 0
+    if (idle - this.totalIdleMs > MIN_IDLE_MS) this.lastIdleAt = now
+    this.totalIdleMs = idle
+    if (now - this.rateMeasuredAt > RATE_INTERVAL_MS) {
+      this.completedPerMs = this.completed / (now - this.rateMeasuredAt)
+      this.rateMeasuredAt = now
+      this.completed = 0
     }
     return now
   }
 }
 
 /**
- * Those who are refused and not told yet. A turn of the event loop tells some, and then goes on to who was let
- * in: told all at once, a thousand of them would hold up the answers of the database.
+ * Rejections waiting to be written, for a few milliseconds a tick: writing a thousand at once would delay the
+ * responses in progress.
  */
 class RejectionQueue {
-  private waiting: (readonly [IncomingMessage, ServerResponse])[] = []
+  private queue: (readonly [IncomingMessage, ServerResponse])[] = []
 
-  constructor(private readonly mostMs: number) {}
+  constructor(private readonly maxTickMs: number) {}
 
   add(request: IncomingMessage, response: ServerResponse) {
-    // Immediates run after all that this turn's poll has brought.
-    if (this.waiting.push([request, response]) === 1) setImmediate(() => this.tell())
+    // Immediates run after all requests of this tick's poll phase.
+    if (this.queue.push([request, response]) === 1) setImmediate(() => this.flush())
   }
 
-  private tell() {
-    const begun = performance.now()
-    let told = 0
-    for (const each of this.waiting) {
-      refuse(...each)
-      told++
-      if (performance.now() - begun > this.mostMs) break
+  private flush() {
+    const startedAt = performance.now()
+    let count = 0
+    for (const each of this.queue) {
+      reject(...each)
+      count++
+      if (performance.now() - startedAt > this.maxTickMs) break
     }
-    this.waiting = this.waiting.slice(told)
-    if (this.waiting.length > 0) setImmediate(() => this.tell())
+    this.queue = this.queue.slice(count)
+    if (this.queue.length > 0) setImmediate(() => this.flush())
   }
 }
 
-const REFUSAL = overloaded()
-const REFUSED_HEADERS = Object.entries({
+const OVERLOADED = overloaded()
+const REJECTION_HEADERS = Object.entries({
   ...SECURITY_HEADERS,
   'cache-control': 'no-store',
   'content-type': PROBLEM_JSON,
-  'retry-after': String(REFUSAL.extras.retryAfterSeconds),
+  'retry-after': String(OVERLOADED.extras.retryAfterSeconds),
 }).flat()
 
-function refuse(request: IncomingMessage, response: ServerResponse) {
+function reject(request: IncomingMessage, response: ServerResponse) {
   const id = requestId(request.headers)
-  const body = JSON.stringify(problemDocument(REFUSAL, pathOf(request), id))
+  const body = JSON.stringify(problemDocument(OVERLOADED, pathOf(request), id))
   const own = ['content-length', String(Buffer.byteLength(body)), REQUEST_ID, id]
-  // A list is written as it is, where an object is gone through twice.
-  response.writeHead(REFUSAL.kind.status, [...REFUSED_HEADERS, ...own])
+  // Node writes a list of headers as it is, but copies an object first.
+  response.writeHead(OVERLOADED.kind.status, [...REJECTION_HEADERS, ...own])
   response.end(body)
 }

@@ -5,17 +5,17 @@ import type { RequestContext } from '../telemetry/request-context.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The body's bytes as they came: what a webhook's signature was made over. */
+    /** The bytes of the body, which signatures cover. */
     rawBody?: Buffer
-    /** The id of who is calling, for the log: a user or a provider, never a phone or an email. */
+    /** The id of the caller for the log, never a phone or an email. */
     actor?: string
-    /** The authenticated caller, set by the route's guard: its type is the service's. */
+    /** The authenticated caller, set by the route's guard. Its type is the service's. */
     caller?: object
     /** Set once the body has been read. */
     context?: RequestContext
     /** Undefined if tracing is off, and for probes and scrapes. */
     span?: Span | undefined
-    /** Why this request was answered with an error; the access log reads it. */
+    /** The error response, for the access log. */
     failure?: Problem
   }
 }
@@ -31,5 +31,10 @@ export const METHODS: ReadonlySet<string> = new Set([
   'OPTIONS',
 ])
 
-/** A request, with what kit notes on it. */
+/** A request with the properties above. */
 export type Request = FastifyRequest
+
+/** Whether a request is for the API, and not for probes, metrics, documentation or key sets. */
+export function isApi({ url }: { readonly url?: string | undefined }): boolean {
+  return url?.startsWith('/api/') ?? false
+}

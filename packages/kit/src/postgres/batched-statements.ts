@@ -1,4 +1,4 @@
-import type { DatabaseEnv } from '../config/env.js'
+import type { DatabaseEnv } from '../config/variables.js'
 import { currentRequestContext } from '../telemetry/request-context.js'
 import { currentSpanLink, type SpanLink, withSharedSpan } from '../telemetry/tracing.js'
 import { Batch, type BatchLimits } from '../worker/batch.js'

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DataSource, type QueryRunner } from 'typeorm'
-import { ConfigurationError, type DatabaseEnv, readMigrationEnv } from '../config/env.js'
+import { ConfigurationError } from '../config/env.js'
+import { type DatabaseEnv, readMigrationEnv } from '../config/variables.js'
 import { createLogger, type Logger } from '../telemetry/logger.js'
 import { grant, type Privileges } from './grant.js'
 import { dataSourceOptions, type EntitiesAndMigrations } from './pool-options.js'

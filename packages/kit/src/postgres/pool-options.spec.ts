@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { dataSourceOptions } from './pool-options.js'
-import type { DatabaseEnv } from '../config/env.js'
+import type { DatabaseEnv } from '../config/variables.js'
 
 describe('the options of a data source', () => {
   it('has the authority’s certificate and the password read again for each connection', () => {

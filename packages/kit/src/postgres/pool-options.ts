@@ -1,5 +1,6 @@
 import type { DataSourceOptions } from 'typeorm'
-import { type DatabaseEnv, readSecret } from '../config/env.js'
+import { readSecret } from '../config/env.js'
+import type { DatabaseEnv } from '../config/variables.js'
 import { tlsOptions } from '../config/tls.js'
 import { watchCommits } from './commit-durability.js'
 

@@ -1,5 +1,6 @@
 import { Redis as Client, type RedisOptions } from 'ioredis'
-import { type RedisEnv, readSecret } from '../config/env.js'
+import { readSecret } from '../config/env.js'
+import type { RedisEnv } from '../config/variables.js'
 import { tlsOptions } from '../config/tls.js'
 
 const CONNECT_TIMEOUT_MS = 2_000

@@ -1,6 +1,6 @@
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common'
 import type { Redis as Client } from 'ioredis'
-import type { RedisEnv } from '../config/env.js'
+import type { RedisEnv } from '../config/variables.js'
 import type { Logger } from '../telemetry/logger.js'
 import { withSpan } from '../telemetry/tracing.js'
 import { DatasetIdentity } from './dataset-identity.js'

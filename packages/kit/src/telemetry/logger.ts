@@ -1,6 +1,6 @@
 import type { LoggerService } from '@nestjs/common'
 import { type Logger, pino, stdTimeFunctions } from 'pino'
-import type { LogLevel } from '../config/env.js'
+import type { LogLevel } from '../config/variables.js'
 import { mask } from './mask.js'
 import { currentRequestContext } from './request-context.js'
 

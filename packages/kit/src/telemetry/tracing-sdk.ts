@@ -11,7 +11,7 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from '@opentelemetry/sdk-trace'
-import type { HttpEnv } from '../config/env.js'
+import type { HttpEnv } from '../config/variables.js'
 import type { Logger } from './logger.js'
 import { LoggingExporter } from './logging-exporter.js'
 

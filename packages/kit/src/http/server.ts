@@ -1,0 +1,83 @@
+import type { IncomingMessage } from 'node:http'
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify'
+import type { FastifyReply } from 'fastify'
+import { Registry } from 'prom-client'
+import type { HttpEnv } from '../config/variables.js'
+import type { Logger } from '../telemetry/logger.js'
+import { logRequests } from './access-log.js'
+import { Drain } from './drain.js'
+import { acceptJsonOnly, BODY_LIMIT_BYTES } from './json-body.js'
+import { replyToInvalidUrl, replyToMalformedRequest } from './malformed-request.js'
+import { ProblemFilter } from './problem.filter.js'
+import type { Request } from './request.js'
+import { requestId } from './request-id.js'
+import { measureRequests } from './request-metrics.js'
+import { observeRequests } from './request-observer.js'
+import { completeContext, traceRequests } from './request-tracing.js'
+import { setCommonHeaders } from './response-headers.js'
+import { RouteTable } from './route-table.js'
+import { InputPipe } from './validation.js'
+
+/** The limit for receiving a whole request, and for its headers alone. */
+const RECEIVE_TIMEOUT_MS = 15_000
+/** Longer than the 60 s of common proxies, which must close idle connections first. */
+const KEEP_ALIVE_MS = 72_000
+
+/** @param log returns the logger, which exists once the app does */
+export function createAdapter({ TRUSTED_PROXIES }: HttpEnv, log: () => Logger): FastifyAdapter {
+  return new FastifyAdapter({
+    bodyLimit: BODY_LIMIT_BYTES,
+    clientErrorHandler: (error, socket) => replyToMalformedRequest(error, socket, log()),
+    forceCloseConnections: 'idle',
+    frameworkErrors: (error: Error, request: Request, reply: FastifyReply) => {
+      setCommonHeaders(request, reply)
+      replyToInvalidUrl(error, request, reply, log())
+    },
+    genReqId: (request: IncomingMessage) => requestId(request.headers),
+    // Node ignores `requestTimeout` if `headersTimeout` is longer, as by default.
+    http: { connectionsCheckingInterval: 1_000, headersTimeout: RECEIVE_TIMEOUT_MS },
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    requestTimeout: RECEIVE_TIMEOUT_MS,
+    return503OnClosing: false,
+    trustProxy: TRUSTED_PROXIES.length > 0 ? TRUSTED_PROXIES : false,
+  })
+}
+
+/** Adds the hooks, the body parser, the pipe and the filter of every route, before routes are registered. */
+export function configureRoutes(app: NestFastifyApplication, log: Logger, env: HttpEnv) {
+  const fastify = app.getHttpAdapter().getInstance()
+  const routes = app.get(RouteTable)
+  fastify.addHook('onRoute', ({ url, method }) => routes.add(url, method))
+  fastify.addHook('onRequest', (request, reply, done) => {
+    setCommonHeaders(request, reply)
+    done()
+  })
+  traceRequests(fastify)
+  observeRequests(fastify, [
+    completeContext,
+    measureRequests(app.get(Registry)),
+    logRequests(log, env.LOG_REQUESTS),
+  ])
+  acceptJsonOnly(fastify)
+  app.get(Drain).watch(fastify)
+  app.useGlobalPipes(new InputPipe())
+  app.useGlobalFilters(new ProblemFilter(routes))
+}
+
+/** Headers that scripts of another origin may read in every service. */
+const EXPOSED_HEADERS = ['ETag', 'Location', 'Retry-After', 'X-Request-Id']
+
+/** @param exposedHeaders more headers that scripts of the origins may read */
+export function allowOrigins(
+  app: NestFastifyApplication,
+  { CORS_ORIGINS }: HttpEnv,
+  exposedHeaders: readonly string[] = [],
+) {
+  if (CORS_ORIGINS.length === 0) return
+  app.enableCors({
+    origin: CORS_ORIGINS,
+    methods: ['GET', 'POST', 'PUT', 'DELETE'],
+    exposedHeaders: [...EXPOSED_HEADERS, ...exposedHeaders],
+    maxAge: 600,
+  })
+}
