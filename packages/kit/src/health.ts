@@ -13,13 +13,13 @@ import { HTTP_PROBLEMS, Problem } from './http/problem.js'
 import { Redis } from './redis/redis.js'
 
 const PING_TIMEOUT_MS = 500
-/** Probes of several kinds come each second; one look at the dependencies serves them all. */
+/** Several probes come each second and share one ping. */
 const PING_CACHE_MS = 1_000
 
 /**
- * Liveness is a constant: a restart mends no dependency. Readiness is what this process alone lacks: a
- * database that it never reached, migrations, or that it is on its way out. A database or Redis that
- * fails later fails for all pods alike, so it is told as `degraded` and takes none of them out.
+ * Liveness always succeeds: a restart repairs no dependency. Readiness fails while this replica has not yet
+ * reached its database, waits for migrations, or shuts down. A database or Redis that fails later fails for
+ * all replicas, so it is reported as `degraded` and removes none of them from service.
  */
 @ApiExcludeController()
 @Controller('health')
@@ -65,15 +65,15 @@ export class HealthController {
   private async databaseState(): Promise<HealthIndicatorResult> {
     const check = this.indicators.check('database')
     if (!this.database.isOpen) return check.down(`waiting for ${this.database.waitingFor}`)
-    return degraded(await this.pinged('database', () => this.database.ping()))
+    return degraded(await this.ping('database', () => this.database.ping()))
   }
 
   private async redisState(): Promise<HealthIndicatorResult> {
     if (!this.redis.isConfigured) return this.indicators.check('redis').up({ configured: false })
-    return degraded(await this.pinged('redis', () => this.redis.ping()))
+    return degraded(await this.ping('redis', () => this.redis.ping()))
   }
 
-  private pinged(key: string, ping: () => Promise<void>) {
+  private ping(key: string, ping: () => Promise<void>) {
     return this.indicators
       .check(key)
       .attempt(ping)
@@ -86,12 +86,12 @@ function notReady(reason: string, members: Record<string, unknown> = {}): Proble
   return new Problem(HTTP_PROBLEMS.notReady, reason, { retryAfterSeconds: 1, members })
 }
 
-/** The same result with `down` told as `degraded`, without the error's text. */
+/** Reports `down` as `degraded`, without the error's message. */
 function degraded(result: HealthIndicatorResult): HealthIndicatorResult {
   return Object.fromEntries(
     Object.entries(result).map(([key, value]) => [
       key,
-      value.status === 'down' ? { status: 'degraded' as const, message: 'does not answer' } : value,
+      value.status === 'down' ? { status: 'degraded' as const, message: 'unreachable' } : value,
     ]),
   )
 }

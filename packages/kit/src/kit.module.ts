@@ -24,15 +24,15 @@ export const LOG = Symbol('log')
 
 type KitEnv = HttpEnv & DatabaseEnv & RedisEnv
 
-/** What every service has: its database, Redis, log, metrics and health, for all of its modules. */
+/** Database, Redis, logger, metrics and health checks, global in each service. */
 @Module({})
 export class KitModule {
-  /** @param redisAnswerMs how long Redis may take, where the usual is too short */
+  /** @param redisTimeoutMs overrides the default command timeout of Redis */
   static with(
     name: string,
     env: KitEnv,
     own: EntitiesAndMigrations,
-    redisAnswerMs?: number,
+    redisTimeoutMs?: number,
   ): DynamicModule {
     return {
       module: KitModule,
@@ -83,7 +83,7 @@ export class KitModule {
           provide: Redis,
           inject: [LOG, Registry],
           useFactory: (log: Logger, registry: Registry) => {
-            const redis = new Redis(env, log.child({ part: 'redis' }), redisAnswerMs)
+            const redis = new Redis(env, log.child({ part: 'redis' }), redisTimeoutMs)
             registerRedisMetrics(redis, registry)
             return redis
           },

@@ -53,10 +53,13 @@ describe('the environment', () => {
     [{ BCRYPT_COST: '16' }, 'BCRYPT_COST must be a whole number from 4 to 15'],
     [{ BCRYPT_COST: '9' }, 'BCRYPT_COST must be at least 10 when MODE is live'],
     [{ MODE: 'prod' }, 'MODE must be one of sandbox, live'],
-    [{ DEFAULT_REGION: 'Uganda' }, 'DEFAULT_REGION must be a country’s two letters, such as UG'],
+    [
+      { DEFAULT_REGION: 'Uganda' },
+      'DEFAULT_REGION must be the two letters of a country, such as UG',
+    ],
     [
       { REDIS_URL: 'http://redis' },
-      'REDIS_URL must be an address that begins with redis:// or rediss://',
+      'REDIS_URL must be a URL that begins with redis:// or rediss://',
     ],
   ])('%j is one line', (change, line) => {
     expect(linesOf(change)).toEqual([line])

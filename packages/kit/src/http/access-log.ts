@@ -7,20 +7,20 @@ import type { RequestObserver } from './request-observer.js'
 import { traceIdOf } from './request-tracing.js'
 
 /**
- * One line for each request: those answered with an error at `info` (4xx) or `error` (5xx) with the
- * cause, the others at `debug`, or at `info` if `all` are asked for. The route's template stands for the
- * path, so no phone of a query and no reference gets in.
+ * Logs one line for each request: errors at `info` (4xx), `error` or `warn` (5xx) with the cause, other
+ * responses at `debug`, or at `info` if `all` is set. The line has the route's template instead of the path,
+ * which may contain a phone or a reference.
  */
 export function logRequests(log: Logger, all: boolean): RequestObserver {
-  const quiet = all ? 'info' : 'debug'
+  const successLevel = all ? 'info' : 'debug'
   return (request, reply, status) => {
-    const level = levelOf(status, request.failure) ?? quiet
+    const level = levelOf(status, request.failure) ?? successLevel
     if (log.isLevelEnabled(level)) log[level](line(request, reply, status), 'request')
   }
 }
 
 function levelOf(status: number, failure: Problem | undefined) {
-  // A probe asks each second or two: why we are not ready is told by who waits, not by who asks.
+  // Probes come every second; the component that is waiting logs why the service is not ready.
   if (failure?.kind === HTTP_PROBLEMS.notReady) return undefined
   if (status >= 500) return status === 503 ? 'warn' : 'error'
   return status >= 400 ? 'info' : undefined
@@ -45,7 +45,7 @@ function line(request: Request, reply: FastifyReply, status: number) {
   }
 }
 
-/** A field that we don't know has any name that its sender likes: a phone, a token, a pass phrase. */
+/** The client chooses the names of unknown fields: a phone, a token, a password. */
 function fieldForLog(field: string): string {
   return /^[a-z_.]{1,40}$/i.test(field) ? field : '[other]'
 }

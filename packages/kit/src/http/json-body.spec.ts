@@ -4,7 +4,7 @@ import { acceptJsonOnly, BODY_LIMIT_BYTES } from './json-body.js'
 import { Problem } from './problem.js'
 import type { Request } from './request.js'
 
-/** What a route gets as the body: a value, or the problem that `InputPipe` throws. */
+/** The body that a route receives: a value, or the problem that `InputPipe` throws. */
 async function bodyOf(payload: string | Buffer, contentType = 'application/json') {
   const app = fastify()
   acceptJsonOnly(app)
@@ -21,46 +21,46 @@ async function bodyOf(payload: string | Buffer, contentType = 'application/json'
   return { statusCode, got, raw }
 }
 
-describe('a JSON body', () => {
+describe('acceptJsonOnly', () => {
   it.each([
     ['{"a":[1,null,"é😀"]}', { a: [1, null, 'é😀'] }],
     ['"\\ud83d\\ude00"', '😀'],
     ['"\\\\u0000"', '\\u0000'],
     ['"\\u0001"', '\u0001'],
-  ])('%j is %j, and its bytes are kept', async (text, value) => {
+  ])('parses %j to %j and keeps its bytes', async (text, value) => {
     const { statusCode, got, raw } = await bodyOf(text)
     expect([statusCode, got]).toEqual([200, value])
     expect(raw?.toString()).toBe(text)
   })
 
   it.each([
-    ['nothing', ''],
-    ['half of it', '{"a":'],
+    ['an empty body', ''],
+    ['a truncated body', '{"a":'],
     ['a NUL character', '{"a":"x\\u0000"}'],
     ['a NUL character in a key', '{"x\\u0000":1}'],
     ['a NUL character deep inside', '{"a":[{"b":"\\u0000"}]}'],
-    ['half of a character', '"\\ud83d"'],
-    ['the other half', '"\\uDE00x"'],
+    ['a high surrogate alone', '"\\ud83d"'],
+    ['a low surrogate alone', '"\\uDE00x"'],
     ['__proto__', '{"__proto__":{}}'],
     ['constructor.prototype', '{"constructor":{"prototype":{}}}'],
-    ['bytes that are no UTF-8', Buffer.from([0x22, 0xff, 0x22])],
-  ])('of %s is a problem', async (_, payload) => {
+    ['invalid UTF-8', Buffer.from([0x22, 0xff, 0x22])],
+  ])('turns %s into a problem', async (_, payload) => {
     const { got } = await bodyOf(payload)
     expect(got).toBeInstanceOf(Problem)
     expect((got as Problem).kind.status).toBe(400)
   })
 
-  it('over the limit is refused', async () => {
+  it('rejects a body over the limit', async () => {
     expect((await bodyOf(`"${'x'.repeat(BODY_LIMIT_BYTES - 2)}"`)).statusCode).toBe(200)
     expect((await bodyOf(`"${'x'.repeat(BODY_LIMIT_BYTES - 1)}"`)).statusCode).toBe(413)
   })
 
   it.each(['text/plain', 'application/x-www-form-urlencoded', 'application/xml'])(
-    'as %s is refused',
+    'rejects %s',
     async (type) => expect((await bodyOf('{}', type)).statusCode).toBe(415),
   )
 
-  it('may name its charset', async () => {
+  it('accepts a charset', async () => {
     expect((await bodyOf('{}', 'application/json; charset=utf-8')).statusCode).toBe(200)
   })
 })

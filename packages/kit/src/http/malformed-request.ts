@@ -13,12 +13,9 @@ import { sendProblem, toProblem } from './problem.filter.js'
 import type { Request } from './request.js'
 import { REQUEST_ID, requestId } from './request-id.js'
 
-/**
- * Requests that reach no route, so that neither the problem filter nor the access log sees them: they
- * are answered and logged here.
- */
+/** Answers and logs requests that never reach a route, its problem filter or the access log. */
 
-/** An address that can't be decoded, or has too long a part: Fastify's router gives up before any hook. */
+/** Answers a path that can't be decoded or has too long a segment: Fastify's router rejects it before any hook. */
 export function replyToInvalidUrl(
   error: Error,
   request: Request,
@@ -31,16 +28,16 @@ export function replyToInvalidUrl(
   log.info({ requestId: request.id, method: request.method, status, problem: type }, 'request')
 }
 
-/** Answers a request that HTTP itself refuses, on the bare socket. */
+/** Answers a request that Node's HTTP parser rejects, on the raw socket. */
 export function replyToMalformedRequest(error: NodeJS.ErrnoException, socket: Socket, log: Logger) {
   if (error.code === 'ECONNRESET' || !socket.writable) {
-    // Nobody is there to be answered; balancers cut idle connections all the time.
-    log.debug({ code: error.code }, 'a connection was cut')
+    // No client is left to answer. Load balancers reset idle connections all the time.
+    log.debug({ code: error.code }, 'connection closed by client')
     return socket.destroy()
   }
   const kind = kindOf(error)
   const id = requestId({})
-  socket.end(answer(kind, id))
+  socket.end(responseOf(kind, id))
   log.info({ requestId: id, status: kind.status, problem: kind.type, code: error.code }, 'request')
 }
 
@@ -50,8 +47,8 @@ function kindOf({ code }: NodeJS.ErrnoException): ProblemKind {
   return HTTP_PROBLEMS.malformed
 }
 
-function answer(kind: ProblemKind, id: string): string {
-  const problem = new Problem(kind, 'The request is not HTTP that this server takes.')
+function responseOf(kind: ProblemKind, id: string): string {
+  const problem = new Problem(kind, 'The request is not valid HTTP, too large or too slow.')
   const body = JSON.stringify(problemDocument(problem, '/', id))
   const head = [
     `HTTP/1.1 ${kind.status} ${STATUS_CODES[kind.status]}`,

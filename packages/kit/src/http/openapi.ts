@@ -9,7 +9,6 @@ import {
 } from '@nestjs/swagger'
 import { type ProblemKind, PROBLEM_JSON } from './problem.js'
 
-/** What a service says of itself. */
 export interface ServiceInfo {
   readonly name: string
   readonly title: string
@@ -29,7 +28,7 @@ class FieldErrorSchema {
 export class ProblemSchema {
   @ApiProperty({
     type: String,
-    description: 'A stable URI of the kind',
+    description: 'Stable URI of the kind of problem',
     example: '/problems/validation',
   })
   type: string
@@ -40,20 +39,20 @@ export class ProblemSchema {
   @ApiProperty({ type: Number, example: 400 })
   status: number
 
-  @ApiProperty({ type: String, description: 'What happened this time, for people' })
+  @ApiProperty({ type: String, description: 'Explanation of this occurrence, for people' })
   detail: string
 
   @ApiProperty({ type: String, example: '/api/payments' })
   instance: string
 
-  @ApiProperty({ type: String, description: 'Also in `X-Request-Id` and in the log' })
+  @ApiProperty({ type: String, description: 'As in `X-Request-Id` and in the log' })
   requestId: string
 
   @ApiProperty({ type: [FieldErrorSchema], required: false })
   errors?: FieldErrorSchema[]
 }
 
-/** Documents the errors that a route answers: kinds with one status share one response. */
+/** Documents the problems of a route. Kinds with the same status share one response. */
 export function ApiProblems(...kinds: ProblemKind[]) {
   const byStatus = Map.groupBy(kinds, ({ status }) => status)
   return applyDecorators(
@@ -68,7 +67,7 @@ export function ApiProblems(...kinds: ProblemKind[]) {
               type: `/problems/${same[0]?.type}`,
               title: same[0]?.title,
               status,
-              detail: 'What happened this time.',
+              detail: 'Explanation of this occurrence.',
               instance: '/api/…',
               requestId: '0d4f0c5e-7d0c-4c43-9f0a-1c8d5b0f6f11',
             },
@@ -79,12 +78,12 @@ export function ApiProblems(...kinds: ProblemKind[]) {
   )
 }
 
-/** The headers that every route takes. */
+/** Documents the headers that every route accepts. */
 export function ApiTracing() {
   return ApiHeader({
     name: 'X-Request-Id',
     required: false,
-    description: 'Comes back in the answer; made up when missing',
+    description: 'Returned in the response; generated if missing',
   })
 }
 

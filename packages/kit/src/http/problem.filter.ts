@@ -11,31 +11,31 @@ import {
 import type { Request } from './request.js'
 import type { RouteTable } from './route-table.js'
 
-/** How an error of Fastify or Nest, which carries only a status, is told to the client. */
+/** Problems for the errors of Fastify and Nest, by their status. */
 const BY_STATUS: Readonly<Record<number, [ProblemKind, string]>> = {
-  400: [HTTP_PROBLEMS.malformed, 'The request could not be read.'],
+  400: [HTTP_PROBLEMS.malformed, 'The request can’t be read.'],
   404: [HTTP_PROBLEMS.notFound, 'No route has this path.'],
-  408: [HTTP_PROBLEMS.timeout, 'The request did not arrive whole in time.'],
+  408: [HTTP_PROBLEMS.timeout, 'The request was not received completely in time.'],
   413: [HTTP_PROBLEMS.tooLarge, 'The body is larger than 100 kB.'],
-  414: [HTTP_PROBLEMS.uriTooLong, 'A part of the path is too long.'],
+  414: [HTTP_PROBLEMS.uriTooLong, 'A segment of the path is too long.'],
   415: [HTTP_PROBLEMS.mediaType, 'Send the body with Content-Type: application/json.'],
   431: [HTTP_PROBLEMS.headersTooLarge, 'The headers are larger than 16 kB.'],
 }
 
-/** Turns whatever was thrown into the problem that the client is told. */
+/** The problem for anything that was thrown. */
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error
   const known = BY_STATUS[statusOf(error)]
   if (known) return new Problem(known[0], known[1], {}, { cause: error })
   return new Problem(
     HTTP_PROBLEMS.internal,
-    'The cause is in the log under the request id.',
+    'The cause is in the log, under the request id.',
     {},
     { cause: error },
   )
 }
 
-/** Fastify's own errors are told from others by their code, Nest's by their class. */
+/** Fastify's own errors have a code that begins with `FST_`; Nest's have a class. */
 function statusOf(error: unknown): number {
   if (error instanceof HttpException) return error.getStatus()
   if (!(error instanceof Error) || !('code' in error) || !('statusCode' in error)) return 500
@@ -66,7 +66,7 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
-/** Answers with the problem, and notes it for the log. */
+/** Sends the problem and records it for the access log. */
 export function sendProblem(request: Request, reply: FastifyReply, problem: Problem) {
   request.failure = problem
   const { retryAfterSeconds, headers } = problem.extras

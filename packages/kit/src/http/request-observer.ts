@@ -1,22 +1,22 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Request } from './request.js'
 
-/** What is done when a request is over. */
+/** Called once for each request when it has been answered or its client has disconnected. */
 export type RequestObserver = (request: Request, reply: FastifyReply, status: number) => void
 
-/** What nginx calls an answer that nobody waited for. */
+/** nginx's status for a client that disconnected before the response. */
 const CLIENT_CLOSED_REQUEST = 499
 
 /**
- * Ends each request once, answered or abandoned. Fastify's `onResponse` is silent on a client that went away
- * before the answer was written, and its `onRequestAbort` knows only of those whose body never came whole: who is
- * too slow for all its clients would seem to be well.
+ * Calls the observers when a response closes. Fastify's `onResponse` misses clients that disconnect before the
+ * response is written, and `onRequestAbort` covers only incomplete bodies: a service that is too slow for all
+ * its clients would look healthy.
  */
-export function observeRequests(fastify: FastifyInstance, ends: readonly RequestObserver[]) {
+export function observeRequests(fastify: FastifyInstance, observers: readonly RequestObserver[]) {
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.raw.once('close', () => {
       const status = reply.raw.writableFinished ? reply.statusCode : CLIENT_CLOSED_REQUEST
-      for (const end of ends) end(request, reply, status)
+      for (const observe of observers) observe(request, reply, status)
     })
     done()
   })

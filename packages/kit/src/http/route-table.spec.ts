@@ -12,7 +12,7 @@ routes.add('/a.b', 'GET')
 it.each([
   ['/api/payments', ['GET', 'HEAD', 'POST']],
   ['/api/payments/PAY-1', ['GET']],
-  // A fixed path that a parameter fits too.
+  // A parameter matches this path too.
   ['/api/payments/webhook', ['GET', 'POST']],
   ['/api/payments/', []],
   ['/api/payments/PAY-1/more', []],
@@ -20,6 +20,6 @@ it.each([
   ['/docs/index.html', []],
   ['/aXb', []],
   ['/a.b', ['GET']],
-])('%s has %j', (path, methods) => {
+])('the methods of %s are %j', (path, methods) => {
   expect(routes.methodsOf(path)).toEqual(methods)
 })

@@ -1,22 +1,22 @@
 /**
- * Which methods each path has. Fastify's router answers 404 to a known path with another method;
- * the contract says 405, so the routes are noted as they are registered.
+ * The methods of each path, for 405 responses: Fastify's router answers 404 to a known path with another
+ * method.
  */
 export class RouteTable {
   private readonly methods = new Map<string, Set<string>>()
   private patterns: { pattern: RegExp; methods: Set<string> }[] = []
 
   add(url: string, method: string | string[]) {
-    let known = this.methods.get(url)
-    if (!known) {
-      known = new Set()
-      this.methods.set(url, known)
-      this.patterns.push({ pattern: patternOf(url), methods: known })
+    let methods = this.methods.get(url)
+    if (!methods) {
+      methods = new Set()
+      this.methods.set(url, methods)
+      this.patterns.push({ pattern: patternOf(url), methods })
     }
-    for (const one of [method].flat()) known.add(one)
+    for (const each of [method].flat()) methods.add(each)
   }
 
-  /** The methods under which `path` (no query) is served, sorted; empty for an unknown path. */
+  /** The methods of a path without query, sorted; empty for an unknown path. */
   methodsOf(path: string): string[] {
     const found = new Set<string>()
     for (const { pattern, methods } of this.patterns) {
@@ -26,7 +26,7 @@ export class RouteTable {
   }
 }
 
-/** `/api/payments/:reference` as a pattern; a wildcard route (the Swagger UI's files) is none. */
+/** Matches paths of `/api/items/:id`. A wildcard route (the files of Swagger UI) matches no path. */
 function patternOf(url: string): RegExp {
   const escaped = url.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
   return new RegExp(`^${escaped.replace(/:[^/]+/g, '[^/]+')}$`)

@@ -36,14 +36,14 @@ const problemOf = (result: Promise<unknown>) =>
     (error: unknown) => error as Problem,
   )
 
-describe('input', () => {
-  it('that is valid becomes an instance', async () => {
+describe('InputPipe', () => {
+  it('turns valid input into an instance of the DTO', async () => {
     const value = { name: 'amina', inner: { count: 1 } }
     expect(await strict(value)).toBeInstanceOf(StrictDto)
     expect(await strict(value)).toEqual(value)
   })
 
-  it('is told field by field what is wrong', async () => {
+  it('names each invalid field', async () => {
     const problem = await problemOf(strict({ name: 1, inner: { count: 1.5 }, more: true }))
     expect(problem?.kind).toBe(HTTP_PROBLEMS.validation)
     expect(problem?.extras.errors).toEqual(
@@ -56,17 +56,17 @@ describe('input', () => {
     expect(problem?.extras.errors).toHaveLength(3)
   })
 
-  it.each([[[]], [null], ['a text'], [1], [undefined]])('%j is no object', async (value) => {
+  it.each([[[]], [null], ['a string'], [1], [undefined]])('rejects %j as a body', async (value) => {
     expect((await problemOf(strict(value)))?.kind).toBe(HTTP_PROBLEMS.validation)
     expect((await problemOf(lenient(value)))?.kind).toBe(HTTP_PROBLEMS.validation)
   })
 
-  it('that could not be read is the problem it became', async () => {
-    const unread = new Problem(HTTP_PROBLEMS.malformed, 'The body is not JSON.')
+  it('throws the problem of a body that could not be parsed', async () => {
+    const unread = new Problem(HTTP_PROBLEMS.malformed, 'The body is not valid JSON.')
     expect(await problemOf(strict(unread))).toBe(unread)
   })
 
-  it('with fields that we don’t know loses them where the sender may add some', async () => {
+  it('drops unknown fields if the DTO allows them', async () => {
     expect(await lenient({ name: 'amina', more: true })).toEqual({ name: 'amina' })
     expect((await problemOf(lenient({ name: 1, more: true })))?.extras.errors).toEqual([
       { field: 'name', message: 'must be a string' },
