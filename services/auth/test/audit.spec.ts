@@ -33,7 +33,7 @@ const kinds = async (userId: string) =>
   (await list({ userId })).data.map(({ kind }) => kind).toReversed()
 
 describe('the audit trail', () => {
-  it('tells of a registration, a login, a failure and a logout, who and from where', async () => {
+  it('lists a registration, a login, a failed login and a logout with actor and origin', async () => {
     const { user, sub, sid, token: own } = await newSession(auth.client)
     await auth.client.post('/api/auth/login', { phone: user.phone, password: 'not this one' })
     await auth.client.send('POST', '/api/auth/logout', { token: own })
@@ -63,7 +63,7 @@ describe('the audit trail', () => {
     ])
   })
 
-  it('tells of a failure with a phone that nobody has, without the phone', async () => {
+  it('lists a failed login of an unknown phone, without the phone', async () => {
     const { phone } = newPerson()
     await auth.client.post(
       '/api/auth/login',
@@ -78,14 +78,14 @@ describe('the audit trail', () => {
     expect(JSON.stringify(all)).not.toContain(phone.slice(4))
   })
 
-  it('has nothing of what was refused before it was judged', async () => {
+  it('has no event of a rejected request', async () => {
     const { id, ...person } = await newUser(auth.client)
     await auth.client.post('/api/auth/register', person)
     await auth.client.post('/api/auth/login', { phone: person.phone, password: 'a'.repeat(73) })
     expect(await kinds(id)).toEqual(['registration'])
   })
 
-  it('comes in pages, the last event first, without a gap or a repetition', async () => {
+  it('is paged newest first, without gaps or duplicates', async () => {
     const { sub, user } = await newSession(auth.client)
     for (let i = 0; i < 8; i++) {
       await auth.client.post('/api/auth/login', { phone: user.phone, password: `guess ${i}` })
@@ -131,14 +131,14 @@ describe('the audit trail', () => {
     ['limit', 'all'],
     ['cursor', 'x'],
     ['phone', '+256772123456'],
-  ])('refuses %s=%s', async (field, value) => {
+  ])('rejects %s=%s', async (field, value) => {
     const query = new URLSearchParams({ [field]: value }).toString()
     const answer = await auth.client.get(`/api/auth/audit?${query}`, { token })
     expect(answer.status).toBe(400)
     expect(answer.body.errors).toEqual([{ field, message: expect.any(String) }])
   })
 
-  it('is for auth:admin alone', async () => {
+  it('needs auth:admin', async () => {
     const others = await newOperator(auth, 'payments:admin')
     const none = await auth.client.get('/api/auth/audit')
     const refused = await auth.client.get('/api/auth/audit', { token: others.token })
@@ -149,14 +149,14 @@ describe('the audit trail', () => {
     ['changed', `UPDATE audit_events SET kind = 'login'`],
     ['deleted', 'DELETE FROM audit_events'],
     ['emptied', 'TRUNCATE audit_events'],
-  ])('can’t be %s, whoever writes the SQL', async (_, sql) => {
+  ])('cannot be %s by SQL', async (_, sql) => {
     await expect(auth.sql(sql)).rejects.toMatchObject(APPEND_ONLY)
   })
 
-  describe('whose retention is switched on', () => {
+  describe('with malipo.retention on', () => {
     const retention = "SET LOCAL malipo.retention = 'on'; "
 
-    it('loses events to the owner of the table', async () => {
+    it('allows a deletion by the owner of the table', async () => {
       const client = new Client({ connectionString: auth.databaseUrl })
       await client.connect()
       try {
@@ -174,7 +174,7 @@ describe('the audit trail', () => {
       await expect(auth.sql(retention + sql)).rejects.toMatchObject(APPEND_ONLY)
     })
 
-    it('rejects a deletion by another role, also by one with the right to delete', async () => {
+    it('rejects a deletion by a role that has only the right to delete', async () => {
       const sql = `CREATE ROLE app; GRANT DELETE, SELECT ON audit_events TO app; SET LOCAL ROLE app; DELETE FROM audit_events`
       await expect(auth.sql(retention + sql)).rejects.toMatchObject(APPEND_ONLY)
     })
@@ -192,14 +192,14 @@ describe('the metrics', () => {
     )
   }
 
-  it('tell the release', async () => {
+  it('include the version', async () => {
     const about = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
     const { version } = JSON.parse(about) as { version: string }
     const { body } = await auth.client.get('/metrics')
     expect(body).toContain(`build_info{version="${version}",`)
   })
 
-  it('count the same facts, by outcome, and name nobody', async () => {
+  it('count the same events by outcome, without personal data', async () => {
     const before = await counts()
     const { user, token: own, refreshToken } = await newSession(auth.client)
     const { phone } = user

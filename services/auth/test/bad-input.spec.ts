@@ -30,7 +30,7 @@ const counted = async () =>
 
 const json = (change: object) => JSON.stringify({ ...newPerson(), ...change })
 
-describe('bad input changes nothing and is told as a problem', () => {
+describe('invalid input changes nothing and is answered with a problem', () => {
   it.each<[string, number, string | Uint8Array, Record<string, string>?]>([
     ['broken JSON', 400, '{"phone": "+2567'],
     ['no body', 400, ''],
@@ -88,7 +88,7 @@ describe('bad input changes nothing and is told as a problem', () => {
     expect([answer.status, answer.body.type]).toEqual([431, '/problems/headers-too-large'])
   })
 
-  it('a request that is cut off', async () => {
+  it('a truncated request', async () => {
     const before = await counted()
     const body = json({})
     const socket = connect(Number(new URL(auth.client.url).port), '127.0.0.1')
@@ -100,7 +100,7 @@ describe('bad input changes nothing and is told as a problem', () => {
     expect((await auth.client.get('/health/live')).status).toBe(200)
   })
 
-  it('a request that comes too slowly: 408', async () => {
+  it('a slow request: 408', async () => {
     const answer = await slow
     expect(answer).toMatch(/^HTTP\/1\.1 408 /)
     expect(answer).toContain('application/problem+json')
@@ -108,15 +108,15 @@ describe('bad input changes nothing and is told as a problem', () => {
   })
 })
 
-describe('the headers of every answer', () => {
-  it('take over a sane request id and replace another', async () => {
+describe('response headers', () => {
+  it('echo a valid request id and replace an invalid one', async () => {
     const sane = await auth.client.get('/api/auth/me', { headers: { 'x-request-id': 'mine-1' } })
     expect([sane.headers.get('x-request-id'), sane.body.requestId]).toEqual(['mine-1', 'mine-1'])
     const odd = await auth.client.get('/api/auth/me', { headers: { 'x-request-id': '{"a":1}' } })
     expect(odd.headers.get('x-request-id')).toMatch(/^[\da-f-]{36}$/)
   })
 
-  it('forbid guessing and plain HTTP, and allow no other origin', async () => {
+  it('set nosniff and HSTS, and allow no other origin', async () => {
     const { headers } = await auth.client.get('/api/auth/me', {
       headers: { origin: 'https://example.com' },
     })
@@ -127,7 +127,7 @@ describe('the headers of every answer', () => {
 })
 
 describe('the documentation', () => {
-  it('has every route with its errors, and an interface for people', async () => {
+  it('covers every route with its errors, and has a user interface', async () => {
     const document = await auth.client.document()
     const statuses = Object.fromEntries(
       Object.entries(document.paths).map(([path, operations]) => [

@@ -35,7 +35,7 @@ const put = (
 const DEFAULTS = ['payments:read', 'payments:write', 'payments:settle']
 
 describe('PUT /api/auth/users/{id}/scopes', () => {
-  it('says what a user may do, and ends no session when nothing is taken away', async () => {
+  it('replaces a user’s scopes, and revokes no session if no scope is removed', async () => {
     const { user, token, sub, sid } = await newSession(auth.client)
     const wished = ['payments:admin', ...DEFAULTS, 'payments:admin']
     const { status, body, headers } = await put(sub, wished)
@@ -60,7 +60,7 @@ describe('PUT /api/auth/users/{id}/scopes', () => {
     ).toEqual([{ '?column?': 1 }])
   })
 
-  it('ends the user’s sessions when a scope is taken away, in Redis too', async () => {
+  it('revokes the user’s sessions when a scope is removed, in Redis too', async () => {
     const first = await newSession(auth.client)
     const second = await openSession(auth.client, first.user)
     const stranger = await newSession(auth.client)
@@ -85,7 +85,7 @@ describe('PUT /api/auth/users/{id}/scopes', () => {
     expect(events).toEqual([event, event])
   })
 
-  it('can leave a user nothing', async () => {
+  it('can remove all scopes', async () => {
     const { user, sub } = await newSession(auth.client)
     expect((await put(sub, [])).body.scopes).toEqual([])
     expect((await openSession(auth.client, user)).scope).toBe('')
@@ -97,7 +97,7 @@ describe('PUT /api/auth/users/{id}/scopes', () => {
     ['a list of other things', [1, null], 'scopes'],
     ['nothing', undefined, 'scopes'],
     ['too many', Array(21).fill('payments:read'), 'scopes'],
-  ])('refuses %s', async (_, scopes, field) => {
+  ])('rejects %s', async (_, scopes, field) => {
     const { token, sub } = await newSession(auth.client)
     const answer = await put(sub, scopes)
     expect(answer.status).toBe(400)
@@ -105,7 +105,7 @@ describe('PUT /api/auth/users/{id}/scopes', () => {
     expect(await isValid(auth.client, token)).toBe(true)
   })
 
-  it('never gives payments:settle to anyone in live', async () => {
+  it('grants payments:settle to nobody in live', async () => {
     const live = await startAuth({
       DATABASE_URL: auth.databaseUrl,
       MODE: 'live',
@@ -129,7 +129,7 @@ describe('PUT /api/auth/users/{id}/scopes', () => {
     },
   )
 
-  it('is for auth:admin alone', async () => {
+  it('needs auth:admin', async () => {
     const { token, sub } = await newSession(auth.client)
     const others = await newOperator(auth, 'payments:admin', 'payments:read')
     for (const [who, status] of [
@@ -153,7 +153,7 @@ describe('PUT /api/auth/users/{id}/scopes', () => {
     ])
   })
 
-  it('waits for a login that is being written, and ends its session too', async () => {
+  it('waits for a concurrent login and revokes its session too', async () => {
     const { sub } = await newSession(auth.client)
     const connection = new Client({ connectionString: auth.databaseUrl })
     await connection.connect()
@@ -180,7 +180,7 @@ describe('PUT /api/auth/users/{id}/scopes', () => {
     }
   })
 
-  it('together with logins and refreshes leaves no token with a scope that was taken', async () => {
+  it('concurrent with logins and refreshes leaves no valid token with a removed scope', async () => {
     for (let round = 0; round < 6; round++) {
       const first = await newSession(auth.client)
       const { phone, password } = first.user
@@ -205,7 +205,7 @@ describe('PUT /api/auth/users/{id}/scopes', () => {
     }
   })
 
-  it('is 503 while Redis can’t be told, and its repetition is 200 once it can', async () => {
+  it('is 503 while Redis is unavailable, and a retry is 200 once it is back', async () => {
     const redis = await startRedis()
     if (!redis) throw new Error('no redis-server on the PATH')
     const other = await startAuth({ DATABASE_URL: auth.databaseUrl, REDIS_URL: redis.url })

@@ -19,7 +19,7 @@ const hashOf = async (id: string) => {
 }
 
 describe('POST /api/auth/login', () => {
-  it('opens a session and hands out its tokens', async () => {
+  it('opens a session and returns its tokens', async () => {
     const user = await newUser(auth.client)
     const { status, body, headers } = await attempt(user.phone, user.password)
     expect(status).toBe(200)
@@ -35,7 +35,7 @@ describe('POST /api/auth/login', () => {
     expect(JSON.stringify(sessions)).not.toContain(body.refresh_token)
   })
 
-  it('puts no phone and no email into the token', async () => {
+  it('puts neither phone nor email into the token', async () => {
     const user = await newUser(auth.client)
     const { access_token: token } = await login(auth.client, user)
     const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
@@ -52,12 +52,12 @@ describe('POST /api/auth/login', () => {
     expect(claims).toMatchObject({ sub: user.id, iss: 'malipo-auth', aud: 'malipo' })
   })
 
-  it('takes the phone in its national form', async () => {
+  it('accepts the phone in national form', async () => {
     const user = await newUser(auth.client)
     expect((await attempt(`0${user.phone.slice(4)}`, user.password)).status).toBe(200)
   })
 
-  it('says the same of an unknown phone and of a wrong password', async () => {
+  it('answers an unknown phone and a wrong password identically', async () => {
     const user = await newUser(auth.client)
     const id = { 'x-request-id': 'the-same' }
     const wrong = await attempt(user.phone, `${user.password}!`, id)
@@ -77,13 +77,13 @@ describe('POST /api/auth/login', () => {
     ['no password', { phone: '+256772123456' }, 'password'],
     ['a password of 73 bytes', { phone: '+256772123456', password: 'a'.repeat(73) }, 'password'],
     ['an unknown field', { phone: '+256772123456', password: 'long enough', otp: '1' }, 'otp'],
-  ])('refuses %s and names the field', async (_, body, field) => {
+  ])('rejects %s and names the field', async (_, body, field) => {
     const answer = await auth.client.post('/api/auth/login', body)
     expect(answer.status).toBe(400)
     expect(answer.body.errors).toEqual([{ field, message: expect.any(String) }])
   })
 
-  it('never lets in by the first 72 bytes of a password', async () => {
+  it('rejects a password of which only the first 72 bytes match', async () => {
     const person = { ...newPerson(), password: 'x1y2z3'.repeat(12) }
     expect((await auth.client.post('/api/auth/register', person)).status).toBe(201)
     expect((await attempt(person.phone, person.password)).status).toBe(200)
@@ -115,7 +115,7 @@ describe('a hash of another cost', () => {
     }
   })
 
-  it('that can’t be replaced does not fail the login', async () => {
+  it('that cannot be replaced does not fail the login', async () => {
     const user = await newUser(auth.client)
     await auth.sql(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
       AS $$ BEGIN RAISE EXCEPTION 'no'; END $$`)

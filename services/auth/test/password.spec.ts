@@ -30,7 +30,7 @@ async function validOf(tokens: (string | undefined)[]) {
 }
 
 describe('POST /api/auth/password', () => {
-  it('puts a new password in place and ends the other sessions', async () => {
+  it('changes the password and revokes the other sessions', async () => {
     const own = await newSession(auth.client)
     const others = [
       await openSession(auth.client, own.user),
@@ -73,7 +73,7 @@ describe('POST /api/auth/password', () => {
     }
   })
 
-  it('refuses a wrong current password, and holds up who guesses it', async () => {
+  it('rejects a wrong current password, and rate-limits guesses', async () => {
     const { token, user } = await newSession(auth.client)
     const answer = await change(token, 'not this one', NEXT)
     expect([answer.status, answer.body.type]).toEqual([401, '/problems/wrong-credentials'])
@@ -90,7 +90,7 @@ describe('POST /api/auth/password', () => {
     ['of more than 72 bytes', 'é'.repeat(37), 'newPassword'],
     ['among the commonest', 'password1', 'newPassword'],
     ['no text', 12_345_678, 'newPassword'],
-  ])('refuses a new one that is %s', async (_, next, field) => {
+  ])('rejects a new password that is %s', async (_, next, field) => {
     const { token, user } = await newSession(auth.client)
     const body = { currentPassword: user.password, newPassword: next }
     const answer = await auth.client.post('/api/auth/password', body, { token })
@@ -99,18 +99,18 @@ describe('POST /api/auth/password', () => {
     expect(await attempt(user.phone, user.password)).toBe(200)
   })
 
-  it('refuses the same one again', async () => {
+  it('rejects the current password as the new one', async () => {
     const { token, user } = await newSession(auth.client)
     const answer = await change(token, user.password, user.password)
     expect([answer.status, answer.body.errors[0].field]).toEqual([400, 'newPassword'])
   })
 
-  it('needs a token, before anything else', async () => {
+  it('needs a token, before validation', async () => {
     const answer = await auth.client.post('/api/auth/password', { currentPassword: 1 })
     expect([answer.status, answer.body.type]).toEqual([401, '/problems/unauthenticated'])
   })
 
-  it('of two at once takes one', async () => {
+  it('applies one of two concurrent changes', async () => {
     const { token, user } = await newSession(auth.client)
     const nexts = ['the first of two phrases', 'the second of two phrases']
     const answers = await Promise.all(nexts.map((next) => change(token, user.password, next)))
@@ -119,7 +119,7 @@ describe('POST /api/auth/password', () => {
     expect(logins.toSorted(ascending)).toEqual([200, 401])
   })
 
-  it('together with logins leaves no session that the old password opened', async () => {
+  it('concurrent with logins leaves no session that was opened with the old password', async () => {
     for (let round = 0; round < 8; round++) {
       const own = await newSession(auth.client)
       const { phone, password } = own.user
@@ -138,7 +138,7 @@ describe('POST /api/auth/password', () => {
     }
   })
 
-  it('waits for a login that is being written, and ends its session too', async () => {
+  it('waits for a concurrent login and revokes its session too', async () => {
     const own = await newSession(auth.client)
     const connection = new Client({ connectionString: auth.databaseUrl })
     await connection.connect()
@@ -168,7 +168,7 @@ describe('POST /api/auth/password', () => {
     }
   })
 
-  it('is not put off by a hash that is brought to another cost meanwhile', async () => {
+  it('succeeds despite a concurrent rehash at another cost', async () => {
     const { token, user, sub } = await newSession(auth.client)
     const old = await hash(user.password, 5)
     await auth.sql('UPDATE users SET password_hash = $2 WHERE id = $1', sub, old)

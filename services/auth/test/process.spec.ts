@@ -19,7 +19,7 @@ async function started(own: Record<string, string> = {}) {
 }
 
 describe('the log', () => {
-  it('tells each failed request once, and no password, token, phone or email', async () => {
+  it('has each failed request once, and no password, token, phone or email', async () => {
     const { service, client } = await started({ LOG_LEVEL: 'debug' })
     const user = await newUser(client)
     const { access_token: token, refresh_token: refresh } = await login(client, user)
@@ -60,7 +60,7 @@ describe('the log', () => {
 })
 
 describe('the start', () => {
-  it('waits for a database that is not up yet, and so does a request', async () => {
+  it('waits for the database, as do requests', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'malipo-auth-start-'))
     const dataDir = join(folder, 'postgres')
     const postgres = await startPostgres({ dataDir, databases: ['auth'] })
@@ -91,7 +91,7 @@ describe('the start', () => {
     }
   }, 90_000)
 
-  it('ends with one line for each variable that is wrong', async () => {
+  it('fails with one line for each bad variable', async () => {
     const env = environment({ LOG_LEVEL: 'loud', MODE: 'prod', BCRYPT_COST: '3' })
     const service = await startService({ name: 'auth', env, ready: false })
     expect(await service.exited).toBe(1)
@@ -138,7 +138,7 @@ function clients(service: Service, token: string) {
 }
 
 describe('SIGTERM', () => {
-  it('under load loses no request that was accepted', async () => {
+  it('under load completes every accepted request', async () => {
     const { service, client } = await started({ BCRYPT_COST: '10', SHUTDOWN_DRAIN_MS: '1500' })
     const user = await newUser(client)
     const { access_token: token } = await login(client, user)
@@ -157,7 +157,7 @@ describe('SIGTERM', () => {
     await expect(fetch(`${service.url}/health/live`)).rejects.toThrow('fetch failed')
   })
 
-  it('lets a slow request finish without a drain', async () => {
+  it('completes a slow request without a drain', async () => {
     const { service, client } = await started({ BCRYPT_COST: '12' })
     const user = await newUser(client)
     const answer = attempt(client, user)

@@ -53,7 +53,7 @@ const steps = fc.array(
   { minLength: 1, maxLength: 12 },
 )
 
-it('whatever is done with its tokens, a session does what the contract says', async () => {
+it('any sequence of refreshes behaves like the model of the contract', async () => {
   await fc.assert(
     fc.asyncProperty(steps, async (todo) => {
       const { refreshToken, sid } = await openSession(auth.client, user)

@@ -40,7 +40,7 @@ async function expectRefused(token: string) {
 }
 
 describe('POST /api/auth/refresh', () => {
-  it('gives new tokens of the same session, and uses the old one up', async () => {
+  it('returns new tokens of the same session, and invalidates the old refresh token', async () => {
     const first = await newSession(auth.client)
     const { status, body, headers } = await refresh(first.refreshToken)
     expect(status).toBe(200)
@@ -60,7 +60,7 @@ describe('POST /api/auth/refresh', () => {
     expect(await isValid(auth.client, first.token)).toBe(true)
   })
 
-  it('keeps hashes only', async () => {
+  it('stores only hashes', async () => {
     const { refreshToken, sid } = await newSession(auth.client)
     const { refresh_token: next } = await refreshed(refreshToken)
     const rows = await auth.sql<object>(
@@ -75,12 +75,12 @@ describe('POST /api/auth/refresh', () => {
     expect(JSON.stringify(rows)).toContain(own)
   })
 
-  it('goes on for as long as it is used', async () => {
+  it('works any number of times', async () => {
     let { refreshToken } = await newSession(auth.client)
     for (let i = 0; i < 5; i++) ({ refresh_token: refreshToken } = await refreshed(refreshToken))
   })
 
-  it('puts off the end of the session, and notes its use', async () => {
+  it('extends the session and records its use', async () => {
     const { refreshToken, sid } = await newSession(auth.client)
     await auth.sql(
       `UPDATE sessions SET created_at = now() - interval '3 days', expires_at = now() + interval '1 h',
@@ -96,7 +96,7 @@ describe('POST /api/auth/refresh', () => {
     expect(row).toEqual({ putOff: true, noted: true, address: '127.0.0.1/32' })
   })
 
-  it('gives what the user may do by now', async () => {
+  it('returns the user’s current scopes', async () => {
     const { refreshToken, sub } = await newSession(auth.client)
     await auth.sql(`UPDATE users SET scopes = '{payments:read}' WHERE id = $1`, sub)
     const { access_token: token } = await refreshed(refreshToken)
@@ -107,34 +107,34 @@ describe('POST /api/auth/refresh', () => {
     ['no token', {}],
     ['a number', { refresh_token: 1 }],
     ['a list', { refresh_token: ['a'] }],
-    ['a very long text', { refresh_token: 'a'.repeat(1001) }],
-  ])('refuses %s as input', async (_, body) => {
+    ['a very long string', { refresh_token: 'a'.repeat(1001) }],
+  ])('rejects %s as input', async (_, body) => {
     const answer = await auth.client.post('/api/auth/refresh', body)
     expect(answer.status).toBe(400)
     expect(answer.body.errors).toEqual([{ field: 'refresh_token', message: expect.any(String) }])
   })
 
   it.each([
-    ['what is no token', 'nonsense'],
-    ['an empty text', ''],
-    ['a token that nobody has', 'a'.repeat(86)],
-    ['a first part that nobody has', 'a'.repeat(43)],
-  ])('refuses %s', async (_, token) => expectRefused(token))
+    ['a malformed token', 'nonsense'],
+    ['an empty string', ''],
+    ['an unknown token', 'a'.repeat(86)],
+    ['an unknown first part', 'a'.repeat(43)],
+  ])('rejects %s', async (_, token) => expectRefused(token))
 
-  it('refuses an access token', async () => expectRefused((await newSession(auth.client)).token))
+  it('rejects an access token', async () => expectRefused((await newSession(auth.client)).token))
 
   it.each([
-    ['has ended', 'revoked_at = now()'],
-    ['is over', `created_at = now() - interval '2 s', expires_at = now() - interval '1 s'`],
-  ])('refuses the token of a session that %s', async (_, change) => {
+    ['is revoked', 'revoked_at = now()'],
+    ['has expired', `created_at = now() - interval '2 s', expires_at = now() - interval '1 s'`],
+  ])('rejects the token of a session that %s', async (_, change) => {
     const { refreshToken, sid } = await newSession(auth.client)
     await auth.sql(`UPDATE sessions SET ${change} WHERE id = $1`, sid)
     await expectRefused(refreshToken)
   })
 })
 
-describe('a refresh token that was used up', () => {
-  it('is good again within 10 s, while its successor was not used: that one is dead', async () => {
+describe('a used refresh token', () => {
+  it('is valid again within 10 s if its successor is unused, which becomes invalid', async () => {
     const { refreshToken, sid } = await newSession(auth.client)
     const { refresh_token: lost } = await refreshed(refreshToken)
     await age(sid, 9)
@@ -144,7 +144,7 @@ describe('a refresh token that was used up', () => {
     expect(await endOf(sid)).toEqual(LIVING)
   })
 
-  it('gets no new time of grace by a repetition', async () => {
+  it('has a grace period that reuse does not extend', async () => {
     const { refreshToken, sid } = await newSession(auth.client)
     await refreshed(refreshToken)
     await age(sid, 6)
@@ -180,16 +180,16 @@ describe('a refresh token that was used up', () => {
       },
     ],
     [
-      'or was replaced by a repetition, never used itself',
+      'as a successor that reuse replaced',
       async (first) => {
         const { refresh_token: replaced } = await refreshed(first)
         await refreshed(first)
         return replaced
       },
     ],
-    ['or made up by someone who has one', async (first) => first.slice(0, 43) + 'x'.repeat(43)],
-    ['or cut', async (first) => first.slice(0, 43)],
-  ])('%s ends the session, and nothing of it counts any more', async (_, prepare) => {
+    ['forged with the first part of another', async (first) => first.slice(0, 43) + 'x'.repeat(43)],
+    ['truncated', async (first) => first.slice(0, 43)],
+  ])('%s revokes the session and all its tokens', async (_, prepare) => {
     const { user, refreshToken, token, sid } = await newSession(auth.client)
     const other = await openSession(auth.client, user)
     const bad = await prepare(refreshToken, sid)
@@ -212,10 +212,10 @@ describe('a refresh token that was used up', () => {
   })
 })
 
-describe('at once', () => {
+describe('concurrent refreshes', () => {
   const AT_ONCE = 50
 
-  it('fifty uses of one token leave one successor that is good', async () => {
+  it('fifty uses of one token leave one valid successor', async () => {
     const { refreshToken, sid } = await newSession(auth.client)
     const answers = await Promise.all(
       Array.from({ length: AT_ONCE }, async () => refresh(refreshToken)),
@@ -237,7 +237,7 @@ describe('at once', () => {
     expect(await endOf(sid)).toEqual(STOLEN)
   })
 
-  it('all of the fifty successors: at most one is taken, and the session is over', async () => {
+  it('of fifty successors at most one is accepted, and the session is revoked', async () => {
     const { refreshToken, sid } = await newSession(auth.client)
     const first = await Promise.all(
       Array.from({ length: AT_ONCE }, async () => refreshed(refreshToken)),

@@ -8,7 +8,7 @@ afterAll(() => auth.close())
 const register = (body: unknown) => auth.client.post('/api/auth/register', body)
 
 describe('POST /api/auth/register', () => {
-  it('makes an account', async () => {
+  it('creates an account', async () => {
     const person = newPerson()
     const before = Date.now()
     const { status, body, headers } = await register(person)
@@ -24,7 +24,7 @@ describe('POST /api/auth/register', () => {
     expect(headers.get('password-strength')).toBe('4')
   })
 
-  it('normalises the phone and the email, so that each is taken in any form', async () => {
+  it('normalises phone and email, so that both are unique in any form', async () => {
     const { phone, email, password } = newPerson()
     const national = `0${phone.slice(4, 7)} ${phone.slice(7)}`
     const first = await register({ phone: national, email: email.toUpperCase(), password })
@@ -37,7 +37,7 @@ describe('POST /api/auth/register', () => {
     expect((await register({ ...other, email: ` ${email.toUpperCase()} ` })).status).toBe(409)
   })
 
-  it('tells a taken phone from a taken email', async () => {
+  it('distinguishes a taken phone from a taken email', async () => {
     const user = await newUser(auth.client)
     const phone = await register({ ...newPerson(), phone: user.phone })
     expect(phone.status).toBe(409)
@@ -58,7 +58,7 @@ describe('POST /api/auth/register', () => {
     expect(await auth.sql(`SELECT 1 FROM users WHERE ${field} = $1`, same)).toHaveLength(1)
   })
 
-  it('takes a password of 72 bytes whole', async () => {
+  it('accepts a password of 72 bytes', async () => {
     const person = { ...newPerson(), password: `${'é'.repeat(34)}1234` }
     expect(Buffer.byteLength(person.password)).toBe(72)
     expect((await register(person)).status).toBe(201)
@@ -80,7 +80,7 @@ describe('POST /api/auth/register', () => {
     ['a common password', { password: 'QwertyUiop' }, 'password'],
     ['a password that is a list', { password: ['long enough'] }, 'password'],
     ['an unknown field', { scopes: ['auth:admin'] }, 'scopes'],
-  ])('refuses %s and names the field', async (_, change, field) => {
+  ])('rejects %s and names the field', async (_, change, field) => {
     const person = newPerson()
     const { status, body } = await register({ ...person, ...change })
     expect(status).toBe(400)
@@ -88,7 +88,7 @@ describe('POST /api/auth/register', () => {
     expect(await auth.sql('SELECT 1 FROM users WHERE phone = $1', person.phone)).toEqual([])
   })
 
-  it('keeps no password, only its hash', async () => {
+  it('stores the hash of the password only', async () => {
     const user = await newUser(auth.client)
     const [row] = await auth.sql<object>('SELECT * FROM users WHERE id = $1', user.id)
     expect(JSON.stringify(row)).not.toContain(user.password)

@@ -10,7 +10,7 @@ beforeAll(async () => void (auth = await startAuth()))
 afterAll(() => auth.close())
 
 describe('the schema', () => {
-  it('that the migrations made is what the entities say', async () => {
+  it('of the migrations matches the entities', async () => {
     const env = readEnv(environment({ DATABASE_URL: auth.databaseUrl }))
     const source = await new DataSource(dataSourceOptions(env, dataSource)).initialize()
     try {
@@ -33,7 +33,7 @@ describe('the schema', () => {
     ['email', 'Amina@example.com', 'users_email_is_normal'],
     ['password_hash', 'not a hash', 'users_password_hash_is_bcrypt'],
     ['scopes', [null], 'users_scopes_have_no_null'],
-  ])('refuses a %s that is not in its form', async (column, value, constraint) => {
+  ])('rejects a malformed %s', async (column, value, constraint) => {
     const { id } = await newUser(auth.client)
     await expect(
       auth.sql(`UPDATE users SET ${column} = $2 WHERE id = $1`, id, value),

@@ -36,7 +36,7 @@ async function expectMarked(sid: string) {
 }
 
 describe('POST /api/auth/logout', () => {
-  it('ends the session, in the database and in Redis, before it is answered', async () => {
+  it('revokes the session in the database and in Redis before the response', async () => {
     const { user, token, refreshToken, sid } = await newSession(auth.client)
     const other = await openSession(auth.client, user)
     const { status, body } = await logout(token)
@@ -49,7 +49,7 @@ describe('POST /api/auth/logout', () => {
     expect(await isValid(auth.client, other.token)).toBe(true)
   })
 
-  it('announces it', async () => {
+  it('publishes the revocation', async () => {
     const listener = redis.duplicate()
     const heard: string[] = []
     await listener.subscribe('revoked')
@@ -66,7 +66,7 @@ describe('POST /api/auth/logout', () => {
     }
   })
 
-  it('is answered alike when it is repeated, and happens once', async () => {
+  it('has the same response when repeated, and revokes once', async () => {
     const { token, sid } = await newSession(auth.client)
     const answers = await Promise.all(Array.from({ length: 20 }, () => logout(token)))
     expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(204))
@@ -88,7 +88,7 @@ describe('POST /api/auth/logout', () => {
     expect([answer.status, answer.body.type]).toEqual([401, '/problems/unauthenticated'])
   })
 
-  it('together with refreshes leaves no token that counts', async () => {
+  it('concurrent with refreshes leaves no valid token', async () => {
     for (let round = 0; round < 10; round++) {
       const { token, refreshToken } = await newSession(auth.client)
       const [refreshed] = await Promise.all([
@@ -105,7 +105,7 @@ describe('POST /api/auth/logout', () => {
 })
 
 describe('GET /api/auth/sessions', () => {
-  it('lists the caller’s living sessions, the last used first', async () => {
+  it('lists the caller’s active sessions, most recently used first', async () => {
     const first = await newSession(auth.client)
     const second = await openSession(auth.client, first.user)
     const ended = await openSession(auth.client, first.user)
@@ -133,7 +133,7 @@ describe('GET /api/auth/sessions', () => {
     })
   })
 
-  it('has none that is over, and a hundred at most', async () => {
+  it('lists no expired session, and at most a hundred', async () => {
     const { token, sub, sid } = await newSession(auth.client)
     await auth.sql(
       `INSERT INTO sessions
@@ -153,7 +153,7 @@ describe('GET /api/auth/sessions', () => {
 })
 
 describe('DELETE /api/auth/sessions/{id}', () => {
-  it('ends another session of the caller', async () => {
+  it('revokes another session of the caller', async () => {
     const own = await newSession(auth.client)
     const other = await openSession(auth.client, own.user)
     expect((await end(other.sid, own.token)).status).toBe(204)
@@ -163,14 +163,14 @@ describe('DELETE /api/auth/sessions/{id}', () => {
     expect((await end(other.sid, own.token)).status).toBe(204)
   })
 
-  it('ends the caller’s own session', async () => {
+  it('revokes the caller’s current session', async () => {
     const own = await newSession(auth.client)
     expect((await end(own.sid, own.token)).status).toBe(204)
     expect(await isValid(auth.client, own.token)).toBe(false)
     expect((await end(own.sid, own.token)).status).toBe(401)
   })
 
-  it('knows nothing of other people’s sessions', async () => {
+  it('answers 404 for a session of another user', async () => {
     const own = await newSession(auth.client)
     const stranger = await newSession(auth.client)
     const answer = await end(stranger.sid, own.token)
@@ -187,7 +187,7 @@ describe('DELETE /api/auth/sessions/{id}', () => {
     },
   )
 
-  it('needs a token that counts', async () => {
+  it('needs a valid token', async () => {
     const user = await newUser(auth.client)
     const { sid } = await openSession(auth.client, user)
     const answer = await auth.client.send('DELETE', `/api/auth/sessions/${sid}`)
@@ -195,8 +195,8 @@ describe('DELETE /api/auth/sessions/{id}', () => {
   })
 })
 
-describe('a session that is over', () => {
-  it('stays over, whoever writes the SQL', async () => {
+describe('a revoked session', () => {
+  it('cannot be reinstated by SQL', async () => {
     const { token, sid } = await newSession(auth.client)
     await logout(token)
     await expect(
@@ -204,7 +204,7 @@ describe('a session that is over', () => {
     ).rejects.toMatchObject({ constraint: 'sessions_revocation_is_final' })
   })
 
-  it('is told and noted also when it was ended by hand', async () => {
+  it('is published and audited when revoked by SQL', async () => {
     const { token, sid } = await newSession(auth.client)
     await auth.sql('UPDATE sessions SET revoked_at = now() WHERE id = $1', sid)
     expect(await isValid(auth.client, token)).toBe(false)

@@ -25,7 +25,7 @@ async function timed(phone: string): Promise<number> {
 const median = (times: number[]) =>
   times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? NaN
 
-it('takes the same time to refuse an unknown phone, a wrong password and an old hash', async () => {
+it('takes the same time to reject an unknown phone, a wrong password and an old hash', async () => {
   await timed(newPerson().phone)
   const times = { known: [] as number[], unknown: [] as number[], old: [] as number[] }
   for (let pair = 0; pair < PAIRS; pair++) {

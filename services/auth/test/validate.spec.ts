@@ -128,7 +128,7 @@ describe('an invalid token', () => {
   })
 
   it.each([
-    ['has ended', 'revoked_at = now()'],
+    ['is revoked', 'revoked_at = now()'],
     ['is over', `created_at = now() - interval '2 s', expires_at = now() - interval '1 s'`],
   ])('because its session %s', async (_, change) => {
     const other = await newUser(auth.client)
@@ -149,12 +149,12 @@ describe('an invalid token', () => {
     expect(body).toEqual({ valid: false })
   })
 
-  it('unlike one that was made the same way with nothing changed', async () => {
+  it('unlike one that was signed the same way without changes', async () => {
     const { body } = await auth.client.get('/api/auth/validate', { token: forged({}) })
     expect(body.valid).toBe(true)
   })
 
-  it('once JWT_EXPIRES_IN is over', async () => {
+  it('after JWT_EXPIRES_IN', async () => {
     const brief = await startAuth({ DATABASE_URL: auth.databaseUrl, JWT_EXPIRES_IN: '1' })
     try {
       const { access_token: soonOver, expires_in: seconds } = await login(brief.client, user)
@@ -169,7 +169,7 @@ describe('an invalid token', () => {
 })
 
 describe('GET /api/auth/me', () => {
-  it('gives the caller’s account', async () => {
+  it('returns the caller’s account', async () => {
     const { status, body, headers } = await auth.client.get('/api/auth/me', { token })
     expect(status).toBe(200)
     expect(body).toEqual({

@@ -23,9 +23,9 @@ it.each([
   ['', null],
   ['curl/8', 'curl/8'],
   ['x'.repeat(300), 'x'.repeat(256)],
-])('the user agent %j is kept as %j', (given, kept) => {
+])('the user agent %j is stored as %j', (given, stored) => {
   expect(originOf({ ip: '::1', headers: { 'user-agent': given } })).toEqual({
     address: '::1',
-    userAgent: kept,
+    userAgent: stored,
   })
 })

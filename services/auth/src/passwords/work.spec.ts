@@ -24,13 +24,13 @@ describe('a failed login', () => {
 })
 
 describe('a dummy', () => {
-  it('is a hash that bcrypt really works on', async () => {
+  it('makes bcrypt do the work', async () => {
     const started = performance.now()
     expect(await compare('any password', dummyHash(10))).toBe(false)
     expect(performance.now() - started).toBeGreaterThan(10)
   })
 
-  it('has the form of a real one', async () => {
+  it('has the format of a real hash', async () => {
     const form = /^\$2b\$05\$[./A-Za-z0-9]{53}$/
     expect(await hash('any password', 5)).toMatch(form)
     expect(dummyHash(5)).toMatch(form)

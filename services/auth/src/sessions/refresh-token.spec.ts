@@ -5,13 +5,13 @@ import { newRefreshToken, parseRefreshToken, successorOf } from './refresh-token
 const sha256 = (text: string) => createHash('sha256').update(text).digest()
 
 describe('a refresh token', () => {
-  it('is twice 256 bits, never the same', () => {
+  it('is twice 256 random bits', () => {
     const { text } = newRefreshToken()
     expect(text).toMatch(/^[\w-]{86}$/)
     expect(newRefreshToken().text.slice(0, 43)).not.toBe(text.slice(0, 43))
   })
 
-  it('has a successor of the same session with a part of its own', () => {
+  it('has a successor with the same first part', () => {
     const token = newRefreshToken()
     const next = successorOf(token)
     expect(next.text.slice(0, 43)).toBe(token.text.slice(0, 43))
@@ -21,13 +21,13 @@ describe('a refresh token', () => {
     expect(next.hashes.own).not.toEqual(token.hashes.own)
   })
 
-  it('is kept as SHA-256 of its parts', () => {
+  it('is stored as SHA-256 of its parts', () => {
     const { text, hashes } = newRefreshToken()
     expect(hashes).toEqual({ session: sha256(text.slice(0, 43)), own: sha256(text.slice(43)) })
     expect(parseRefreshToken(text)).toEqual({ text, hashes })
   })
 
-  it('cut after its first part still identifies its session, and matches no token of it', () => {
+  it('cut after its first part identifies its session and matches none of its tokens', () => {
     const hashes = { session: sha256('a'.repeat(43)), own: sha256('') }
     expect(parseRefreshToken('a'.repeat(43))?.hashes).toEqual(hashes)
   })

@@ -12,7 +12,7 @@ const CLAIMS = {
   exp: 1_767_260_700,
 }
 
-it('are taken without what is not ours', () => {
+it('drop unknown members', () => {
   expect(claimsOf(CLAIMS)).toEqual(CLAIMS)
   expect(claimsOf({ ...CLAIMS, scope: '' })).toEqual({ ...CLAIMS, scope: '' })
   expect(claimsOf({ ...CLAIMS, phone: '+256772123456' })).toEqual(CLAIMS)

@@ -41,7 +41,7 @@ describe('a key set', () => {
     ['has no time', jwk('a', 0, { nbf: '2026' }), /nbf/],
     ['has a private part of another', jwk('a', 0, { d: other.d }), /do not match/],
     ['has nonsense for parts', jwk('a', 0, { x: '!', y: '' }), /do not match/],
-  ])('is refused when a key %s', (_, text, reason) => {
+  ])('is rejected when a key %s', (_, text, reason) => {
     expect(() => keysOf(['a.json', text])).toThrow(reason)
     expect(() => keysOf(['a.json', text])).not.toThrow(other.d)
   })

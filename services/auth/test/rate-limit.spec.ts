@@ -62,7 +62,7 @@ async function endWaits() {
 describe('guessing the password of a phone from one network', () => {
   const LIMIT = 10
 
-  it('is held up after ten failures, also with the right password', async () => {
+  it('is rejected after ten failures, even with the right password', async () => {
     const [{ phone, password }, address] = [await user(), newAddress()]
     await fail(phone, LIMIT, address)
     const { status, headers, body } = await attempt(phone, password, address)
@@ -76,7 +76,7 @@ describe('guessing the password of a phone from one network', () => {
     expect((await attempt(other.phone, other.password, address)).status).toBe(200)
   })
 
-  it('is told how much is left', async () => {
+  it('reports the remaining attempts', async () => {
     const [{ phone, password }, address] = [await user(), newAddress()]
     for (const left of [9, 8]) {
       const { headers } = await attempt(phone, 'not this one', address)
@@ -87,7 +87,7 @@ describe('guessing the password of a phone from one network', () => {
     expect(headers.get('ratelimit')).toMatch(/^"login";r=7;/)
   })
 
-  it('has to wait longer each time, up to an hour', async () => {
+  it('waits longer each time, up to an hour', async () => {
     const [{ phone, password }, address] = [await user(), newAddress()]
     const waits = []
     for (let round = 0; round < 4; round++) {
@@ -106,7 +106,7 @@ describe('guessing the password of a phone from one network', () => {
     await endWaits()
   })
 
-  it('is counted before it is judged: fifty guesses at once are ten', async () => {
+  it('consumes a point before the check: of fifty concurrent guesses ten are checked', async () => {
     const [{ phone }, address] = [await user(), newAddress()]
     const guesses = Array.from({ length: 50 }, (_, i) => attempt(phone, `guess ${i}`, address))
     const statuses = (await Promise.all(guesses)).map(({ status }) => status)
@@ -114,14 +114,14 @@ describe('guessing the password of a phone from one network', () => {
     expect(statuses.filter((status) => status === 429)).toHaveLength(40)
   })
 
-  it('is not the owner who logs in on fifty devices at once', async () => {
+  it('does not count fifty concurrent successful logins', async () => {
     const [{ phone, password }, address] = [await user(), newAddress()]
     const logins = Array.from({ length: 50 }, () => attempt(phone, password, address))
     const statuses = (await Promise.all(logins)).map(({ status }) => status)
     expect(statuses).toEqual(Array(50).fill(200))
   })
 
-  it('is forgotten when the owner comes', async () => {
+  it('is reset by a successful login', async () => {
     const [{ phone, password }, address] = [await user(), newAddress()]
     for (let round = 0; round < 2; round++) {
       await fail(phone, LIMIT - 1, address)
@@ -129,7 +129,7 @@ describe('guessing the password of a phone from one network', () => {
     }
   })
 
-  it('is held up for unknown phones alike', async () => {
+  it('is rejected for unknown phones alike', async () => {
     const [{ phone }, address] = [newPerson(), newAddress()]
     await fail(phone, LIMIT, address)
     expect((await attempt(phone, 'once more', address)).status).toBe(429)
@@ -143,13 +143,13 @@ describe('guessing the password of a phone from one network', () => {
     expect(keys).not.toMatch(/\d{8}|198\.18/)
   })
 
-  it('does not lock out who comes from elsewhere', async () => {
+  it('does not affect other networks', async () => {
     const [{ phone, password }, address] = [await user(), newAddress()]
     await fail(phone, LIMIT, address)
     expect((await attempt(phone, password, newAddress())).status).toBe(200)
   })
 
-  it('from a /64 of IPv6 is from one network', async () => {
+  it('counts an IPv6 /64 as one network', async () => {
     const { phone, password } = await user()
     const host = (i: number) => `2001:db8:${networks}:1:${i}::${i}`
     for (let i = 1; i <= LIMIT; i++) await fail(phone, 1, host(i))
@@ -160,7 +160,7 @@ describe('guessing the password of a phone from one network', () => {
 })
 
 describe('an address', () => {
-  it('that is not from a trusted proxy is not believed', async () => {
+  it('in a header is ignored unless a trusted proxy sends it', async () => {
     const open = await startAuth({ DATABASE_URL: auth.databaseUrl, REDIS_URL: server.url })
     try {
       const { phone, password } = await user()
@@ -173,13 +173,13 @@ describe('an address', () => {
     }
   })
 
-  it('is what the nearest hop that is not trusted has, whatever was written before', async () => {
+  it('is that of the nearest untrusted hop, whatever the header claims', async () => {
     const [{ phone, password }, address] = [await user(), newAddress()]
     for (let i = 0; i < 10; i++) await fail(phone, 1, `${newAddress()}, ${address}`)
     expect((await attempt(phone, password, address)).status).toBe(429)
   })
 
-  it('that is none counts as one', async () => {
+  it('that is invalid counts as one network', async () => {
     const { phone, password } = await user()
     for (let i = 0; i < 10; i++) await fail(phone, 1, `nonsense ${i}`)
     expect((await attempt(phone, password, 'unknown')).status).toBe(429)
@@ -187,8 +187,8 @@ describe('an address', () => {
   })
 })
 
-describe('guesses that are spread', () => {
-  it('over networks are held up, but not where the owner has a session', async () => {
+describe('guesses spread', () => {
+  it('over networks are rejected, except where the owner has a session', async () => {
     const { phone, password } = await user()
     const home = newAddress()
     expect((await attempt(phone, password, home)).status).toBe(200)
@@ -204,7 +204,7 @@ describe('guesses that are spread', () => {
     expect((await attempt(phone, password, home)).status).toBe(429)
   })
 
-  it('over phones are held up, but not for whom has a session there', async () => {
+  it('over phones are rejected, except for owners with a session there', async () => {
     const address = newAddress()
     const { phone, password } = await user()
     expect((await attempt(phone, password, address)).status).toBe(200)
@@ -223,7 +223,7 @@ describe('registrations', () => {
   const register = (address: string, at = auth) =>
     at.client.post('/api/auth/register', newPerson(), from(address))
 
-  it('from one network are so many in an hour, across replicas', async () => {
+  it('of one network are limited per hour, across replicas', async () => {
     const address = newAddress()
     for (let i = 0; i < 5; i++) {
       const { status, headers } = await register(address, i % 2 ? auth : replica)
@@ -235,7 +235,7 @@ describe('registrations', () => {
     expect((await register(newAddress())).status).toBe(201)
   })
 
-  it('that are no registrations at all are not counted', async () => {
+  it('that are invalid are not counted', async () => {
     const address = newAddress()
     for (let i = 0; i < 6; i++) {
       await auth.client.post('/api/auth/register', { phone: 'x' }, from(address))
@@ -248,7 +248,7 @@ describe('refreshing', () => {
   const refresh = (token: string, address: string) =>
     auth.client.post('/api/auth/refresh', { refresh_token: token }, from(address))
 
-  it('with tokens that are none is held up; with good ones it is not', async () => {
+  it('with invalid tokens is rate-limited; with valid ones it is not', async () => {
     const address = newAddress()
     const { phone, password } = await user()
     let { refresh_token: token } = (await attempt(phone, password, address)).body as {
@@ -269,7 +269,7 @@ describe('refreshing', () => {
     expect(Number(headers.get('retry-after'))).toBeLessThanOrEqual(600)
   })
 
-  it('with many at once that are none makes the wait no longer than one after the other', async () => {
+  it('with many invalid tokens at once waits no longer than one after the other', async () => {
     const address = newAddress()
     const guesses = Array.from({ length: 150 }, () => refresh('a'.repeat(86), address))
     const statuses = (await Promise.all(guesses)).map(({ status }) => status)
@@ -281,7 +281,7 @@ describe('refreshing', () => {
 })
 
 describe('without Redis', () => {
-  it('each process counts for itself: the doors are neither open nor closed', async () => {
+  it('each process counts for itself', async () => {
     await server.kill()
     try {
       const [{ phone, password }, address] = [await user(), newAddress()]
@@ -296,7 +296,7 @@ describe('without Redis', () => {
     }
   })
 
-  it('that answers late they do so, too', async () => {
+  it('as with a slow Redis', async () => {
     const [{ phone, password }, address] = [await user(), newAddress()]
     await redis.call('CLIENT', 'PAUSE', '3000', 'ALL')
     expect((await attempt(phone, password, address)).status).toBe(200)
