@@ -23,6 +23,27 @@ const of = (name: string): Rendering => {
   return found
 }
 
+describe('retention of audit events', () => {
+  it('is off by default', () => {
+    expect(of('auth default').all.filter(({ kind }) => kind === 'CronJob')).toEqual([])
+  })
+
+  it('runs with the owner’s credentials, and is not a backend of the Service', () => {
+    const { find } = of('auth retention')
+    const { template } = find('CronJob').spec.jobTemplate.spec
+    const [container] = template.spec.containers
+    const owner = { secretKeyRef: { name: 'release-auth-db-app', key: 'username' } }
+    expect(container.args).toEqual(['dist/cli/retention.js'])
+    expect(container.env).toContainEqual({ name: 'AUDIT_RETENTION_DAYS', value: '365' })
+    expect(container.env).toContainEqual({ name: 'DB_USERNAME', valueFrom: owner })
+    const labels = template.metadata.labels as Record<string, string>
+    expect(labels).not.toMatchObject(find('Service').spec.selector)
+    expect(labels).toMatchObject(find('NetworkPolicy', 'retention').spec.podSelector.matchLabels)
+    const [{ from }] = find('NetworkPolicy', '-db').spec.ingress
+    expect(from).toContainEqual({ podSelector: { matchLabels: labels } })
+  })
+})
+
 describe('redis', () => {
   it('serves only TLS with a certificate', () => {
     const { args, command } = of('redis tls').find('Deployment').spec.template.spec.containers[0]

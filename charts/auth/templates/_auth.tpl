@@ -51,3 +51,14 @@ REFUSALS_PER_ADDRESS: {{ . | int64 | quote }}
 {{/* Egress of auth in addition to its database and Redis: none. */}}
 {{- define "auth.egress" -}}
 {{- end }}
+
+{{/* The CronJob that deletes old audit events. Its pods don't match the Service's selector. */}}
+{{- define "auth.retentionName" -}}
+{{ include "service.fullname" . }}-retention
+{{- end }}
+
+{{- define "auth.retentionLabels" -}}
+app.kubernetes.io/name: auth-retention
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/part-of: malipo
+{{- end }}

@@ -90,16 +90,7 @@ initContainers:
       - configMapRef:
           name: {{ include "service.fullname" . }}
     env:
-      - name: DB_USERNAME
-        valueFrom:
-          secretKeyRef:
-            name: {{ include "service.ownerSecret" . }}
-            key: username
-      {{- if eq .Values.database.kind "cnpg" }}
-      # Session-level advisory locks don't work through PgBouncer, so migrations connect directly.
-      - name: DB_HOST
-        value: {{ include "service.cluster" . }}-rw
-      {{- end }}
+      {{- include "service.ownerEnv" . | nindent 6 }}
       - name: DB_SERVICE_ROLE
         valueFrom:
           secretKeyRef:
@@ -180,6 +171,20 @@ volumes:
       sources:
         {{- include "service.databaseFiles" (list . (include "service.databaseSecret" .)) | nindent 8 }}
   {{- include "service.volumes" . | nindent 2 }}
+{{- end }}
+
+{{/* The role that owns the tables. */}}
+{{- define "service.ownerEnv" -}}
+- name: DB_USERNAME
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "service.ownerSecret" . }}
+      key: username
+{{- if eq .Values.database.kind "cnpg" }}
+# Session-level advisory locks don't work through PgBouncer, so migrations connect directly.
+- name: DB_HOST
+  value: {{ include "service.cluster" . }}-rw
+{{- end }}
 {{- end }}
 
 {{- define "service.containerSecurity" -}}

@@ -33,25 +33,7 @@ spec:
               app.kubernetes.io/component: test
   egress:
     {{- include "service.dns" . | nindent 4 }}
-    {{- if eq .Values.database.kind "cnpg" }}
-    - ports:
-        - port: 5432
-      to:
-        - podSelector:
-            matchLabels:
-              cnpg.io/cluster: {{ include "service.cluster" . }}
-        {{- if .Values.database.pooler.enabled }}
-        - podSelector:
-            matchLabels:
-              cnpg.io/poolerName: {{ include "service.cluster" . }}-pooler
-        {{- end }}
-    {{- else }}
-    {{- include "service.requireNonEmpty" (dict "database" $policy.database) }}
-    - ports:
-        - port: {{ .Values.database.external.port }}
-      to:
-        {{- toYaml $policy.database | nindent 8 }}
-    {{- end }}
+    {{- include "service.databaseEgress" . | nindent 4 }}
     {{- if or .Values.redis.url .Values.redis.sentinels }}
     {{- include "service.requireNonEmpty" (dict "redis" $policy.redis "redisPorts" $policy.redisPorts) }}
     - ports:
@@ -91,6 +73,30 @@ Argument: a dict of names to lists.
 {{- end }}
 {{- end }}
 
+{{/* Egress to the database. */}}
+{{- define "service.databaseEgress" -}}
+{{- $policy := .Values.networkPolicy -}}
+{{- if eq .Values.database.kind "cnpg" -}}
+- ports:
+    - port: 5432
+  to:
+    - podSelector:
+        matchLabels:
+          cnpg.io/cluster: {{ include "service.cluster" . }}
+    {{- if .Values.database.pooler.enabled }}
+    - podSelector:
+        matchLabels:
+          cnpg.io/poolerName: {{ include "service.cluster" . }}-pooler
+    {{- end }}
+{{- else -}}
+{{- include "service.requireNonEmpty" (dict "database" $policy.database) -}}
+- ports:
+    - port: {{ .Values.database.external.port }}
+  to:
+    {{- toYaml $policy.database | nindent 4 }}
+{{- end }}
+{{- end }}
+
 {{- define "service.dns" -}}
 {{- include "service.requireNonEmpty" (dict "dns" .Values.networkPolicy.dns) -}}
 
@@ -123,6 +129,11 @@ spec:
         - podSelector:
             matchLabels:
               {{- include "service.selectorLabels" . | nindent 14 }}
+        {{- if (.Values.audit).retentionDays }}
+        - podSelector:
+            matchLabels:
+              {{- include (printf "%s.retentionLabels" .Chart.Name) . | nindent 14 }}
+        {{- end }}
         - podSelector:
             matchLabels:
               cnpg.io/cluster: {{ $cluster }}
