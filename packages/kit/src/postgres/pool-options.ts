@@ -1,3 +1,4 @@
+import pg from 'pg'
 import type { DataSourceOptions } from 'typeorm'
 import { readSecret } from '../config/env.js'
 import type { DatabaseEnv } from '../config/variables.js'
@@ -23,6 +24,7 @@ const lockTimeoutMs = ({ DB_WAIT_MS }: DatabaseEnv) =>
 export function dataSourceOptions(env: DatabaseEnv, own: EntitiesAndMigrations): DataSourceOptions {
   return {
     type: 'postgres',
+    driver: pg,
     entities: own.entities,
     migrations: own.migrations,
     synchronize: false,
