@@ -1,4 +1,4 @@
-/** A collector of traces that takes all and keeps nothing, a process of its own. */
+/** A trace collector that accepts and discards everything, run as a child process. */
 import { createServer } from 'node:http'
 
 const server = createServer((request, response) => {

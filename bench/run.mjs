@@ -30,18 +30,18 @@ const WARM_UP_SECONDS = 15
 /** Pause after each half round. */
 const PAUSE_MS = 200
 
-const { promise: ending, reject: end } = Promise.withResolvers()
-ending.catch(() => undefined)
+const { promise: aborted, reject: abort } = Promise.withResolvers()
+aborted.catch(() => undefined)
 const limitMs = 15 * 60_000
-setTimeout(() => end(`not finished within ${limitMs / 1_000} s`), limitMs).unref()
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => end(`stopped by ${signal}`))
+setTimeout(() => abort(`not finished within ${limitMs / 1_000} s`), limitMs).unref()
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => abort(`stopped by ${signal}`))
 const loader = fork(join(import.meta.dirname, 'load.mjs'))
-loader.on('exit', () => end('the load generator has exited'))
+loader.on('exit', () => abort('the load generator has exited'))
 
 /** @type {string[][]} */
 const rows = []
 try {
-  await withServices({ nodeOptions }, (services) => Promise.race([bench(services), ending]))
+  await withServices({ nodeOptions }, (services) => Promise.race([bench(services), aborted]))
   if (profiles) console.log(`The profile of payments is in ${profiles}`)
 } catch (error) {
   if (rows.length > 0) console.log(table(rows))
