@@ -46,7 +46,7 @@ describe('the environment', () => {
     [{ JWT_SECRET_FILE: '/nowhere' }, 'JWT_SECRET_FILE must name a file that can be read'],
     [{ JWT_SECRET_FILE: fileWith('short\n') }, 'JWT_SECRET_FILE must have at least 32 bytes'],
     [{ JWT_KEYS_DIR: '/nowhere' }, 'JWT_KEYS_DIR must name a readable folder'],
-    [{ JWT_KEYS_DIR: folder }, 'JWT_KEYS_DIR has no key file, such as one.json'],
+    [{ JWT_KEYS_DIR: folder }, 'JWT_KEYS_DIR has no key file, such as a.json'],
     [{ JWT_EXPIRES_IN: '15m' }, 'JWT_EXPIRES_IN must be a whole number from 1 to 86400'],
     [{ JWT_EXPIRES_IN: '0' }, 'JWT_EXPIRES_IN must be a whole number from 1 to 86400'],
     [{ BCRYPT_COST: '3' }, 'BCRYPT_COST must be a whole number from 4 to 15'],

@@ -49,8 +49,8 @@ class Forgotten {
   }
 }
 
-@Controller('api/nobody')
-class Nobody {
+@Controller('api/empty')
+class EmptyScopes {
   @Get()
   // @ts-expect-error at least one scope is required
   @NeedsScope()
@@ -91,9 +91,9 @@ it('the service starts when each route declares access', async () => {
 })
 
 it.each<[string, () => ReturnType<typeof build>, RegExp]>([
-  ['a route of its own', () => build([Declared, Forgotten]), /^Forgotten\.open must/],
+  ['a route of the service', () => build([Declared, Forgotten]), /^Forgotten\.open must/],
   ['a route of an imported module', () => build([Declared], [Imported]), /^Bare\.open must/],
-  ['a route that names no scope', () => build([Nobody]), /^Nobody\.empty must/],
+  ['a route that names no scope', () => build([EmptyScopes]), /^EmptyScopes\.empty must/],
 ])('the service does not start with %s that declares no access', async (_, app, message) => {
   await expect(app()).rejects.toThrow(message)
 })

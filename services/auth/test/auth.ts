@@ -19,7 +19,7 @@ export interface Auth {
 
 export const SECRET = 'a secret of the tests, long enough for HS256'
 
-/** The environment of a test's service: as cheap a hash as there is, and no lines in the output. */
+/** The environment of a test's service: the lowest hashing cost, and no log. */
 export function environment(own: Record<string, string | undefined> = {}) {
   return {
     MODE: 'sandbox',
@@ -31,7 +31,7 @@ export function environment(own: Record<string, string | undefined> = {}) {
   }
 }
 
-/** Starts the service in this process on a database of its own, unless `DATABASE_URL` names one. */
+/** Starts the service in this process, on a new database unless `DATABASE_URL` names one. */
 export async function startAuth(own: Record<string, string | undefined> = {}): Promise<Auth> {
   const databaseUrl = own.DATABASE_URL ?? (await freshDatabase('auth'))
   const env = readEnv(environment({ ...own, DATABASE_URL: databaseUrl }))
@@ -54,26 +54,26 @@ async function migrate(env: Env) {
   await source.destroy()
 }
 
-/** Resolves when the service has found its database. */
+/** Resolves when the service has reached its database. */
 export function untilReady(client: Client) {
   return vi.waitFor(async () => expect((await client.get('/health/ready')).status).toBe(200), {
     timeout: 10_000,
   })
 }
 
-/** Someone who is not registered yet; no two have a phone or an email in common. */
+/** An unregistered person with a unique phone and email. */
 export function newPerson() {
   const digits = Array.from({ length: 8 }, () => Math.floor(Math.random() * 10)).join('')
   return {
     phone: `+2567${digits}`,
     email: `person${digits}@example.com`,
-    password: `words that nobody guesses ${digits}`,
+    password: `a phrase of uncommon words ${digits}`,
   }
 }
 
 export type Person = ReturnType<typeof newPerson>
 
-/** Someone who is registered. */
+/** A registered user. */
 export async function newUser(client: Client): Promise<Person & { id: string }> {
   const person = newPerson()
   const { status, body } = await client.post('/api/auth/register', person)
@@ -81,26 +81,26 @@ export async function newUser(client: Client): Promise<Person & { id: string }> 
   return { ...person, id: body.id as string }
 }
 
-/** A user's login; fails the test unless it succeeds. */
+/** Logs a user in; fails the test unless it succeeds. */
 export async function login(client: Client, { phone, password }: Person) {
   const { status, body } = await client.post('/api/auth/login', { phone, password })
   expect(status).toBe(200)
   return body as { access_token: string; refresh_token: string; expires_in: number }
 }
 
-/** A user who has just logged in, and the claims of their token. */
+/** A new user with a session, and the claims of its token. */
 export async function newSession(client: Client) {
   const user = await newUser(client)
   return { user, ...(await openSession(client, user)) }
 }
 
-/** One more session of a user. */
+/** Opens another session of a user. */
 export async function openSession(client: Client, user: Person) {
   const { access_token: token, refresh_token: refreshToken } = await login(client, user)
   return { token, refreshToken, ...claimsOf(token) }
 }
 
-/** What a token says, without a look at its signature. */
+/** The claims of a token, without verification. */
 export function claimsOf(token: string) {
   const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as {
     sub: string
@@ -113,14 +113,14 @@ export function claimsOf(token: string) {
   return claims
 }
 
-/** Whether auth says that a token counts. */
+/** Whether auth validates a token. */
 export async function isValid(client: Client, token: string): Promise<boolean> {
   const { status, body } = await client.get('/api/auth/validate', { token })
   expect(status).toBe(200)
   return body.valid as boolean
 }
 
-/** A session of an operator: `scopes` are granted by hand, as nobody is one from the start. */
+/** A session of an operator, whose `scopes` are granted in the database. */
 export async function newOperator(auth: Auth, ...scopes: string[]) {
   const user = await newUser(auth.client)
   await auth.sql('UPDATE users SET scopes = $2 WHERE id = $1', user.id, scopes)

@@ -15,7 +15,7 @@ afterAll(() => auth.close())
 
 const HEAD = 'POST /api/auth/register HTTP/1.1\r\nHost: auth\r\nContent-Type: application/json\r\n'
 
-/** Sends the beginning of a request and gives all that comes back until the server hangs up. */
+/** Sends the beginning of a request and returns the response until the server closes the connection. */
 async function halfRequest(): Promise<string> {
   const socket = connect(Number(new URL(auth.client.url).port), '127.0.0.1')
   let answer = ''
@@ -35,7 +35,7 @@ describe('invalid input changes nothing and is answered with a problem', () => {
     ['broken JSON', 400, '{"phone": "+2567'],
     ['no body', 400, ''],
     ['a list', 400, '[]'],
-    ['a text', 400, '"phone"'],
+    ['a string', 400, '"phone"'],
     ['null', 400, 'null'],
     ['wrong types', 400, json({ phone: {}, email: [], password: 12345678 })],
     ['an unknown field', 400, json({ admin: true })],

@@ -105,7 +105,7 @@ describe('PUT /api/auth/users/{id}/scopes', () => {
     expect(await isValid(auth.client, token)).toBe(true)
   })
 
-  it('grants payments:settle to nobody in live', async () => {
+  it('never grants payments:settle in live', async () => {
     const live = await startAuth({
       DATABASE_URL: auth.databaseUrl,
       MODE: 'live',

@@ -19,7 +19,7 @@ export function keys(folder: string, args: string[], env: Record<string, string>
 
 export const newFolder = () => mkdtempSync(join(tmpdir(), 'malipo-keys-'))
 
-/** A folder with a key set that the command made. */
+/** A folder with a new key set. */
 export async function newKeySet(...args: string[]): Promise<string> {
   const folder = newFolder()
   expect(await keys(folder, ['make', ...args])).toMatchObject({ code: 0, err: '' })

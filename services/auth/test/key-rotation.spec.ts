@@ -11,14 +11,14 @@ afterAll(() => auth.close())
 
 const LIFE_SECONDS = 2
 
-/** Makes one folder like another, as the kubelet does some time after a Secret has changed. */
+/** Copies a folder's state to another, as the kubelet does some time after a Secret changes. */
 function bring(from: string, to: string) {
   cpSync(from, to, { recursive: true })
-  const kept = new Set(readdirSync(from))
-  for (const name of readdirSync(to)) if (!kept.has(name)) rmSync(join(to, name))
+  const wanted = new Set(readdirSync(from))
+  for (const name of readdirSync(to)) if (!wanted.has(name)) rmSync(join(to, name))
 }
 
-/** Tokens that one replica signs and both check at once, for as long as they live. */
+/** Signs tokens on one replica and validates them on both until they expire. */
 function load(replicas: Auth[], user: Person) {
   const state = { over: false, refused: 0, checked: 0, kids: new Set<string>() }
   const worker = async (signer: Auth) => {
@@ -66,7 +66,7 @@ describe('a rotation', () => {
       await sleep(1_500)
       bring(set, second)
       await expect.poll(() => [...state.kids], { timeout: 15_000 }).toEqual([old, next])
-      // In life it is dropped by `prune`, once the longest token and a minute are over.
+      // In production, `prune` drops it a minute after its last token has expired.
       await sleep((LIFE_SECONDS + 1) * 1000)
       rmSync(join(set, `${old}.json`))
       bring(set, second)

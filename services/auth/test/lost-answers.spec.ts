@@ -55,7 +55,7 @@ function lose(name: string) {
 const events = (kind: string, sid: string) =>
   auth.sql('SELECT 1 FROM audit_events WHERE kind = $1 AND session_id = $2', kind, sid)
 
-const untold = () => auth.sql('SELECT 1 FROM revocation_outbox')
+const pending = () => auth.sql('SELECT 1 FROM revocation_outbox')
 
 const refresh = (token: string) => auth.client.post('/api/auth/refresh', { refresh_token: token })
 
@@ -113,7 +113,7 @@ describe('a lost result', () => {
     expect([status, lost]).toEqual([401, 1])
     expect(await events('refresh_reuse', sid)).toHaveLength(1)
     expect(await events('revocation', sid)).toHaveLength(1)
-    await expect.poll(untold, { timeout: 10_000 }).toEqual([])
+    await expect.poll(pending, { timeout: 10_000 }).toEqual([])
   })
 
   it('of a logout: 204, revoked once', async () => {
@@ -133,7 +133,7 @@ describe('a lost result', () => {
     expect([status, lost]).toEqual([204, 1])
     expect(await events('password_change', own.sid)).toHaveLength(1)
     expect(await isValid(auth.client, other.token)).toBe(false)
-    await expect.poll(untold, { timeout: 10_000 }).toEqual([])
+    await expect.poll(pending, { timeout: 10_000 }).toEqual([])
   })
 
   it('of a removed scope: 200, applied once, sessions revoked and published', async () => {
@@ -151,6 +151,6 @@ describe('a lost result', () => {
     expect(grants).toHaveLength(1)
     expect(await events('revocation', sid)).toHaveLength(1)
     expect(await isValid(auth.client, token)).toBe(false)
-    await expect.poll(untold, { timeout: 10_000 }).toEqual([])
+    await expect.poll(pending, { timeout: 10_000 }).toEqual([])
   })
 })

@@ -75,7 +75,7 @@ describe('the operator command', () => {
     expect(await scopeOf(user)).toContain('payments:admin auth:admin')
   })
 
-  it('grants payments:settle to nobody in live', async () => {
+  it('never grants payments:settle in live', async () => {
     const { password, ...person } = newPerson()
     const live = { MODE: 'live', BCRYPT_COST: '10', OPERATOR_PASSWORD: password }
     const { code, out } = await operator(['--phone', person.phone, '--email', person.email], live)
@@ -131,7 +131,7 @@ describe('the operator command', () => {
   it('rejects an email that another account has', async () => {
     const user = await newUser(auth.client)
     const { code, err } = await operator(['--phone', newPerson().phone, '--email', user.email], {
-      OPERATOR_PASSWORD: 'words that nobody guesses',
+      OPERATOR_PASSWORD: 'words that no attacker guesses',
     })
     expect([code, err]).toEqual([1, 'operator: another account has this email\n'])
   })

@@ -10,7 +10,7 @@ import { freshDatabase } from '@malipo/testing/database'
 import { describe, expect, it, vi } from 'vitest'
 import { environment, login, newPerson, newUser, type Person, untilReady } from './auth.js'
 
-/** The built service as a process of its own. */
+/** The built service in a separate process. */
 async function started(own: Record<string, string> = {}) {
   const env = environment({ DATABASE_URL: await freshDatabase('auth'), ...own })
   await runToEnd({ name: 'auth', script: 'migrate', env })
@@ -103,7 +103,7 @@ describe('the start', () => {
   })
 })
 
-/** A request by hand: what came of it, also when it was lost on the way. */
+/** Sends a request and returns its outcome, including a lost connection. */
 function ask(url: string, agent: Agent, token: string): Promise<number | string> {
   return new Promise((resolve) => {
     const headers = { authorization: `Bearer ${token}` }
@@ -116,7 +116,7 @@ function ask(url: string, agent: Agent, token: string): Promise<number | string>
   })
 }
 
-/** Asks over and over, as a load balancer does that looks at readiness now and then. */
+/** Sends requests continuously, like a load balancer that polls readiness. */
 function clients(service: Service, token: string) {
   const answers = new Map<number | string, number>()
   const balancer = { ready: true }
@@ -167,7 +167,7 @@ describe('SIGTERM', () => {
   })
 })
 
-/** A login as it is answered, without a look at the documentation, which may be gone by then. */
+/** Logs in without the check against the OpenAPI document, which may be unavailable by then. */
 async function attempt(client: Client, { phone, password }: Person): Promise<number> {
   const body = { phone, password }
   return (await client.sendUnchecked('POST', '/api/auth/login', { body })).status

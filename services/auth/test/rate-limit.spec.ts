@@ -8,7 +8,7 @@ let redis: Redis
 let auth: Auth
 let replica: Auth
 
-/** Both stand behind a proxy, which is this test. */
+/** Both replicas trust this test as their proxy. */
 beforeAll(async () => {
   const started = await startRedis()
   if (!started) throw new Error('no redis-server on the PATH')
@@ -32,7 +32,7 @@ afterAll(async () => {
 })
 
 let networks = 0
-/** An address that nobody had before. */
+/** An unused address. */
 const newAddress = () => `198.18.${Math.floor(networks / 250)}.${(networks++ % 250) + 1}`
 
 const from = (address: string) => ({ headers: { 'x-forwarded-for': address } })
@@ -53,7 +53,7 @@ async function fail(phone: string, times: number, address: string, at = auth) {
   }
 }
 
-/** As if a wait were over: what is counted in it is gone. */
+/** Deletes the counters, as if the wait had passed. */
 async function endWaits() {
   const keys = (await redis.keys('auth:login:*')).filter((key) => !key.includes(':reached:'))
   if (keys.length > 0) await redis.del(...keys)
@@ -98,7 +98,7 @@ describe('guessing the password of a phone from one network', () => {
       await endWaits()
     }
     expect(waits).toEqual([5, 15, 45, 60])
-    // And when it is over, the owner comes in, and all is as before.
+    // After the wait, the owner logs in, which resets the limit.
     expect((await attempt(phone, password, address)).status).toBe(200)
     await fail(phone, LIMIT, address)
     const { headers } = await attempt(phone, password, address)
@@ -149,7 +149,7 @@ describe('guessing the password of a phone from one network', () => {
     expect((await attempt(phone, password, newAddress())).status).toBe(200)
   })
 
-  it('counts an IPv6 /64 as one network', async () => {
+  it('counts an IPv6 /64 as a single network', async () => {
     const { phone, password } = await user()
     const host = (i: number) => `2001:db8:${networks}:1:${i}::${i}`
     for (let i = 1; i <= LIMIT; i++) await fail(phone, 1, host(i))
@@ -179,7 +179,7 @@ describe('an address', () => {
     expect((await attempt(phone, password, address)).status).toBe(429)
   })
 
-  it('that is invalid counts as one network', async () => {
+  it('shares one limit with all others if invalid', async () => {
     const { phone, password } = await user()
     for (let i = 0; i < 10; i++) await fail(phone, 1, `nonsense ${i}`)
     expect((await attempt(phone, password, 'unknown')).status).toBe(429)

@@ -11,8 +11,8 @@ beforeAll(async () => {
 afterAll(() => auth.close())
 
 /**
- * What the contract says of refresh tokens, as a machine that keeps them all: at any time one is good, and
- * beside it, for 10 s, the one whose use made it.
+ * The contract of refresh tokens as a model: at any time one token is valid and, for 10 s, so is the token
+ * that it replaced.
  */
 class Model {
   readonly given: string[]
@@ -44,7 +44,7 @@ class Model {
   }
 }
 
-/** Steps: a token of those given so far, the latest counted first, or some time that passes. */
+/** Steps: use one of the issued tokens, counted from the latest, or let time pass. */
 const steps = fc.array(
   fc.oneof(
     { weight: 3, arbitrary: fc.nat({ max: 3 }).map((back) => ({ back })) },

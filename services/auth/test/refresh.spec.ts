@@ -14,7 +14,7 @@ async function refreshed(token: string) {
   return body as { access_token: string; refresh_token: string }
 }
 
-/** As if a session's last refresh had been so many seconds earlier. */
+/** Moves a session's last refresh into the past. */
 const age = (sid: string, seconds: number) =>
   auth.sql(
     `UPDATE sessions SET rotated_at = rotated_at - make_interval(secs => $2) WHERE id = $1`,
@@ -56,7 +56,7 @@ describe('POST /api/auth/refresh', () => {
     expect(claims).toMatchObject({ sub: first.sub, sid: first.sid, scope: first.scope })
     expect(claims.jti).not.toBe(first.jti)
     expect(await isValid(auth.client, body.access_token as string)).toBe(true)
-    // An access token lives as long as it says, whatever comes after it.
+    // A refresh does not invalidate earlier access tokens.
     expect(await isValid(auth.client, first.token)).toBe(true)
   })
 
@@ -197,7 +197,7 @@ describe('a used refresh token', () => {
     expect(await endOf(sid)).toEqual(STOLEN)
     expect(await isValid(auth.client, token)).toBe(false)
     await expectRefused(refreshToken)
-    // The user's other sessions are none of its business.
+    // The user's other sessions stay active.
     expect(await isValid(auth.client, other.token)).toBe(true)
     const events = await auth.sql<object>(
       `SELECT kind, user_id, session_id, detail FROM audit_events
@@ -232,7 +232,7 @@ describe('concurrent refreshes', () => {
     )
     expect(good).toHaveLength(1)
     await refreshed(good[0] ?? '')
-    // Of the others each is one that somebody else has, too.
+    // The other successors were replaced: using one is reuse.
     await expectRefused(successors.find((token) => token !== good[0]) ?? '')
     expect(await endOf(sid)).toEqual(STOLEN)
   })

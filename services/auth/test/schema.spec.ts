@@ -15,7 +15,7 @@ describe('the schema', () => {
     const source = await new DataSource(dataSourceOptions(env, dataSource)).initialize()
     try {
       const { upQueries } = await source.driver.createSchemaBuilder().log()
-      // Checks are the migrations' own: they are there for who writes SQL by hand.
+      // Check constraints exist in the migrations only.
       const checks = await auth.sql<{ name: string }>(
         `SELECT conname AS name FROM pg_constraint WHERE contype = 'c'`,
       )

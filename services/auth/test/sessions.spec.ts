@@ -20,7 +20,7 @@ const end = (id: string, token: string) =>
 
 const TTL_MS = (900 + 60) * 1000
 
-/** What payments sees of a session's end. */
+/** The revocation as payments reads it from Redis. */
 async function expectMarked(sid: string) {
   const [row] = await auth.sql<{ at: Date }>(
     'SELECT revoked_at AS at FROM sessions WHERE id = $1',

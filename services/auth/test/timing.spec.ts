@@ -2,12 +2,12 @@ import { hash } from 'bcrypt'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Auth, newPerson, newUser, startAuth } from './auth.js'
 
-/** High enough that hashing is nearly all of a login's time. */
+/** High enough that hashing dominates a login's time. */
 const COST = 9
 const OLD_COST = 6
-/** Fewer than the failures after which a phone is held up. */
+/** Below the limit of failed logins for one phone. */
 const ROUNDS = 9
-/** Of users, each with so many. */
+/** Users, each with that number of attempts. */
 const PAIRS = 4
 
 let auth: Auth
@@ -21,7 +21,7 @@ async function timed(phone: string): Promise<number> {
   return performance.now() - begin
 }
 
-/** A machine that does other things too has them in all three alike. */
+/** Robust against outliers, which other load on the machine causes. */
 const median = (times: number[]) =>
   times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? NaN
 
@@ -40,7 +40,7 @@ it('takes the same time to reject an unknown phone, a wrong password and an old 
     }
   }
   const reference = median(times.known)
-  // Without the dummy it is a tenth, and with the old hash alone an eighth and what is around it.
+  // Without dummy hashes, an unknown phone takes a tenth of the time, and an old hash about an eighth.
   for (const other of [median(times.unknown), median(times.old)]) {
     expect(other / reference).toBeGreaterThan(0.6)
     expect(other / reference).toBeLessThan(1.6)

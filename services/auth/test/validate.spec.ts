@@ -129,7 +129,7 @@ describe('an invalid token', () => {
 
   it.each([
     ['is revoked', 'revoked_at = now()'],
-    ['is over', `created_at = now() - interval '2 s', expires_at = now() - interval '1 s'`],
+    ['has expired', `created_at = now() - interval '2 s', expires_at = now() - interval '1 s'`],
   ])('because its session %s', async (_, change) => {
     const other = await newUser(auth.client)
     const { access_token: first } = await login(auth.client, other)

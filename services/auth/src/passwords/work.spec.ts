@@ -13,7 +13,7 @@ describe('a failed login', () => {
 
   it.each(
     costs.flatMap((least) => costs.filter((c) => c >= least).map((c) => [least, c] as const)),
-  )('with a hash of cost %i is as much work as one of cost %i', (least, cost) => {
+  )('with a hash of cost %i takes the same work as cost %i', (least, cost) => {
     const stored = dummyHash(least)
     expect(rounds([stored, ...remainingWork(stored, cost)])).toBe(2 ** cost)
   })

@@ -20,7 +20,7 @@ it('drop unknown members', () => {
 
 it.each([
   null,
-  'a text',
+  'a string',
   {},
   ...Object.keys(CLAIMS).map((name) => ({ ...CLAIMS, [name]: undefined })),
   { ...CLAIMS, sub: 'amina' },

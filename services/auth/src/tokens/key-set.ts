@@ -59,7 +59,7 @@ export function parseKeys(files: ReadonlyMap<string, string>): Key[] {
     const kid = FILE_NAME.exec(name)?.groups?.['kid']
     return kid === undefined ? [] : [parseKey(kid, text)]
   })
-  if (keys.length === 0) throw new KeySetError('has no key file, such as one.json')
+  if (keys.length === 0) throw new KeySetError('has no key file, such as a.json')
   if (keys.length > MAX_KEYS) throw new KeySetError(`has more than ${MAX_KEYS} keys`)
   return keys
 }
