@@ -7,15 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newUser, type User } from './auth.js'
 import { holdWrites, lockRow, untilBlocked } from './locks.js'
 import { migrate, type Payments, startPayments } from './payments.js'
-import {
-  as,
-  type As,
-  fromProvider,
-  newPayment,
-  webhookBody,
-  signed,
-  paymentInput,
-} from './requests.js'
+import { as, fromProvider, newPayment, paymentInput, signed, webhookBody } from './requests.js'
 import { until } from './until.js'
 
 /** Concurrent requests share a batched statement: each must get the response that it would get unbatched. */
@@ -25,8 +17,8 @@ let proxy: Proxy
 let payments: Payments
 let other: Payments
 let owner: User
-let user: As
-let beside: As
+let user: ReturnType<typeof as>
+let beside: ReturnType<typeof as>
 
 beforeAll(async () => {
   const databaseUrl = await freshDatabase('payments')

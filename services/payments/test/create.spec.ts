@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { as, paymentInput } from './requests.js'
+import { paymentInput } from './requests.js'
 import { withPayments } from './with-payments.js'
 
 const { payments, owner, user } = await withPayments()

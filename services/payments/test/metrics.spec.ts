@@ -1,7 +1,7 @@
 import { Registry } from 'prom-client'
 import { describe, expect, it } from 'vitest'
 import { listening } from './payments.js'
-import { as, fromProvider, newPayment, webhookBody } from './requests.js'
+import { fromProvider, newPayment, webhookBody } from './requests.js'
 import { until } from './until.js'
 import { withPayments } from './with-payments.js'
 

@@ -4,7 +4,13 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { isCurrency } from '../src/payments/money.js'
 import { PAYMENT_METHODS } from '../src/payments/payment.entity.js'
 import { newUser } from './auth.js'
-import { type Ledger, ledgerAt, movePayment, ownServer, writePayment } from './ledger.js'
+import {
+  type PaymentsDatabase,
+  openPaymentsDatabase,
+  movePayment,
+  ownServer,
+  writePayment,
+} from './payments-database.js'
 import { migrate, type Payments, startPayments } from './payments.js'
 import { as, newPayment } from './requests.js'
 import { until } from './until.js'
@@ -12,19 +18,19 @@ import { until } from './until.js'
 /** The metrics of the totals, on several replicas of the service. */
 
 let server: Awaited<ReturnType<typeof ownServer>>
-let ledger: Ledger
+let database: PaymentsDatabase
 let replicas: Payments[]
 beforeAll(async () => {
   server = await ownServer()
   const DATABASE_URL = await freshDatabase('payments', server.url)
   await migrate(DATABASE_URL)
-  ledger = ledgerAt(DATABASE_URL)
+  database = openPaymentsDatabase(DATABASE_URL)
   const first = await startPayments({ DATABASE_URL })
   replicas = [first, await first.replica(), await first.replica()]
 })
 afterAll(async () => {
   await Promise.all(replicas.map((replica) => replica.close()))
-  await ledger.close()
+  await database.close()
   await server.stop()
 })
 
@@ -55,7 +61,7 @@ it('reports the same totals after a restart', async () => {
 })
 
 it('continues to fold after a replica has stopped', async () => {
-  const client = await ledger.connection()
+  const client = await database.connection()
   await replicas.pop()!.close()
   await writePayment(client, { currency: 'ZMW' })
   const line = 'payments_entered_total{status="INITIATED",method="MOBILE_MONEY",currency="ZMW"}'
@@ -63,7 +69,7 @@ it('continues to fold after a replica has stopped', async () => {
 })
 
 it('counts open payments by the time in their status', async () => {
-  const client = await ledger.connection()
+  const client = await database.connection()
   const id = await writePayment(client)
   await movePayment(client, id, 'PENDING')
   await client.query(`UPDATE payments SET updated_at = now() - interval '2 hours' WHERE id = $1`, [
@@ -78,7 +84,7 @@ it('counts open payments by the time in their status', async () => {
 
 it('has at most one series for each status, method and currency', async () => {
   const currencies = data.map(({ code }) => code).filter(isCurrency)
-  const client = await ledger.connection()
+  const client = await database.connection()
   await client.query('BEGIN')
   for (const [n, currency] of currencies.entries()) {
     for (const method of PAYMENT_METHODS) {
@@ -102,7 +108,7 @@ it('has at most one series for each status, method and currency', async () => {
 it('counts a backlog in several batches', async () => {
   const DATABASE_URL = await freshDatabase('payments', server.url)
   await migrate(DATABASE_URL)
-  const backlog = ledgerAt(DATABASE_URL)
+  const backlog = openPaymentsDatabase(DATABASE_URL)
   const client = await backlog.connection()
   for (let n = 0; n < 1_200; n++) await writePayment(client)
   await backlog.close()

@@ -6,27 +6,27 @@ import { readSnapshot } from '../src/totals/snapshot.store.js'
 import {
   countAll,
   counted,
-  type Ledger,
+  type PaymentsDatabase,
   movePayment,
-  newLedger,
+  newPaymentsDatabase,
   ownServer,
   runOn,
   truth,
   writePayment,
-} from './ledger.js'
+} from './payments-database.js'
 
 /** The statements of docs/runbooks/payment-totals-behind.md. */
 
 let server: Awaited<ReturnType<typeof ownServer>>
-let ledger: Ledger
+let database: PaymentsDatabase
 let client: Client
 beforeEach(async () => {
   server = await ownServer()
-  ledger = await newLedger(server.url)
-  client = await ledger.connection()
+  database = await newPaymentsDatabase(server.url)
+  client = await database.connection()
 })
 afterEach(async () => {
-  await ledger.close()
+  await database.close()
   await server.stop()
 })
 
@@ -52,11 +52,11 @@ it('rebuilds wrong totals while payments are written, and misses no event', asyn
   await countAll(client)
   await client.query('UPDATE payment_totals SET entered = entered + 7')
   const before = await eventsOf('UGX')
-  const slow = await ledger.connection()
+  const slow = await database.connection()
   await slow.query('BEGIN')
   await writePayment(slow, { currency: 'TZS' })
   const stopped = new AbortController()
-  const busy = await ledger.connection()
+  const busy = await database.connection()
   const writing = (async () => {
     for (; !stopped.signal.aborted; await sleep(1)) await writePayment(busy, { currency: 'KES' })
   })()

@@ -12,30 +12,30 @@ import {
   countAll,
   counted,
   foldAll,
-  type Ledger,
-  ledgerAt,
+  type PaymentsDatabase,
+  openPaymentsDatabase,
   movePayment,
-  newLedger,
+  newPaymentsDatabase,
   ownServer,
   runOn,
   truth,
   untilFoldable,
   writePayment,
-} from './ledger.js'
+} from './payments-database.js'
 import { until } from './until.js'
 
 /** Each event is counted once, with concurrent transactions, concurrent folds and crashes. */
 
-let ledger: Ledger
+let database: PaymentsDatabase
 let client: Client
 let server: Awaited<ReturnType<typeof ownServer>>
 beforeAll(async () => {
   server = await ownServer()
-  ledger = await newLedger(server.url)
-  client = await ledger.connection()
+  database = await newPaymentsDatabase(server.url)
+  client = await database.connection()
 })
 afterAll(async () => {
-  await ledger.close()
+  await database.close()
   await server.stop()
 })
 
@@ -81,7 +81,7 @@ describe('a fold', () => {
   it('counts an event of a long transaction after it has committed', async () => {
     await countAll(client)
     const before = await counted(client)
-    const slow = await ledger.connection()
+    const slow = await database.connection()
     await slow.query('BEGIN')
     await writePayment(slow, { currency: 'TZS' })
     await writePayment(client, { currency: 'RWF' })
@@ -101,7 +101,7 @@ describe('a fold', () => {
     const before = await counted(client)
     await writePayment(client)
     await untilFoldable(client)
-    const [holder, folder] = [await ledger.connection(), await ledger.connection()]
+    const [holder, folder] = [await database.connection(), await database.connection()]
     await holder.query('BEGIN')
     // A table lock assigns no transaction id, which would delay the fold.
     await holder.query('LOCK TABLE payment_totals IN SHARE MODE')
@@ -123,8 +123,8 @@ describe('a fold', () => {
     await countAll(client)
     for (let n = 0; n < 50; n++) await writePayment(client)
     await untilFoldable(client)
-    const holder = await ledger.connection()
-    const folders = await Promise.all([1, 2, 3, 4].map(() => ledger.connection()))
+    const holder = await database.connection()
+    const folders = await Promise.all([1, 2, 3, 4].map(() => database.connection()))
     await holder.query('BEGIN')
     await holder.query('SELECT FROM payment_totals_position FOR UPDATE')
     const folding = folders.map((folder) => foldEvents(runOn(folder), 1000))
@@ -176,8 +176,8 @@ async function write(on: Client, transactions: Transactions) {
 }
 
 it('counts each event once with concurrent writers and folds', async () => {
-  const writers = await Promise.all([1, 2, 3, 4].map(() => ledger.connection()))
-  const folders = await Promise.all([1, 2, 3].map(() => ledger.connection()))
+  const writers = await Promise.all([1, 2, 3, 4].map(() => database.connection()))
+  const folders = await Promise.all([1, 2, 3].map(() => database.connection()))
   const plans = fc.tuple(writer, writer, writer, writer)
   await fc.assert(
     fc.asyncProperty(plans, fc.integer({ min: 1, max: 20 }), async (each, limit) => {
@@ -198,7 +198,7 @@ it('counts each event once with concurrent writers and folds', async () => {
 it('continues after a crash of the database', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'malipo-totals-'))
   const postgres = await startPostgres({ dataDir: join(folder, 'postgres'), databases: [] })
-  const before = await newLedger(postgres.url('postgres'))
+  const before = await newPaymentsDatabase(postgres.url('postgres'))
   const [writing, folding] = [await before.connection(), await before.connection()]
   const crash = new AbortController()
   const work = [
@@ -214,7 +214,7 @@ it('continues after a crash of the database', async () => {
   crash.abort()
   await Promise.all([...work, before.close()])
   await postgres.restart()
-  const after = ledgerAt(before.url)
+  const after = openPaymentsDatabase(before.url)
   const there = await after.connection()
   expect(Object.keys(await truth(there))).not.toHaveLength(0)
   await countAll(there)

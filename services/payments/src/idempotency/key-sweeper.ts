@@ -1,7 +1,7 @@
 import { Database } from '@malipo/kit/postgres/database'
 import { Workers } from '@malipo/kit/worker/workers'
 import { Inject, Injectable } from '@nestjs/common'
-import { forgetKeys } from './keys.store.js'
+import { deleteKeys } from './keys.store.js'
 
 /** The contract promises 24 hours; twice that leaves room for clocks that differ. */
 const RETENTION_MS = 48 * 3_600_000
@@ -25,6 +25,6 @@ export class KeySweeper {
   /** Deletes one batch; @returns how many keys it deleted */
   sweep(now = Date.now()): Promise<number> {
     const before = new Date(now - RETENTION_MS)
-    return this.database.write((run) => forgetKeys(run, before, BATCH_SIZE))
+    return this.database.write((run) => deleteKeys(run, before, BATCH_SIZE))
   }
 }

@@ -57,6 +57,6 @@ RETURNING true AS deleted`,
 }
 
 /** Deletes up to `limit` keys created before a time. @returns how many it deleted */
-export async function forgetKeys(run: Run, before: Date, limit: number): Promise<number> {
+export async function deleteKeys(run: Run, before: Date, limit: number): Promise<number> {
   return (await run(DELETE, [before, limit])).length
 }

@@ -12,16 +12,16 @@ import { until } from './until.js'
 
 /** A migrated database without the service: the test writes payments and folds their events. */
 
-export interface Ledger {
+export interface PaymentsDatabase {
   readonly url: string
-  /** Opens a connection, which is closed with the ledger. */
+  /** Opens a connection, which is closed with it. */
   connection(): Promise<Client>
   close(): Promise<void>
 }
 
 /** A PostgreSQL for one test file: a transaction in any database of a server delays the fold. */
 export async function ownServer() {
-  const folder = await mkdtemp(join(tmpdir(), 'malipo-ledger-'))
+  const folder = await mkdtemp(join(tmpdir(), 'malipo-payments-'))
   const flags = ['-c', 'fsync=off']
   const postgres = await startPostgres({ dataDir: join(folder, 'db'), databases: [], flags })
   const stop = async () => {
@@ -31,13 +31,13 @@ export async function ownServer() {
   return { url: postgres.url('postgres'), stop }
 }
 
-export async function newLedger(server?: string): Promise<Ledger> {
-  const url = await freshDatabase('ledger', server)
+export async function newPaymentsDatabase(server?: string): Promise<PaymentsDatabase> {
+  const url = await freshDatabase('payments', server)
   await migrate(url)
-  return ledgerAt(url)
+  return openPaymentsDatabase(url)
 }
 
-export function ledgerAt(url: string): Ledger {
+export function openPaymentsDatabase(url: string): PaymentsDatabase {
   const clients: Client[] = []
   return {
     url,
