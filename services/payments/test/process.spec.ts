@@ -182,7 +182,7 @@ describe('configuration', () => {
     ['MODE', 'test'],
   ])('%s=%s ends the process with one line that names the variable', async (name, value) => {
     const message = await startupError({ [name]: value })
-    expect(message).toContain('ended with 1')
+    expect(message).toContain('exited with code 1')
     const lines = message.split('\n').filter((line) => line.startsWith('configuration: '))
     expect(lines).toHaveLength(1)
     expect(lines[0]).toMatch(new RegExp(`^configuration: ${name} `))
