@@ -21,8 +21,10 @@ test: setup ## Run all tests against a real PostgreSQL and a real Redis
 bench: setup ## Benchmark both services against a bare server that runs the same SQL
 	@npm run --silent bench
 
-lint: setup ## Check style, formatting, types and generated files
+lint: setup ## Check style, structure, language, format and types
 	@npm run --silent lint
+	@npm run --silent lint:structure
+	@npm run --silent lint:language
 	@npm run --silent format:check
 	@npm run --silent check
 	@npm run --silent docs -- --check

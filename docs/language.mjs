@@ -46,7 +46,7 @@ export function longSentences(text) {
 /** The texts of a Markdown page, one for each paragraph, list item, heading and table cell; code is left out. */
 export function markdownTexts(markdown) {
   const texts = []
-  marked.walkTokens(marked.lexer(markdown), (token) => {
+  void marked.walkTokens(marked.lexer(markdown), (token) => {
     if (token.type === 'paragraph' || token.type === 'heading') texts.push(plain(token.tokens))
     if (token.type === 'text' && token.tokens) texts.push(plain(token.tokens))
     if (token.type === 'table') {
