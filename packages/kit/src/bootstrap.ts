@@ -22,7 +22,7 @@ import { startTracing } from './telemetry/start-tracing.js'
 
 export interface Service<E> {
   readonly about: ServiceInfo
-  /** Response headers of its own that scripts of the `CORS_ORIGINS` may read. */
+  /** Response headers of the service that scripts of the `CORS_ORIGINS` may read. */
   readonly exposedHeaders?: readonly string[]
   /** The service's module for an environment. */
   with(env: E): DynamicModule

@@ -49,8 +49,8 @@ class Forgotten {
   }
 }
 
-@Controller('api/nobody')
-class Nobody {
+@Controller('api/no-scope')
+class NoScope {
   @Get()
   // @ts-expect-error at least one scope is required
   @NeedsScope()
@@ -91,9 +91,9 @@ it('the service starts when each route declares access', async () => {
 })
 
 it.each<[string, () => ReturnType<typeof build>, RegExp]>([
-  ['a route of its own', () => build([Declared, Forgotten]), /^Forgotten\.open must/],
+  ['a route without a controller-wide declaration', () => build([Declared, Forgotten]), /^Forgotten\.open must/],
   ['a route of an imported module', () => build([Declared], [Imported]), /Bare\.open/],
-  ['a route that names no scope', () => build([Nobody]), /Nobody\.empty/],
+  ['a route that names no scope', () => build([NoScope]), /NoScope\.empty/],
 ])('the service does not start with %s that declares no access', async (_, app, message) => {
   await expect(app()).rejects.toThrow(message)
 })

@@ -164,7 +164,7 @@ describe('a connection lost during a concurrent transition', () => {
     expect((await user.get(reference)).body.version).toBe(2)
   })
 
-  it('recognises the transition of its own first attempt: 200', async () => {
+  it('recognises the transition of its first attempt: 200', async () => {
     const reference = await newPayment(user)
     const answer = await cutWhileBlocked(reference)
     expect(answer).toMatchObject({ status: 200, body: { status: 'PENDING', version: 2 } })

@@ -70,7 +70,7 @@ describe('a write whose wait for the standby was cancelled', () => {
     async (_, send) => {
       const reference = await newPayment(user)
       const key = { 'idempotency-key': randomUUID() }
-      await standby('nobody')
+      await standby('absent_standby')
       const answer = send(key, reference)
       await cancelWaiting()
       expect((await answer).status).toBe(503)
@@ -95,7 +95,7 @@ describe('a write whose wait for the standby was cancelled', () => {
   it('a webhook: 503, and applied once when it is sent again', async () => {
     const reference = await newPayment(user)
     const body = webhookBody(reference, 'PENDING')
-    await standby('nobody')
+    await standby('absent_standby')
     const answer = user.webhook(body)
     await cancelWaiting()
     expect((await answer).status).toBe(503)
@@ -108,7 +108,7 @@ describe('a write whose wait for the standby was cancelled', () => {
   it('a create whose wait is not cancelled: 503 after DB_WAIT_MS, and applied once', async () => {
     const metadata = { mark: randomUUID() }
     const key = { 'idempotency-key': randomUUID() }
-    await standby('nobody')
+    await standby('absent_standby')
     const startedAt = Date.now()
     expect((await user.create({ metadata }, key)).status).toBe(503)
     expect(Date.now() - startedAt).toBeLessThan(8_000)
@@ -121,7 +121,7 @@ describe('a write whose wait for the standby was cancelled', () => {
 
   it('reads continue', async () => {
     const reference = await newPayment(user)
-    await standby('nobody')
+    await standby('absent_standby')
     expect((await user.get(reference)).status).toBe(200)
     expect((await user.list()).status).toBe(200)
     await standby('')

@@ -5,7 +5,7 @@ import { type FieldError, HTTP_PROBLEMS, Problem } from './problem.js'
 
 const UNKNOWN_FIELDS_ALLOWED = Symbol('unknown fields are allowed')
 
-/** On a DTO whose sender may add fields of its own (a provider's webhook): unknown fields are dropped. */
+/** On a DTO whose sender may add other fields (a provider's webhook): unknown fields are dropped. */
 export function AllowUnknownFields(): ClassDecorator {
   return (target) => Reflect.defineMetadata(UNKNOWN_FIELDS_ALLOWED, true, target)
 }

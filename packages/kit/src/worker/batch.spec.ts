@@ -127,7 +127,7 @@ describe('a batch', () => {
     ])
   })
 
-  it('rejects calls at once while the queue time is over its limit', async () => {
+  it('rejects calls at once while the queue time exceeds its limit', async () => {
     const { call, batches } = manualBatch()
     void call(1)
     await tick()

@@ -4,7 +4,7 @@ import { minUuidAt } from '@malipo/kit/postgres/uuid-v7'
 import { Workers } from '@malipo/kit/worker/workers'
 import { Inject, Injectable } from '@nestjs/common'
 
-/** How long an expired session is kept, to explain old entries of the audit trail. */
+/** How long an expired session is retained, to explain old entries of the audit trail. */
 const RETENTION_DAYS = 30
 const DAY_MS = 86_400_000
 const INTERVAL_MS = 3_600_000
@@ -30,7 +30,7 @@ const DELETE_EXPIRED: Statement = {
     DELETE FROM sessions
     USING expired
     WHERE sessions.id = expired.id
-    RETURNING 1 AS one`,
+    RETURNING sessions.id`,
 }
 
 /** Deletes sessions that expired long ago, in batches. Replicas skip rows that another one has locked. */
