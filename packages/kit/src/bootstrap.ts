@@ -11,7 +11,7 @@ import { type ServiceInfo, serveOpenApi } from './http/openapi.js'
 import { allowOrigins, configureRoutes, createAdapter } from './http/server.js'
 import { shutDownOnSignal } from './http/shutdown.js'
 import { LOG } from './kit.module.js'
-import { type Logger, NestLogger } from './telemetry/logger.js'
+import { type Logger, nestLogger } from './telemetry/logger.js'
 import { registerBuildInfo } from './telemetry/metrics.js'
 import { startTracing } from './telemetry/start-tracing.js'
 
@@ -51,13 +51,7 @@ export async function bootstrap<E extends BootEnv>(service: Service<E>, readEnv:
 
 /** The configured app, not yet listening. */
 export async function createApp<E extends BootEnv>(service: Service<E>, env: E) {
-  const app: NestFastifyApplication = await NestFactory.create(
-    service.with(env),
-    createAdapter(env, () => app.get<Logger>(LOG)),
-    { abortOnError: false, bodyParser: false, bufferLogs: true },
-  )
-  const log = app.get<Logger>(LOG)
-  app.useLogger(new NestLogger(log))
+import { type Logger, nestLogger } from './telemetry/logger.js'
   await startTracing(service.about, env, log.child({ part: 'tracing' }))
   configureRoutes(app, log, env)
   shedOverload(app.getHttpServer(), app.get(Registry))

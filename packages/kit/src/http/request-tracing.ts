@@ -8,7 +8,7 @@ import {
   trace,
 } from '@opentelemetry/api'
 import type { FastifyInstance } from 'fastify'
-import { runInContext } from '../telemetry/request-context.js'
+import { requestContext } from '../telemetry/request-context.js'
 import { isTracing } from '../telemetry/start-tracing.js'
 import { isSampled, TRACER } from '../telemetry/tracing.js'
 import { METHODS, type Request } from './request.js'
@@ -33,8 +33,8 @@ export function traceRequests(fastify: FastifyInstance) {
     const { id, span } = request
     const own = { requestId: id, traceId: traceIdOf(request), isCompleted: false }
     request.context = own
-    if (span) context.with(trace.setSpan(ROOT_CONTEXT, span), () => runInContext(own, done))
-    else runInContext(own, done)
+    if (span) context.with(trace.setSpan(ROOT_CONTEXT, span), () => requestContext.run(own, done))
+    else requestContext.run(own, done)
   })
 }
 

@@ -2,7 +2,7 @@ import type { LoggerService } from '@nestjs/common'
 import { type Logger, pino, stdTimeFunctions } from 'pino'
 import type { LogLevel } from '../config/variables.js'
 import { mask } from './mask.js'
-import { currentRequestContext } from './request-context.js'
+import { requestContext } from './request-context.js'
 
 export type { Logger } from 'pino'
 
@@ -18,11 +18,10 @@ export function createLogger(service: string, level: LogLevel): Logger {
   })
 }
 
+/** A field that is undefined is not logged. */
 function requestForLog() {
-  const context = currentRequestContext()
-  if (!context) return {}
-  const { requestId, traceId } = context
-  return { requestId: mask(requestId), ...(traceId === undefined ? {} : { traceId }) }
+  const { requestId, traceId } = requestContext.getStore() ?? {}
+  return { requestId: requestId && mask(requestId), traceId }
 }
 
 interface LoggedError {
@@ -30,8 +29,8 @@ interface LoggedError {
   message: string
   code?: unknown
   constraint?: unknown
-  stack?: string
-  cause?: LoggedError
+  stack?: string | undefined
+  cause?: LoggedError | undefined
 }
 
 /**
@@ -40,49 +39,35 @@ interface LoggedError {
  */
 export function errorForLog(error: unknown): LoggedError {
   if (!(error instanceof Error)) return { type: typeof error, message: mask(String(error)) }
+  const { name, message, stack, cause } = error
   const { code, constraint } = error as { code?: unknown; constraint?: unknown }
   return {
-    type: error.name,
-    message: mask(error.message),
-    ...(code === undefined ? {} : { code }),
-    ...(constraint === undefined ? {} : { constraint }),
-    ...(error.stack === undefined ? {} : { stack: mask(error.stack) }),
-    ...(error.cause === undefined ? {} : { cause: errorForLog(error.cause) }),
+    type: name,
+    message: mask(message),
+    code,
+    constraint,
+    stack: stack && mask(stack),
+    cause: cause === undefined ? undefined : errorForLog(cause),
   }
 }
 
 /** Nest's own log lines, through the same logger. */
-export class NestLogger implements LoggerService {
-  constructor(private readonly pino: Logger) {}
-
-  log(message: unknown, context?: unknown) {
-    // Nest logs each module and route that it maps: of use only to debug a start.
-    this.write('debug', message, context)
-  }
-  error(message: unknown, ...rest: unknown[]) {
-    this.write('error', message, rest.at(-1), rest.length > 1 ? rest[0] : undefined)
-  }
-  warn(message: unknown, context?: unknown) {
-    this.write('warn', message, context)
-  }
-  debug(message: unknown, context?: unknown) {
-    this.write('debug', message, context)
-  }
-  fatal(message: unknown, context?: unknown) {
-    this.write('fatal', message, context)
-  }
-
-  private write(
-    level: Exclude<LogLevel, 'silent'>,
-    message: unknown,
-    context: unknown,
-    stack?: unknown,
-  ) {
-    const fields = {
-      ...(typeof context === 'string' ? { context } : {}),
-      ...(typeof stack === 'string' ? { stack: mask(stack) } : {}),
+export function nestLogger(log: Logger): LoggerService {
+  const at =
+    (level: Exclude<LogLevel, 'silent'>) =>
+    (message: unknown, ...rest: unknown[]) => {
+      const [context, stack] = rest
+        .reverse()
+        .map((text) => (typeof text === 'string' ? mask(text) : undefined))
+      if (message instanceof Error) log[level]({ context, stack, err: message }, message.name)
+      else log[level]({ context, stack }, mask(String(message)))
     }
-    if (message instanceof Error) this.pino[level]({ ...fields, err: message }, message.name)
-    else this.pino[level](fields, mask(String(message)))
+  // Nest logs each module and route that it maps: of use only to debug a start.
+  return {
+    log: at('debug'),
+    error: at('error'),
+    warn: at('warn'),
+    debug: at('debug'),
+    fatal: at('fatal'),
   }
 }

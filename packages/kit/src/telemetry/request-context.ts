@@ -11,12 +11,4 @@ export interface RequestContext {
   isCompleted: boolean
 }
 
-const storage = new AsyncLocalStorage<RequestContext>()
-
-export function runInContext<T>(context: RequestContext, work: () => T): T {
-  return storage.run(context, work)
-}
-
-export function currentRequestContext(): RequestContext | undefined {
-  return storage.getStore()
-}
+export const requestContext = new AsyncLocalStorage<RequestContext>()

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os'
+import { context, propagation, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { W3CTraceContextPropagator } from '@opentelemetry/core'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto'
@@ -8,12 +9,12 @@ import {
   ParentBasedSampler,
   type Sampler,
   SamplingDecision,
+  type SpanExporter,
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from '@opentelemetry/sdk-trace'
 import type { HttpEnv } from '../config/variables.js'
 import type { Logger } from './logger.js'
-import { LoggingExporter } from './logging-exporter.js'
 
 /** Spans that wait for the collector, about a kilobyte each; more are dropped. No request waits for it. */
 const MAX_QUEUED_SPANS = 2_048
@@ -30,24 +31,20 @@ export type TracingEnv = Pick<
   HttpEnv,
   'OTEL_EXPORTER_OTLP_ENDPOINT' | 'OTEL_EXPORTER_OTLP_HEADERS' | 'OTEL_TRACES_SAMPLER_ARG'
 >
-type Env = TracingEnv & { readonly OTEL_EXPORTER_OTLP_ENDPOINT: string }
-
-export interface TracedService {
-  readonly name: string
-  readonly version: string
-}
-
-export type TracingSdk = ReturnType<typeof createSdk>
-
-/** OpenTelemetry's SDK for one service. */
-export function createSdk({ name, version }: TracedService, env: Env, log: Logger) {
+/** Registers OpenTelemetry's SDK for one service. */
+export function startSdk(
+  { name, version }: { readonly name: string; readonly version: string },
+  endpoint: string,
+  env: TracingEnv,
+  log: Logger,
+): TracerProvider {
   const exporter = new OTLPTraceExporter({
-    url: `${env.OTEL_EXPORTER_OTLP_ENDPOINT.replace(/\/+$/, '')}/v1/traces`,
+    url: `${endpoint.replace(/\/+$/, '')}/v1/traces`,
     headers: env.OTEL_EXPORTER_OTLP_HEADERS,
     timeoutMillis: EXPORT_TIMEOUT_MS,
   })
   const processor = new BatchSpanProcessor({
-    exporter: new LoggingExporter(exporter, log),
+    exporter: logFailures(exporter, log),
     maxQueueSize: MAX_QUEUED_SPANS,
     maxExportBatchSize: MAX_EXPORTED_SPANS,
     scheduledDelayMillis: EXPORT_INTERVAL_MS,
@@ -64,11 +61,10 @@ export function createSdk({ name, version }: TracedService, env: Env, log: Logge
     spanLimits: { linkCountLimit: MAX_LINKS, attributeValueLengthLimit: MAX_ATTRIBUTE_LENGTH },
     spanProcessors: [processor],
   })
-  return {
-    provider,
-    propagator: new W3CTraceContextPropagator(),
-    contextManager: new AsyncLocalStorageContextManager(),
-  }
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager())
+  propagation.setGlobalPropagator(new W3CTraceContextPropagator())
+  trace.setGlobalTracerProvider(provider)
+  return provider
 }
 
 /** Samples a ratio of the traces that start here, and each batch that links to a sampled request. */
@@ -79,5 +75,22 @@ function rootSampler(ratio: number): Sampler {
       links.length > 0
         ? { decision: SamplingDecision.RECORD_AND_SAMPLED }
         : byRatio.shouldSample(parent, traceId),
+  }
+}
+
+/** Logs once when exports begin to fail and once when they succeed again. */
+function logFailures(exporter: SpanExporter, log: Logger): SpanExporter {
+  let wasFailing = false
+  return {
+    export(spans, done) {
+      exporter.export(spans, (result) => {
+        const { error } = result
+        if (error && !wasFailing) log.warn({ err: error }, 'collector unavailable: dropping spans')
+        if (!error && wasFailing) log.info('collector available again')
+        wasFailing = error !== undefined
+        done(result)
+      })
+    },
+    shutdown: () => exporter.shutdown(),
   }
 }
