@@ -51,7 +51,13 @@ export async function bootstrap<E extends BootEnv>(service: Service<E>, readEnv:
 
 /** The configured app, not yet listening. */
 export async function createApp<E extends BootEnv>(service: Service<E>, env: E) {
-import { type Logger, nestLogger } from './telemetry/logger.js'
+  const app: NestFastifyApplication = await NestFactory.create(
+    service.with(env),
+    createAdapter(env, () => app.get<Logger>(LOG)),
+    { abortOnError: false, bodyParser: false, bufferLogs: true },
+  )
+  const log = app.get<Logger>(LOG)
+  app.useLogger(nestLogger(log))
   await startTracing(service.about, env, log.child({ part: 'tracing' }))
   configureRoutes(app, log, env)
   shedOverload(app.getHttpServer(), app.get(Registry))

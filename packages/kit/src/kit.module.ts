@@ -4,16 +4,15 @@ import { Registry } from 'prom-client'
 import { DataSource } from 'typeorm'
 import { dataSourceOptions, type EntitiesAndMigrations } from './postgres/pool-options.js'
 import { Database } from './postgres/database.js'
-import { DatabaseMetrics } from './postgres/database-metrics.js'
+import { databaseMetrics, registerPoolMetrics } from './postgres/database-metrics.js'
 import { AccessCheck } from './http/access-check.js'
 import { Drain } from './http/drain.js'
 import type { DatabaseEnv, HttpEnv, RedisEnv } from './config/variables.js'
 import { HealthController } from './health.js'
 import { createLogger, type Logger } from './telemetry/logger.js'
 import { MetricsController } from './http/metrics.controller.js'
-import { createRegistry } from './telemetry/metrics.js'
+import { createRegistry, observableGauge } from './telemetry/metrics.js'
 import { Redis } from './redis/redis.js'
-import { registerRedisMetrics } from './redis/redis-metrics.js'
 import { RouteTable } from './http/route-table.js'
 import { TracingShutdown } from './telemetry/start-tracing.js'
 import { WorkerMetrics } from './worker/worker-metrics.js'
@@ -72,11 +71,10 @@ export class KitModule {
             registry: Registry,
             workerMetrics: WorkerMetrics,
           ) => {
-            const metrics = new DatabaseMetrics(registry, workerMetrics)
+            registerPoolMetrics(registry, dataSource, env.DB_POOL_MAX)
+            const metrics = databaseMetrics(registry, workerMetrics)
             const part = log.child({ part: 'database' })
-            const database = new Database(dataSource, env, part, metrics)
-            metrics.registerPool(() => database.poolState, env.DB_POOL_MAX)
-            return database
+            return new Database(dataSource, env, part, metrics)
           },
         },
         {
@@ -84,7 +82,13 @@ export class KitModule {
           inject: [LOG, Registry],
           useFactory: (log: Logger, registry: Registry) => {
             const redis = new Redis(env, log.child({ part: 'redis' }), redisTimeoutMs)
-            registerRedisMetrics(redis, registry)
+            const up = {
+              name: 'redis_up',
+              help: 'Whether the connection to Redis is ready: 1 or 0',
+            }
+            if (redis.isConfigured) {
+              observableGauge(registry, up, (gauge) => gauge.set(redis.isUp ? 1 : 0))
+            }
             return redis
           },
         },

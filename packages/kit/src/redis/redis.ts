@@ -1,14 +1,14 @@
+import { randomUUID } from 'node:crypto'
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common'
-import type { Redis as Client } from 'ioredis'
+import { type Redis as Client, ReplyError } from 'ioredis'
 import type { RedisEnv } from '../config/variables.js'
 import type { Logger } from '../telemetry/logger.js'
 import { withSpan } from '../telemetry/tracing.js'
-import { DatasetIdentity } from './dataset-identity.js'
 import { connect } from './redis-connection.js'
-import { subscribeTo, type Subscription } from './subscription.js'
 
 /** A later response is of no use to a request that can read the source instead. */
 const COMMAND_TIMEOUT_MS = 250
+const RETRY_INFO_AFTER_MS = 500
 
 /** A value that expires after `ttlMs` milliseconds, and the message that announces it. */
 export interface Publication {
@@ -32,9 +32,14 @@ export interface TimedValues {
  */
 export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly client: Client | undefined
-  private readonly identity: DatasetIdentity | undefined
   private readonly subscribers: Client[] = []
   private wasUp = false
+  /**
+   * Names the data set behind the connection by the server's run id and its replication id; undefined while unknown.
+   * The name changes after a restart, and after a replica was promoted: the last writes may then be missing, or
+   * older data be back. If the Redis user may not run INFO, each connection gets a random name.
+   */
+  dataset: string | undefined
 
   constructor(
     private readonly env: RedisEnv,
@@ -44,11 +49,12 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
   ) {
     this.client = connect(env, commandTimeoutMs)
     if (!this.client) return
-    this.identity = new DatasetIdentity(this.client)
     this.client.on('ready', () => {
       this.wasUp = true
+      void this.loadDataset()
       log.info('Redis is connected')
     })
+    this.client.on('close', () => (this.dataset = undefined))
     // ioredis emits an error for every failed reconnect: only the first one is logged as a warning.
     this.client.on('error', (error: Error) => {
       log[this.wasUp ? 'warn' : 'debug']({ err: error }, 'Redis is unavailable')
@@ -84,11 +90,6 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
   /** For libraries that send their own commands; undefined if no Redis is configured. */
   get raw(): Client | undefined {
     return this.client
-  }
-
-  /** The name of the data set behind the connection; see `DatasetIdentity`. Undefined while unknown. */
-  get dataset(): string | undefined {
-    return this.identity?.current
   }
 
   /** Reads values, and the time of the read, in one round trip. */
@@ -139,21 +140,52 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
    * on a connection that broke silently. Call it before the app starts.
    *
    * @param onLoss called when the subscription ceases to be live
+   * @returns whether messages are received
    */
   subscribe(
     channel: string,
     onMessage: (message: string) => void,
     onLoss: () => void,
-  ): Subscription {
+  ): { readonly isLive: boolean } {
     const subscriber = connect(this.env, this.commandTimeoutMs)
     if (!subscriber) return { isLive: false }
     this.subscribers.push(subscriber)
-    return subscribeTo(channel, subscriber, { onMessage, onLoss })
+    const subscription = { isLive: false }
+    subscriber.options.autoResubscribe = false
+    subscriber.on('error', () => undefined)
+    subscriber.on('message', (_, message: string) => onMessage(message))
+    subscriber.on('ready', () => {
+      subscriber.subscribe(channel).then(
+        () => (subscription.isLive = subscriber.status === 'ready'),
+        // Reconnects, and so subscribes again.
+        () => subscriber.disconnect(true),
+      )
+    })
+    subscriber.on('close', () => {
+      subscription.isLive = false
+      onLoss()
+    })
+    return subscription
   }
 
   /** A round trip, for health checks. */
   async ping(): Promise<void> {
     await this.client?.ping()
+  }
+
+  private async loadDataset(): Promise<void> {
+    const { client } = this
+    if (client?.status !== 'ready') return
+    try {
+      const info = await client.info()
+      const [runId, replicationId] = [/^run_id:(\w+)/m, /^master_replid:(\w+)/m].map(
+        (field) => field.exec(info)?.[1],
+      )
+      this.dataset = runId && replicationId ? `${runId}:${replicationId}` : randomUUID()
+    } catch (error) {
+      if (error instanceof ReplyError) this.dataset = randomUUID()
+      else setTimeout(() => void this.loadDataset(), RETRY_INFO_AFTER_MS).unref()
+    }
   }
 
   private async attempt<T>(
@@ -181,8 +213,8 @@ function commandSpan(name: string, { options: { host, port } }: Client) {
     attributes: {
       'db.system.name': 'redis',
       'db.operation.name': name,
-      ...(host === undefined ? {} : { 'server.address': host }),
-      ...(port === undefined ? {} : { 'server.port': port }),
+      'server.address': host,
+      'server.port': port,
     },
   }
 }
