@@ -2,17 +2,22 @@ import type { DataSource } from 'typeorm'
 import type { Logger } from '../telemetry/logger.js'
 import { withTimeout } from '../worker/with-timeout.js'
 import { type RunResult, Worker } from '../worker/worker.js'
-import { WorkerMetrics } from '../worker/worker-metrics.js'
-import { queryOnce } from './query.js'
-import { initialize, poolOf } from './typeorm-query.js'
+import type { WorkerMetrics } from '../worker/worker-metrics.js'
+import { driverOf, poolOf, QUERY_TIMEOUT_MS } from './pool-options.js'
+import { closeConnection } from './typeorm-query.js'
 
 /** How often a database that is down or not migrated yet is checked again. */
 const RETRY_EVERY_MS = 250
+/** Longer than a connection attempt and a query together. */
+const INITIALIZE_TIMEOUT_MS = 10_000
 const UNDEFINED_TABLE = '42P01'
 
 /** Connects to the database and waits for its migrations, in the background of a process that already serves. */
 export class DatabaseStartup {
-  private state: 'unreachable' | 'unmigrated' | 'open' | 'closed' = 'unreachable'
+  isOpen = false
+  isClosed = false
+  /** What the service waits for, as a text for people. */
+  waitingFor = 'the database'
   private readonly opened = Promise.withResolvers<boolean>()
   private readonly worker: Worker
 
@@ -25,25 +30,13 @@ export class DatabaseStartup {
     this.worker = new Worker({ ...options, run: () => this.open() }, log, metrics)
   }
 
-  get isOpen(): boolean {
-    return this.state === 'open'
-  }
-
-  get isClosed(): boolean {
-    return this.state === 'closed'
-  }
-
-  /** What the service waits for, as a text for people. */
-  get waitingFor(): string {
-    return this.state === 'unmigrated' ? 'the migrations of this release' : 'the database'
-  }
-
   start() {
     this.worker.start()
   }
 
   async close(): Promise<void> {
-    this.state = 'closed'
+    this.isOpen = false
+    this.isClosed = true
     this.opened.resolve(false)
     await this.worker.stop()
     if (this.dataSource.isInitialized) await this.dataSource.destroy()
@@ -56,24 +49,38 @@ export class DatabaseStartup {
   }
 
   private async open(): Promise<RunResult> {
-    if (!this.dataSource.isInitialized) await initialize(this.dataSource)
-    const lacksMigrations = await this.lacksMigrations()
+    if (!this.dataSource.isInitialized) await this.initialize()
+    const isMigrated = await this.isMigrated()
     if (this.isClosed) return 'done'
-    this.state = lacksMigrations ? 'unmigrated' : 'open'
-    if (lacksMigrations) return undefined
+    if (!isMigrated) {
+      this.waitingFor = 'the migrations of this release'
+      return undefined
+    }
+    this.isOpen = true
     this.log.info('the database is open')
     this.opened.resolve(true)
     return 'done'
   }
 
-  /** Whether the database lacks a migration that this code has. */
-  private async lacksMigrations(): Promise<boolean> {
+  /** Connects TypeORM. Fails, and can be repeated, when PostgreSQL does not respond in time. */
+  private async initialize(): Promise<void> {
+    const timer = setTimeout(() => {
+      for (const runner of driverOf(this.dataSource).connectedQueryRunners) {
+        void closeConnection(runner)
+      }
+    }, INITIALIZE_TIMEOUT_MS)
+    await this.dataSource.initialize().finally(() => clearTimeout(timer))
+  }
+
+  /** Whether the database has every migration that this code has. */
+  private async isMigrated(): Promise<boolean> {
+    const query = { text: 'SELECT name FROM migrations', query_timeout: QUERY_TIMEOUT_MS }
     try {
-      const rows = await queryOnce(poolOf(this.dataSource), 'SELECT name FROM migrations')
+      const { rows } = await poolOf(this.dataSource).query<{ name: string }>(query)
       const applied = new Set(rows.map(({ name }) => name))
-      return this.dataSource.migrations.some(({ name }) => name !== undefined && !applied.has(name))
+      return this.dataSource.migrations.every(({ name }) => !name || applied.has(name))
     } catch (error) {
-      if ((error as { code?: unknown }).code === UNDEFINED_TABLE) return true
+      if ((error as { code?: unknown }).code === UNDEFINED_TABLE) return false
       throw error
     }
   }

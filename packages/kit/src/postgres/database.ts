@@ -1,23 +1,30 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common'
-import type { Pool } from 'pg'
 import type { DataSource, EntityManager } from 'typeorm'
 import type { DatabaseEnv } from '../config/variables.js'
 import { HTTP_PROBLEMS, overloaded, Problem } from '../http/problem.js'
 import type { Logger } from '../telemetry/logger.js'
-import { withSpan } from '../telemetry/tracing.js'
 import { DeadlineExceeded, Overloaded } from '../worker/batch.js'
 import { BatchedStatements } from './batched-statements.js'
 import { DURABILITY_BARRIER } from './commit-durability.js'
-import { DatabaseMetrics, type PoolState } from './database-metrics.js'
+import { databaseMetrics } from './database-metrics.js'
 import { DatabaseStartup } from './database-startup.js'
-import { query, queryOnce } from './query.js'
-import { type RetryVerdict, retryVerdict } from './retry.js'
-import { statementSpan } from './statement-span.js'
-import type { Attempt, Row, Run, Statement } from './statement.js'
-import { poolOf, runTypeOrmQuery } from './typeorm-query.js'
+import { poolOf, QUERY_TIMEOUT_MS } from './pool-options.js'
+import { query, type QueryContext } from './query.js'
+import { StatementFailed } from './retry.js'
+import type { Row, Run, Statement } from './statement.js'
+import { runTypeOrmQuery } from './typeorm-query.js'
 
 export type { Run, Statement } from './statement.js'
+
+interface Attempt {
+  /** Milliseconds since the epoch. */
+  readonly deadline: number
+  /** Whether its statements run outside of batches, as they do after a batch failed. */
+  readonly unbatched: boolean
+  /** Whether any of its statements was executed. */
+  executed: boolean
+}
 
 const PAUSE_MS = { first: 25, max: 400 }
 
@@ -33,17 +40,19 @@ const PAUSE_MS = { first: 25, max: 400 }
 export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly startup: DatabaseStartup
   private readonly batched: BatchedStatements
+  private readonly context: QueryContext
   private readonly waitMs: number
 
   constructor(
     private readonly dataSource: DataSource,
     env: Pick<DatabaseEnv, 'DB_WAIT_MS' | 'DB_BATCH_MAX' | 'DB_POOL_MAX'>,
     private readonly log: Logger,
-    private readonly metrics = new DatabaseMetrics(),
+    private readonly metrics = databaseMetrics(),
   ) {
     this.startup = new DatabaseStartup(dataSource, log, metrics.workers)
     this.waitMs = env.DB_WAIT_MS
-    this.batched = new BatchedStatements((...call) => this.query(...call), env, metrics)
+    this.context = { dataSource, metrics }
+    this.batched = new BatchedStatements(this.context, env)
   }
 
   /** Does not wait: the process is up before its database is. */
@@ -65,15 +74,6 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
     return this.startup.waitingFor
   }
 
-  get poolState(): PoolState {
-    const pool = this.dataSource.isInitialized ? this.pool : undefined
-    return {
-      total: pool?.totalCount ?? 0,
-      idle: pool?.idleCount ?? 0,
-      waiting: pool?.waitingCount ?? 0,
-    }
-  }
-
   /**
    * Reads by statements, and retries after any lost connection.
    *
@@ -89,17 +89,7 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
    * @param name names the read in metrics and traces
    */
   async find<T>(name: string, work: (orm: EntityManager) => Promise<T>): Promise<T> {
-    return this.withRetries(async (attempt) => {
-      const startedAt = performance.now()
-      try {
-        return await withSpan(
-          () => statementSpan(name, this.pool),
-          () => runTypeOrmQuery(this.dataSource, work, attempt),
-        )
-      } finally {
-        this.metrics.observeStatement(name, (performance.now() - startedAt) / 1000)
-      }
-    })
+    return this.withRetries(() => runTypeOrmQuery(this.context, name, work))
   }
 
   /**
@@ -132,22 +122,18 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
   /** A round trip, for health checks. */
   async ping(): Promise<void> {
     if (!this.dataSource.isInitialized) throw new Error('not connected')
-    await queryOnce(this.pool, 'SELECT 1')
-  }
-
-  private get pool(): Pool {
-    return poolOf(this.dataSource)
-  }
-
-  private query(statement: Statement, values: readonly unknown[], attempts: readonly Attempt[]) {
-    return query({ pool: this.pool, metrics: this.metrics }, statement, values, attempts)
+    const query = { text: 'SELECT 1', query_timeout: QUERY_TIMEOUT_MS }
+    await poolOf(this.dataSource).query(query)
   }
 
   private runOf(attempt: Attempt): Run {
-    const run = (statement: Statement, values: readonly unknown[]): Promise<Row[]> =>
-      statement.batched
-        ? this.batched.run(statement, statement.batched, values[0] as object, attempt)
-        : this.query(statement, values, [attempt])
+    const run = async (statement: Statement, values: readonly unknown[]): Promise<Row[]> => {
+      const rows = statement.batched
+        ? await this.batched.run(statement, values[0] as object, attempt)
+        : await query(this.context, statement, values, attempt.deadline)
+      attempt.executed = true
+      return rows
+    }
     return run as Run
   }
 
@@ -160,36 +146,33 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
     if (!isOpen) throw this.unavailable()
     let unbatched = false
     for (let pauseMs = PAUSE_MS.first; ; pauseMs = Math.min(pauseMs * 2, PAUSE_MS.max)) {
-      const attempt: Attempt = {
-        phase: 'building',
-        executed: false,
-        batchSize: 1,
-        unbatched,
-        deadline,
-      }
+      const attempt: Attempt = { deadline, unbatched, executed: false }
       try {
         return await work(attempt)
       } catch (error) {
         if (error instanceof Overloaded) {
-          this.metrics.countOverload()
+          this.metrics.overloaded.inc()
           throw overloaded(error)
         }
-        const verdict = verdictOn(error, attempt)
-        if (verdict === 'final') throw error
+        if (error instanceof DeadlineExceeded) throw this.unavailable(error)
+        const failure =
+          error instanceof StatementFailed ? error : new StatementFailed(error, 'sent')
+        const { cause, verdict } = failure
+        if (verdict === 'final') throw cause
         // An earlier statement of the attempt may be committed, whatever happened to the last one.
         if (verdict === 'in_doubt' || attempt.executed) onDoubt()
-        unbatched ||= attempt.batchSize > 1
+        unbatched ||= failure.batchSize > 1
         const waitMs = verdict === 'conflict' ? 0 : pauseMs * (0.5 + Math.random() / 2)
-        if (this.startup.isClosed || Date.now() + waitMs >= deadline) throw this.unavailable(error)
-        this.metrics.countRetry(verdict)
-        this.log.debug({ err: error, verdict }, 'retrying a statement')
+        if (this.startup.isClosed || Date.now() + waitMs >= deadline) throw this.unavailable(cause)
+        this.metrics.retries[verdict].inc()
+        this.log.debug({ err: cause, verdict }, 'retrying a statement')
         await sleep(waitMs)
       }
     }
   }
 
   private unavailable(cause?: unknown): Problem {
-    this.metrics.countUnavailable()
+    this.metrics.unavailable.inc()
     return new Problem(
       HTTP_PROBLEMS.unavailable,
       'The database is unavailable. A write may have been applied: repeat it with the same idempotency key.',
@@ -197,11 +180,4 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
       { cause },
     )
   }
-}
-
-/** An error of PostgreSQL is final for a statement of one call. In a batch it may be due to another call. */
-function verdictOn(error: unknown, { phase, batchSize }: Attempt): RetryVerdict {
-  if (error instanceof DeadlineExceeded) return phase === 'sent' ? 'in_doubt' : 'not_applied'
-  const verdict = error instanceof Problem ? 'final' : retryVerdict(error, phase)
-  return verdict === 'final' && batchSize > 1 ? 'conflict' : verdict
 }

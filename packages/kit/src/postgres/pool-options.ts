@@ -1,5 +1,6 @@
-import pg from 'pg'
-import type { DataSourceOptions } from 'typeorm'
+import pg, { type Pool } from 'pg'
+import type { DataSource, DataSourceOptions } from 'typeorm'
+import { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js'
 import { readSecret } from '../config/env.js'
 import type { DatabaseEnv } from '../config/variables.js'
 import { tlsOptions } from '../config/tls.js'
@@ -47,4 +48,14 @@ export function dataSourceOptions(env: DatabaseEnv, own: EntitiesAndMigrations):
       onConnect: watchCommits,
     },
   }
+}
+
+/** The pool that TypeORM's queries and our statements share; it exists once TypeORM has connected. */
+export function poolOf(dataSource: DataSource): Pool {
+  return driverOf(dataSource).master
+}
+
+export function driverOf({ driver }: DataSource): PostgresDriver {
+  if (driver instanceof PostgresDriver) return driver
+  throw new TypeError('The data source must be of PostgreSQL')
 }

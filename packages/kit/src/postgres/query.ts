@@ -1,78 +1,77 @@
 import type { Span } from '@opentelemetry/api'
-import type { ClientConfig, Pool, PoolClient, QueryConfig } from 'pg'
-import { withSpan } from '../telemetry/tracing.js'
+import type { Pool, PoolClient, QueryConfig } from 'pg'
+import type { DataSource } from 'typeorm'
+import { type SpanOptions, withSpan } from '../telemetry/tracing.js'
 import { withTimeout } from '../worker/with-timeout.js'
 import { takeUncertainCommit } from './commit-durability.js'
 import type { DatabaseMetrics } from './database-metrics.js'
-import { QUERY_TIMEOUT_MS } from './pool-options.js'
-import { type Phase, retryVerdict, UncertainCommit } from './retry.js'
-import { statementSpan } from './statement-span.js'
-import type { Attempt, Row, Statement } from './statement.js'
+import { poolOf, QUERY_TIMEOUT_MS } from './pool-options.js'
+import { type Phase, retryVerdict, StatementFailed, UncertainCommit } from './retry.js'
+import type { Row, Statement } from './statement.js'
 
 export interface QueryContext {
-  readonly pool: Pool
+  readonly dataSource: DataSource
   readonly metrics: DatabaseMetrics
 }
 
 /**
- * Executes a prepared statement on a connection of the pool, for one attempt or for those that share a batch.
+ * Executes a prepared statement on a connection of the pool, for one call or for the calls of a batch.
  *
- * @throws UncertainCommit, an error of PostgreSQL or of the connection, or `Query read timeout`
+ * @param deadline milliseconds since the epoch
+ * @throws StatementFailed
  */
-export function query(
-  context: QueryContext,
-  statement: Statement,
-  values: readonly unknown[],
-  attempts: readonly Attempt[],
-): Promise<Row[]> {
-  return withSpan(
-    () => statementSpan(statement.name, context.pool),
-    (span) => execute(context, statement, values, attempts, span),
-  )
-}
-
-async function execute(
-  { pool, metrics }: QueryContext,
+export async function query(
+  { dataSource, metrics }: QueryContext,
   { name, text }: Statement,
   values: readonly unknown[],
-  attempts: readonly Attempt[],
-  span: Span | undefined,
+  deadline: number,
+  batchSize = 1,
 ): Promise<Row[]> {
-  for (const attempt of attempts) attempt.batchSize = attempts.length
-  enterPhase(attempts, 'connecting')
-  const requestedAt = performance.now()
-  const client = await pool.connect()
-  const sentAt = performance.now()
-  metrics.observePoolWait((sentAt - requestedAt) / 1000)
-  span?.setAttribute('malipo.pool_wait_ms', Math.round(sentAt - requestedAt))
-  enterPhase(attempts, 'sent')
-  const deadline = Math.max(...attempts.map((attempt) => attempt.deadline))
-  const timeoutMs = Math.max(1, Math.min(QUERY_TIMEOUT_MS, deadline - Date.now()))
-  let failure: unknown
+  const pool = poolOf(dataSource)
+  let phase: Phase = 'connecting'
+  const execute = async (span: Span | undefined) => {
+    const requestedAt = performance.now()
+    const client = await pool.connect()
+    const waitMs = performance.now() - requestedAt
+    metrics.poolWaitSeconds.observe(waitMs / 1000)
+    span?.setAttribute('malipo.pool_wait_ms', Math.round(waitMs))
+    phase = 'sent'
+    const stopTimer = metrics.statementSeconds.startTimer({ statement: name })
+    const timeoutMs = Math.max(1, Math.min(QUERY_TIMEOUT_MS, deadline - Date.now()))
+    try {
+      const rows = await fetchRows(client, { name, text, values: [...values] }, timeoutMs)
+      if (takeUncertainCommit(client)) throw new UncertainCommit()
+      client.release()
+      return rows
+    } catch (error) {
+      // Points the stack trace at the caller instead of at pg's parser.
+      if (error instanceof Error) Error.captureStackTrace(error)
+      // Closes the connection unless the error leaves it in a known state.
+      client.release(retryVerdict(error, phase) !== 'final')
+      throw error
+    } finally {
+      stopTimer()
+    }
+  }
   try {
-    const rows = await fetchRows(client, { name, text, values: [...values] }, timeoutMs)
-    if (takeUncertainCommit(client)) throw new UncertainCommit()
-    for (const attempt of attempts) Object.assign(attempt, { executed: true, batchSize: 1 })
-    return rows
+    return await withSpan(() => statementSpan(name, pool), execute)
   } catch (error) {
-    failure = error
-    // Points the stack trace at the caller instead of at pg's parser.
-    if (error instanceof Error) Error.captureStackTrace(error)
-    throw error
-  } finally {
-    metrics.observeStatement(name, (performance.now() - sentAt) / 1000)
-    release(client, failure)
+    throw new StatementFailed(error, phase, batchSize)
   }
 }
 
-/** Executes a query that belongs to no request. After pg's `query_timeout` the pool closes the connection. */
-export async function queryOnce(pool: Pool, text: string): Promise<Row[]> {
-  const config: QueryConfig & ClientConfig = { text, query_timeout: QUERY_TIMEOUT_MS }
-  return (await pool.query<Row>(config)).rows
-}
-
-function enterPhase(attempts: readonly Attempt[], phase: Phase) {
-  for (const attempt of attempts) attempt.phase = phase
+/** Which statement on which server, never its values. */
+export function statementSpan(name: string, { options }: Pool): SpanOptions {
+  const { connectionString, database, host, port } = options
+  const url = URL.parse(connectionString ?? '')
+  const attributes = {
+    'db.system.name': 'postgresql',
+    'db.namespace': url?.pathname.slice(1) ?? database,
+    'db.query.summary': name,
+    'server.address': url?.hostname ?? host,
+    'server.port': Number(url?.port) || port || 5432,
+  }
+  return { name, attributes }
 }
 
 /**
@@ -95,10 +94,4 @@ async function fetchRows(
   const rows = await withTimeout(promise, timeoutMs)
   if (!rows) throw new Error('Query read timeout')
   return rows
-}
-
-/** Returns the connection to the pool, or closes it unless the error leaves it in a known state. */
-function release(client: PoolClient, failure: unknown) {
-  const isBroken = failure !== undefined && retryVerdict(failure, 'sent') !== 'final'
-  client.release(isBroken && failure instanceof Error ? failure : undefined)
 }

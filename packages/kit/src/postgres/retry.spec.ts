@@ -51,9 +51,4 @@ describe('the retry verdict', () => {
     const verdicts = (['connecting', 'sent'] as Phase[]).map((phase) => retryVerdict(error, phase))
     expect(verdicts).toEqual([connecting, sent])
   })
-
-  it('is not_applied for a network error before the statement was built, else final', () => {
-    expect(retryVerdict(coded('ECONNREFUSED'), 'building')).toBe('not_applied')
-    expect(retryVerdict(new TypeError('x is not a function'), 'building')).toBe('final')
-  })
 })

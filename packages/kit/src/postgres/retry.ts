@@ -53,8 +53,24 @@ export class StillRunning extends Error {
   }
 }
 
-/** How far an attempt had come when it failed. */
-export type Phase = 'building' | 'connecting' | 'sent'
+/** How far a statement had come when it failed. */
+export type Phase = 'connecting' | 'sent'
+
+/** A statement that failed, with its error as the cause. */
+export class StatementFailed extends Error {
+  readonly verdict: RetryVerdict
+
+  constructor(
+    override readonly cause: unknown,
+    phase: Phase,
+    readonly batchSize = 1,
+  ) {
+    super('The statement failed')
+    const verdict = retryVerdict(cause, phase)
+    // In a batch the error may be due to another call: each call is retried unbatched.
+    this.verdict = verdict === 'final' && batchSize > 1 ? 'conflict' : verdict
+  }
+}
 
 /** A network error before the statement was sent means that it is not applied; after that it is in doubt. */
 export function retryVerdict(error: unknown, phase: Phase): RetryVerdict {
@@ -65,8 +81,7 @@ export function retryVerdict(error: unknown, phase: Phase): RetryVerdict {
     return BY_SQLSTATE[code] ?? (code.startsWith('08') ? 'in_doubt' : 'final')
   }
   if (phase === 'connecting') return 'not_applied'
-  if (!isNetworkError(error, code)) return 'final'
-  return phase === 'sent' ? 'in_doubt' : 'not_applied'
+  return isNetworkError(error, code) ? 'in_doubt' : 'final'
 }
 
 function isNetworkError(error: unknown, code: string | undefined): boolean {

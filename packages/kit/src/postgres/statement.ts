@@ -1,5 +1,4 @@
 import type { QueryResultRow } from 'pg'
-import type { Phase } from './retry.js'
 
 /** One SQL statement. Its name identifies the prepared statement, and the statement in metrics and traces. */
 export interface Statement {
@@ -27,16 +26,3 @@ export type Run = <Row extends QueryResultRow>(
   statement: Statement,
   values: readonly unknown[],
 ) => Promise<Row[]>
-
-/** The state of one attempt at a read or a write, updated while its statements run. */
-export interface Attempt {
-  phase: Phase
-  /** Whether any of its statements was executed. */
-  executed: boolean
-  /** How many calls the batch of the last statement served; 1 after a success. */
-  batchSize: number
-  /** Whether its statements run outside of batches, as they do after a batch failed. */
-  readonly unbatched: boolean
-  /** Milliseconds since the epoch. */
-  readonly deadline: number
-}
