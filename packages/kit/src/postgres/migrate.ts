@@ -3,7 +3,6 @@ import { DataSource, type QueryRunner } from 'typeorm'
 import { ConfigurationError } from '../config/env.js'
 import { type DatabaseEnv, readMigrationEnv } from '../config/variables.js'
 import { createLogger, type Logger } from '../telemetry/logger.js'
-import { grant, type Privileges } from './grant.js'
 import { dataSourceOptions, type EntitiesAndMigrations } from './pool-options.js'
 import { retryVerdict } from './retry.js'
 
@@ -11,9 +10,13 @@ import { retryVerdict } from './retry.js'
 const LOCK = 4_711_000
 const LOCK_RETRY_MS = 200
 const WAIT_FOR_DATABASE_MS = 120_000
+/** An operator creates the role and the database in any order. */
+const WAIT_FOR_ROLE_MS = 60_000
+
+type Privileges = Readonly<Record<string, readonly ('SELECT' | 'INSERT' | 'UPDATE' | 'DELETE')[]>>
 
 export interface Migrated extends EntitiesAndMigrations {
-  /** Privileges of the role that the service runs as. */
+  /** What the service's role may do with each table. It has no access to a table that is not listed. */
   readonly rights: Privileges
 }
 
@@ -81,4 +84,35 @@ async function acquireLock(runner: QueryRunner) {
     if (row.acquired) return
     await sleep(LOCK_RETRY_MS)
   }
+}
+
+/**
+ * Grants `role` exactly these privileges, in one transaction, so that a running service never lacks one. The role
+ * that runs the migrations owns the tables and needs none.
+ *
+ * @throws Error when the role does not exist in time
+ */
+async function grant(source: DataSource, role: string, privileges: Privileges): Promise<void> {
+  if (await isCurrentRole(source, role)) return
+  await source.transaction(async (transaction) => {
+    const name = source.driver.escape(role)
+    await transaction.query(`REVOKE ALL ON ALL TABLES IN SCHEMA public FROM ${name}`)
+    await transaction.query(`GRANT USAGE ON SCHEMA public TO ${name}`)
+    for (const [table, granted] of Object.entries({ ...privileges, migrations: ['SELECT'] })) {
+      await transaction.query(
+        `GRANT ${granted.join(', ')} ON ${source.driver.escape(table)} TO ${name}`,
+      )
+    }
+  })
+}
+
+async function isCurrentRole(source: DataSource, role: string): Promise<boolean> {
+  for (const deadline = Date.now() + WAIT_FOR_ROLE_MS; Date.now() < deadline; await sleep(500)) {
+    const [row] = await source.query<{ isCurrent: boolean }[]>(
+      'SELECT rolname = current_user AS "isCurrent" FROM pg_roles WHERE rolname = $1',
+      [role],
+    )
+    if (row) return row.isCurrent
+  }
+  throw new Error(`Role ${role} does not exist: create it, or unset DB_SERVICE_ROLE`)
 }
