@@ -31,7 +31,8 @@ export interface TimedValues {
  * Commands never throw and never wait for long. Redis holds only copies of what a database stores.
  */
 export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
-  private readonly client: Client | undefined
+  /** For libraries that send their own commands; undefined if no Redis is configured. */
+  readonly raw: Client | undefined
   private readonly subscribers: Client[] = []
   private wasUp = false
   /**
@@ -47,27 +48,27 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
     /** Longer for commands whose callers have no alternative source. */
     private readonly commandTimeoutMs = COMMAND_TIMEOUT_MS,
   ) {
-    this.client = connect(env, commandTimeoutMs)
-    if (!this.client) return
-    this.client.on('ready', () => {
+    this.raw = connect(env, commandTimeoutMs)
+    if (!this.raw) return
+    this.raw.on('ready', () => {
       this.wasUp = true
       void this.loadDataset()
       log.info('Redis is connected')
     })
-    this.client.on('close', () => (this.dataset = undefined))
+    this.raw.on('close', () => (this.dataset = undefined))
     // ioredis emits an error for every failed reconnect: only the first one is logged as a warning.
-    this.client.on('error', (error: Error) => {
+    this.raw.on('error', (error: Error) => {
       log[this.wasUp ? 'warn' : 'debug']({ err: error }, 'Redis is unavailable')
       this.wasUp = false
     })
   }
 
   onApplicationBootstrap() {
-    if (!this.client) {
+    if (!this.raw) {
       this.log.warn('no Redis is configured: nothing is cached')
       return
     }
-    this.client.connect().catch((error: unknown) => {
+    this.raw.connect().catch((error: unknown) => {
       this.log.warn({ err: error }, 'Redis is unavailable: nothing is cached until it is connected')
     })
     // The main connection already logs that Redis is unavailable.
@@ -75,21 +76,16 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 
   onApplicationShutdown() {
-    this.client?.disconnect()
+    this.raw?.disconnect()
     for (const subscriber of this.subscribers) subscriber.disconnect()
   }
 
   get isConfigured(): boolean {
-    return this.client !== undefined
+    return this.raw !== undefined
   }
 
   get isUp(): boolean {
-    return this.client?.status === 'ready'
-  }
-
-  /** For libraries that send their own commands; undefined if no Redis is configured. */
-  get raw(): Client | undefined {
-    return this.client
+    return this.raw?.status === 'ready'
   }
 
   /** Reads values, and the time of the read, in one round trip. */
@@ -170,11 +166,11 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
 
   /** A round trip, for health checks. */
   async ping(): Promise<void> {
-    await this.client?.ping()
+    await this.raw?.ping()
   }
 
   private async loadDataset(): Promise<void> {
-    const { client } = this
+    const { raw: client } = this
     if (client?.status !== 'ready') return
     try {
       const info = await client.info()
@@ -192,7 +188,7 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
     name: string,
     command: (client: Client) => Promise<T>,
   ): Promise<T | undefined> {
-    const { client } = this
+    const { raw: client } = this
     if (client?.status !== 'ready') return undefined
     try {
       return await withSpan(

@@ -58,10 +58,10 @@ export function withSpan<T>(
   const active = context.active()
   const batch = active.getValue(BATCH) as BatchLinks | undefined
   if (batch) return runInSpans(startBatchSpans(options(), batch), work)
-  const parent = trace.getSpan(active)
-  return isSampled(parent)
-    ? runInSpans([startClientSpan(options(), parent)], work)
-    : work(undefined)
+  if (!isSampled(trace.getSpan(active))) return work(undefined)
+  const { name, attributes } = options()
+  const span = trace.getTracer(TRACER).startSpan(name, { kind: SpanKind.CLIENT, attributes })
+  return runInSpans([span], work)
 }
 
 /** The active request as `withSharedSpan` links to it; undefined when its trace is not recorded. */
@@ -81,11 +81,6 @@ export function withSharedSpan<T>(requests: readonly (SpanLink | undefined)[], w
       ? trace.setSpan(ROOT_CONTEXT, first.span)
       : ROOT_CONTEXT.setValue(BATCH, { links, size } satisfies BatchLinks)
   return context.with(shared, work)
-}
-
-function startClientSpan({ name, attributes }: SpanOptions, parent: Span): Span {
-  const options = { kind: SpanKind.CLIENT, attributes }
-  return trace.getTracer(TRACER).startSpan(name, options, trace.setSpan(ROOT_CONTEXT, parent))
 }
 
 /** The batch's own span first, then one for each request. */
