@@ -16,7 +16,7 @@ const UNDEFINED_TABLE = '42P01'
 export class DatabaseStartup {
   isOpen = false
   isClosed = false
-  /** What the service waits for, as a text for people. */
+  /** What the service waits for. */
   waitingFor = 'the database'
   private readonly opened = Promise.withResolvers<boolean>()
   private readonly worker: Worker

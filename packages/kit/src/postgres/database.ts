@@ -69,7 +69,7 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
     return this.startup.isOpen
   }
 
-  /** Why it is not open, as a text for people. */
+  /** Why it is not open. */
   get waitingFor(): string {
     return this.startup.waitingFor
   }

@@ -132,7 +132,7 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 
   /**
-   * Subscribes to a channel over a connection of its own. Messages are lost while the subscription is not live, and
+   * Subscribes to a channel over a separate connection. Messages are lost while the subscription is not live, and
    * on a connection that broke silently. Call it before the app starts.
    *
    * @param onLoss called when the subscription ceases to be live
