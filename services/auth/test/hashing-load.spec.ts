@@ -64,7 +64,11 @@ it('rejects logins at once with 503 and Retry-After while the queue for bcrypt i
     await vi.waitUntil(async () => done + (await waiting()) + HASHING > sent.length, 30_000)
   }
   const MANY = 60
-  sent.push(...logins(MANY).map(answered))
+  // The queue takes the first of them; the load shedder admits a small group whose tick is short.
+  for (let count = 0; count < MANY; count += 5) {
+    sent.push(...logins(5).map(answered))
+    await sleep(10)
+  }
   const answers = await Promise.all(sent)
   const rejected = answers.filter(({ status }) => status === 503)
   expect(answers.filter(({ status }) => status === 200)).toHaveLength(sent.length - rejected.length)
