@@ -16,24 +16,24 @@ import { registerBuildInfo } from './telemetry/metrics.js'
 import { startTracing } from './telemetry/start-tracing.js'
 
 /**
- * From an environment to a serving process, the same for every service. The process listens before its
- * database is available: liveness succeeds at once, readiness once the service can serve.
+ * Starts a service from its environment, in the same way for every service. The process listens before its
+ * database is available: liveness succeeds immediately, readiness as soon as the service can serve.
  */
 
 export interface Service<E> {
   readonly about: ServiceInfo
-  /** Response headers of the service that scripts of the `CORS_ORIGINS` may read. */
+  /** Response headers of the service that scripts from `CORS_ORIGINS` may read. */
   readonly exposedHeaders?: readonly string[]
-  /** The service's module for an environment. */
+  /** Builds the service's root module for an environment. */
   with(env: E): DynamicModule
 }
 
 type BootEnv = HttpEnv & Pick<DatabaseEnv, 'DB_WAIT_MS'>
 
-/** What a shutdown may take besides the drain and the longest wait of a request. */
+/** Time that a shutdown may take in addition to the drain and the longest wait of a request. */
 const SHUTDOWN_SLACK_MS = 5_000
 
-/** Starts a service, which shuts down on SIGTERM or SIGINT. */
+/** Starts a service and shuts it down on SIGTERM or SIGINT. */
 export async function bootstrap<E extends BootEnv>(service: Service<E>, readEnv: () => E) {
   const env = envOrExit(readEnv)
   const app = await createApp(service, env)
@@ -49,7 +49,7 @@ export async function bootstrap<E extends BootEnv>(service: Service<E>, readEnv:
   log.info({ port: env.PORT, mode: env.MODE }, 'listening')
 }
 
-/** The configured app, not yet listening. */
+/** The configured app before it listens. */
 export async function createApp<E extends BootEnv>(service: Service<E>, env: E) {
   const app: NestFastifyApplication = await NestFactory.create(
     service.with(env),

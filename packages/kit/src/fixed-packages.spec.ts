@@ -19,7 +19,7 @@ const FIXED = [
   'axios',
 ]
 
-/** Imports that remain after type-only ones are erased. */
+/** Matches the imports that remain in compiled code, which excludes type-only imports. */
 const IMPORT = /^(?:import|export) (?!type\b)(?:[^'"]*? from )?'([^'.][^']*)'/gm
 
 const imported = new Set(

@@ -17,9 +17,9 @@ const PING_TIMEOUT_MS = 500
 const PING_CACHE_MS = 1_000
 
 /**
- * Liveness always succeeds: a restart repairs no dependency. Readiness fails while this replica has not yet
- * reached its database, waits for migrations, or shuts down. A database or Redis that fails later fails for
- * all replicas, so it is reported as `degraded` and removes none of them from service.
+ * Liveness always succeeds, since a restart repairs no dependency. Readiness fails until this replica has
+ * first reached its database, while it waits for migrations, and while it shuts down. A later failure of the
+ * database or Redis affects all replicas. It is reported as `degraded`, and every replica stays ready.
  */
 @ApiExcludeController()
 @Controller('health')

@@ -14,7 +14,7 @@ export interface ChildOptions {
   env?: NodeJS.ProcessEnv
   /** Arguments for setpriv(1) that set the user; default: the parent's user. */
   runAs?: readonly string[]
-  /** The signal that the child gets if its parent exits without stopping it. */
+  /** The signal for the child if its parent exits without stopping it. */
   parentDeathSignal: NodeJS.Signals
   /** Called with each line of standard output and of standard error. */
   onLine?: (line: string) => void
@@ -116,7 +116,7 @@ function killChildrenOnExit() {
   }
 }
 
-/** The child leads its process group, which includes the programs that it started. */
+/** Signals the child's process group, which includes the programs that the child started. */
 function killGroup({ pid }: ChildProcess, signal: NodeJS.Signals) {
   try {
     if (pid !== undefined) process.kill(-pid, signal)

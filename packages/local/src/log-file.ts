@@ -24,7 +24,9 @@ function open(path: string): WriteStream {
 
 const SHOWN = new Set(['warn', 'error', 'fatal'])
 
-/** A JSON line as `12:00:00 auth warn message {fields}`; undefined if only the file gets it. */
+/**
+ * A JSON line in short form, `12:00:00 auth warn message {fields}`; undefined if it belongs only in the file.
+ */
 export function forTerminal(line: string): string | undefined {
   const entry = parse(line)
   // Lines that are not JSON come from Node: a crash or a warning.

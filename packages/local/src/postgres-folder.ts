@@ -19,7 +19,7 @@ export async function prepareFolder(folder: Folder): Promise<void> {
   await removeStaleLock(folder.dataDir)
 }
 
-/** Runs initdb in a temporary folder, so that an interrupted run is never taken for a complete one. */
+/** Runs initdb in a temporary folder, so that an interrupted run is never mistaken for a complete one. */
 async function initialise({ initdb, dataDir, passwordFile }: Folder): Promise<void> {
   const unfinished = `${dataDir}.unfinished`
   rmSync(unfinished, { recursive: true, force: true })
@@ -57,8 +57,8 @@ async function initialise({ initdb, dataDir, passwordFile }: Folder): Promise<vo
 const LOCK_WAIT_MS = 5000
 
 /**
- * Removes the lock file of a killed PostgreSQL. Another program may have its process id by now, and
- * PostgreSQL itself only checks whether a process with that id exists.
+ * Removes the lock file of a killed PostgreSQL. Its process id may belong to another program by now, and
+ * PostgreSQL itself checks only whether a process with that id exists.
  */
 async function removeStaleLock(dataDir: string): Promise<void> {
   const lock = join(dataDir, 'postmaster.pid')

@@ -8,7 +8,7 @@ export type ServiceName = 'auth' | 'payments'
 
 export interface ServiceOptions {
   name: ServiceName
-  /** The service's environment, besides PATH and similar variables; PORT defaults to a free port. */
+  /** The service's environment, in addition to PATH and similar variables; PORT defaults to a free port. */
   env: Record<string, string | undefined>
   onLine?: (line: string) => void
   /** Called when the started service exits without being stopped. */
@@ -26,7 +26,7 @@ export interface Service {
   readonly exited: Promise<number>
   /** The last lines of its output, 10,000 at most. */
   readonly output: () => string
-  /** Sends SIGTERM and returns the exit code; after 30 s sends SIGKILL, which makes it 137. */
+  /** Sends SIGTERM and returns the exit code. After 30 s it sends SIGKILL, and the exit code is 137. */
   readonly stop: () => Promise<number>
   readonly kill: () => Promise<number>
 }
@@ -100,8 +100,8 @@ export async function runToEnd(options: ScriptOptions): Promise<string> {
 }
 
 function nodeCommand(name: ServiceName, script: string): string[] {
-  // Keeps resident memory under 200 MB. The first limit is the old generation; without the second, the new
-  // generation could take up to 128 MB more.
+  // Keeps resident memory under 200 MB. The first flag limits the old generation. Without the second, the
+  // young generation could take up to 128 MB more.
   return [
     process.execPath,
     '--max-old-space-size=128',
@@ -110,7 +110,9 @@ function nodeCommand(name: ServiceName, script: string): string[] {
   ]
 }
 
-/** Variables of the machine are inherited; a service's settings in the shell's environment are not. */
+/**
+ * Only these variables are inherited, so that a service's settings in the developer's shell have no effect.
+ */
 const INHERITED = [
   'PATH',
   'HOME',

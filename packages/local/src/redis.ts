@@ -76,7 +76,7 @@ function flags(port: number, dataDir: string | undefined): string[] {
     ['bind', '127.0.0.1'],
     ['dir', dataDir ?? tmpdir()],
     ['dbfilename', dataDir === undefined ? `none-${port}.rdb` : 'dump.rdb'],
-    // No snapshots and no log: everything in Redis is a copy.
+    // No snapshots and no append-only file: Redis holds only copies of data.
     ['save', ''],
     ['appendonly', 'no'],
   ]

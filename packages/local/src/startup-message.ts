@@ -39,7 +39,10 @@ function redisLine(url: string | undefined): string {
   )
 }
 
-/** The walk-through script from its parenthesis on, preceded by its ports unless they are the defaults. */
+/**
+ * The part of the walk-through script in parentheses, preceded by the services' URLs if their ports are not
+ * the defaults.
+ */
 function pasteable({ authPort, paymentsPort }: Running): string {
   const script = readFileSync(walkthrough, 'utf8')
   const block = script.slice(script.indexOf('\n(\n') + 1)

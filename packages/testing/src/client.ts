@@ -56,7 +56,7 @@ export class Client {
   }
 }
 
-/** Untyped, since the OpenAPI check has already validated the shape. */
+/** Untyped, since the OpenAPI check has already validated the structure. */
 // oxlint-disable-next-line typescript/no-explicit-any
 async function parsed(response: Response): Promise<any> {
   const text = await response.text()

@@ -12,7 +12,7 @@ export interface Collector {
   /** All bytes received. */
   readonly bytes: () => Buffer
   readonly headers: readonly IncomingHttpHeaders[]
-  /** Sets the response to later requests; `hang`: none. */
+  /** Sets the response to later requests; `hang` sends none. */
   answer(response: 200 | 400 | 503 | 'hang'): void
   close(): Promise<void>
 }

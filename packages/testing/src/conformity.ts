@@ -19,12 +19,12 @@ export interface OpenApiDocument {
   components: { schemas: Record<string, object> }
 }
 
-/** Statuses that any request can get before it is routed. */
+/** Statuses that any request can get before it reaches a route. */
 const BEFORE_ROUTES = new Set([404, 405, 408, 413, 414, 415, 431])
 
 /**
- * Checks responses against an OpenAPI document: the route documents the status, the media type and body
- * match, and an object has no property that its schema does not name.
+ * Checks responses against an OpenAPI document. The route must document the status, the media type and body
+ * must match, and objects must not have undocumented properties.
  */
 export function conformity(document: OpenApiDocument) {
   const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: true })
@@ -77,7 +77,7 @@ function closed(components: OpenApiDocument['components']) {
   return { schemas: Object.fromEntries(schemas) as Record<string, object> }
 }
 
-/** Turns references within the document into references to the document. */
+/** Turns relative references into references to the document. */
 function absolute(schema: object): object {
   return JSON.parse(
     JSON.stringify(schema).replaceAll('"#/components', '"document#/components'),

@@ -28,7 +28,10 @@ export function leaks(text: string, secrets: Secrets): string[] {
   )
 }
 
-/** Plain, URL-encoded, JSON, nested JSON and Base64; a phone also without `+` and in national form. */
+/**
+ * The encodings of a value: plain, URL-encoded, JSON, nested JSON and Base64; a phone number also without `+`
+ * and in national form.
+ */
 function formsOf(value: string): string[] {
   const json = JSON.stringify(value).slice(1, -1)
   const nested = JSON.stringify(json).slice(1, -1)

@@ -6,8 +6,8 @@ import { Session } from './sessions/session.entity.js'
 import { User } from './users/user.entity.js'
 
 /**
- * Explicit lists, because a glob matches other files in a test than in a build. `rights` are those of
- * the service's role: it never deletes accounts, and only appends to the audit trail.
+ * Explicit lists, because a glob would match different files in tests and in builds. `rights` are those of
+ * the service's role: it never deletes accounts, and only inserts into the audit trail.
  */
 export const dataSource = {
   entities: [User, Session, PendingRevocation, AuditEvent],

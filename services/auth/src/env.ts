@@ -63,7 +63,7 @@ export const VARIABLES = {
   }),
 }
 
-/** In the sandbox, one machine may act as every client. */
+/** In the sandbox, a single machine may send the requests of all clients. */
 const NETWORK_LIMITS = {
   live: { registrationsPerHour: 100, refusalsPerAddress: 200 },
   sandbox: { registrationsPerHour: 10_000, refusalsPerAddress: 4_000 },
@@ -76,10 +76,10 @@ export const ENV = Symbol('env')
 
 /** RFC 7518, section 3.2: an HS256 key has at least 256 bits. */
 const MIN_SECRET_BYTES = 32
-/** A lower cost makes stolen hashes cheap to crack; tests and the sandbox may use one. */
+/** A lower cost makes stolen hashes cheap to crack; only tests and the sandbox may use one. */
 const MIN_LIVE_COST = 10
 
-/** @throws ConfigurationError with a line for each bad variable */
+/** @throws ConfigurationError with one line for each invalid variable */
 export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
   return read(source, VARIABLES, ...checks)
 }
@@ -113,7 +113,7 @@ export function readKeysEnv(source: NodeJS.ProcessEnv = process.env) {
   return read(source, { JWT_KEYS_DIR, JWT_EXPIRES_IN })
 }
 
-/** The variables of `cli/retention`: the database, with the credentials that migrate. */
+/** The variables of `cli/retention`: the database, with the credentials of the migrations. */
 export function readRetentionEnv(source: NodeJS.ProcessEnv = process.env) {
   const AUDIT_RETENTION_DAYS = integer({ min: 1, max: 36_500 })({
     desc: 'Age in days at which `cli/retention` deletes audit events',

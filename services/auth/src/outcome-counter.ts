@@ -3,7 +3,7 @@ import { countBy } from '@malipo/kit/telemetry/metrics'
 import type { Registry } from 'prom-client'
 import { PROBLEMS } from './problems.js'
 
-/** The outcome of an operation that throws this problem; of any other error it is `failed`. */
+/** The outcome of an operation that throws one of these problems; any other error counts as `failed`. */
 const OUTCOME_OF_PROBLEM = new Map<string, string>([
   [PROBLEMS.wrongCredentials.type, 'wrong'],
   [PROBLEMS.refreshTokenNotValid.type, 'refused'],

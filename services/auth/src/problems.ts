@@ -1,6 +1,6 @@
 import { Problem, type ProblemKind } from '@malipo/kit/http/problem'
 
-/** Every error of auth, beside those of HTTP. */
+/** The problems of auth, in addition to those of HTTP. */
 export const PROBLEMS = {
   phoneTaken: { type: 'phone-taken', status: 409, title: 'Phone already registered' },
   emailTaken: { type: 'email-taken', status: 409, title: 'Email already registered' },
@@ -22,7 +22,9 @@ export const PROBLEMS = {
   },
 } as const satisfies Record<string, ProblemKind>
 
-/** The challenges are those of RFC 6750, section 3: none names an error if the request has no token. */
+/**
+ * The challenges follow RFC 6750, section 3: if the request has no token, the challenge has no error code.
+ */
 
 export function tokenMissing(): Problem {
   return new Problem(PROBLEMS.unauthenticated, 'Send Authorization: Bearer with an access token.', {
@@ -46,14 +48,14 @@ export function refreshTokenNotValid(): Problem {
   )
 }
 
-/** One text for an unknown phone and a wrong password. */
+/** The same text for an unknown phone number and a wrong password. */
 export function wrongCredentials(detail = 'No account has this phone and password.'): Problem {
   return new Problem(PROBLEMS.wrongCredentials, detail, {
     headers: { 'www-authenticate': 'Bearer' },
   })
 }
 
-/** A retry after this delay usually succeeds if Redis was only slow. */
+/** If Redis was only slow, a retry after this delay usually succeeds. */
 const REVOCATION_RETRY_SECONDS = 2
 
 export function revocationPending(): Problem {

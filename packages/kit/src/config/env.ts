@@ -30,7 +30,7 @@ export function integer(range: { min: number; max: number }) {
   })
 }
 
-/** Strings separated by commas, without the empty ones. */
+/** A comma-separated list of strings; empty items are dropped. */
 export const list = makeValidator<string[]>((input) =>
   input
     .split(',')
@@ -38,7 +38,7 @@ export const list = makeValidator<string[]>((input) =>
     .filter(Boolean),
 )
 
-/** A URL with one of the schemes. */
+/** A URL with one of these schemes. */
 export function url(...schemes: string[]) {
   return makeValidator<string>((input) => {
     const url = URL.parse(input)
@@ -55,7 +55,10 @@ export const ratio = makeValidator<number>((input) => {
   throw new EnvError('must be a number from 0 to 1')
 })
 
-/** Headers as in OpenTelemetry's specification: `name=value` separated by commas, values percent-encoded. */
+/**
+ * Headers in the format of OpenTelemetry's specification: `name=value` separated by commas, values
+ * percent-encoded.
+ */
 export const headers = makeValidator<Record<string, string>>((input) => {
   const pairs = input.split(',').map(parseHeader)
   if (pairs.every((pair) => pair !== undefined)) return Object.fromEntries(pairs)
@@ -81,13 +84,13 @@ export const readableFile = makeValidator<string>((input) => {
   }
 })
 
-/** Checks variables that depend on each other: messages by variable, empty if all are valid. */
+/** Checks variables that depend on each other. Returns messages by variable; empty if all are valid. */
 export type Check<E> = (env: E) => Readonly<Partial<Record<string, string>>>
 
 type Specs = Record<string, ValidatorSpec<unknown>>
 
 /**
- * The variables of `specs` from `source`, typed. An empty variable counts as unset.
+ * Reads and validates the variables of `specs`. An empty variable counts as unset.
  *
  * @throws ConfigurationError with one line for each invalid variable, without its value, which may be secret
  */

@@ -2,7 +2,7 @@ import { bool, type CleanedEnv, EnvError, makeValidator, str } from 'envalid'
 import { type CountryCode, isSupportedCountry } from 'libphonenumber-js/min'
 import { type Check, headers, integer, list, ratio, readableFile, readEnv, url } from './env.js'
 
-/** The variables that both services have, in groups. `desc` is their text in the README's table. */
+/** The variables that both services share, in groups. `desc` is the text in the README's table. */
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'silent'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
@@ -137,7 +137,7 @@ export const checkRedis: Check<RedisEnv> = (env) => {
   return { REDIS_SENTINEL_MASTER: 'is required with REDIS_SENTINELS' }
 }
 
-/** A migration's environment: it runs before Redis or the other service exist. */
+/** The environment of a migration, which runs before Redis or the other service exists. */
 export function readMigrationEnv(source: NodeJS.ProcessEnv = process.env) {
   const variables = { ...databaseVariables, ...migrationVariables, LOG_LEVEL: logLevel }
   return readEnv(source, variables, checkDatabase)

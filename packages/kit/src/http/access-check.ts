@@ -3,7 +3,9 @@ import { PATH_METADATA } from '@nestjs/common/constants.js'
 import { DiscoveryModule, DiscoveryService, MetadataScanner } from '@nestjs/core'
 import { accessOf } from './access.js'
 
-/** Prevents the start of a service with a route that declares no access: it would be open to everyone. */
+/**
+ * Aborts the start of a service if a route declares no access, because that route would be open to everyone.
+ */
 @Module({ imports: [DiscoveryModule] })
 export class AccessCheck {
   /** @throws Error that names the routes */

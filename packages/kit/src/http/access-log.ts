@@ -7,9 +7,9 @@ import type { RequestObserver } from './request-observer.js'
 import { traceIdOf } from './request-tracing.js'
 
 /**
- * Logs one line for each request: errors at `info` (4xx), `error` or `warn` (5xx) with the cause, other
- * responses at `debug`, or at `info` if `all` is set. The line has the route's template instead of the path,
- * which may contain a phone or a reference.
+ * Logs one line per request: 4xx at `info`, 5xx at `error` or `warn` with the cause. Other responses are
+ * logged at `debug`, or at `info` if `all` is set. The line contains the route's template instead of the
+ * path, which may contain a phone number or a reference.
  */
 export function logRequests(log: Logger, all: boolean): RequestObserver {
   const successLevel = all ? 'info' : 'debug'
@@ -20,7 +20,7 @@ export function logRequests(log: Logger, all: boolean): RequestObserver {
 }
 
 function levelOf(status: number, failure: Problem | undefined) {
-  // Probes come every second; the component that is waiting logs why the service is not ready.
+  // Probes arrive every second. The component that is not ready logs the reason itself.
   if (failure?.kind === HTTP_PROBLEMS.notReady) return undefined
   if (status >= 500) return status === 503 ? 'warn' : 'error'
   return status >= 400 ? 'info' : undefined
@@ -45,7 +45,10 @@ function line(request: Request, reply: FastifyReply, status: number) {
   }
 }
 
-/** The client chooses the names of unknown fields: a phone, a token, a password. */
+/**
+ * The client chooses the names of unknown fields, so a name may itself be a phone number, a token or a
+ * password.
+ */
 function fieldForLog(field: string): string {
   return /^[a-z_.]{1,40}$/i.test(field) ? field : '[other]'
 }

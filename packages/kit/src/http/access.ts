@@ -10,10 +10,10 @@ import {
 import { Problem, type ProblemKind } from './problem.js'
 import type { Request } from './request.js'
 
-/** What each route declares about its callers. A service refuses to start with a route that declares nothing. */
+/** The access that a route declares. A service does not start if one of its routes declares nothing. */
 export type Access =
   | { readonly kind: 'public' | 'signature' | 'token' }
-  /** A token with at least one of these scopes. */
+  /** Requires a token with at least one of these scopes. */
   | { readonly kind: 'scope'; readonly scopes: readonly string[] }
 
 const ACCESS = Symbol('access')
@@ -46,13 +46,17 @@ export const CurrentCaller = createParamDecorator((_: unknown, context: Executio
   return caller
 })
 
-/** What a route's handler declares; undefined for nothing, which includes an empty list of scopes. */
+/**
+ * The access that a route's handler declares; undefined if it declares nothing or an empty list of scopes.
+ */
 export function accessOf(handler: object): Access | undefined {
   const access = Reflect.getMetadata(ACCESS, handler) as Access | undefined
   return access?.kind === 'scope' && access.scopes.length === 0 ? undefined : access
 }
 
-/** The scopes of which the current route needs one; empty if it declares none. */
+/**
+ * The scopes that the current route accepts, of which a token needs one; empty if the route declares none.
+ */
 export function scopesOf(context: ExecutionContext): readonly string[] {
   const access = accessOf(context.getHandler())
   return access?.kind === 'scope' ? access.scopes : []

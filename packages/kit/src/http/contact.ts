@@ -3,7 +3,7 @@ import { Transform } from 'class-transformer'
 import { IsEmail, Matches, MaxLength } from 'class-validator'
 import { type CountryCode, parsePhoneNumberFromString } from 'libphonenumber-js/min'
 
-/** Phones and email addresses in one normal form in every service: E.164, and lower case. */
+/** The normal form of phone numbers and email addresses in every service: E.164, and lower case. */
 
 let defaultRegion: CountryCode = 'UG'
 
@@ -17,18 +17,19 @@ export function setDefaultRegion(region: CountryCode) {
 
 /** Longer input is rejected before it is parsed. */
 const MAX_INPUT_LENGTH = 32
-/** The plus sign and 15 digits: ITU-T E.164, section 6.1. */
+/** A plus sign and up to 15 digits: ITU-T E.164, section 6.1. */
 const E164 = /^\+\d{1,15}$/
 
 /**
- * The E.164 form of a phone number (`+256772123456`), a national form read as of `region`; undefined if it has
- * none. Only the length is validated, not the operator's prefix: operators get new ones faster than any table.
+ * The E.164 form of a phone number (`+256772123456`); undefined if it has none. A number without a country
+ * code is read as a number of `region`. Only the length is validated, not the operator's prefix: operators
+ * get new prefixes faster than any table is updated.
  */
 export function normalisePhone(input: string, region = defaultRegion): string | undefined {
   if (input.length > MAX_INPUT_LENGTH) return undefined
   const phone = parsePhoneNumberFromString(input.trim(), { defaultCountry: region, extract: false })
   if (!phone?.isPossible() || phone.ext) return undefined
-  // The library knows numbers of a few countries that are longer than E.164 allows.
+  // The library accepts numbers of a few countries that are longer than E.164 allows.
   return E164.test(phone.number) ? phone.number : undefined
 }
 
@@ -37,10 +38,11 @@ export function normaliseEmail(input: string): string {
   return input.trim().toLowerCase()
 }
 
-/** Normalises a DTO's phone number and rejects what has no E.164 form. */
+/** Normalises a DTO's phone number and rejects input without an E.164 form. */
 export function IsPhone(): PropertyDecorator {
   return applyDecorators(
-    // An empty string is rejected below, also where `IsOptional` skips undefined.
+    // Return an empty string, not undefined: `IsOptional` would skip undefined, but the validator below
+    // rejects ''.
     transformString((input) => normalisePhone(input) ?? ''),
     Matches(E164, { message: 'must be a phone number, such as +256772123456 or 0772123456' }),
   )

@@ -5,15 +5,16 @@ import type { Logger } from '../telemetry/logger.js'
 import { isApi } from './request.js'
 
 /**
- * Keeps serving after SIGTERM until no API request has arrived for a while. Proxies learn late that a pod is
- * terminating, later the busier the cluster is, and a closed listener is a 502 for their clients. Responses
- * carry `Connection: close`. A client that keeps sending is cut off after `maxDrainMs`.
+ * Keeps serving after SIGTERM until no API request has arrived for a while. Proxies learn only after a delay
+ * that a pod is terminating, and the delay grows with the cluster's load. If the listener closed earlier,
+ * their clients would get 502. Responses carry `Connection: close`. The drain ends after `maxDrainMs` even if
+ * a client keeps sending.
  */
 export class Drain implements BeforeApplicationShutdown {
   private startedAt = 0
   private servedAt = 0
 
-  /** @param quietMs time without an API request that ends the drain, ms */
+  /** @param quietMs the drain ends after this time without an API request, ms */
   constructor(
     private readonly quietMs: number,
     private readonly log: Logger,
@@ -28,12 +29,12 @@ export class Drain implements BeforeApplicationShutdown {
     this.startedAt = this.servedAt = performance.now()
   }
 
-  /** Observes each response, also to requests that arrived before the drain began. */
+  /** Observes every response, including those to requests that arrived before the drain began. */
   watch(fastify: FastifyInstance) {
     fastify.addHook('onSend', (request, reply, _payload, done) => {
       if (this.isShuttingDown) {
         reply.header('connection', 'close')
-        // Probes and scrapes never stop.
+        // Probes and scrapes never stop, so they do not extend the drain.
         if (isApi(request)) this.servedAt = performance.now()
       }
       done()
@@ -54,7 +55,7 @@ export class Drain implements BeforeApplicationShutdown {
   }
 }
 
-/** The limit of a drain, ms. The charts derive the grace period from it. */
+/** The maximum duration of a drain, ms. The charts derive the grace period from it. */
 export function maxDrainMs(quietMs: number): number {
   return 4 * quietMs
 }

@@ -9,17 +9,24 @@ export const BODY_LIMIT_BYTES = 100_000
 /** Parsers, validators and PostgreSQL's jsonb recurse into a body: deeper ones could overflow the stack. */
 const MAX_DEPTH = 32
 
-/** Libraries silently drop these fields against prototype pollution, so a client would lose data. */
+/**
+ * Libraries silently drop these fields to prevent prototype pollution. A body with one is rejected instead,
+ * so that no client loses data unnoticed.
+ */
 const FORBIDDEN_FIELDS: ReadonlySet<string> = new Set(['constructor', 'prototype'])
 
-/** An escape of NUL or of a surrogate. Only a body with one, which is rare, is checked string by string. */
+/**
+ * Matches an escape of NUL or of a surrogate. Bodies with one are rare, so only those are checked string by
+ * string.
+ */
 const SUSPICIOUS = /\\u(0000|d[89a-f])/i
 
 /**
  * Parses JSON bodies only: UTF-8, without `__proto__`, and without strings that PostgreSQL can't store.
- * Neither `text` nor `jsonb` accepts U+0000 or a lone surrogate, which would fail in the database as a 500.
+ * Neither `text` nor `jsonb` accepts U+0000 or a lone surrogate: the statement would fail, and the client
+ * would get 500.
  *
- * An invalid body becomes a `Problem` that `InputPipe` throws. Parsing comes before the guards, and an
+ * An invalid body becomes a `Problem` that `InputPipe` throws later. Parsing precedes the guards, and an
  * unauthenticated caller must get 401, not 400.
  */
 export function acceptJsonOnly(fastify: FastifyInstance) {
@@ -48,7 +55,7 @@ function malformed(detail: string, cause?: Error) {
   return new Problem(HTTP_PROBLEMS.malformed, detail, {}, { cause })
 }
 
-/** Why a body is rejected: too deep, or a forbidden field. */
+/** The reason to reject a body: it is too deep or has a forbidden field. */
 function faultOf(value: unknown, depth = MAX_DEPTH): string | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   if (depth === 0) return `The body is nested more than ${MAX_DEPTH} levels deep.`

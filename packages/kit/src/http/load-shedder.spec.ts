@@ -17,9 +17,9 @@ const registry = new Registry()
 const agent = new Agent({ keepAlive: true, maxSockets: 1_000 })
 /** How long a request blocks the event loop, ms. */
 let workMs = 0
-/** Delays responses without CPU, as an unavailable database does. */
+/** Delays responses without using the CPU, as an unavailable database does. */
 let outage: Promise<void> | undefined
-/** How long a response waits without CPU, ms. */
+/** How long a response waits without using the CPU, ms. */
 let waitMs = 0
 let server: Server
 let url: string
@@ -64,7 +64,10 @@ function send(path = '/api/payments/PAY-1?customerPhone=%2B256772123456'): Promi
 const sendAll = (count: number, path?: string) =>
   Promise.all(Array.from({ length: count }, () => send(path)))
 
-/** Sends a burst over open connections, so that it arrives in one tick. Its responses take a second. */
+/**
+ * Sends concurrent requests over connections that are already open, so that they arrive in one tick. Admitted
+ * requests take a second.
+ */
 async function burst(count: number, path?: string) {
   await sendAll(count, path)
   workMs = 2
@@ -131,7 +134,7 @@ describe('load shedder', () => {
     const statuses: { since: number; status: number | undefined }[] = []
     const startedAt = performance.now()
     const since = () => performance.now() - startedAt
-    // Fifteen clients are not a burst, and leave the event loop no idle time.
+    // Fifteen clients are too few for a burst, but leave the event loop no idle time.
     const clients = Array.from({ length: 15 }, async () => {
       while (since() < 1_500) statuses.push({ since: since(), status: (await send()).status })
     })

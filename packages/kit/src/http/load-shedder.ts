@@ -6,29 +6,32 @@ import { REQUEST_ID, requestId } from './request-id.js'
 import { SECURITY_HEADERS } from './response-headers.js'
 
 /**
- * Rejects API requests beyond what can be answered in time, before any work is done for them. Otherwise
- * all requests would wait in socket buffers, where their delay can't be measured.
+ * Rejects API requests that can't be answered in time, before any work is done for them. Otherwise these
+ * requests would wait in socket buffers, where their delay can't be measured.
  *
- * - A burst arrives within one tick of the event loop. The tick admits requests for `maxTickMs` and rejects
- *   the rest, if more than `maxInFlight` are in flight.
- * - Overload is an event loop that is never idle. It admits only as many requests as complete within
- *   `targetLatencyMs` (Little's law).
+ * - A burst arrives within one tick of the event loop. The tick admits requests for `maxTickMs`. After that
+ *   it rejects the rest if more than `maxInFlight` are in flight.
+ * - Overload means that the event loop is never idle. Then only as many requests are admitted as complete
+ *   within `targetLatencyMs` (Little's law).
  *
- * An unavailable database is neither: the event loop is idle, and requests wait for the database.
+ * An unavailable database causes neither: the event loop is idle while requests wait for the database.
  */
 
 export interface LoadShedderLimits {
   /** How long a tick of the event loop admits requests, ms. */
   readonly maxTickMs: number
-  /** Up to this number a long tick rejects nothing: a tick is also long while other processes use the CPU. */
+  /**
+   * Up to this number of requests in flight, a long tick rejects none: a tick is also long while other
+   * processes use the CPU.
+   */
   readonly maxInFlight: number
-  /** An event loop without idle time for this long is overloaded, ms. */
+  /** An event loop without idle time for this long counts as overloaded, ms. */
   readonly saturatedAfterMs: number
-  /** Under overload, the number of requests that complete in this time may be in flight, ms. */
+  /** Under overload, as many requests may be in flight as complete in this time, ms. */
   readonly targetLatencyMs: number
-  /** This number may be in flight in any case. */
+  /** At least this many requests may always be in flight. */
   readonly minInFlight: number
-  /** How long a tick writes rejections, ms. */
+  /** How long a tick may spend on writing rejections, ms. */
   readonly maxRejectMs: number
 }
 
@@ -42,10 +45,10 @@ const LIMITS: LoadShedderLimits = {
 }
 /** How often the rate of completions is measured. */
 const RATE_INTERVAL_MS = 250
-/** Less idle time is only the gap between two requests of a burst. */
+/** Shorter idle times are only gaps between two requests of a burst. */
 const MIN_IDLE_MS = 1
 
-/** Puts the load shedder before the listener that serves requests. Probes and metrics always pass. */
+/** Runs the load shedder before the server's request listener. Probes and metrics always pass. */
 export function shedOverload(server: Server, registry: Registry, limits = LIMITS) {
   const rejected = new Counter({
     name: 'http_requests_shed_total',
@@ -115,8 +118,8 @@ class LoadShedder {
 }
 
 /**
- * Rejections waiting to be written, for a few milliseconds a tick: writing a thousand at once would delay the
- * responses in progress.
+ * Rejections that wait to be written. Each tick writes them for a few milliseconds: writing a thousand in one
+ * tick would delay the responses in progress.
  */
 class RejectionQueue {
   private queue: (readonly [IncomingMessage, ServerResponse])[] = []

@@ -13,9 +13,15 @@ import { sendProblem, toProblem } from './problem.filter.js'
 import type { Request } from './request.js'
 import { REQUEST_ID, requestId } from './request-id.js'
 
-/** Answers and logs requests that never reach a route, its problem filter or the access log. */
+/**
+ * Responds to requests that never reach a route, and logs them: neither the problem filter nor the access log
+ * sees them.
+ */
 
-/** Answers a path that can't be decoded or has too long a segment: Fastify's router rejects it before any hook. */
+/**
+ * Responds to a path that can't be decoded or has too long a segment: Fastify's router rejects it before any
+ * hook runs.
+ */
 export function replyToInvalidUrl(
   error: Error,
   request: Request,
@@ -28,10 +34,10 @@ export function replyToInvalidUrl(
   log.info({ requestId: request.id, method: request.method, status, problem: type }, 'request')
 }
 
-/** Answers a request that Node's HTTP parser rejects, on the raw socket. */
+/** Responds on the raw socket to a request that Node's HTTP parser rejects. */
 export function replyToMalformedRequest(error: NodeJS.ErrnoException, socket: Socket, log: Logger) {
   if (error.code === 'ECONNRESET' || !socket.writable) {
-    // No client is left to answer. Load balancers reset idle connections all the time.
+    // The client has disconnected. Load balancers reset idle connections all the time.
     log.debug({ code: error.code }, 'connection closed by client')
     return socket.destroy()
   }

@@ -5,9 +5,9 @@ import { Counter, type Metric, Registry } from 'prom-client'
 import { Public } from './access.js'
 
 /**
- * Metrics in Prometheus' text format, or in OpenMetrics to a scraper that asks for it: only that format has
- * exemplars. Prometheus asks with parameters (`version`, `escaping`) that `accepts` would compare for
- * equality, so the media type alone decides.
+ * Metrics in Prometheus' text format, or in OpenMetrics if the scraper prefers it: only OpenMetrics has
+ * exemplars. Prometheus sends media types with parameters (`version`, `escaping`), which `accepts` would
+ * compare for equality. So only the media type itself is compared.
  */
 @ApiExcludeController()
 @Controller('metrics')
@@ -27,7 +27,10 @@ export class MetricsController {
   }
 }
 
-/** prom-client cuts `_total` off a counter's name when it writes OpenMetrics, so counters are copied. */
+/**
+ * To write OpenMetrics, prom-client removes `_total` from each counter's own name, so it gets copies of the
+ * counters.
+ */
 function openMetrics(registry: Registry): Registry {
   const copy = new Registry()
   copy.setContentType(Registry.OPENMETRICS_CONTENT_TYPE as never)

@@ -1,13 +1,13 @@
 import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
 
-/** A subscriber has a whole /64 of IPv6 (RFC 6177), and can send each request from another address of it. */
+/** An IPv6 subscriber has a whole /64 (RFC 6177) and can send each request from another address in it. */
 const SUBSCRIBER_BITS = 64
 const GROUP_BITS = 16
 
 /**
- * The network that shares a rate limit with an address, in CIDR notation: one IPv4 address or one /64 of IPv6.
- * Everything that is not an address shares `unknown`, so that an invalid `X-Forwarded-For` evades no limit.
+ * The network of an address for rate limits, in CIDR notation: one IPv4 address or one IPv6 /64. All input
+ * that is not an address counts as the network `unknown`, so an invalid `X-Forwarded-For` evades no limit.
  */
 export function networkOf(address: string | null): string {
   if (address === null || !isIP(address)) return 'unknown'

@@ -3,7 +3,7 @@ import { ApiPropertyOptional } from '@nestjs/swagger'
 import { Type } from 'class-transformer'
 import { IsInt, IsOptional, Max, Min, registerDecorator } from 'class-validator'
 
-/** Lists by keyset: a page ends with a cursor that stands for the id of its last row. */
+/** Keyset pagination: a page ends with a cursor that encodes the id of its last row. */
 
 export interface Page<Row> {
   readonly data: Row[]
@@ -12,7 +12,10 @@ export interface Page<Row> {
 
 const MAX_LIMIT = 100
 
-/** A query's `limit`; `fallback` documents the initial value of the property. */
+/**
+ * The `limit` of a query. `fallback` is the documented default; the property's initial value is the actual
+ * one.
+ */
 export function PageLimit(fallback: number): PropertyDecorator {
   return applyDecorators(
     ApiPropertyOptional({ type: Number, minimum: 1, maximum: MAX_LIMIT, default: fallback }),
@@ -41,7 +44,7 @@ export function PageCursor(): PropertyDecorator {
   )
 }
 
-/** The page of up to `limit` rows. `found` has one row more if there is a next page. */
+/** Builds a page of up to `limit` rows. `found` contains one more row if there is a next page. */
 export function pageOf<Row extends { readonly id: string }>(
   found: readonly Row[],
   limit: number,
@@ -58,7 +61,7 @@ export function encodeCursor(id: string): string {
   return Buffer.from(id.replaceAll('-', ''), 'hex').toString('base64url')
 }
 
-/** The UUID of a cursor; undefined if it is none. */
+/** The UUID in a cursor; undefined if the cursor is invalid. */
 export function decodeCursor(cursor: string): string | undefined {
   if (!/^[\w-]{22}$/.test(cursor)) return undefined
   const match = UUID.exec(Buffer.from(cursor, 'base64url').toString('hex'))

@@ -11,7 +11,7 @@ import {
 import type { Request } from './request.js'
 import type { RouteTable } from './route-table.js'
 
-/** Problems for the errors of Fastify and Nest, by their status. */
+/** The problems for errors of Fastify and Nest, by status. */
 const BY_STATUS: Readonly<Record<number, [ProblemKind, string]>> = {
   400: [HTTP_PROBLEMS.malformed, 'The request can’t be read.'],
   404: [HTTP_PROBLEMS.notFound, 'No route has this path.'],
@@ -22,7 +22,7 @@ const BY_STATUS: Readonly<Record<number, [ProblemKind, string]>> = {
   431: [HTTP_PROBLEMS.headersTooLarge, 'The headers are larger than 16 kB.'],
 }
 
-/** The problem for anything that was thrown. */
+/** Converts anything thrown into a problem. */
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error
   const known = BY_STATUS[statusOf(error)]
@@ -35,14 +35,14 @@ export function toProblem(error: unknown): Problem {
   )
 }
 
-/** Fastify's own errors have a code that begins with `FST_`; Nest's have a class. */
+/** Fastify's own errors have a code that begins with `FST_`; Nest's are instances of `HttpException`. */
 function statusOf(error: unknown): number {
   if (error instanceof HttpException) return error.getStatus()
   if (!(error instanceof Error) || !('code' in error) || !('statusCode' in error)) return 500
   return String(error.code).startsWith('FST_') ? Number(error.statusCode) : 500
 }
 
-/** Writes every error of the service as a problem document. */
+/** Sends every error of the service as a problem document. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   constructor(private readonly routes: RouteTable) {}
@@ -55,7 +55,7 @@ export class ProblemFilter implements ExceptionFilter {
     sendProblem(request, reply, this.withAllowedMethods(toProblem(error), request))
   }
 
-  /** A path that exists under another method is 405 with `Allow` (RFC 9110, section 15.5.6). */
+  /** A path that exists under another method gets 405 with `Allow` (RFC 9110, section 15.5.6). */
   private withAllowedMethods(problem: Problem, request: Request): Problem {
     if (problem.kind !== HTTP_PROBLEMS.notFound) return problem
     const allowed = this.routes.methodsOf(pathOf(request))

@@ -40,7 +40,7 @@ export class Problem extends Error {
   }
 }
 
-/** The kinds that every service has. */
+/** The kinds that all services share. */
 export const HTTP_PROBLEMS = {
   malformed: { type: 'malformed-request', status: 400, title: 'The request can’t be read' },
   validation: { type: 'validation', status: 400, title: 'The request is not valid' },
@@ -56,7 +56,7 @@ export const HTTP_PROBLEMS = {
   notReady: { type: 'not-ready', status: 503, title: 'Not ready to serve' },
 } as const satisfies Record<string, ProblemKind>
 
-/** The 503 of a request that was rejected under overload before any work was done for it. */
+/** The 503 for a request that is rejected under overload, before any work was done for it. */
 export function overloaded(cause?: unknown): Problem {
   return new Problem(
     HTTP_PROBLEMS.unavailable,

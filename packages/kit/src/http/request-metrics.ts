@@ -3,7 +3,7 @@ import { isSampled } from '../telemetry/tracing.js'
 import { METHODS, type Request } from './request.js'
 import type { RequestObserver } from './request-observer.js'
 
-/** Seconds. The objectives' bounds are among them: 0.1, 0.25, 0.5 and 1. */
+/** Seconds. They include the bounds of the service-level objectives: 0.1, 0.25, 0.5 and 1. */
 const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15]
 
 /** Observes the duration of each request. Paths that match no route share one label. */
@@ -16,7 +16,7 @@ export function measureRequests(registry: Registry): RequestObserver {
     registers: [],
     enableExemplars: true,
   })
-  // prom-client's constructor refuses exemplars unless the registry always answers in OpenMetrics format.
+  // prom-client's constructor rejects exemplars unless the registry always uses the OpenMetrics format.
   registry.registerMetric(duration)
   return (request, reply, status) => {
     const labels = {
@@ -29,7 +29,7 @@ export function measureRequests(registry: Registry): RequestObserver {
   }
 }
 
-/** Links a bucket to the trace of a request in it, if that is recorded. */
+/** Links a bucket to the trace of a request in it, if that trace is recorded. */
 function exemplar({ span }: Request) {
   if (!isSampled(span)) return undefined
   const { traceId, spanId } = span.spanContext()

@@ -15,7 +15,7 @@ import { METHODS, type Request } from './request.js'
 import { incomingTraceId } from './request-id.js'
 import type { RequestObserver } from './request-observer.js'
 
-/** Probes and scrapes: several a second that say nothing of the product. */
+/** Probes and scrapes arrive several times a second, and their spans would be useless. */
 const UNTRACED = /^\/(health|metrics)\b/
 
 /** Gives each request its context and, with tracing on, its span. */
@@ -28,7 +28,7 @@ export function traceRequests(fastify: FastifyInstance) {
       done()
     })
   }
-  // In `preHandler`: reading the body leaves a request in the async context of its socket.
+  // In `preHandler`, because reading the body switches the request to the async context of its socket.
   fastify.addHook('preHandler', (request, _reply, done) => {
     const { id, span } = request
     const own = { requestId: id, traceId: traceIdOf(request), isCompleted: false }
@@ -50,7 +50,8 @@ function startSpan(request: Request): Span | undefined {
   }
   const verb = isKnown ? method : 'HTTP'
   const name = route === undefined ? verb : `${verb} ${route}`
-  // Without `tracestate`: a vendor's values may name a user. It is passed on as it came (request-id.ts).
+  // Without `tracestate`: a vendor's values may identify a user. The header is forwarded unchanged
+  // (request-id.ts).
   const { traceparent } = headers
   const parent = propagation.extract(ROOT_CONTEXT, { traceparent })
   return trace.getTracer(TRACER).startSpan(name, { kind: SpanKind.SERVER, attributes }, parent)
@@ -73,7 +74,7 @@ export const completeContext: RequestObserver = (
   span.end()
 }
 
-/** The trace that the request is part of: its own if recorded, else the caller's. */
+/** The trace that the request belongs to: its own if recorded, otherwise the caller's. */
 export function traceIdOf({ span, headers }: Request): string | undefined {
   return isSampled(span) ? span.spanContext().traceId : incomingTraceId(headers)
 }

@@ -5,11 +5,11 @@ import type { RequestContext } from '../telemetry/request-context.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The bytes of the body, which signatures cover. */
+    /** The raw body, which signatures cover. */
     rawBody?: Buffer
-    /** The id of the caller for the log, never a phone or an email. */
+    /** The caller's id for the log, never a phone number or an email address. */
     actor?: string
-    /** The authenticated caller, set by the route's guard. Its type is the service's. */
+    /** The authenticated caller, set by the route's guard. Each service defines the type. */
     caller?: object
     /** Set once the body has been read. */
     context?: RequestContext
@@ -20,7 +20,10 @@ declare module 'fastify' {
   }
 }
 
-/** Methods that metrics and traces name. A client may send any of Node's thirty-odd; the others share one name. */
+/**
+ * Methods that metrics and traces show by name. A client may send any of Node's thirty-odd methods; all
+ * others share one name.
+ */
 export const METHODS: ReadonlySet<string> = new Set([
   'GET',
   'HEAD',
@@ -34,7 +37,7 @@ export const METHODS: ReadonlySet<string> = new Set([
 /** A request with the properties above. */
 export type Request = FastifyRequest
 
-/** Whether a request is for the API, and not for probes, metrics, documentation or key sets. */
+/** Whether a request is for the API rather than for probes, metrics, documentation or key sets. */
 export function isApi({ url }: { readonly url?: string | undefined }): boolean {
   return url?.startsWith('/api/') ?? false
 }

@@ -1,5 +1,5 @@
 /**
- * The methods of each path, for 405 responses: Fastify's router answers 404 to a known path with another
+ * The methods of each path, for 405 responses: Fastify's router returns 404 for a known path with another
  * method.
  */
 export class RouteTable {
@@ -26,7 +26,10 @@ export class RouteTable {
   }
 }
 
-/** Matches paths of `/api/items/:id`. A wildcard route (the files of Swagger UI) matches no path. */
+/**
+ * The pattern of a route such as `/api/items/:id`. The pattern of a wildcard route (the files of Swagger UI)
+ * matches no path.
+ */
 function patternOf(url: string): RegExp {
   const escaped = url.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
   return new RegExp(`^${escaped.replace(/:[^/]+/g, '[^/]+')}$`)

@@ -18,12 +18,14 @@ import { setCommonHeaders } from './response-headers.js'
 import { RouteTable } from './route-table.js'
 import { InputPipe } from './validation.js'
 
-/** The limit for receiving a whole request, and for its headers alone. */
+/** The time limit for receiving a request, and for its headers alone. */
 const RECEIVE_TIMEOUT_MS = 15_000
-/** Longer than the 60 s of common proxies, which must close idle connections first. */
+/**
+ * Longer than the 60 s after which common proxies close idle connections: the proxy must close them first.
+ */
 const KEEP_ALIVE_MS = 72_000
 
-/** @param log returns the logger, which exists once the app does */
+/** @param log returns the logger, which does not exist before the app */
 export function createAdapter({ TRUSTED_PROXIES }: HttpEnv, log: () => Logger): FastifyAdapter {
   return new FastifyAdapter({
     bodyLimit: BODY_LIMIT_BYTES,
@@ -34,7 +36,7 @@ export function createAdapter({ TRUSTED_PROXIES }: HttpEnv, log: () => Logger): 
       replyToInvalidUrl(error, request, reply, log())
     },
     genReqId: (request: IncomingMessage) => requestId(request.headers),
-    // Node ignores `requestTimeout` if `headersTimeout` is longer, as by default.
+    // Node ignores `requestTimeout` if `headersTimeout` is longer, as it is by default.
     http: { connectionsCheckingInterval: 1_000, headersTimeout: RECEIVE_TIMEOUT_MS },
     keepAliveTimeout: KEEP_ALIVE_MS,
     requestTimeout: RECEIVE_TIMEOUT_MS,

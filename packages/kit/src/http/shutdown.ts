@@ -13,7 +13,7 @@ export function shutDownOnSignal(app: INestApplication, limitMs: number, log: Lo
   const drain = app.get(Drain)
   for (const signal of SIGNALS) {
     process.once(signal, () => {
-      // Before Nest stops the modules' background work, so that readiness fails at once.
+      // Runs before Nest stops the modules' background work, so that readiness fails immediately.
       drain.begin()
       setTimeout(() => {
         log.error(`shutdown took longer than ${limitMs} ms: exiting`)

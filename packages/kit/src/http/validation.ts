@@ -5,7 +5,9 @@ import { type FieldError, HTTP_PROBLEMS, Problem } from './problem.js'
 
 const UNKNOWN_FIELDS_ALLOWED = Symbol('unknown fields are allowed')
 
-/** On a DTO whose sender may add other fields (a provider's webhook): unknown fields are dropped. */
+/**
+ * Marks a DTO whose sender may add other fields, such as a provider's webhook: unknown fields are dropped.
+ */
 export function AllowUnknownFields(): ClassDecorator {
   return (target) => Reflect.defineMetadata(UNKNOWN_FIELDS_ALLOWED, true, target)
 }
@@ -23,14 +25,15 @@ const LENIENT: ValidatorOptions = {
 const STRICT: ValidatorOptions = { ...LENIENT, forbidNonWhitelisted: true }
 
 /**
- * Validates every body and query against its DTO. Nest's `ValidationPipe` takes 42 µs instead of 34 for a body
- * of a payment: it also looks for binary values, sparse arrays and prototype keys, which are rejected before.
+ * Validates every body and query against its DTO. For the body of a payment this takes 34 µs. Nest's
+ * `ValidationPipe` takes 42 µs, because it repeats checks for binary values, sparse arrays and prototype
+ * keys, which are rejected earlier.
  */
 @Injectable()
 export class InputPipe implements PipeTransform {
   async transform(value: unknown, { type, metatype }: ArgumentMetadata): Promise<unknown> {
     if (value instanceof Problem) throw value
-    // A custom decorator's value and a string of the path have no DTO.
+    // Values of custom decorators and strings in the path have no DTO.
     if (type === 'custom' || !metatype || metatype === String) return value
     if (!isPlainObject(value)) {
       throw new Problem(HTTP_PROBLEMS.validation, 'The body must be a JSON object.', { errors: [] })
@@ -43,12 +46,12 @@ export class InputPipe implements PipeTransform {
   }
 }
 
-/** class-validator would validate the elements of an array, and accept null. */
+/** Needed because class-validator would validate the elements of an array, and would accept null. */
 function isPlainObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** class-validator's tree of errors as a list of field paths. */
+/** Flattens class-validator's tree of errors into a list of field paths. */
 function flatten(errors: ValidationError[], parent = ''): FieldError[] {
   return errors.flatMap((error) => {
     const field = parent + error.property

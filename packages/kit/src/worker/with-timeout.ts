@@ -1,6 +1,7 @@
 /**
- * Resolves to undefined when `promise` has not settled within `timeoutMs`. In a busy process the timer can be due
- * before a response that has already arrived is read, so the event loop polls for I/O once more before it.
+ * Resolves to undefined if `promise` has not settled within `timeoutMs`. In a busy process the timer can
+ * expire before a response that has already arrived is read. So the event loop polls for I/O once more before
+ * this function gives up.
  */
 export function withTimeout<T>(promise: Promise<T>, timeoutMs: number): Promise<T | undefined> {
   const { promise: result, resolve, reject } = Promise.withResolvers<T | undefined>()

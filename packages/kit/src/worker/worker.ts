@@ -3,23 +3,26 @@ import { withTimeout } from './with-timeout.js'
 import type { WorkerMetrics } from './worker-metrics.js'
 
 /**
- * What a run reports: `more` if work is left, `done` if the worker is not needed again, nothing otherwise.
+ * The result of a run: `more` if work is left, `done` if the worker is no longer needed, otherwise nothing.
  */
 export type RunResult = 'more' | 'done' | void
 
 /**
  * Calls `run` if no other replica holds the lease, otherwise returns `held`. The lease lasts until `run`
- * settles or the holder is gone. `Context` is what a run needs from the lease, such as its transaction.
+ * settles, or until its holder crashes or disconnects. `Context` is what the lease passes to a run, such as
+ * its transaction.
  */
 export type Lease<Context> = (
   run: (context: Context) => Promise<RunResult>,
 ) => Promise<RunResult | 'held'>
 
 interface Schedule {
-  /** Label of the metrics and of the log. */
+  /** Label in the metrics and the log. */
   readonly name: string
   readonly intervalMs: number
-  /** Largest deviation from the interval, as a part of it: replicas started together drift apart. */
+  /**
+   * Maximum deviation from the interval, as a fraction of it, so that replicas started together drift apart.
+   */
   readonly jitter?: number
 }
 
@@ -36,7 +39,9 @@ interface Unleased extends Schedule {
 export type WorkerOptions<Context = never> = Leased<Context> | Unleased
 
 const DEFAULT_JITTER = 0.2
-/** Pause before a run that continues the last one: requests get the event loop and the database in between. */
+/**
+ * Pause before the next run if work is left, so that requests get the event loop and the database in between.
+ */
 const MORE_PAUSE_MS = 20
 /** How long a shutdown waits for the current run. */
 const STOP_TIMEOUT_MS = 1_000
@@ -58,14 +63,14 @@ export class Worker<Context = never> {
     metrics.register(options.name)
   }
 
-  /** Starts with a run at once. */
+  /** Starts the worker with an immediate run. */
   start() {
     if (this.state !== 'new') return
     this.state = 'started'
     this.begin()
   }
 
-  /** Runs at once; during a run, once more after it. */
+  /** Runs immediately or, if a run is in progress, once more after it. */
   wake() {
     if (this.current) this.isWoken = true
     else this.begin()

@@ -53,7 +53,7 @@ export class AuditEvent {
   @Column({ name: 'user_agent', type: 'text', nullable: true })
   userAgent: string | null
 
-  /** `cause` of a revocation; `scopes` of a grant, and those `before`. */
+  /** The `cause` of a revocation, or the `scopes` of a grant and the scopes `before` it. */
   @Column({ type: 'jsonb', default: {} })
   detail: Record<string, unknown>
 }

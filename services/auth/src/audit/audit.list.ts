@@ -16,7 +16,10 @@ export interface Filter {
   readonly after?: string
 }
 
-/** A page of events, newest first. Ids are UUIDv7, so one index serves the order, the cursor and the times. */
+/**
+ * A page of events, newest first. Ids are UUIDv7, so one index supports the order, the cursor and the time
+ * range.
+ */
 export async function listEvents(database: Database, filter: Filter): Promise<Page<AuditEvent>> {
   const found = await database.find('audit_list', (orm) => query(orm, filter).getMany())
   return pageOf(found, filter.limit)

@@ -1,7 +1,7 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
 import type { Origin } from '../client-context/origin.js'
 
-/** Failed logins write nothing else; other events are written by the statements that cause them. */
+/** Failed logins, which write nothing else. Other events are written by the statements that cause them. */
 
 export interface LoginFailure {
   /** Also the operation id. */
@@ -30,8 +30,9 @@ const FIND_EVENT: Statement = {
 }
 
 /**
- * The number of sessions that a change revoked; undefined if it did not apply. If an earlier attempt of a
- * retried change was committed, its audit event has the operation id, and the number is lost: 0.
+ * The number of sessions that a change revoked; undefined if the change did not apply. If an earlier attempt
+ * of a retried change was committed, its audit event has the operation id. Then the number is lost, and the
+ * result is 0.
  */
 export async function countOrRecover(
   run: Run,

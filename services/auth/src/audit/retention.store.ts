@@ -9,10 +9,10 @@ const DELETE = `
   WHERE id IN (SELECT id FROM audit_events WHERE id < $1 AND at < $2 ORDER BY id LIMIT $3)`
 
 /**
- * Deletes the audit events from before `cutoff`, in one transaction per batch. A trigger allows it only to the
- * owner of the table, and only with the setting `malipo.retention`.
+ * Deletes the audit events older than `cutoff`, one transaction per batch. A trigger allows deletion only to
+ * the table's owner, and only with the setting `malipo.retention`.
  *
- * @returns how many it deleted
+ * @returns the number of deleted events
  */
 export async function deleteEventsBefore(source: DataSource, cutoff: Date): Promise<number> {
   let total = 0

@@ -32,7 +32,7 @@ export async function createOperator(
   if (existing) return existing
   const created = await create(context, command)
   if (created) return created
-  // The phone was registered during the password prompt.
+  // Another client registered the phone number during the password prompt.
   const registered = await grant(context, command)
   if (registered) return registered
   throw new UsageError('the account no longer exists: retry')
@@ -50,7 +50,7 @@ async function grant(
   return `account ${user.id} has ${scopes} (in tokens after the next login or refresh)`
 }
 
-/** @returns undefined if an account has the phone by now */
+/** @returns undefined if an account with this phone number was created in the meantime */
 async function create(
   context: Context,
   command: CreateOperatorCommand,

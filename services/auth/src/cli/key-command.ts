@@ -15,7 +15,7 @@ rotate  adds a key, which signs after --signs-in (300), when every replica must 
 prune   drops those keys, and adds none
 list    prints the state of each key`
 
-/** A mounted Secret reaches every pod within two minutes, and clients cache the public keys for two. */
+/** A changed Secret reaches every pod within two minutes, and clients cache the public keys for two more. */
 const DEFAULT_SIGNS_IN_SECONDS = 300
 
 const VERBS = ['make', 'rotate', 'prune', 'list'] as const
@@ -86,7 +86,7 @@ function isKeySet(folder: string): boolean {
   }
 }
 
-/** Renames the file into place, so that readers of the folder never see a partial key. */
+/** Renames the complete file into place, so that readers of the folder never see a partial key. */
 function create(folder: string, signsFrom: number, { now }: RotationPolicy): string {
   const day = new Date(now * 1000).toISOString().slice(0, 10)
   const kid = `${day}-${randomBytes(4).toString('hex')}`

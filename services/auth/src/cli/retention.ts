@@ -6,7 +6,10 @@ import { errorLines } from './error-lines.js'
 
 const DAY_MS = 86_400_000
 
-/** Deletes old audit events. It runs with the role that migrates, because the service's role can't delete them. */
+/**
+ * Deletes old audit events. It connects with the role of the migrations, because the service's role can't
+ * delete them.
+ */
 async function run() {
   const env = readRetentionEnv()
   const days = env.AUDIT_RETENTION_DAYS

@@ -1,4 +1,4 @@
-/** Decides which key to create and which to drop, so that no valid token is rejected. Pure. */
+/** Decides which key to create and which to drop, so that no valid token is rejected. Pure functions. */
 
 /** A key of the set. Times are Unix seconds. */
 export interface Member {
@@ -9,20 +9,22 @@ export interface Member {
 export interface RotationPolicy {
   readonly now: number
   readonly tokenLifetimeSeconds: number
-  /** A new key signs after this delay, when every replica has it. */
+  /** The delay until a new key signs; by then every replica has it. */
   readonly signsInSeconds: number
 }
 
-/** Clock skew between replicas. */
+/** Maximum difference between the replicas' clocks. */
 const SKEW_SECONDS = 60
 
 export interface Change {
-  /** The time from which the new key signs; undefined if the newest key does not sign yet. */
+  /**
+   * When the new key starts to sign; undefined if none is created because the newest key does not sign yet.
+   */
   readonly createFrom: number | undefined
   readonly drop: string[]
 }
 
-/** Adds a key, unless one is pending, and drops those whose last token has expired. */
+/** Adds a key unless one is pending, and drops the keys whose last token has expired. */
 export function rotation(keys: readonly Member[], policy: RotationPolicy): Change {
   const isPending = keys.some(({ signsFrom }) => signsFrom > policy.now)
   return {
@@ -31,7 +33,9 @@ export function rotation(keys: readonly Member[], policy: RotationPolicy): Chang
   }
 }
 
-/** The keys whose successor has signed for longer than a token lives; never the current or a pending key. */
+/**
+ * The keys whose successor has signed for longer than a token's lifetime; never the current or a pending key.
+ */
 export function expiredKeys(
   keys: readonly Member[],
   { now, tokenLifetimeSeconds }: RotationPolicy,

@@ -40,7 +40,10 @@ COMMENT ON COLUMN users.password_version IS
 COMMENT ON COLUMN users.scopes IS 'exactly these scopes; NULL: the default scopes of MODE';
 `
 
-/** Queries by user read active sessions only, and revoked ones accumulate: the index leaves them out. */
+/**
+ * Queries by user read active sessions only, while revoked ones accumulate. So the index excludes the revoked
+ * ones.
+ */
 const SESSIONS = `
 CREATE TABLE sessions (
   id uuid CONSTRAINT sessions_pkey PRIMARY KEY,
@@ -154,8 +157,8 @@ CREATE TRIGGER sessions_revocation_is_final BEFORE UPDATE OF revoked_at ON sessi
 `
 
 /**
- * A function, because its statement takes a new snapshot. The calling statement may have waited for a
- * lock on the user's row; its own snapshot misses the session of the login that held the lock.
+ * A function, because each statement in it takes a new snapshot. The calling statement may have waited for a
+ * lock on the user's row. Its own, older snapshot misses the session of the login that held the lock.
  */
 const REVOKE_SESSIONS_OF = `
 CREATE FUNCTION revoke_sessions_of(owner uuid, except_session uuid, cause text, actor uuid)

@@ -3,8 +3,8 @@ import { PASSWORD } from './password.js'
 let commonest: Promise<ReadonlySet<string>> | undefined
 
 /**
- * The most common leaked passwords, in lower case, without those below the minimum length: 18,000 of 49,000.
- * The first use unpacks them (25 ms); they take 4 MB.
+ * The most common leaked passwords in lower case: 18,000 of 49,000, since shorter ones are rejected anyway.
+ * They are unpacked on first use, in 25 ms, and take 4 MB of memory.
  */
 export function commonestPasswords(): Promise<ReadonlySet<string>> {
   commonest ??= load()

@@ -35,7 +35,7 @@ const PASSWORD_REHASH: Statement = {
     WHERE id = $1 AND password_hash = $2`,
 }
 
-/** Replaces the hash of an unchanged password; no effect if the password was changed meanwhile. */
+/** Replaces a hash unless the password was changed in the meantime. */
 export async function replaceHash(run: Run, { id, from, to }: HashChange): Promise<void> {
   await run(PASSWORD_REHASH, [id, from, to])
 }
@@ -46,7 +46,7 @@ export interface NewPassword {
   userId: string
   /** The session that stays active. */
   sid: string
-  /** Version of the current password that was checked. */
+  /** Version of the current password that was verified. */
   passwordVersion: number
   passwordHash: string
   origin: Origin
@@ -75,7 +75,7 @@ const PASSWORD_CHANGE: Statement = {
 /**
  * Stores a new password and revokes the user's other sessions.
  *
- * @returns the number of revoked sessions; undefined if another change came first
+ * @returns the number of revoked sessions; undefined if another change of the password committed first
  */
 export async function changePassword(
   run: Run,

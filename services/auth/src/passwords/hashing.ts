@@ -8,12 +8,16 @@ import { Registry } from 'prom-client'
 import { type Env, ENV } from '../env.js'
 import { costOf, remainingWork } from './work.js'
 
-/** Further calls are rejected: at cost 12 the last call in the queue waits about 20 s. */
+/**
+ * The maximum length of the queue; further calls are rejected. At cost 12, the last call in it waits about 20
+ * s.
+ */
 const MAX_QUEUED = 200
 
 /**
- * bcrypt at the configured cost, on Node's thread pool. One hash runs per core, and one thread stays free:
- * DNS lookups and the authentication of database connections use the same pool, and must not wait for logins.
+ * bcrypt at the configured cost, on Node's thread pool. One hash per core runs at a time, and one thread
+ * stays free. DNS lookups and the authentication of database connections use the same pool, and must not wait
+ * for logins.
  */
 @Injectable()
 export class PasswordHasher {
@@ -36,12 +40,12 @@ export class PasswordHasher {
     return this.enqueue(() => hash(password, this.cost))
   }
 
-  /** Whether a hash has another cost than the configured one. */
+  /** Whether a hash was made at another cost than the configured one. */
   isOutdated(stored: string): boolean {
     return costOf(stored) !== this.cost
   }
 
-  /** Whether the password matches; a mismatch takes the same work with or without a stored hash. */
+  /** Whether the password matches. A mismatch takes the same work whether or not there is a stored hash. */
   async matches(password: string, stored: string | undefined): Promise<boolean> {
     if (stored !== undefined && (await compare(password, stored))) return true
     for (const dummy of remainingWork(stored, this.cost)) await compare(password, dummy)

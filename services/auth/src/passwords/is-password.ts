@@ -8,7 +8,9 @@ export function IsPassword(): PropertyDecorator {
   return applyDecorators(IsText(), ...NEW_PASSWORD.map(Satisfies))
 }
 
-/** A password to compare with a stored one. More bytes than bcrypt reads match no account. */
+/**
+ * A password that is compared with a stored one. If it is longer than bcrypt reads, it matches no account.
+ */
 export function IsGivenPassword(): PropertyDecorator {
   return applyDecorators(IsText(), Satisfies(HASHABLE))
 }
@@ -22,7 +24,7 @@ function Satisfies({ name, message, holds }: PasswordRule): PropertyDecorator {
       target: target.constructor,
       propertyName: property as string,
       validator: {
-        // `IsString` reports a value of another type.
+        // `IsString` reports values of other types.
         validate: async (value: unknown) =>
           typeof value !== 'string' || holds(value, await commonestPasswords()),
         defaultMessage: () => message,

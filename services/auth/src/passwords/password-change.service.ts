@@ -17,8 +17,8 @@ interface PasswordChange {
 }
 
 /**
- * Changes passwords. A change revokes the user's other sessions, which may be stolen. It needs the current
- * password, whose failures are rate-limited like those of a login.
+ * Changes passwords. A change revokes the user's other sessions, because they may be stolen. It requires the
+ * current password, and failures are rate-limited like failed logins.
  */
 @Injectable()
 export class PasswordChangeService {
@@ -57,7 +57,8 @@ export class PasswordChangeService {
       passwordHash: await this.hasher.hash(next),
       origin: client.origin,
     }
-    // No 503 while revocations are pending: a retry would fail, since the current password has changed.
+    // No 503 while revocations are pending: a retry would fail, because the current password is already the
+    // new one.
     const published = await this.revocations.revokeBy('password', user.id, (run, retried) =>
       changePassword(run, retried, row),
     )

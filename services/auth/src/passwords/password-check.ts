@@ -28,7 +28,7 @@ export class PasswordCheck {
   async check(attempt: Attempt, password: string): Promise<Credentials | undefined> {
     await this.limit.assertLoginAllowed(attempt)
     const user = await this.database.read((run) => credentialsOf(run, attempt.phone))
-    // Points are consumed only when hashing starts: queued attempts are not failures yet.
+    // Points are consumed only when hashing starts: attempts in the queue are not failures yet.
     const { matches, reservation } = await this.hasher.enqueue(async () => {
       const reservation = await this.limit.reserve(attempt)
       return { reservation, matches: await this.hasher.matches(password, user?.passwordHash) }
@@ -47,7 +47,7 @@ export class PasswordCheck {
     await this.database.write((run) => recordLoginFailure(run, failure))
   }
 
-  /** Runs after the login, which does not depend on it; the next login tries again. */
+  /** The login succeeds whether or not this does; if it fails, the next login tries again. */
   private async rehash({ id, passwordHash: from }: Credentials, password: string) {
     try {
       const to = await this.hasher.hash(password)

@@ -1,6 +1,6 @@
 /**
- * The bcrypt work of a failed login: always 2^cost rounds, with or without an account and for a hash of any
- * lower cost. The response time of a 401 then reveals nothing about the account.
+ * The bcrypt work of a failed login: always 2^cost rounds, whether or not the account exists, and for a hash
+ * of any lower cost. So the response time of a 401 reveals nothing about the account.
  */
 
 /** The cost of a bcrypt hash. */

@@ -21,20 +21,20 @@ export interface Attempt {
   client: ClientContext
 }
 
-/** Settles the consumed points once the outcome of the attempt is known. */
+/** Settles the consumed points when the outcome of the attempt is known. */
 export interface AttemptReservation {
-  /** Refunds them. */
+  /** Refunds the points. */
   succeeded(): Promise<void>
-  /** Keeps them. */
+  /** Keeps the points consumed. */
   failed(): Promise<void>
 }
 
 /**
- * Failed logins count against three limits: a phone from one network, a phone from all networks, and a network
- * for all phones. The two wider ones stop guesses that are spread over many phones or networks.
+ * Failed logins count against three limits: one per phone number and network, one per phone number, and one
+ * per network. The two wider limits stop guesses that are spread over many networks or phone numbers.
  *
- * From a network where the phone's owner has an active session, the two wider limits do not apply, so that
- * no stranger can lock the owner out. A point is consumed before the password is checked and refunded on
+ * From a network where the phone's owner has an active session, the wider limits do not apply, so that no
+ * stranger can lock the owner out. A point is consumed before the password is checked and refunded on
  * success, so concurrent attempts cannot exceed a limit.
  */
 @Injectable()
@@ -72,7 +72,7 @@ export class LoginRateLimit {
     await this.admit(attempt, account, network)
   }
 
-  /** Consumes a point of each limit, just before the password is checked. @throws Problem 429 */
+  /** Consumes a point from each limit, just before the password is checked. @throws Problem 429 */
   async reserve(attempt: Attempt): Promise<AttemptReservation> {
     const keys = keysOf(attempt)
     const pair = await this.pair.consume(keys.pair)

@@ -6,7 +6,7 @@ import { type Env, ENV, networkLimits } from '../env.js'
 import { quotaHeaders } from './quota.js'
 import { hashedKey, HOUR, MINUTE, RateLimit, tooManyAttempts } from './rate-limit.js'
 
-/** The limits of a network on rejected refreshes and on registrations. */
+/** Limits per network on rejected refreshes and on registrations. */
 @Injectable()
 export class NetworkRateLimits {
   private readonly rejectedRefreshes: RateLimit
@@ -35,7 +35,7 @@ export class NetworkRateLimits {
     client.setHeaders(quotaHeaders(quota))
   }
 
-  /** Counts an invalid refresh token. It cannot be guessed, but each attempt costs a query. */
+  /** Counts an invalid refresh token. Guessing one is infeasible, but each attempt costs a query. */
   async countRejectedRefresh(client: ClientContext): Promise<void> {
     const key = keyOf(client)
     await this.rejectedRefreshes.penalize(key, await this.rejectedRefreshes.consume(key))

@@ -4,7 +4,7 @@ export interface Quota {
   readonly limit: number
   readonly windowSeconds: number
   readonly remaining: number
-  /** Until the whole limit is available again. */
+  /** Seconds until the whole limit is available again. */
   readonly resetSeconds: number
 }
 

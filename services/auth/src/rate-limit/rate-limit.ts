@@ -17,25 +17,25 @@ export interface RateLimitPolicy {
   readonly name: string
   readonly limit: number
   readonly windowSeconds: number
-  /** Each time the limit is reached again, the wait triples, up to this. */
+  /** The wait triples each time the limit is reached again, up to this maximum. */
   readonly maxWaitSeconds: number
 }
 
-/** The result of a peek or of consuming a point. */
+/** The result of `peek` or `consume`. */
 export interface Consumption {
   readonly isAllowed: boolean
   readonly quota: Quota
 }
 
-/** The wait starts from the window again after this time without a violation. */
+/** After this time without a violation, the wait is as short as the window again. */
 const VIOLATIONS_EXPIRE_SECONDS = 6 * HOUR
 const WAIT_GROWTH = 3
 
 /**
- * A rate limit, counted in Redis for all replicas; without Redis, each process counts for itself.
+ * A rate limit that all replicas count together in Redis; without Redis, each process counts alone.
  *
- * Counters expire no later than the keys of revoked sessions, unless the limit was reached. A flood of first
- * attempts must not evict those keys from a full Redis.
+ * Counters expire no later than the keys of revoked sessions, unless the limit was reached. Otherwise a flood
+ * of first attempts could evict those keys from a full Redis.
  */
 export class RateLimit {
   private readonly counts: RateLimiterAbstract
@@ -61,7 +61,7 @@ export class RateLimit {
     return this.consumption(found, found === null || found.consumedPoints < this.policy.limit)
   }
 
-  /** Consumes a point before the outcome is known; `refund` or `penalize` settles it. */
+  /** Consumes a point before the outcome is known; `refund` or `penalize` settles it later. */
   async consume(key: string): Promise<Consumption> {
     try {
       return this.consumption(await this.counts.consume(key), true)
@@ -116,7 +116,7 @@ export function tooManyAttempts(quota: Quota): Problem {
   )
 }
 
-/** Redis stores no phone and no address in plain text. */
+/** A hash, so that Redis stores no phone number and no address in plain text. */
 export function hashedKey(text: string): string {
   return createHash('sha256').update(text).digest('base64url')
 }

@@ -1,8 +1,8 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
 
-/** The statements on revocations that are to be published to Redis. */
+/** Statements on the outbox: revocations that wait for publication to Redis. */
 
-/** The revocation of a session, as the database has it. */
+/** The revocation of a session as stored in the database. */
 export interface RevokedSession {
   readonly sid: string
   readonly at: Date
@@ -58,7 +58,10 @@ const DELETE_EXPIRED: Statement = {
     WHERE revoked_at < now() - make_interval(secs => $1)`,
 }
 
-/** Removes revocations that need no publication: all access tokens of those sessions have expired. */
+/**
+ * Removes revocations that no longer need publication, since all access tokens of those sessions have
+ * expired.
+ */
 export async function deleteExpired(run: Run, lifetimeSeconds: number): Promise<void> {
   await run(DELETE_EXPIRED, [lifetimeSeconds])
 }

@@ -10,7 +10,7 @@ export class PendingRevocation {
   })
   sessionId: string
 
-  /** Named by a string, since sessions/ imports this folder. */
+  /** A string instead of the class, since sessions/ imports this folder. */
   @ManyToOne('Session')
   @JoinColumn({
     name: 'session_id',

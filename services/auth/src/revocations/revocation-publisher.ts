@@ -11,13 +11,13 @@ import { Inject, Injectable } from '@nestjs/common'
 import { type Env, ENV } from '../env.js'
 import { markPublished, type RevokedSession } from './outbox.store.js'
 
-/** Revocations in one Redis transaction, which blocks other clients of Redis. */
+/** The maximum number of revocations per Redis transaction, which blocks other clients of Redis. */
 export const PUBLISH_BATCH_SIZE = 200
 
 /**
- * Publishes revocations to Redis, so that every replica of every service rejects the sessions' access tokens:
- * the key `revoked:{sid}` exists until the last of them expires, and a message announces it. The relay
- * retries from the outbox what could not be published here.
+ * Publishes revocations to Redis, so that every replica of every service rejects the sessions' access tokens.
+ * The key `revoked:{sid}` exists until the last of these tokens expires, and a message announces it. If
+ * publishing fails here, the relay retries it from the outbox.
  */
 @Injectable()
 export class RevocationPublisher {
@@ -33,13 +33,16 @@ export class RevocationPublisher {
     this.lifetimeSeconds = revocationLifetimeSeconds(env.JWT_EXPIRES_IN)
   }
 
-  /** @returns false if Redis did not acknowledge; true without a Redis, where no service caches tokens */
+  /**
+   * @returns false if Redis did not acknowledge; true if no Redis is configured, since no service then caches
+   * tokens
+   */
   async publish(revocations: readonly RevokedSession[]): Promise<boolean> {
     if (!this.redis.isConfigured) return true
     for (let i = 0; i < revocations.length; i += PUBLISH_BATCH_SIZE) {
       const batch = revocations.slice(i, i + PUBLISH_BATCH_SIZE)
       if (!(await this.publishBatch(batch))) return false
-      // The response does not wait for this: what stays in the outbox is published again.
+      // The response does not wait for this deletion: if it fails, the revocation is only published again.
       this.database
         .write((run) => markPublished(run, batch))
         .catch((error: unknown) => {

@@ -18,10 +18,10 @@ const INTERVAL_MS = 2_000
 
 /**
  * Publishes the revocations that are still in the outbox, for example after an outage of Redis or a crash of
- * the replica that revoked the session. After each connection to Redis it publishes all revocations that
+ * the replica that revoked the session. Each time it connects to Redis, it publishes all revocations that
  * still matter: Redis may have lost data, or a replica with older data may have been promoted.
  *
- * Every replica does so without a lease, because publishing twice changes nothing.
+ * Every replica does so without a lease, because publishing twice has no further effect.
  */
 @Injectable()
 export class RevocationRelay {

@@ -16,7 +16,7 @@ export class RevocationsService {
   /**
    * Publishes a committed revocation. `isNew` is false for a repeated request, which is not counted.
    *
-   * @returns false while Redis is unavailable; the relay then publishes it later
+   * @returns false while Redis is unavailable; the relay then publishes the revocation later
    */
   async publish(cause: Cause, revoked: RevokedSession, isNew = true): Promise<boolean> {
     if (isNew) this.metrics.revoked(cause, 1)
@@ -24,11 +24,11 @@ export class RevocationsService {
   }
 
   /**
-   * Runs a change that revokes sessions of a user, and publishes the user's pending revocations. These
-   * include those of an earlier attempt that could not be published: the change may be a retry of it.
+   * Runs a change that revokes a user's sessions, then publishes all of the user's pending revocations. The
+   * change may be a retry, so they include those of an earlier attempt that could not be published.
    *
    * @param change returns the number of revoked sessions; undefined if the change does not apply
-   * @returns whether all are published, as `publish`; undefined if the change does not apply
+   * @returns whether all revocations are published, like `publish`; undefined if the change does not apply
    */
   async revokeBy(
     cause: Cause,

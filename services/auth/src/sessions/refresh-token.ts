@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto'
 
 /**
- * A refresh token has two parts of 256 random bits: the first is shared by all refresh tokens of a session, the
- * second is its own. The database stores hashes only. A token that was used long ago still identifies its
- * session, so a session needs to store only two tokens.
+ * A refresh token has two parts of 256 random bits: all refresh tokens of a session share the first, and each
+ * has its own second part. The database stores only hashes. Even a token that was replaced long ago
+ * identifies its session by the first part, although a session stores only two tokens.
  */
 export interface RefreshToken {
   readonly text: string
@@ -19,7 +19,10 @@ export interface TokenHashes {
 const PART_BYTES = 32
 const PART_LENGTH = 43
 
-/** A token cut after its first part still identifies its session: presenting it revokes the session. */
+/**
+ * Also matches a token truncated after its first part: it identifies its session, and using it revokes the
+ * session.
+ */
 const TOKEN = /^[\w-]{43}(?:[\w-]{43})?$/
 
 export function newRefreshToken(): RefreshToken {

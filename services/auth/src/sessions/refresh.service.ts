@@ -8,8 +8,9 @@ import type { TokensDto } from './sessions.dto.js'
 import { TokenRotation } from './token-rotation.js'
 
 /**
- * Exchanges a refresh token for new tokens. A reused token revokes the session: its legitimate client and
- * a thief both hold a token, and cannot be distinguished. `rotate.store.ts` covers lost responses.
+ * Exchanges a refresh token for new tokens. A reused token revokes the session: both the legitimate client
+ * and a thief hold a token of it, and the service cannot distinguish them. `rotate.store.ts` handles lost
+ * responses.
  */
 @Injectable()
 export class RefreshService {

@@ -27,8 +27,8 @@ const SESSION_REVOKE: Statement = {
 }
 
 /**
- * Revokes a user's session. A session that is already revoked is returned unchanged, since the client may
- * retry after a lost response; `isNew` is then false.
+ * Revokes a user's session. If it is already revoked, it is returned unchanged and `isNew` is false, since
+ * the client may retry after a lost response.
  *
  * @returns undefined if the user has no such session
  */

@@ -4,9 +4,9 @@ import type { TokenHashes } from './refresh-token.js'
 
 export interface Rotation {
   readonly presented: TokenHashes
-  /** Hash of the successor's own part: random, so it is also the operation id. */
+  /** Hash of the successor's own part. It is random, so it is also the operation id. */
   readonly successor: Buffer
-  /** Time since the request arrived, in ms. */
+  /** Time since the request arrived, ms. */
   readonly ageMs: number
   readonly lifetimeSeconds: number
   readonly origin: Origin
@@ -27,14 +27,15 @@ export interface Rotated {
   readonly revokedAt: Date | null
 }
 
-/** A client that lost the response may repeat the request for this long after the first use. */
+/** A client that lost the response may repeat the request until this long after the first use. */
 const GRACE_SECONDS = 10
 
 /*
- * FOR UPDATE locks the row before it is judged, so concurrent uses are serialised. A session stores its
+ * FOR UPDATE locks the row before the decision, which serialises concurrent uses. A session stores its
  * current and its previous token. Using the current token makes it the previous one. Using the previous one
- * again replaces the current token, which was never used, and does not extend the grace period: at any time
- * one token is valid. Any other token of the session was replaced earlier or forged: it was stolen.
+ * again replaces the current token, which was never used, and does not extend the grace period. So only one
+ * current token is valid at any time. Any other token of the session was replaced earlier or is forged, which
+ * means that a token was stolen.
  */
 const REFRESH_TOKEN_ROTATE: Statement = {
   name: 'refresh_token_rotate',

@@ -5,7 +5,7 @@ import { RevocationsService } from '../revocations/revocations.service.js'
 import { type Revocation, revokeSession } from './revoke.store.js'
 
 /**
- * Revokes sessions at their user's request. The response waits for Redis as well: after a success, every
+ * Revokes sessions at their user's request. The response waits for Redis too: success means that every
  * replica of every service rejects the session's tokens.
  */
 @Injectable()

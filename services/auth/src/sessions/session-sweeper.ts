@@ -11,8 +11,8 @@ const INTERVAL_MS = 3_600_000
 const BATCH_SIZE = 500
 
 /**
- * Ids are UUIDv7, so those from before the cutoff are a range of the primary key: an index on `expires_at`
- * would make every refresh update all indexes of the table. Revoked sessions expire as well.
+ * Ids are UUIDv7, so the ids from before the cutoff are a range of the primary key. With an index on
+ * `expires_at`, every refresh would have to update all indexes of the table. Revoked sessions expire too.
  */
 const DELETE_EXPIRED: Statement = {
   name: 'sessions_delete_expired',

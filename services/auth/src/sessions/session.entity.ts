@@ -5,13 +5,13 @@ import { User } from '../users/user.entity.js'
 const SESSION_PART_COMMENT = 'of the first part, which all refresh tokens of the session share'
 const CURRENT_COMMENT = 'of the second part of the current refresh token'
 
-/** Opened by a login. Access tokens with its id are valid until it is revoked or expires. */
+/** A session, which a login opens. Access tokens with its id are valid until it is revoked or expires. */
 @Entity('sessions')
 @Unique('sessions_refresh_token_hash_key', ['refreshTokenHash'])
 @Index('sessions_revoked_at_idx', ['revokedAt', 'id'], { where: 'revoked_at IS NOT NULL' })
 @Index('sessions_user_id_idx', ['userId'], { where: 'revoked_at IS NULL' })
 export class Session {
-  /** UUIDv7, the `sid` of its tokens. */
+  /** UUIDv7; the `sid` of the session's tokens. */
   @PrimaryColumn({ type: 'uuid', primaryKeyConstraintName: 'sessions_pkey' })
   id: string
 
@@ -22,7 +22,7 @@ export class Session {
   @JoinColumn({ name: 'user_id', foreignKeyConstraintName: 'sessions_user_id_fkey' })
   user: User
 
-  /** SHA-256, as are the two below; refresh tokens themselves are not stored. */
+  /** SHA-256, like the two hashes below; refresh tokens themselves are not stored. */
   @Column({ name: 'refresh_token_hash', type: 'bytea', comment: SESSION_PART_COMMENT })
   refreshTokenHash: Buffer
 
@@ -32,14 +32,14 @@ export class Session {
   @Column({ name: 'previous_token_hash', type: 'bytea', nullable: true })
   previousTokenHash: Buffer | null
 
-  /** First use of the previous refresh token. */
+  /** When the previous refresh token was first used. */
   @Column({ name: 'rotated_at', type: 'timestamptz', precision: 3, nullable: true })
   rotatedAt: Date | null
 
   @Column({ name: 'last_used_at', type: 'timestamptz', precision: 3 })
   lastUsedAt: Date
 
-  /** Of the last use, like `address`. */
+  /** From the last use, like `address`. */
   @Column({ name: 'user_agent', type: 'text', nullable: true })
   userAgent: string | null
 

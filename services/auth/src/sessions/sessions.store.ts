@@ -13,8 +13,8 @@ export interface NewSession {
 }
 
 /*
- * FOR SHARE keeps a concurrent change of password or scopes waiting until the session is committed, so that
- * the change revokes it. If the change commits first, the password version differs and no session opens.
+ * FOR SHARE makes a concurrent change of password or scopes wait until the session is committed, so that the
+ * change revokes it. If the change commits first, the password version differs and no session is opened.
  */
 const SESSION_OPEN: Statement = {
   name: 'session_open',
@@ -69,7 +69,7 @@ export interface SessionRow {
   address: string | null
 }
 
-/** A limit for clients that log in every minute. */
+/** Bounds the response for a client that logs in every minute. */
 const MAX_LISTED = 100
 
 const SESSIONS_ACTIVE: Statement = {

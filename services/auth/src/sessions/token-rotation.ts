@@ -24,7 +24,7 @@ export class TokenRotation {
     @Inject(ENV) private readonly env: Pick<Env, 'SESSION_EXPIRES_IN'>,
   ) {}
 
-  /** @throws Problem 401 for a token of no active session, 429, 503 */
+  /** @throws Problem 401 for a token without an active session, 429, 503 */
   async use(text: string, client: ClientContext): Promise<RotationResult> {
     const arrivedAt = performance.now()
     const presented = parseRefreshToken(text)
@@ -34,7 +34,7 @@ export class TokenRotation {
       if (result.rotated.use === 'reused') await this.limits.countRejectedRefresh(client)
       return result
     } catch (error) {
-      // An unavailable database does not count against the client.
+      // A failure of the database does not count against the client.
       const isRejected = error instanceof Problem && error.kind === PROBLEMS.refreshTokenNotValid
       if (isRejected) await this.limits.countRejectedRefresh(client)
       throw error

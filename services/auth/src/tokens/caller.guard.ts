@@ -8,7 +8,7 @@ import type { Scope } from './scopes.js'
 import { TokenValidator } from './token-validator.js'
 import { TokensService } from './tokens.service.js'
 
-/** Admits requests with a valid token and, if the route names scopes, with one of them. */
+/** Accepts requests with a valid token and, if the route names scopes, with one of them. */
 @Injectable()
 export class CallerGuard implements CanActivate {
   constructor(private readonly validator: TokenValidator) {}
@@ -19,8 +19,8 @@ export class CallerGuard implements CanActivate {
 }
 
 /**
- * Admits requests with an unexpired token of ours, also of a revoked session: a logout whose response was
- * lost is retried with the same token.
+ * Accepts any unexpired token that auth issued, even of a revoked session: after a lost response, a client
+ * retries its logout with the same token.
  */
 @Injectable()
 export class SignedGuard implements CanActivate {

@@ -20,7 +20,9 @@ const STRINGS = ['scope', 'jti', 'iss', 'aud'] as const
 const IDS = ['sub', 'sid'] as const
 const TIMES = ['iat', 'exp'] as const
 
-/** The claims of a payload with a valid signature; undefined if one of ours is missing or malformed. */
+/**
+ * The claims of a payload whose signature is valid; undefined if a required claim is missing or malformed.
+ */
 export function claimsOf(payload: unknown): Claims | undefined {
   if (typeof payload !== 'object' || payload === null) return undefined
   const claims = payload as Record<string, unknown>

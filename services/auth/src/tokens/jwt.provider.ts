@@ -3,8 +3,9 @@ import { KeySetError } from './key-set.js'
 import { SigningKeys } from './signing-keys.js'
 
 /**
- * The JwtService with the keys of this replica, chosen by `kid`. The algorithm belongs to the key: a token
- * whose header names another one is rejected, so neither `none` nor a public key used as an HMAC secret works.
+ * The JwtService with the keys of this replica, selected by `kid`. Each key determines its algorithm, and a
+ * token whose header names another one is rejected. So neither `none` nor a public key used as an HMAC secret
+ * is accepted.
  */
 export const JWT_PROVIDER = {
   provide: JwtService,

@@ -11,8 +11,8 @@ import {
 /**
  * The keys that sign and verify tokens. Pure: no folder, no clock.
  *
- * A key signs from a time some minutes after its creation, when every replica and every client that caches
- * the public keys has it. The key with the latest such time in the past signs; all keys verify.
+ * A key starts to sign some minutes after its creation, when every replica and every client that caches the
+ * public keys has it. Of the keys that have started, the latest signs; all keys verify.
  */
 export interface Key {
   /** undefined for the secret, whose tokens have no `kid`. */
@@ -105,7 +105,7 @@ function keyPair({ kty, crv, d, x, y }: KeyFile) {
   }
 }
 
-/** The key that signs at this time; the first one if none signs yet. */
+/** The key that signs at this time; if none has started to sign, the first one. */
 export function signingKey(keys: readonly Key[], nowSeconds: number): Key {
   const inOrder = keys.toSorted((a, b) => a.signsFrom - b.signsFrom)
   const key = inOrder.findLast(({ signsFrom }) => signsFrom <= nowSeconds) ?? inOrder[0]
@@ -113,7 +113,7 @@ export function signingKey(keys: readonly Key[], nowSeconds: number): Key {
   return key
 }
 
-/** The key with the `kid` and the `alg` of a token's header; without `kid` it is the secret. */
+/** The key that has the `kid` and the `alg` of a token's header; the secret if there is no `kid`. */
 export function verifyingKey(keys: readonly Key[], token: string): Key | undefined {
   const header = headerOf(token)
   if (!header) return undefined

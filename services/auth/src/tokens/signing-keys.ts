@@ -57,7 +57,7 @@ export class SigningKeys {
     return signingKey(this.keys, Date.now() / 1000)
   }
 
-  /** The key with this `kid`; undefined is the secret. @throws KeySetError */
+  /** The key with this `kid`; undefined means the secret. @throws KeySetError */
   byId(kid: string | undefined): Key {
     const key = this.keys.find((each) => each.kid === kid)
     if (!key) throw new KeySetError(`has no key ${kid}`)

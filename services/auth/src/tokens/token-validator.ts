@@ -17,7 +17,7 @@ export class TokenValidator {
 
   /**
    * @returns undefined for an invalid token
-   * @throws Problem 503 while the database is unavailable: an outage is never "invalid"
+   * @throws Problem 503 while the database is unavailable: an outage never makes a token count as invalid
    */
   async validate(token: string): Promise<ValidatedClaims | undefined> {
     const claims = this.tokens.verify(token)

@@ -9,7 +9,7 @@ import { TokenValidator } from './token-validator.js'
 import { JwksDocs, ValidateDocs } from './tokens.docs.js'
 import type { JwksDto, ValidationDto } from './tokens.dto.js'
 
-/** A new key signs only after 300 s, so a cached set always has the current key. */
+/** A new key signs only after 300 s, so a cached set always contains the current key. */
 const JWKS_MAX_AGE_SECONDS = 120
 
 @ApiTags('tokens')

@@ -43,7 +43,7 @@ export class GrantsService {
     return { id: userId, scopes }
   }
 
-  /** Without duplicates, in the order of the table of scopes. @throws Problem 400 */
+  /** Removes duplicates and sorts by the table of scopes. @throws Problem 400 */
   private scopesOf(requested: readonly string[]): Scope[] {
     const grantable = grantableScopes(this.env.MODE)
     if (!requested.every((scope) => grantable.some((known) => known === scope))) {

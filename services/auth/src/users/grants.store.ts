@@ -18,8 +18,8 @@ export interface NewScopes extends ScopeChange {
 }
 
 /*
- * The update waits for a login that holds a lock on the user's row and opens a session with the old scopes;
- * `revoke_sessions_of` then sees that session (see the migration).
+ * The update waits for a concurrent login that holds a lock on the user's row and opens a session with the
+ * old scopes. `revoke_sessions_of` then sees that session (see the migration).
  */
 const SCOPES_SET: Statement = {
   name: 'scopes_set',

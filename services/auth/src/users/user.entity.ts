@@ -21,7 +21,7 @@ export class User {
   @Column({ type: 'text' })
   email: string
 
-  /** bcrypt; selected only by name. */
+  /** A bcrypt hash; selected only by queries that name it. */
   @Column({ name: 'password_hash', type: 'text', select: false })
   passwordHash: string
 

@@ -22,7 +22,7 @@ const TAKEN: Record<UniqueField, ProblemKind> = {
   email: PROBLEMS.emailTaken,
 }
 
-/** Registers and reads accounts. Unique constraints decide races between registrations. */
+/** Registers and reads accounts. Unique constraints decide between concurrent registrations. */
 @Injectable()
 export class UsersService {
   constructor(

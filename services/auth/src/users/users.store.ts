@@ -46,10 +46,11 @@ const USERS_IN_CONFLICT: Statement = {
 export type UniqueField = 'phone' | 'email'
 
 /**
- * Inserts a user. The id is also the operation id: a row with it was written by an earlier attempt whose
- * response was lost. ON CONFLICT avoids an error whose DETAIL would write the phone or email to PostgreSQL's log.
+ * Inserts a user. The id is also the operation id: if the row exists, an earlier attempt wrote it and its
+ * response was lost. ON CONFLICT avoids an error whose DETAIL would write the phone number or email address
+ * to PostgreSQL's log.
  *
- * @returns the row, or the field that another account has
+ * @returns the row, or the field that another account already has
  */
 export async function insertUser(run: Run, user: NewUser): Promise<UserRow | UniqueField> {
   const { id, phone, email } = user
