@@ -36,7 +36,7 @@ export const VARIABLES = {
   }),
   TOKEN_CACHE_TTL_MS: milliseconds({
     default: 60_000,
-    desc: 'How long a validated token is accepted from the cache without asking auth, in ms',
+    desc: 'How long a validated token is accepted from the cache without calling auth, in ms',
   }),
   TOKEN_CACHE_STALE_MS: milliseconds({
     default: 900_000,

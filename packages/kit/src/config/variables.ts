@@ -18,7 +18,7 @@ export const httpVariables = (port: number, mode: string) => ({
   LOG_LEVEL: logLevel,
   LOG_REQUESTS: bool({
     default: false,
-    desc: 'Log every request at `info`, not only those answered with an error',
+    desc: 'Log every request at `info`, not only those with an error response',
   }),
   TRUSTED_PROXIES: list({
     default: [],
@@ -26,18 +26,18 @@ export const httpVariables = (port: number, mode: string) => ({
   }),
   CORS_ORIGINS: list({
     default: [],
-    desc: 'Origins that browsers may send requests from; none: CORS is off',
+    desc: 'Origins from which browsers may send requests; if unset, CORS is off',
   }),
   SHUTDOWN_DRAIN_MS: milliseconds({
     default: 0,
-    desc: 'After SIGTERM, keep serving until idle for this long; at most four times as long',
+    desc: 'After SIGTERM, keep serving until no request has arrived for this long; stop after four times that long at the latest',
   }),
   OTEL_EXPORTER_OTLP_ENDPOINT: url(
     'http',
     'https',
   )({
     default: undefined,
-    desc: 'Collector that receives traces (OTLP over HTTP), such as `http://collector:4318`; none: tracing is off',
+    desc: 'Collector that receives traces (OTLP over HTTP), such as `http://collector:4318`; if unset, tracing is off',
   }),
   OTEL_EXPORTER_OTLP_HEADERS: headers({
     default: {},
@@ -77,7 +77,7 @@ export const databaseVariables = {
   }),
   DB_BATCH_MAX: integer({ min: 1, max: 1_000 })({
     default: 64,
-    desc: 'Maximum number of concurrent requests in one statement; 1: no batching',
+    desc: 'Maximum number of concurrent requests in one statement; 1 disables batching',
   }),
   DB_WAIT_MS: milliseconds({
     default: 12_000,

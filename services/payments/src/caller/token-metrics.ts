@@ -24,7 +24,7 @@ const BREAKERS = {
 }
 const STALENESS = {
   name: 'token_revocation_staleness_seconds',
-  help: 'Longest time since start from the revocation of a session to a later acceptance of its token',
+  help: 'Longest delay between a revocation and a later acceptance of its token, since process start',
 }
 
 /** Registers the metrics of the token check; returns the counters of its outcomes. */

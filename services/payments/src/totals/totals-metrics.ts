@@ -26,7 +26,7 @@ export function registerTotals(registry: Registry, lastSnapshot: () => Snapshot 
     })
   total(
     'payments_entered_total',
-    'Payments that have entered each status; current count = entered minus entered of the following statuses',
+    'Payments that have entered each status; subtract those that have entered a following status for the current number',
     ({ entered }) => entered,
   )
   total(
@@ -58,7 +58,7 @@ export function registerTotals(registry: Registry, lastSnapshot: () => Snapshot 
   })
   const lag = {
     name: 'payment_totals_lag_seconds',
-    help: 'Age of the oldest event that is not part of the totals, 0 if there is none; infinite if the tables come from another server',
+    help: 'Age of the oldest event not yet in the totals; 0 if there is none; infinite if the tables come from another server',
   }
   observableGauge(registry, lag, (gauge) => {
     // `reset` would set a gauge without labels to 0.
