@@ -16,7 +16,7 @@ import { WebhookMetrics } from './webhooks/webhook-metrics.js'
 import { WebhooksController } from './webhooks/webhooks.controller.js'
 import { WebhooksService } from './webhooks/webhooks.service.js'
 
-/** Payments and the inbox of webhooks. */
+/** Payments and their webhooks. */
 @Module({})
 export class AppModule {
   static readonly about = {

@@ -5,7 +5,7 @@ import { Payment } from './payments/payment.entity.js'
 
 /**
  * The database for the app, the migrations and the tests. The service's role can't change events or webhooks.
- * Deleting idempotency keys with `FOR UPDATE SKIP LOCKED` needs UPDATE on them.
+ * It needs UPDATE on idempotency keys to delete them with `FOR UPDATE SKIP LOCKED`.
  */
 export const dataSource = {
   entities: [Payment, PaymentEvent],

@@ -59,7 +59,7 @@ export type Env = Variables & { readonly providerSecrets: readonly ProviderSecre
 const checkSecretsFile: Check<Variables> = (env) =>
   secretsOf(env) ? {} : { WEBHOOK_SECRETS_FILE: SECRETS_FORM }
 
-/** @throws ConfigurationError with a line for each variable that is missing or malformed */
+/** @throws ConfigurationError with one line for each variable that is missing or malformed */
 export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
   const env = read(source, VARIABLES, checkDatabase, checkRedis, checkSecretsFile)
   return { ...env, providerSecrets: secretsOf(env) ?? [] }

@@ -39,7 +39,7 @@ export const PROBLEMS = {
   },
 } as const satisfies Record<string, ProblemKind>
 
-/** 404 for a payment that does not exist or belongs to another user, without a difference. */
+/** The same 404 whether a payment does not exist or belongs to another user. */
 export function noPayment(): Problem {
   return new Problem(PROBLEMS.noPayment, 'No payment of yours has this reference.')
 }

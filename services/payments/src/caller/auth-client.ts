@@ -7,7 +7,10 @@ import { context, propagation, type Span } from '@opentelemetry/api'
 import axios, { type AxiosInstance } from 'axios'
 import { Histogram, type Registry } from 'prom-client'
 
-/** The result of auth's `/validate`. An outage is a value, so that it is never taken for a rejection. */
+/**
+ * The result of auth's `/validate`. An outage is a result too, not an exception, so that it is never taken
+ * for a rejection.
+ */
 export type Validation =
   | { readonly kind: 'valid'; readonly claims: Claims }
   | { readonly kind: 'rejected' }
@@ -21,18 +24,23 @@ export interface Claims {
   readonly exp: number
 }
 
-/** Auth waits up to 12 s (`DB_WAIT_MS`) for its own database: its 503 is better than our timeout. */
+/**
+ * Auth waits up to 12 s (`DB_WAIT_MS`) for its own database. Our timeout is longer, so that auth's 503
+ * arrives first.
+ */
 const TIMEOUT_MARGIN_MS = 3_000
-/** Calls in flight, including those that wait for a socket: auth answers this many in about 50 ms. */
+/** Maximum calls in flight, including those that wait for a socket. Auth handles this many in about 50 ms. */
 const MAX_IN_FLIGHT = 256
-/** Seconds: from a response of an idle auth to its longest wait for its database. */
+/** Seconds. They range from a response of an idle auth to auth's longest wait for its database. */
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15]
 const VALIDATE_PATH = '/api/auth/validate'
-/** Auth closes idle connections after 72 s; ours close first, so that few calls meet a closed one. */
+/**
+ * Auth closes idle connections after 72 s; this agent closes them first, so that few calls use a closed one.
+ */
 const AGENT_OPTIONS = { keepAlive: true, maxSockets: 32, timeout: 30_000 }
 
 export class AuthClient implements OnApplicationShutdown {
-  /** Agents of our own, since the default ones have no limit of sockets; axios wants one per scheme. */
+  /** Separate agents, since the default ones don't limit sockets; axios requires one per scheme. */
   private readonly agents = {
     httpAgent: new HttpAgent(AGENT_OPTIONS),
     httpsAgent: new HttpsAgent(AGENT_OPTIONS),
@@ -78,7 +86,7 @@ export class AuthClient implements OnApplicationShutdown {
 
   /**
    * Validates a token. `headers` propagates the request id and the trace. With too many calls in flight the
-   * result is `unavailable` at once.
+   * result is `unavailable` immediately.
    */
   async validate(token: string, headers: Record<string, string>): Promise<Validation> {
     if (this.inFlight >= MAX_IN_FLIGHT) return { kind: 'unavailable' }

@@ -3,14 +3,14 @@ import type { Claims } from './auth-client.js'
 /**
  * The cache entry of a token that auth accepted, as the replicas share it through Redis. Pure.
  *
- * `at` is in Redis' clock, so that replicas whose clocks differ agree on an entry's age. `exp` is in auth's
- * clock and is compared with this process's clock. The two may differ by `CLOCK_SKEW_MS` either way, so an
- * entry is not used in the last `CLOCK_SKEW_MS` of its token.
+ * `at` is a time of Redis' clock, so that replicas whose clocks differ agree on an entry's age. `exp` is a
+ * time of auth's clock and is compared with this process's clock. The two clocks may differ by up to
+ * `CLOCK_SKEW_MS`, so an entry is not used in the last `CLOCK_SKEW_MS` before its token expires.
  */
 export interface CachedToken extends Claims {
-  /** A time just before the call to auth: an entry never appears younger than it is. */
+  /** A time just before the call to auth, so that an entry never appears younger than it is. */
   readonly at: number
-  /** The generation of the data in Redis that the entry belongs to; see `TokenCache`. */
+  /** The generation of the cache that the entry belongs to; see `TokenCache`. */
   readonly generation: string
 }
 
@@ -21,7 +21,9 @@ export interface CacheTimes {
 
 export const CLOCK_SKEW_MS = 30_000
 
-/** How long Redis stores an entry; 0 or less: not at all. `nowMs` is in this process's clock. */
+/**
+ * How long Redis stores an entry; it is not stored if this is 0 or less. `nowMs` is in this process's clock.
+ */
 export function cacheLifetimeMs(exp: number, nowMs: number, { ttlMs, staleMs }: CacheTimes) {
   return Math.min(Math.max(ttlMs, staleMs), exp * 1000 - nowMs - CLOCK_SKEW_MS)
 }
@@ -41,7 +43,7 @@ export function freshness(
   return ageMs < staleMs ? 'stale' : 'unusable'
 }
 
-/** An entry from its JSON; undefined if it is malformed, for another release may have written it. */
+/** Parses an entry's JSON; undefined if it is malformed, since another release may have written it. */
 export function parseCachedToken(json: string): CachedToken | undefined {
   try {
     const entry = JSON.parse(json) as Partial<CachedToken> | null

@@ -7,7 +7,10 @@ import type { Caller, Scope } from './scopes.js'
 import { TokenCheck } from './token-check.js'
 import { bearerJwt } from './unverified-token.js'
 
-/** Admits requests with a valid token that has one of the route's scopes; none if the route names no scope. */
+/**
+ * Accepts requests with a valid token that has one of the route's scopes; any valid token if the route names
+ * none.
+ */
 @Injectable()
 export class CallerGuard implements CanActivate {
   constructor(@Inject(TokenCheck) private readonly tokenCheck: TokenCheck) {}

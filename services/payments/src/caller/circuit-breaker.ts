@@ -16,7 +16,7 @@ export class CircuitBreaker {
     return this.failures >= this.limits.maxFailures
   }
 
-  /** Whether to make a call now. While the circuit is open, `true` uses up the interval's retry. */
+  /** Whether to make a call now. While the circuit is open, `true` counts as the interval's retry. */
   allows(nowMs: number): boolean {
     if (!this.isOpen) return true
     if (nowMs < this.retryAt) return false

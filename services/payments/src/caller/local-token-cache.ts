@@ -22,24 +22,24 @@ interface LocalEntry extends Identity {
   readonly json: string
   readonly cachedToken: CachedToken
   session: SessionState
-  /** Until when the entry is used without a Redis read, by `performance.now()`. */
+  /** Until this time the entry is used without a Redis read, by `performance.now()`. */
   localUntil: number
 }
 
-/** A cached token that may be used: always, or if it is stale, only while auth is unavailable. */
+/** A cached token that may be used; if it is stale, only while auth is unavailable. */
 export interface CacheHit {
   readonly freshness: 'fresh' | 'stale'
   readonly identity: Identity
 }
 
 const LOCAL_TTL_MS = 500
-/** About a kilobyte each. */
+/** Each entry takes about a kilobyte. */
 const MAX_ENTRIES = 10_000
 
 /**
- * The in-memory cache in front of Redis. An entry is used without Redis for 500 ms from when its read was
- * sent, while the subscription to revocations is live. A revocation message ends that at once; if the
- * message is lost, the entry is used for the rest of the 500 ms. Older entries are retained because an
+ * The in-memory cache in front of Redis. While the subscription to revocations is live, an entry is used
+ * without Redis for 500 ms after its read was sent. A revocation message ends that immediately. If the
+ * message is lost, the entry is used for the rest of the 500 ms. Older entries are retained, because an
  * unchanged value from Redis need not be parsed again.
  */
 export class LocalTokenCache {
@@ -51,7 +51,7 @@ export class LocalTokenCache {
     private readonly times: CacheTimes,
   ) {}
 
-  /** The identity of a token that needs no Redis read. */
+  /** The identity of a token whose entry needs no Redis read. */
   get(tokenHash: string): Identity | undefined {
     const entry = this.entries.get(tokenHash)
     const isUsable =
@@ -68,7 +68,7 @@ export class LocalTokenCache {
     return this.entries.peek(tokenHash)?.cachedToken.sid
   }
 
-  /** Adds or refreshes an entry from a Redis read; undefined if the read has no usable entry. */
+  /** Adds or refreshes an entry after a Redis read; undefined if the read has no usable entry. */
   admit(tokenHash: string, sid: string, read: CacheRead): CacheHit | undefined {
     const previous = this.entries.get(tokenHash)
     const isUnchanged =
@@ -87,7 +87,7 @@ export class LocalTokenCache {
     return { freshness: state, identity: entry }
   }
 
-  /** Removes all entries, since revocation messages may have been lost. */
+  /** Removes all entries, because revocation messages may have been lost. */
   clear(): void {
     this.entries.clear()
   }
@@ -97,7 +97,7 @@ export class LocalTokenCache {
     return { caller, session: this.sessions.stateOf(sid) }
   }
 
-  /** The entry of a read; undefined if it belongs to another generation or another session. */
+  /** Parses the entry of a read; undefined if it belongs to another generation or session. */
   private parse(sid: string, { json, generation }: CacheRead): LocalEntry | undefined {
     const cachedToken = json === null ? undefined : parseCachedToken(json)
     if (json === null || !cachedToken) return undefined

@@ -3,16 +3,19 @@ import { LRUCache } from 'lru-cache'
 import { RateLimiterMemory } from 'rate-limiter-flexible'
 
 /**
- * Tokens that auth rejected, and the addresses that sent them. A rejection is final, so it is repeated for
- * a few seconds without a call to auth. An address that sends many rejected tokens is throttled.
+ * Tokens that auth rejected, and the addresses that sent them. A rejection is final, so for a few seconds the
+ * token is rejected again without a call to auth. An address that sends many rejected tokens is throttled.
  *
- * Both are bounded and in memory, not in Redis: a flood of invalid tokens must not evict revocations from
- * Redis, and must be throttled without Redis too.
+ * Both sets are bounded and in memory, not in Redis. A flood of invalid tokens must not evict revocations
+ * from Redis, and must be throttled even without Redis.
  */
 
 const REJECTION_TTL_MS = 5_000
 const MAX_REJECTIONS = 10_000
-/** Several hundred users of a mobile network may share an address and have just expired tokens. */
+/**
+ * Several hundred users of a mobile network may share an address, and their tokens may expire at the same
+ * time.
+ */
 const RATE_LIMIT = { points: 100, duration: 10 }
 
 export class RejectedTokens {
@@ -32,7 +35,7 @@ export class RejectedTokens {
     await this.addresses.penalty(networkOf(address))
   }
 
-  /** Seconds until an address may send another uncached token; 0: now. */
+  /** Seconds until an address may send another uncached token; 0 if it may send one now. */
   async retryAfterSeconds(address: string): Promise<number> {
     const rejections = await this.addresses.get(networkOf(address))
     if (!rejections || rejections.consumedPoints < RATE_LIMIT.points) return 0

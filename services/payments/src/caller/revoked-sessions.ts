@@ -1,22 +1,24 @@
 import { LRUCache } from 'lru-cache'
 
-/** What this replica knows about a session from its own requests and from revocations. */
+/** What this replica knows about a session, from its own requests and from revocation messages. */
 export interface SessionState {
-  /** When this replica last accepted a token of it, ms since the epoch by this process's clock. */
+  /**
+   * When this replica last accepted one of the session's tokens, ms since the epoch by this process's clock.
+   */
   acceptedAt: number
   /** By auth's clock; undefined while the session is not revoked, 0 if the time is unknown. */
   revokedAt: number | undefined
 }
 
-/** The most recently used sessions, about 200 bytes each. */
+/** The number of most recently used sessions that are tracked, at about 200 bytes each. */
 const MAX_SESSIONS = 20_000
 
-/** Revocations seen by this replica, so that a check in progress can reject a token without Redis. */
+/** Revocations that this replica has seen, so that a check in progress can reject a token without Redis. */
 export class RevokedSessions {
   private readonly states = new LRUCache<string, SessionState>({ max: MAX_SESSIONS })
   private maxStalenessMs = 0
 
-  /** The state of a session; created if there is none. */
+  /** The state of a session, which is created if there is none. */
   stateOf(sid: string): SessionState {
     const existing = this.states.get(sid)
     if (existing) return existing
@@ -38,7 +40,7 @@ export class RevokedSessions {
     }
   }
 
-  /** The longest time from a revocation to a later acceptance of the session's token. */
+  /** The longest delay between a revocation and a later acceptance of the session's token. */
   get maxStalenessSeconds(): number {
     return this.maxStalenessMs / 1000
   }

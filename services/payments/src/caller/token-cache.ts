@@ -8,15 +8,16 @@ import { currentSpanLink, withSharedSpan } from '@malipo/kit/telemetry/tracing'
 import { CircuitBreaker } from './circuit-breaker.js'
 
 /**
- * The token cache that replicas share through Redis: entries of tokens (`token:{sha256}`), read together
- * with auth's revocations (`revoked:{sid}`).
+ * The token cache that replicas share through Redis: entries of tokens (`token:{sha256}`), read together with
+ * auth's revocations (`revoked:{sid}`).
  *
- * - One command reads an entry and its revocation, batched with all other waiting reads. So the order of
- *   writes doesn't matter: an entry from before a logout that is written after it is read with the
- *   revocation, which outlives every entry.
- * - An entry counts only in its generation, a random string under a key that names the data set. A Redis
- *   that lost its data has lost the generation. A restarted Redis or a promoted replica has another data
- *   set name. Every older entry is then a miss, since revocations may be missing. No clock is compared.
+ * - A single command reads an entry and its revocation, batched with all other waiting reads. So the order of
+ *   writes doesn't matter: even an entry that is written late, after a logout, is read with the revocation,
+ *   which outlives every entry.
+ * - An entry is valid only in its generation, a random string under a key that contains the name of Redis'
+ *   data set. If Redis loses its data, it loses the generation too. A restarted Redis or a promoted replica
+ *   has a data set with another name. In both cases every older entry is a miss, since revocations may be
+ *   missing. No clocks are compared.
  * - If Redis is slow or down, a read is `undefined`.
  */
 export interface CacheRead {
@@ -24,17 +25,17 @@ export interface CacheRead {
   readonly redisNowMs: number
   /** `performance.now()` before the read was sent: its result is no older than that. */
   readonly sentAt: number
-  /** Undefined if Redis lost it again at once: nothing can be stored then. */
+  /** Undefined if Redis lost the generation just after it was created: nothing can be stored then. */
   readonly generation: string | undefined
   /** The entry, unparsed; null if there is none. */
   readonly json: string | null
-  /** When auth revoked the session, by auth's clock; undefined if it did not. */
+  /** When auth revoked the session, by auth's clock; undefined if the session is not revoked. */
   readonly revokedAt: number | undefined
 }
 
 /** A read in progress: `fast` for callers that can fall back to auth, `eventual` for those that can't. */
 export interface PendingRead {
-  /** Undefined after 50 ms, or at once while the circuit is open. */
+  /** Undefined after 50 ms, or immediately while the circuit is open. */
   readonly fast: Promise<CacheRead | undefined>
   /** Undefined if Redis is down or hangs. */
   readonly eventual: Promise<CacheRead | undefined>
@@ -51,18 +52,18 @@ interface ReadRequest {
   readonly spanLink: ReturnType<typeof currentSpanLink>
 }
 
-/** A slower cache is of no use to a request that can call auth instead. */
+/** A request that can call auth instead gains nothing from a slower cache. */
 const FAST_MS = 50
 /**
- * The command timeout of Redis, for requests that have no alternative source. The latency of a busy process
- * or machine counts too, and must not make Redis look unavailable.
+ * The command timeout of Redis, for requests that have no alternative. It includes the latency of a busy
+ * process or machine, which must not make Redis look unavailable.
  */
 export const REDIS_TIMEOUT_MS = 750
 /** No retry interval: every read probes Redis, and callers don't wait for it while the circuit is open. */
 const BREAKER = { maxFailures: 3, retryIntervalMs: 0 }
 /**
- * One round trip at a time, each for all reads that waited for it: a command of 512 keys takes Redis about
- * 200 µs. While Redis hangs, a bounded number of reads waits.
+ * One round trip at a time, each for all reads that are waiting: a command with 512 keys takes Redis about
+ * 200 µs. While Redis hangs, only a bounded number of reads waits.
  */
 const LIMITS: BatchLimits = {
   maxInFlight: 1,
@@ -72,7 +73,10 @@ const LIMITS: BatchLimits = {
   maxQueueTimeMs: Infinity,
   stallThresholdMs: Infinity,
 }
-/** Longer than any entry. When a generation expires, the cache is empty once. */
+/**
+ * Longer than the lifetime of any entry. When a generation expires, the whole cache becomes invalid at that
+ * moment.
+ */
 const GENERATION_TTL_MS = 7 * 24 * 3600 * 1000
 
 export class TokenCache {
@@ -99,7 +103,7 @@ export class TokenCache {
   read(tokenHash: string, sid: string): PendingRead {
     if (this.redis.dataset === undefined) return NO_READ
     const request = { tokenHash, sid, spanLink: currentSpanLink() }
-    // A read that the full queue rejects is a read without a result.
+    // A read that is rejected because the queue is full counts as a read without a result.
     const eventual = this.reads.call(request, { deadline: Infinity }).catch(() => undefined)
     return { fast: this.breaker.isOpen ? NO_READ.fast : withTimeout(eventual, FAST_MS), eventual }
   }
@@ -120,7 +124,10 @@ export class TokenCache {
     return requests.map((_, i) => values && readAt(values, i, sentAt))
   }
 
-  /** Creates the generation if there is none. Of two replicas that do so, both read the first one's. */
+  /**
+   * Creates the generation if there is none. If two replicas do so concurrently, both read the one that was
+   * created first.
+   */
   private async fetch(
     requests: readonly ReadRequest[],
     dataset: string,

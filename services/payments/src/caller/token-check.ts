@@ -16,18 +16,19 @@ import { claimedSessionId, hashToken } from './unverified-token.js'
  * Validates access tokens. Auth decides; all replicas share its results through Redis.
  *
  * 1. Only auth, or a revocation that it published, rejects a token. Any doubt is `unavailable` (503).
- * 2. A result is fresh for `TOKEN_CACHE_TTL_MS`. Until `TOKEN_CACHE_STALE_MS` it is used while auth is
- *    unavailable and Redis shows no revocation. In a token's last 30 s auth is called each time, since
- *    clocks differ.
- * 3. Every acceptance depends on a revocation read after all waiting. A cached entry is read together with
- *    it. A result of auth is followed by a read; if Redis can't answer, the result counts only if auth
- *    took less than 750 ms.
- * 4. A Redis read is reused for 500 ms while the subscription to revocations is live.
- * 5. Concurrent checks of one token in a replica share one result.
- * 6. A rejection is repeated for 5 s. An address with many rejections is throttled (429), except for
- *    cached tokens. Calls to auth in flight are bounded; beyond the limit the answer is 503.
- * 7. While auth is slow or down, a cached token waits 500 ms for it, or not at all while the circuit is
- *    open. Other tokens wait as long as auth may wait for its own database, then get 503.
+ * 2. A result is fresh for `TOKEN_CACHE_TTL_MS`. Until `TOKEN_CACHE_STALE_MS` it is used only while auth is
+ *    unavailable and Redis shows no revocation. In the last 30 s before a token expires, auth is called each
+ *    time, since clocks differ.
+ * 3. A token is accepted only after its revocation has been read, and this read follows all other waiting. A
+ *    cached entry is read together with its revocation. A result of auth is followed by another read; if
+ *    Redis doesn't respond, the result counts only if auth took less than 750 ms.
+ * 4. The result of a Redis read is reused for 500 ms while the subscription to revocations is live.
+ * 5. Concurrent checks of the same token in a replica share one result.
+ * 6. A rejection is repeated for 5 s without a call to auth. An address with many rejections is throttled
+ *    (429), except for cached tokens. Calls to auth in flight are bounded; requests beyond the limit get 503.
+ * 7. While auth is slow or down, a request with a cached token waits 500 ms for it, or not at all while the
+ *    circuit is open. Requests with other tokens wait as long as auth may wait for its own database, then get
+ *    503.
  *
  * docs/token-check.md gives the reasons.
  */
@@ -37,7 +38,10 @@ export type CheckResult =
   | { readonly kind: 'throttled'; readonly retryAfterSeconds: number }
   | { readonly kind: 'unavailable' }
 
-/** The request that presented a token: its id and trace go to auth, its address is throttled. */
+/**
+ * The request that presented a token. Its id and trace are propagated to auth, and its address may be
+ * throttled.
+ */
 export type TokenRequest = Pick<Request, 'id' | 'headers' | 'ip'>
 
 export interface TokenCheckParts {
@@ -60,9 +64,14 @@ interface Decision {
   readonly result: CheckResult
 }
 
-/** How long a cached token waits for auth before its stale entry is used. A longer call is slow. */
+/**
+ * How long a request with a cached token waits for auth before it uses the stale entry. A longer call counts
+ * as slow.
+ */
 const SLOW_AUTH_MS = 500
-/** A slower result of auth may precede a revocation, unless a Redis read after it rules that out. */
+/**
+ * If auth took longer, a revocation may have followed its result, unless a later Redis read rules that out.
+ */
 const RECENT_MS = 750
 const AUTH_BREAKER = { maxFailures: 3, retryIntervalMs: 1_000 }
 
@@ -148,7 +157,7 @@ export class TokenCheck {
     )
   }
 
-  /** Calls auth about a stale entry, and uses the entry if auth is unavailable. */
+  /** Validates the token of a stale entry with auth, and uses the entry if auth is unavailable. */
   private async revalidate(
     presented: PresentedToken,
     sid: string,
@@ -171,7 +180,10 @@ export class TokenCheck {
     return this.useStale(tokenHash, sid)
   }
 
-  /** Auth is unavailable: wait for Redis as long as it takes, since only a read after that wait counts. */
+  /**
+   * Auth is unavailable, so wait for Redis as long as it takes: the revocation must be read after the wait
+   * for auth.
+   */
   private async useStale(tokenHash: string, sid: string): Promise<Decision> {
     return this.decideByCache(await this.parts.shared.read(tokenHash, sid).eventual, tokenHash, sid)
   }
@@ -197,7 +209,7 @@ export class TokenCheck {
     return validation
   }
 
-  /** Decides by auth's result. `before` is the Redis read from before the call to auth. */
+  /** Decides by auth's result. `before` is the Redis read that preceded the call to auth. */
   private async conclude(
     validation: Validation,
     { tokenHash }: PresentedToken,
@@ -213,7 +225,8 @@ export class TokenCheck {
     const pending = shared.read(tokenHash, sid)
     const after = (await pending.fast) ?? (isRecent(calledAt) ? undefined : await pending.eventual)
     if (after?.revokedAt !== undefined) return this.revoke(sid, after.revokedAt)
-    // No revocation is lost within one generation, so none happened during the call to auth.
+    // No revocation is lost within a generation: if both reads show the same one, no revocation occurred
+    // during the call.
     const isConfirmed = after?.generation !== undefined && after.generation === before?.generation
     if (isConfirmed) {
       const hit = local.admit(tokenHash, sid, after)
@@ -222,7 +235,7 @@ export class TokenCheck {
     return isRecent(calledAt) ? accept('miss', local.identityOf(claims)) : UNAVAILABLE
   }
 
-  /** Stores auth's result with the time and the generation of `before`, the read before the call. */
+  /** Stores auth's result with the time and the generation of `before`, the read that preceded the call. */
   private store(
     tokenHash: string,
     { sub, sid, scope, exp }: Claims,
@@ -245,7 +258,7 @@ function isRecent(calledAt: number): boolean {
   return performance.now() - calledAt < RECENT_MS
 }
 
-/** Checks the revocation last: its message may have arrived during the wait for Redis or auth. */
+/** Checks for a revocation last: its message may have arrived during the wait for Redis or auth. */
 function accept(outcome: Outcome, { session, caller }: Identity): Decision {
   if (session.revokedAt !== undefined) return REJECTED
   session.acceptedAt = Date.now()

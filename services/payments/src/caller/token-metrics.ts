@@ -1,7 +1,7 @@
 import { countBy, observableGauge } from '@malipo/kit/telemetry/metrics'
 import type { Registry } from 'prom-client'
 
-/** The outcomes of a check; `throttled`: the address has sent too many rejected tokens. */
+/** The outcomes of a check. `throttled`: the address has sent too many rejected tokens. */
 export const OUTCOMES = ['hit', 'miss', 'stale', 'rejected', 'throttled', 'unavailable'] as const
 export type Outcome = (typeof OUTCOMES)[number]
 

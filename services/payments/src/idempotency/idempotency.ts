@@ -10,8 +10,9 @@ import { findResponse, type StoredResponse } from './keys.store.js'
 /**
  * Idempotency-Key (draft-07): a repeated request gets the first response again.
  *
- * A resource claims the key in the statement of its effect (`key-claim.ts`) and decides by what it claims which
- * responses are stored. A request whose key is taken calls `replay` with a loader of the resource.
+ * The statement that writes a resource also claims the key (`key-claim.ts`). The resource decides which
+ * responses are stored, by whether its statement claims the key. If the key is taken, the request calls
+ * `replay` with a loader of the resource.
  */
 
 /** The header of a replayed response. */
@@ -31,7 +32,10 @@ export interface RepeatedRequest {
   readonly retried: boolean
 }
 
-/** Loads the resource at the stored version, or the problem that rejected the request at that version. */
+/**
+ * Loads the resource at the stored version, or the problem with which the request was rejected at that
+ * version.
+ */
 export type Loader<Resource> = (stored: StoredResponse) => Promise<Resource | Problem>
 
 /**
@@ -52,9 +56,9 @@ export function readKey(
 }
 
 /**
- * The first response again; 422 if the first request was a different one; 409 while it still runs.
+ * Replays the first response; 422 if the first request was a different one, 409 while it is still running.
  *
- * @throws StillRunning if an earlier attempt of this request may be the one that runs
+ * @throws StillRunning if the running request may be an earlier attempt of this one
  */
 export async function replay<Resource extends object>(
   run: Run,
@@ -65,7 +69,7 @@ export async function replay<Resource extends object>(
   if (!stored && retried) throw new StillRunning()
   if (!stored) return { problem: keyInUse(), replayed: false }
   if (!stored.fingerprint.equals(key.fingerprint)) return { problem: keyReused(), replayed: false }
-  // With this request's own operation id, its earlier attempt has claimed the key.
+  // If the stored operation id is that of this request, its own earlier attempt claimed the key.
   const replayed = stored.operationId !== operationId
   const loaded = await load(stored)
   if (!(loaded instanceof Problem)) return { resource: loaded, replayed }

@@ -1,7 +1,7 @@
 /**
- * SQL that claims an idempotency key in the statement of its effect, for any resource. The statement's `input` has
- * the columns of `KEY_COLUMNS`, filtered by `TRY_LOCK_KEY`; its effect depends on the rows that `claimKeys` returns.
- * So a key's row commits only with its effect.
+ * SQL that claims an idempotency key in the statement that writes a resource, for any resource. The
+ * statement's `input` has the columns of `KEY_COLUMNS` and is filtered by `TRY_LOCK_KEY`. It writes only for
+ * the rows that `claimKeys` returns, so a key's row commits only together with the write.
  */
 
 /** The Idempotency-Key of a request, scoped to its caller, method and path. */
@@ -17,8 +17,8 @@ export interface IdempotencyKey {
 export const KEY_COLUMNS = 'caller uuid, operation_id uuid, key text, route text, fingerprint bytea'
 
 /**
- * True for a request without a key, or that gets the lock of its key: the first request still holds it while it runs.
- * The lock ends with the transaction, so a lost connection leaves none.
+ * True for a request that has no key or acquires the lock of its key. The first request holds the lock while
+ * it runs. The lock ends with the transaction, so a lost connection leaves no lock behind.
  */
 export const TRY_LOCK_KEY = `
     (key IS NULL
@@ -31,12 +31,12 @@ export interface StoredColumns {
   readonly responseStatus: string
   readonly resourceType: string
   readonly resourceId: string
-  /** The version that the response shows, or that was rejected. */
+  /** The version that the response shows, or the one at which the request was rejected. */
   readonly resourceVersion: string
   readonly createdAt: string
 }
 
-/** Inserts the keys of requests and returns `operation_id` for each key that is new. */
+/** Inserts the keys of requests and returns the `operation_id` of each request whose key is new. */
 export const claimKeys = (stored: StoredColumns) => `
   INSERT INTO idempotency_keys
     (caller, route, key, fingerprint, operation_id, response_status, resource_type, resource_id,
@@ -49,7 +49,7 @@ export const claimKeys = (stored: StoredColumns) => `
   ON CONFLICT DO NOTHING
   RETURNING operation_id`
 
-/** The values of a request with a key for `KEY_COLUMNS`, beside `caller` and `operation_id`. */
+/** The values of `KEY_COLUMNS` for a request, apart from `caller` and `operation_id`. */
 export function keyValues(idempotencyKey: IdempotencyKey | undefined) {
   if (!idempotencyKey) return {}
   const { key, route, fingerprint } = idempotencyKey
@@ -62,7 +62,7 @@ export interface KeyValues {
   readonly key?: string | undefined
 }
 
-/** Keeps two requests with one key out of the same batch: they would not see each other's row. */
+/** Keeps two requests with the same key out of one batch, where they would not see each other's row. */
 export function keyConflicts({ caller, route, key }: KeyValues): readonly string[] {
   return key === undefined ? [] : [`${caller} ${route} ${key}`]
 }

@@ -3,7 +3,7 @@ import { Workers } from '@malipo/kit/worker/workers'
 import { Inject, Injectable } from '@nestjs/common'
 import { deleteKeys } from './keys.store.js'
 
-/** The contract promises 24 hours; twice that leaves room for clocks that differ. */
+/** The contract promises 24 hours; twice that allows for clocks that differ. */
 const RETENTION_MS = 48 * 3_600_000
 const INTERVAL_MS = 600_000
 const BATCH_SIZE = 1_000

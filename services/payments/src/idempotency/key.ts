@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 
-/** The pure rules of Idempotency-Key. */
+/** The rules of Idempotency-Key as pure functions. */
 
 const KEY = /^[\x20-\x7e]{1,255}$/
 
@@ -10,8 +10,8 @@ export function isKey(header: string): boolean {
 }
 
 /**
- * Equal for two requests with the same meaning. It is made from the parsed body and conditions, so `5000` equals
- * `"5000"` and the order of fields does not matter. Values are those of JSON, and bigints.
+ * Equal for two requests with the same meaning. It is computed from the parsed body and conditions, so `5000`
+ * equals `"5000"` and the order of fields does not matter. Values are JSON values or bigints.
  */
 export function fingerprint(request: unknown): Buffer {
   return hash('sha256', canonical(request), 'buffer')

@@ -1,7 +1,7 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
 import type { IdempotencyKey } from './key-claim.js'
 
-/** The response to the first request with a key, as a reference to what it was made from. */
+/** The response to the first request with a key, stored as a reference to the resource that it shows. */
 export interface StoredResponse {
   readonly fingerprint: Buffer
   readonly operationId: string
@@ -28,7 +28,7 @@ JOIN idempotency_keys USING (caller, route, key)`,
   batched: {},
 }
 
-/** The stored response to this caller's key; undefined for a key that has not committed. */
+/** The stored response for this caller's key; undefined while no request with the key has committed. */
 export async function findResponse(
   run: Run,
   caller: string,

@@ -64,12 +64,12 @@ CREATE TABLE payment_events (
   cause                   text           NOT NULL
     CONSTRAINT payment_events_cause_check CHECK (cause IN ('create', 'status', 'webhook')),
   reason                  text,
-  -- The payment's other mutable columns after this change.
+  -- The payment's other mutable columns as of this change.
   provider_name           text,
   provider_transaction_id text,
   last_webhook_id         text,
   last_webhook_at         timestamptz(3),
-  -- The transaction that inserted the row: totals fold events in this order.
+  -- The transaction that inserted the row. Events are added to the totals in this order.
   xid                     xid8           NOT NULL DEFAULT pg_current_xact_id(),
   CONSTRAINT payment_events_pkey PRIMARY KEY (payment_id, version)
 );
@@ -77,7 +77,7 @@ CREATE INDEX payment_events_xid_idx ON payment_events (xid);
 `
 
 const TOTALS = `
--- Payments that have entered each status, and the sum of their amounts.
+-- The number of payments that have entered each status, and the sum of their amounts.
 CREATE TABLE payment_totals (
   status                  text           NOT NULL,
   payment_method          text           NOT NULL,
@@ -87,7 +87,7 @@ CREATE TABLE payment_totals (
   CONSTRAINT payment_totals_pkey PRIMARY KEY (status, payment_method, currency)
 ) WITH (fillfactor = 50);
 
--- One row: events up to this transaction are part of payment_totals.
+-- A single row: payment_totals includes the events up to this transaction.
 CREATE TABLE payment_totals_position (
   singleton               boolean        DEFAULT true
     CONSTRAINT payment_totals_position_pkey PRIMARY KEY
@@ -98,7 +98,7 @@ INSERT INTO payment_totals_position (folded_through) VALUES ('0');
 `
 
 const WEBHOOKS = `
--- Every webhook that was applied or superseded. The primary key deduplicates permanently.
+-- Every webhook that was applied or superseded. The primary key deduplicates webhooks permanently.
 CREATE TABLE webhooks (
   source                  text           NOT NULL,
   webhook_id              text           NOT NULL,
@@ -114,7 +114,7 @@ CREATE TABLE webhooks (
 );
 CREATE INDEX webhooks_payment_id_idx ON webhooks (payment_id);
 
--- The same webhook id with different content: evidence of a faulty or hostile sender.
+-- Webhooks that reuse an id with different content: evidence of a faulty or hostile sender.
 CREATE TABLE webhook_conflicts (
   source                  text           NOT NULL,
   webhook_id              text           NOT NULL,

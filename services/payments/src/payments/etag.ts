@@ -10,8 +10,8 @@ export type Condition = { readonly versions: readonly number[] } | 'malformed'
 const TAG = /^(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/
 
 /**
- * Parses `If-Match` (RFC 9110, section 13.1.1). An absent header and `*` are no condition (undefined), since the
- * payment exists. A weak tag and a tag of another form never match.
+ * Parses `If-Match` (RFC 9110, section 13.1.1). Without the header, or with `*`, the result is undefined: no
+ * condition, since the payment exists. A weak tag or a tag in another format never matches.
  */
 export function conditionOf(ifMatch: string | undefined): Condition | undefined {
   if (ifMatch === undefined || ifMatch.trim() === '*') return undefined

@@ -10,7 +10,7 @@ const currency = fc.constantFrom(...currencies)
 /** The digits of a currency as its wire form shows them. */
 const digitsOf = (code: string) => (formatAmount(1n, code).split('.')[1] ?? '').length
 
-/** A currency and an amount of it that may be paid, in minor units. */
+/** A currency and a valid amount of it, in minor units. */
 const money = currency.chain((code) =>
   fc.record({
     code: fc.constant(code),
@@ -68,7 +68,8 @@ describe('an amount', () => {
       fc.property(money, ({ code, minor }) => {
         const text = formatAmount(minor, code)
         const number = JSON.parse(text) as number
-        // A double holds 15 digits for sure; a number with more was another one before it came here.
+        // A double represents any 15 digits exactly. A number with more is already rounded before it is
+        // parsed here.
         fc.pre(text.replace('.', '').length <= 15)
         expect(parseAmount(number, code)).toBe(minor)
       }),

@@ -5,7 +5,7 @@ import { data } from 'currency-codes'
  * exactly the currency's digits, as ISO 4217 list one defines them.
  */
 
-/** Codes of list one that are not money: precious metals, bond units, tests, no currency. */
+/** Codes of list one that are not money: precious metals, bond units, testing, no currency. */
 const NOT_MONEY = /^X(A[UG]|B[ABCD]|DR|P[DT]|SU|TS|UA|XX)$/
 
 const DIGITS: ReadonlyMap<string, number> = new Map(
@@ -25,11 +25,11 @@ export function isCurrency(code: string): boolean {
 }
 
 /**
- * Parses an amount from JSON: a number or a decimal string, in major units of `currency`. A number counts by its
- * shortest decimal form, so `0.1` is exactly a tenth.
+ * Parses an amount from JSON: a number or a decimal string, in major units of `currency`. A number is read in
+ * its shortest decimal form, so `0.1` is exactly a tenth.
  *
- * @returns minor units; or an error for more digits than the currency has, zero, a negative or infinite amount, an
- * amount over 10^12, or a string that is not a decimal
+ * @returns minor units, or an error. Errors are more digits than the currency has, zero, a negative or
+ * infinite amount, an amount over 10^12, and a string that is not a decimal.
  */
 export function parseAmount(input: unknown, currency: string): bigint | AmountError {
   const digits = DIGITS.get(currency)
@@ -48,13 +48,13 @@ export function parseAmount(input: unknown, currency: string): bigint | AmountEr
 const FORM = 'must be a positive amount, as a number or a decimal string'
 const OVER = 'must be at most 1000000000000'
 
-/** Without an exponent, which JavaScript uses from 10^21 and below 10^-6. */
+/** A number's decimal form without an exponent, which JavaScript uses from 10^21 and below 10^-6. */
 function decimal(value: number): string {
   if (value >= 1e21) return '9'.repeat(22)
   return value > 0 && value < 1e-6 ? value.toFixed(20) : String(value)
 }
 
-/** The wire form of minor units: 5000 UGX are `"5000"`, 5000 US cents are `"50.00"`. */
+/** The wire form of minor units: 5000 minor units are `"5000"` in UGX and `"50.00"` in USD. */
 export function formatAmount(minor: bigint, currency: string): string {
   const digits = DIGITS.get(currency) ?? 0
   if (digits === 0) return minor.toString()

@@ -1,11 +1,11 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm'
 import type { Status } from './transitions.js'
 
-/** The call that changed the payment. */
+/** The operation that changed the payment. */
 export const CAUSES = ['create', 'status', 'webhook'] as const
 export type Cause = (typeof CAUSES)[number]
 
-/** One version of a payment. It is inserted by the statement that changes the payment, and is append-only. */
+/** A version of a payment. The statement that changes the payment inserts it; the table is append-only. */
 @Entity('payment_events')
 export class PaymentEvent {
   @PrimaryColumn({ type: 'uuid', name: 'payment_id' })
@@ -15,7 +15,7 @@ export class PaymentEvent {
   @PrimaryColumn({ type: 'integer' })
   version: number
 
-  /** Unique for each request: a retry after a lost connection finds its own effect by it. */
+  /** Unique for each request. After a lost connection, a retry finds the request's own effect by it. */
   @Column({ type: 'uuid', name: 'operation_id' })
   operationId: string
 

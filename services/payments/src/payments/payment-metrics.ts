@@ -7,9 +7,9 @@ import { CAUSES, type Cause } from './payment-event.entity.js'
 import type { Payment } from './payment.entity.js'
 import { isTerminal, STATUSES } from './transitions.js'
 
-/** Transitions of this process since its start. Sums of money come from the database (`totals/`). */
+/** Transitions of this process since its start. The sums of money come from the database (`totals/`). */
 
-/** Seconds from creation to a terminal status: a wallet takes seconds, a bank takes days. */
+/** Seconds from creation to a terminal status: seconds for a mobile wallet, days for a bank. */
 const DURATION_BUCKETS = [1, 5, 15, 60, 300, 900, 3_600, 14_400, 86_400, 604_800]
 
 @Injectable()
@@ -45,7 +45,7 @@ export class PaymentMetrics {
     this.rejected = countBy(registry, rejected, ['not_allowed', 'version_changed'])
   }
 
-  /** Counts a new outcome; a replay was counted with the first response. */
+  /** Counts an outcome unless it is a replay, whose first response was counted. */
   recordOutcome(outcome: Outcome<Payment>, cause: Cause) {
     if (outcome.replayed) return
     if ('resource' in outcome) this.recordTransition(outcome.resource, cause)
@@ -60,7 +60,7 @@ export class PaymentMetrics {
   }
 }
 
-/** At least 0: the clocks of different replicas may differ. */
+/** Never negative, although the clocks of two replicas may differ. */
 function secondsBetween(from: string, to: string): number {
   return Math.max(0, Date.parse(to) - Date.parse(from)) / 1000
 }

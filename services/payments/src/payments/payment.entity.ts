@@ -23,11 +23,11 @@ export class Payment {
   @PrimaryColumn({ type: 'uuid' })
   id: string
 
-  /** The `sub` of the token that created it. */
+  /** The `sub` of the token with which the payment was created. */
   @Column({ type: 'uuid', name: 'owner_id' })
   ownerId: string
 
-  /** Minor units of the currency, as a string: pg returns a bigint so. */
+  /** Minor units of the currency; pg returns a bigint as a string. */
   @Column({ type: 'bigint', name: 'amount_minor' })
   amountMinor: string
 

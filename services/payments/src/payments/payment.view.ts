@@ -3,7 +3,7 @@ import type { Payment } from './payment.entity.js'
 import { formatAmount } from './money.js'
 import { referenceOf } from './reference.js'
 
-/** A payment on the wire. */
+/** The representation of a payment in responses. */
 export function paymentView(payment: Payment) {
   return {
     id: payment.id,
@@ -26,7 +26,7 @@ export function paymentView(payment: Payment) {
   }
 }
 
-/** An event on the wire. */
+/** The representation of an event in responses. */
 export function eventView(event: PaymentEvent) {
   return {
     from: event.fromStatus,

@@ -49,7 +49,7 @@ export class PaymentsController {
     @Res({ passthrough: true }) http: FastifyReply,
   ) {
     const { amount, description = null, metadata, ...rest } = body
-    // `IsAmount` has rejected an amount that does not parse.
+    // `IsAmount` has already rejected amounts that can't be parsed.
     const amountMinor = parseAmount(amount, body.currency) as bigint
     const input = { ...rest, amountMinor, description, metadata: metadata ?? {} }
     const reply = await this.payments.create(caller, input, readKey(key, `POST ${PATH}`, input))

@@ -50,7 +50,8 @@ export class CreatePaymentDto {
     description: 'Up to 20 keys of 40 characters, values of 500 characters',
     example: { order: '17' },
   })
-  // The original object: class-transformer's copy lacks keys that are methods of objects, such as `toString`.
+  // Takes the original object: class-transformer's copy drops keys that are also methods of objects, such as
+  // `toString`.
   @Transform(({ obj }: { obj: CreatePaymentDto }) => obj.metadata)
   @IsOptional()
   @IsMetadata()

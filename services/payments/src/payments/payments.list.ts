@@ -23,8 +23,8 @@ export interface Filter {
 }
 
 /**
- * A page of payments, newest first. Ids are UUIDv7, so their order is the order of creation: one index serves the
- * page, the cursor and the times.
+ * A page of payments, newest first. Ids are UUIDv7, which sort by time of creation. So one index supports the
+ * page, the cursor and the time range.
  */
 export async function listPayments(
   database: Database,
@@ -48,7 +48,7 @@ function query(orm: EntityManager, viewer: Viewer, filter: Filter) {
   }
   if (filter.createdTo) select.andWhere('payment.id < :to', { to: minUuidAt(filter.createdTo) })
   if (filter.after) select.andWhere('payment.id < :after', { after: filter.after })
-  // One more row than asked for shows that there is a next page.
+  // One row beyond the limit shows that there is a next page.
   return select.orderBy('payment.id', 'DESC').limit(filter.limit + 1)
 }
 

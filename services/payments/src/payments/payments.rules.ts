@@ -5,7 +5,7 @@ import {
 } from 'class-validator'
 import { isCurrency, parseAmount } from './money.js'
 
-/** The pure rules of payments as decorators of DTOs. */
+/** The rules of payments as decorators for DTOs. */
 
 function rule(name: string, constraint: ValidatorConstraintInterface): () => PropertyDecorator {
   return () => (target, property) =>
@@ -17,7 +17,10 @@ function rule(name: string, constraint: ValidatorConstraintInterface): () => Pro
     })
 }
 
-/** Has the most digits (4), so that an invalid currency adds no error for the amount. */
+/**
+ * A currency with the maximum number of digits (4), so that an invalid currency causes no second error for
+ * the amount.
+ */
 const FALLBACK_CURRENCY = 'UYW'
 
 function amountOf({ object, value }: ValidationArguments) {

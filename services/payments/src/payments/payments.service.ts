@@ -17,11 +17,11 @@ import { transition, type Transition } from './transition.store.js'
 import { INITIAL_STATUS, type Status, statusesBefore } from './transitions.js'
 
 /**
- * Creates payments and changes their status. Each write is one statement that may be sent again: a retry finds the
- * effect of an earlier attempt by its operation id or its idempotency key.
+ * Creates payments and changes their status. Each write is a single statement that may be retried: a retry
+ * finds the effect of an earlier attempt by its operation id or its idempotency key.
  */
 
-/** The validated body of a create. */
+/** The validated body of a request to create a payment. */
 export type NewPayment = Pick<
   Payment,
   'currency' | 'paymentMethod' | 'customerPhone' | 'customerEmail' | 'description' | 'metadata'
@@ -77,7 +77,9 @@ export class PaymentsService {
     return payment
   }
 
-  /** @throws Problem 404, 409 or 422 for the key, 412 for If-Match, 400 for a transition that is not allowed */
+  /**
+   * @throws Problem 404; 409 or 422 for the key; 412 for If-Match; 400 for a transition that is not allowed
+   */
   async changeStatus(
     caller: Caller,
     id: string | undefined,
@@ -100,7 +102,8 @@ export class PaymentsService {
         return { resource: decision.payment, replayed: false }
       }
       if (key && !decision?.claimed) {
-        // 404 before the key: a caller who can't see the payment learns nothing about its keys.
+        // 404 takes precedence over the key: a caller who can't see the payment must learn nothing about its
+        // keys.
         if (!(await find(run, id, input.viewer))) return { problem: noPayment(), replayed: false }
         const request = { caller: caller.id, key, operationId: input.operationId, retried }
         return replay(run, request, (stored) => loadDecided(run, stored, input.to))
@@ -115,7 +118,10 @@ export class PaymentsService {
     return this.reply(outcome, 'status')
   }
 
-  /** A replayed row may come from a commit that no standby has received yet. */
+  /**
+   * Waits for durability before a replay, because the replayed row may come from a commit that no standby has
+   * received yet.
+   */
   private async reply(outcome: Outcome<Payment>, cause: Cause): Promise<Reply> {
     this.metrics.recordOutcome(outcome, cause)
     if (outcome.replayed) await this.database.awaitDurable()
@@ -124,12 +130,12 @@ export class PaymentsService {
   }
 }
 
-/** The payment of a stored 2xx. */
+/** The payment shown by a stored 2xx response. */
 function loadStored(run: Run, { resourceId, resourceVersion }: StoredResponse): Promise<Payment> {
   return findVersion(run, resourceId, resourceVersion)
 }
 
-/** The payment, or the rejection, that a stored response to a transition stands for. */
+/** The payment or the rejection that a stored response to a transition refers to. */
 async function loadDecided(
   run: Run,
   stored: StoredResponse,

@@ -11,8 +11,9 @@ import { paymentColumns } from './payment-columns.js'
 import type { Payment } from './payment.entity.js'
 
 /**
- * The statements on payments. A write is one statement, so one transaction: a payment commits together with its event
- * and its idempotency key. A batched statement takes a relation, `input`, with a row for each request.
+ * The statements on payments. A write is a single statement and thus a single transaction: a payment commits
+ * together with its event and its idempotency key. A batched statement reads a relation, `input`, with one
+ * row per request.
  */
 
 /** The `resource_type` of stored responses. */
@@ -75,7 +76,7 @@ JOIN input USING (id)`,
   batched: { conflictKeys: keyConflicts },
 }
 
-/** Inserts a payment; undefined if its id exists, or its idempotency key is taken or locked. */
+/** Inserts a payment; undefined if its id already exists, or if its idempotency key is taken or locked. */
 export async function insert(run: Run, insertion: Insertion): Promise<Payment | undefined> {
   const { payment, operationId, key } = insertion
   const [inserted] = await run<Pick<Payment, 'metadata'>>(INSERT, [
@@ -95,7 +96,8 @@ export async function insert(run: Run, insertion: Insertion): Promise<Payment | 
       ...keyValues(key),
     },
   ])
-  // jsonb reorders the fields of metadata; the other columns are stored as sent.
+  // jsonb reorders the fields of metadata, so the stored form is returned; the other columns are stored as
+  // sent.
   return inserted && { ...payment, ...initialState(payment.createdAt), metadata: inserted.metadata }
 }
 
@@ -108,7 +110,7 @@ const initialState = (createdAt: string): Pick<Payment, StateColumn> => ({
   version: 1,
 })
 
-/** Whose payments a request can see: the owner's, or all of them for an operator or a provider. */
+/** Who reads: an owner sees only their own payments; an operator or a provider sees all. */
 export interface Viewer {
   readonly id: string | undefined
   readonly seesAll: boolean

@@ -1,6 +1,6 @@
 /**
- * A payment's reference is `PAY-` and its id, a UUIDv7. So one index serves both, and references sort by time of
- * creation.
+ * A payment's reference is `PAY-` followed by its id, a UUIDv7. So one index serves both, and references sort
+ * by time of creation.
  */
 const PREFIX = 'PAY-'
 

@@ -2,9 +2,11 @@ import { Problem } from '@malipo/kit/http/problem'
 import { PROBLEMS } from '../problems.js'
 import { type Status, TRANSITIONS } from './transitions.js'
 
-/** Rejections of a transition. The database decides them, so they are stored with an Idempotency-Key. */
+/** Rejections of a transition. The database decides on them, and they are stored with the Idempotency-Key. */
 
-/** @param responseStatus 400 or 412, as the statement decided on the payment's `current` status and version */
+/**
+ * @param responseStatus 400 or 412, which the statement chose by the payment's `current` status and version
+ */
 export function rejectionOf(
   responseStatus: number,
   current: { readonly status: Status; readonly version: number },

@@ -35,16 +35,16 @@ export interface Decision {
   /** The payment's status and version before the change. */
   readonly status: Status
   readonly version: number
-  /** False if the idempotency key was taken already: then nothing was changed or stored. */
+  /** False if the idempotency key was already taken; then nothing was changed or stored. */
   readonly claimed: boolean
   /** The payment after the change. */
   readonly payment: Payment | undefined
 }
 
 /*
- * The row is locked before the decision, so each of several concurrent callers decides on the state that the previous
- * one committed. The UPDATE relies on that decision alone: its own view of the status is the statement's snapshot,
- * which is older than the lock. A rejection claims the key like a change does.
+ * The row is locked before the decision, so each concurrent caller decides on the state that the previous one
+ * committed. The UPDATE relies only on that decision. Its own view of the status comes from the statement's
+ * snapshot, which is older than the lock. A rejection claims the key just as a change does.
  * Rows are locked in the order of their ids, so that two batches can't deadlock.
  */
 const TRANSITION: Statement = {

@@ -11,7 +11,7 @@ import {
 
 const status = fc.constantFrom(...STATUSES)
 
-/** Every life of a payment that the contract allows. */
+/** Every sequence of statuses that the contract allows. */
 const LIVES: Status[][] = [
   ['INITIATED', 'PENDING', 'SUCCESS'],
   ['INITIATED', 'PENDING', 'FAILED'],

@@ -1,6 +1,7 @@
 /**
- * The life of a payment: which status may follow which. The types and the arguments of the guarded statements are
- * derived from this literal. A database trigger also freezes the terminal statuses.
+ * The statuses of a payment and the statuses that may follow each. The types and the arguments of the
+ * statements that check transitions are derived from this literal. A database trigger also prevents changes
+ * of terminal statuses.
  */
 export const TRANSITIONS = {
   INITIATED: ['PENDING'],
@@ -28,8 +29,9 @@ export function statusesBefore(to: Status): Status[] {
 }
 
 /**
- * The statuses from which `to` is reachable, but by more than one transition: a webhook with `to` is premature.
- * From any status in neither list, `to` was already reached or never can be: the webhook is superseded.
+ * The statuses from which more than one transition leads to `to`: a webhook with `to` is premature then. In a
+ * status that neither function returns, `to` has been reached or can't be reached any more, so the webhook is
+ * superseded.
  */
 export function earlierStatuses(to: Status): Status[] {
   return STATUSES.filter(

@@ -1,14 +1,15 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
 
 /**
- * Counts the events between the position and its new value, and moves the position, in one statement.
+ * Adds the events between the current position and a new one to the totals, and moves the position, in a
+ * single statement.
  *
- * `xid` is the id of the transaction that inserted the event. Below `pg_snapshot_xmin`, the oldest id still
- * running, every transaction has ended, so no event can appear there later. A fold that stops below it misses
+ * `xid` is the id of the transaction that inserted the event. Every transaction below `pg_snapshot_xmin`, the
+ * oldest id still running, has ended, so no event can appear there later. A fold that stops below it misses
  * no event, however long a transaction stays open. All events of a transaction are folded together.
  *
- * The position moves only from the value that this statement's snapshot has. Of two concurrent folds the
- * second finds another value after its lock wait, and changes nothing.
+ * The position is updated only if it still has the value in this statement's snapshot. Of two concurrent
+ * folds, the second waits for the lock, then finds another value and changes nothing.
  *
  * `OFFSET 0` makes the planner look up each payment by its primary key.
  */

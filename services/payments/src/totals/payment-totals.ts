@@ -9,15 +9,18 @@ import { registerTotals } from './totals-metrics.js'
 
 const FOLD_EVERY_MS = 2_000
 const READ_EVERY_MS = 5_000
-/** Events per fold. A statement that counts thousands takes a core from the requests for as long. */
+/**
+ * Events per fold. A statement for thousands of events would keep a core of the database busy, and requests
+ * would wait.
+ */
 const BATCH_SIZE = 500
-/** A snapshot older than this is not reported: the database is unavailable, and the age of the last one unknown. */
+/** An older snapshot is not reported: the database is unavailable, so the current values are unknown. */
 const SNAPSHOT_TTL_MS = 15_000
 
 /**
- * Counts payments and their amounts by status, method and currency in a table of the database: a restart loses
- * nothing, requests don't pay for it, and a scrape reads no database. One replica at a time folds new events
- * into the table; each replica reports it.
+ * Counts payments and their amounts by status, method and currency in a table of the database. A restart
+ * loses nothing, requests need not update the table, and a scrape reads no database. One replica at a time
+ * folds new events into the table; every replica reports it.
  */
 @Injectable()
 export class PaymentTotals {

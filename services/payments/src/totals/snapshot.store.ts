@@ -2,7 +2,7 @@ import type { Run, Statement } from '@malipo/kit/postgres/database'
 import type { PaymentMethod } from '../payments/payment.entity.js'
 import type { Status } from '../payments/transitions.js'
 
-/** Payments that have entered a status since the beginning, and the sum of their amounts. */
+/** The number of payments that have ever entered a status, and the sum of their amounts. */
 export interface Total {
   readonly status: Status
   readonly method: PaymentMethod
@@ -11,7 +11,7 @@ export interface Total {
   readonly amountMinor: string
 }
 
-/** Open payments by status and by the time that they have been in it. */
+/** The number of open payments by status and by time spent in it. */
 export interface OpenCount {
   readonly status: Status
   readonly age: string
@@ -38,7 +38,7 @@ const TOTALS: Statement = {
     FROM payment_totals`,
 }
 
-/** Counts up to 10000 in each group, so that its cost has a bound. */
+/** Counts at most 10000 in each group, which bounds the cost. */
 const OPEN_COUNTS: Statement = {
   name: 'payments_open_count',
   text: `
@@ -75,7 +75,10 @@ const OLDEST_OPEN: Statement = {
     FROM unnest(ARRAY['INITIATED', 'PENDING']) AS statuses (status)`,
 }
 
-/** Infinite if the position is ahead of the server's transaction ids: the tables come from another server. */
+/**
+ * Infinite if the position is ahead of the server's transaction ids, which means that the tables come from
+ * another server.
+ */
 const LAG: Statement = {
   name: 'payment_totals_lag',
   text: `

@@ -5,8 +5,8 @@ import type { Snapshot, Total } from './snapshot.store.js'
 const TOTAL_LABELS = ['status', 'method', 'currency'] as const
 
 /**
- * Registers the metrics of payments' totals, which read the last snapshot at each scrape. Every replica reports
- * the same values: take their maximum, not their sum. Without a snapshot there are no series.
+ * Registers the metrics of the payment totals, which report the last snapshot on each scrape. Every replica
+ * reports the same values: aggregate them with max, not sum. Without a snapshot the series are absent.
  */
 export function registerTotals(registry: Registry, lastSnapshot: () => Snapshot | undefined) {
   const registers = [registry]
@@ -61,7 +61,7 @@ export function registerTotals(registry: Registry, lastSnapshot: () => Snapshot 
     help: 'Age of the oldest event not yet in the totals; 0 if there is none; infinite if the tables come from another server',
   }
   observableGauge(registry, lag, (gauge) => {
-    // `reset` would set a gauge without labels to 0.
+    // `reset` would set a gauge without labels to 0 instead.
     gauge.remove()
     const snapshot = lastSnapshot()
     if (snapshot) gauge.set(snapshot.lagSeconds)

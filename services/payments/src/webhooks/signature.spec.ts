@@ -27,11 +27,11 @@ function secretsOf(text: string): ProviderSecret[] {
 
 const mtn = secretsOf(`mtn=${VECTOR.secret}`)
 
-/** The signer of the vector with changed headers or another body. */
+/** Returns the signer for the vector with changed headers or another body. */
 const signerOf = (changes: Partial<typeof VECTOR.headers> = {}, body = VECTOR.body) =>
   signer(mtn, body, { ...VECTOR.headers, ...changes })
 
-/** Signs as the specification says, without its library. */
+/** Signs as the specification requires, without its library. */
 function sign(secret: string, id: string, timestamp: string, body: string) {
   const key = Buffer.from(secret.replace('whsec_', ''), 'base64')
   return `v1,${createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')}`

@@ -1,8 +1,8 @@
 import { Webhook, WebhookVerificationError } from 'standardwebhooks'
 
-/** Provider signatures: Standard Webhooks 1.0, symmetric (`v1`), with five minutes of tolerance. */
+/** Signatures of providers: Standard Webhooks 1.0, symmetric (`v1`), with a tolerance of five minutes. */
 
-/** A provider and one of its secrets; it has several during a rotation. */
+/** A provider and one of its secrets. During a rotation, a provider has several. */
 export interface ProviderSecret {
   readonly provider: string
   readonly verifier: Webhook

@@ -3,7 +3,7 @@ import { ApiProperty } from '@nestjs/swagger'
 import { IsIn, IsISO8601, IsOptional, IsString, Length } from 'class-validator'
 import { type Status, STATUSES } from '../payments/transitions.js'
 
-/** The fields that are read. A provider may add others, which are stored with the webhook. */
+/** The fields that the service uses. A provider may add others, which are stored with the webhook. */
 @AllowUnknownFields()
 export class WebhookDto {
   @ApiProperty({

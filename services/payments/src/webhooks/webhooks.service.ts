@@ -14,9 +14,10 @@ import { WebhookDto } from './webhooks.dto.js'
 import { apply, findWebhook, type IncomingWebhook, storeConflict } from './webhooks.store.js'
 
 /**
- * Applies the webhooks of providers, which providers send late, twice, out of order or never. An id is applied at most once.
- * Every duplicate gets 200 with the payment, because a provider repeats a webhook until it gets 2xx. A premature
- * webhook, or one without a payment, stores nothing, so that its next delivery can still be applied.
+ * Applies the webhooks of providers, which send them late, twice, out of order or never. An id is applied at
+ * most once. Every duplicate gets 200 with the payment, because a provider repeats a webhook until it gets
+ * 2xx. If a webhook is premature or its payment does not exist, nothing is stored, so that its next delivery
+ * can still be applied.
  */
 @Injectable()
 export class WebhooksService {
@@ -27,7 +28,7 @@ export class WebhooksService {
   ) {}
 
   /**
-   * @param webhookId the signed id, or the body's
+   * @param webhookId the signed id, or the id in the body
    * @param payload the body as received, stored as evidence
    * @throws Problem 400 if premature, 404 without a payment that the sender can see, 422 for a reused id
    */
@@ -51,7 +52,7 @@ type Result =
 async function applyOnce(run: Run, webhook: IncomingWebhook): Promise<Result> {
   const result = await apply(run, webhook)
   if (result?.payment) return { outcome: 'applied', payment: result.payment }
-  // Also a premature webhook, or one without a payment, may reuse a stored id.
+  // Even a webhook that is premature or has no payment may reuse a stored id.
   const stored = await findWebhook(run, webhook)
   if (!stored) {
     if (result?.outcome !== 'premature') return { outcome: 'unknown_payment', problem: noPayment() }
@@ -64,7 +65,7 @@ async function applyOnce(run: Run, webhook: IncomingWebhook): Promise<Result> {
     return { outcome: 'conflict', problem: webhookReused() }
   }
   if (result?.outcome === 'superseded') return { outcome: 'superseded', payment }
-  // An earlier attempt of this request, whose connection was lost, is not a duplicate.
+  // If an earlier attempt of this request stored it and lost its connection, this is not a duplicate.
   const isOwn = operationId === webhook.operationId
   return { outcome: isOwn ? 'applied' : 'duplicate', payment }
 }

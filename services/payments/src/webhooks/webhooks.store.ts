@@ -5,8 +5,8 @@ import type { Viewer } from '../payments/payments.store.js'
 import type { Status } from '../payments/transitions.js'
 
 /**
- * The inbox of webhooks. The statement that applies a webhook also inserts its id, so neither commits without the
- * other. An id is unique for its source.
+ * The inbox of webhooks. The statement that applies a webhook also inserts its id, so neither commits without
+ * the other. Ids are unique per source.
  */
 
 /** A webhook whose sender is authenticated. */
@@ -33,7 +33,8 @@ export interface IncomingWebhook {
 /** `duplicate`: its id is stored already. */
 export type Outcome = 'applied' | 'superseded' | 'premature' | 'duplicate'
 
-// As in a transition, the UPDATE relies on the decision on the locked row, not on its older snapshot.
+// As in a transition, the UPDATE relies on the decision on the locked row, not on its snapshot, which is
+// older.
 const APPLY: Statement = {
   name: 'webhook_apply',
   text: `
@@ -108,7 +109,7 @@ SELECT
   ${paymentColumns('changed')}
 FROM decision
 LEFT JOIN changed USING (id)`,
-  // A provider may close its connection without waiting for the response.
+  // A provider may disconnect without waiting for the response, and its webhook must be applied nevertheless.
   batched: { conflictKeys, evenIfAborted: true },
 }
 
@@ -132,7 +133,7 @@ export interface WebhookResult {
 
 type Row = Omit<WebhookResult, 'payment'> & Payment
 
-/** Applies a webhook, or stores it as evidence; undefined if the viewer can't see the payment. */
+/** Applies a webhook, or stores it as superseded; undefined if the viewer can't see the payment. */
 export async function apply(
   run: Run,
   webhook: IncomingWebhook,
@@ -206,7 +207,7 @@ DO UPDATE SET
 WHERE stored.last_operation_id <> excluded.last_operation_id`,
 }
 
-/** Stores a webhook with a reused id as evidence, and counts repeats of the same content. */
+/** Stores a webhook with a reused id as evidence, and counts repetitions of the same content. */
 export async function storeConflict(run: Run, webhook: IncomingWebhook): Promise<void> {
   await run(STORE_CONFLICT, [
     webhook.source,
