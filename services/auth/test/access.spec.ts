@@ -7,7 +7,7 @@ import { type Env, readEnv } from '../src/env.js'
 import { NeedsScope, SignedGuard } from '../src/tokens/caller.guard.js'
 import { environment } from './auth.js'
 
-/** Each app is the service with the test's controllers. */
+/** Each app is the service plus the controllers of one test. */
 
 @Controller('api/declared')
 class Declared {
@@ -29,7 +29,7 @@ class Declared {
     return {}
   }
 
-  /** Not a route. */
+  /** A method that is not a route. */
   helper() {
     return {}
   }

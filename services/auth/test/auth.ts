@@ -9,7 +9,7 @@ import { AppModule } from '../src/app.module.js'
 import { dataSource } from '../src/data-source.js'
 import { type Env, readEnv } from '../src/env.js'
 
-/** The service as a client sees it, and its database as an operator does. */
+/** The service as its clients see it, and direct access to its database. */
 export interface Auth {
   client: Client
   databaseUrl: string
@@ -19,7 +19,7 @@ export interface Auth {
 
 export const SECRET = 'a secret of the tests, long enough for HS256'
 
-/** The environment of a test's service: the lowest hashing cost, and no log. */
+/** The environment of the service in tests: the lowest hashing cost, and no log. */
 export function environment(own: Record<string, string | undefined> = {}) {
   return {
     MODE: 'sandbox',

@@ -87,7 +87,7 @@ describe('PostgreSQL', () => {
         () => auth.client.get('/api/auth/validate', { token }),
         () => auth.client.get('/api/auth/me', { token }),
         () => auth.client.post('/api/auth/register', newPerson()),
-        // More often than the limit of failed logins: an outage counts as none.
+        // More attempts than the limit of failed logins: an outage must not count as failures.
         ...Array.from(
           { length: 12 },
           () => () => auth.client.post('/api/auth/login', { phone, password }),

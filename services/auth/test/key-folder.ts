@@ -7,7 +7,7 @@ import { expect } from 'vitest'
 
 const SCRIPT = join(import.meta.dirname, '../dist/cli/keys.js')
 
-/** Runs the built command on a folder, as an operator would. */
+/** Runs the built command on a folder, like an operator. */
 export function keys(folder: string, args: string[], env: Record<string, string> = {}) {
   return new Promise<{ code: number; out: string; err: string }>((resolve) => {
     const all = [SCRIPT, ...args, '--dir', folder]

@@ -11,7 +11,7 @@ afterAll(() => auth.close())
 
 const LIFE_SECONDS = 2
 
-/** Copies a folder's state to another, as the kubelet does some time after a Secret changes. */
+/** Copies a folder to a replica's folder, as the kubelet does some time after a Secret changes. */
 function bring(from: string, to: string) {
   cpSync(from, to, { recursive: true })
   const wanted = new Set(readdirSync(from))

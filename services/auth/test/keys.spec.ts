@@ -30,7 +30,7 @@ const encoded = (value: unknown) => Buffer.from(JSON.stringify(value)).toString(
 /** The valid token with another header and its original signature. */
 const withHeader = (header: object) => `${encoded(header)}.${token.split('.').slice(1).join('.')}`
 
-/** The valid claims, signed by HS256 with any secret; libraries refuse a public key. */
+/** The valid claims, signed by HS256 with any secret: libraries refuse a public key as the secret. */
 function byHmac(secret: string, header: object) {
   const text = `${encoded({ alg: 'HS256', typ: 'JWT', ...header })}.${encoded(claims)}`
   return `${text}.${createHmac('sha256', secret).update(text).digest('base64url')}`

@@ -22,7 +22,7 @@ const ascending = (a: number, b: number) => a - b
 const attempt = async (phone: string, password: string) =>
   (await auth.client.post('/api/auth/login', { phone, password })).status
 
-/** Those of the tokens that are valid. */
+/** Those of the tokens that are still valid. */
 async function validOf(tokens: (string | undefined)[]) {
   const valid = []
   for (const token of tokens) if (token && (await isValid(auth.client, token))) valid.push(token)

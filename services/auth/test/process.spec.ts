@@ -116,7 +116,7 @@ function ask(url: string, agent: Agent, token: string): Promise<number | string>
   })
 }
 
-/** Sends requests continuously, like a load balancer that polls readiness. */
+/** Sends requests until readiness fails, which it polls like a load balancer. */
 function clients(service: Service, token: string) {
   const answers = new Map<number | string, number>()
   const balancer = { ready: true }

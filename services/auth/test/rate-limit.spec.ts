@@ -8,7 +8,7 @@ let redis: Redis
 let auth: Auth
 let replica: Auth
 
-/** Both replicas trust this test as their proxy. */
+/** Both replicas trust this test as their proxy, so it can choose the client's address. */
 beforeAll(async () => {
   const started = await startRedis()
   if (!started) throw new Error('no redis-server on the PATH')

@@ -11,8 +11,8 @@ beforeAll(async () => {
 afterAll(() => auth.close())
 
 /**
- * The contract of refresh tokens as a model: at any time one token is valid and, for 10 s, so is the token
- * that it replaced.
+ * The contract of refresh tokens as a model: at any time one token is valid, and the token that it replaced
+ * stays valid for 10 s.
  */
 class Model {
   readonly given: string[]

@@ -23,7 +23,7 @@ function retention(own: Record<string, string | undefined>) {
   })
 }
 
-/** Events of an age, with ids of that time. */
+/** Inserts events of this age, whose ids contain the same time. */
 async function insertEvents(count: number, ageDays: number) {
   const at = new Date(Date.now() - ageDays * DAY_MS)
   await auth.sql(

@@ -7,7 +7,7 @@ const COST = 9
 const OLD_COST = 6
 /** Below the limit of failed logins for one phone. */
 const ROUNDS = 9
-/** Users, each with that number of attempts. */
+/** The number of users, each of whom makes that many attempts. */
 const PAIRS = 4
 
 let auth: Auth
@@ -21,7 +21,7 @@ async function timed(phone: string): Promise<number> {
   return performance.now() - begin
 }
 
-/** Robust against outliers, which other load on the machine causes. */
+/** The median, since other load on the machine causes outliers. */
 const median = (times: number[]) =>
   times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? NaN
 

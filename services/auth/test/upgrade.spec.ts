@@ -7,8 +7,9 @@ import { readEnv } from '../src/env.js'
 import { type Auth, environment, login, startAuth } from './auth.js'
 
 /**
- * Upgrades a database of an earlier release, with data that the release wrote, and starts this release
- * on it. The migrations and the statements of a release are frozen: they have run in production.
+ * Upgrades a database of an earlier release, with data that this release wrote, and starts the current
+ * service on it. The migrations and statements of a release never change, because they have run in
+ * production.
  */
 interface Release {
   readonly version: string
@@ -21,7 +22,9 @@ interface Release {
 
 const PASSWORD = 'words of the first release'
 
-/** No release yet. Until the first one, the current schema stands in for it, to exercise the harness. */
+/**
+ * There is no release yet. Until the first one, the current schema stands in for it, so that the test runs.
+ */
 const RELEASES: readonly Release[] = [
   {
     version: 'unreleased',

@@ -9,7 +9,7 @@ import { dataSource } from '../src/data-source.js'
 import { type Env, readEnv } from '../src/env.js'
 import { environment } from './payments.js'
 
-/** Each app is the service with the test's controllers. */
+/** Each app is the service plus the controllers of one test. */
 
 @Controller('api/declared')
 class Declared {
@@ -29,7 +29,7 @@ class Declared {
     return false
   }
 
-  /** Not a route. */
+  /** A method that is not a route. */
   helper() {
     return {}
   }

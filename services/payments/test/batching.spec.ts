@@ -13,7 +13,7 @@ import { until } from './until.js'
 /** Concurrent requests share a batched statement: each must get the response that it would get unbatched. */
 
 let proxy: Proxy
-/** A replica behind the proxy, and one with a direct connection; the same user at both. */
+/** A replica behind the proxy and one with a direct connection, used by the same user. */
 let payments: Payments
 let other: Payments
 let owner: User
@@ -40,19 +40,24 @@ afterAll(async () => {
   await proxy.close()
 })
 
-/** A customer's email that identifies the statement whose result gets lost. */
+/** A customer's email address that identifies the statement whose result gets lost. */
 const CUT = 'cut@example.com'
 
 const POISON = `CREATE FUNCTION refuse_poison() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN RAISE EXCEPTION 'poison' USING ERRCODE = 'check_violation'; END $$`
 
-/** A create that a trigger of this test rejects: a 500, which the contract does not have. */
+/**
+ * A request whose insert a trigger of this test rejects. It gets 500, which the contract does not document.
+ */
 function poison() {
   const options = { body: paymentInput({ description: 'poison' }), token: owner.token }
   return payments.client.sendUnchecked('POST', '/api/payments', options)
 }
 
-/** Blocks inserts of payments, with the maximum of statements in flight: further calls are queued. */
+/**
+ * Blocks inserts of payments, with the maximum number of statements in flight, so that further calls are
+ * queued.
+ */
 async function blockBatches() {
   const unblock = await holdWrites(other.databaseUrl)
   const inFlight = [user.create()]
@@ -65,7 +70,7 @@ async function blockBatches() {
   }
 }
 
-/** Replica and test are one process: once it is idle, every request has been queued. */
+/** The replica runs in the test's process: once the event loop is idle, every request has been queued. */
 async function allQueued() {
   await until(async () => {
     const before = performance.eventLoopUtilization()
@@ -74,7 +79,10 @@ async function allQueued() {
   })
 }
 
-/** Starts requests while the batches are blocked, so that they share the next ones, and returns their responses. */
+/**
+ * Starts requests while the batches are blocked, so that they share the next batches. Returns their
+ * responses.
+ */
 async function queuedTogether<T>(start: () => readonly Promise<T>[]): Promise<T[]> {
   const unblock = await blockBatches()
   const started = start()
@@ -88,7 +96,7 @@ const times = <T>(count: number, start: (n: number) => T) =>
 
 const statuses = (answers: { status: number }[]) => answers.map(({ status }) => status)
 
-/** How many payments with this description each transaction created. */
+/** The number of payments with this description that each transaction created. */
 async function perTransaction(mark: string): Promise<number[]> {
   const rows = await other.sql<{ n: number }>(
     `SELECT count(*)::int AS n FROM payments WHERE description = $1 GROUP BY xmin`,
@@ -167,7 +175,7 @@ describe('batched creates', () => {
 describe('batched writes whose client disconnects while they are queued', () => {
   const MANY = 10
 
-  /** Sends requests, waits until they are queued, and disconnects. */
+  /** Sends requests, waits until they are queued, and disconnects their clients. */
   async function disconnect(path: string, requests: readonly RequestOptions[]) {
     const connection = new AbortController()
     const { signal } = connection
@@ -224,7 +232,7 @@ describe('batched transitions', () => {
   })
 
   it('wait at most a second for a payment that another transaction has locked', async () => {
-    // Two payments: of two transitions of one payment, the second is rejected.
+    // Two payments, because the second of two transitions of the same payment is rejected.
     const [locked, alsoLocked] = [await newPayment(user), await newPayment(user)]
     const references = await Promise.all(times(20, () => newPayment(user)))
     const releases = [await lockRow(payments, locked), await lockRow(payments, alsoLocked)]

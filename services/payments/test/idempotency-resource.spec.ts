@@ -14,7 +14,7 @@ import {
 import { listening, migrate } from './payments.js'
 import { until } from './until.js'
 
-/** Idempotency for a resource that is not a payment: vouchers, which only this file knows. */
+/** Idempotency for a resource other than payments: vouchers, which exist only in this file. */
 
 interface Voucher {
   readonly version: number
@@ -93,7 +93,7 @@ async function find(id: string, version: number): Promise<Voucher | undefined> {
   return (await query<Voucher>(url, text, [id, version]))[0]
 }
 
-/** Redeems as a service would: one statement, and a replay if the key is taken. */
+/** Redeems a voucher as a service would: one statement, and a replay if the key is taken. */
 function redeem(id: string, amount: number, header: string): Promise<Outcome<Voucher>> {
   const operationId = randomUUID()
   const key = readKey(header, 'POST /vouchers/redeem', { id, amount })

@@ -15,7 +15,7 @@ const count = async (table: string) => {
   return row?.n ?? -1
 }
 
-/** The response without what differs from request to request. */
+/** The parts of a response that are the same for every replay. */
 function essence({ status, body, headers }: Awaited<ReturnType<As['create']>>) {
   const { requestId: _, ...rest } = body as Record<string, unknown>
   return { status, body: rest, etag: headers.get('etag'), location: headers.get('location') }

@@ -128,7 +128,7 @@ async function atPayments() {
   await sent(client, 'GET', '/api/payments', { headers: { authorization: `Basic ${phone}` } })
 }
 
-/** A database error that repeats its input, and terminated connections. */
+/** Causes a database error that repeats its input, and terminates connections. */
 async function broken() {
   const sql = (text: string) => query(stage.databaseUrl, text)
   await sql(`CREATE FUNCTION leak_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -146,7 +146,10 @@ async function broken() {
   expect((await as(payer, stage).create(CUSTOMER)).status).toBe(201)
 }
 
-/** Waits until a last request is in the logs and traces of both services: the earlier ones are too by then. */
+/**
+ * Waits until a final request is in the logs and traces of both services. By then the earlier requests are
+ * there too.
+ */
 async function settled() {
   for (const service of [stage.auth, stage.payments]) {
     const requestId = randomUUID()

@@ -28,7 +28,7 @@ beforeEach(async () => {
 })
 afterEach(() => Promise.all(replicas.map((database) => database.onApplicationShutdown())))
 
-/** A database as each replica has it, with its own pool. */
+/** A database with its own pool, like that of a replica. */
 function newDatabase() {
   const env = readEnv(environment({ DATABASE_URL: url, DB_POOL_MAX: '1' }))
   const source = new DataSource(dataSourceOptions(env, { entities: [], migrations: [] }))

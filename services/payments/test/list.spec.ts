@@ -26,7 +26,7 @@ beforeAll(async () => {
 })
 afterAll(() => payments.close())
 
-/** A time with whole milliseconds without a payment on both sides. */
+/** Returns a time in whole milliseconds. No payment is created in the 3 ms before and after it. */
 async function untilNextMillisecond() {
   await sleep(3)
   const now = new Date().toISOString()

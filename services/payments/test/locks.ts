@@ -3,7 +3,7 @@ import { onTestFinished } from 'vitest'
 import type { Payments } from './payments.js'
 import { until } from './until.js'
 
-/** Begins a transaction with one statement, which keeps its locks until the end of the test at the latest. */
+/** Begins a transaction with one statement and keeps its locks, at most until the end of the test. */
 async function beginWith(databaseUrl: string, text: string, values: string[] = []) {
   const connection = new Connection({ connectionString: databaseUrl })
   await connection.connect()
@@ -13,7 +13,10 @@ async function beginWith(databaseUrl: string, text: string, values: string[] = [
   return connection
 }
 
-/** Locks a payment's row. The returned function commits, after a change of status if one is given. */
+/**
+ * Locks a payment's row. The returned function commits; if it gets a status, it changes the payment's status
+ * first.
+ */
 export async function lockRow({ databaseUrl }: Payments, reference: string) {
   const row = 'SELECT 1 FROM payments WHERE reference = $1 FOR UPDATE'
   const connection = await beginWith(databaseUrl, row, [reference])
@@ -33,7 +36,7 @@ export async function holdWrites(databaseUrl: string) {
   return () => connection.end()
 }
 
-/** Waits until this many statements wait for a lock. */
+/** Waits until this number of statements is waiting for a lock. */
 export async function untilBlocked(payments: Pick<Payments, 'sql'>, count: number) {
   const waiting = async () => {
     const [row] = await payments.sql<{ n: number }>(

@@ -11,12 +11,12 @@ import { until } from './until.js'
 /** The connection is closed after PostgreSQL has committed and before its result arrives. */
 
 let proxy: Proxy
-/** A replica behind the proxy, and one with a direct connection; the same user at both. */
+/** A replica behind the proxy and one with a direct connection, used by the same user. */
 let payments: Payments
 let direct: Payments
 let user: As
 let beside: As
-/** The text that identifies a statement in the traffic, and how often it was sent. */
+/** The text that identifies a statement in the traffic, and the number of times it was sent. */
 let statement = ''
 let sent = 0
 

@@ -12,7 +12,7 @@ import { listening, migrate, type Payments, startPayments, untilReady } from './
 import { as, type As, newPayment, webhookBody } from './requests.js'
 import { until } from './until.js'
 
-/** A PostgreSQL of this file's own, which it stops and starts. */
+/** This file has its own PostgreSQL, which it stops and starts. */
 
 let folder: string
 let postgres: Postgres
@@ -100,7 +100,7 @@ describe('PostgreSQL down for longer than DB_WAIT_MS', () => {
       expect(JSON.stringify(body)).not.toMatch(/ECONN|127\.0\.0\.1|terminat/)
       expect(headers.get('retry-after')).toMatch(/^[1-9]\d*$/)
     }
-    // A ping is cached for a second.
+    // Readiness reuses a ping for a second.
     const ready = () => replica.client.get('/health/ready')
     await until(async () => (await ready()).body.status === 'degraded')
     expect((await ready()).status).toBe(200)

@@ -10,16 +10,16 @@ import { foldEvents } from '../src/totals/fold.store.js'
 import { migrate } from './payments.js'
 import { until } from './until.js'
 
-/** A migrated database without the service: the test writes payments and folds their events. */
+/** A migrated database without the service: the test itself writes payments and folds their events. */
 
 export interface PaymentsDatabase {
   readonly url: string
-  /** Opens a connection, which is closed with it. */
+  /** Opens a connection, which is closed together with the database. */
   connection(): Promise<Client>
   close(): Promise<void>
 }
 
-/** A PostgreSQL for one test file: a transaction in any database of a server delays the fold. */
+/** Starts a PostgreSQL for one test file, since a transaction in any database of a server delays the fold. */
 export async function ownServer() {
   const folder = await mkdtemp(join(tmpdir(), 'malipo-payments-'))
   const flags = ['-c', 'fsync=off']
@@ -43,7 +43,7 @@ export function openPaymentsDatabase(url: string): PaymentsDatabase {
     url,
     async connection() {
       const client = new Client({ connectionString: url })
-      // A killed server closes its connections.
+      // A killed server closes its connections, which is not an error here.
       client.on('error', () => undefined)
       await client.connect()
       clients.push(client)
@@ -61,7 +61,7 @@ export function runOn(client: Client): Run {
     (await client.query({ ...statement, values: [...values] })).rows as never
 }
 
-/** Inserts a payment and its first event as the service does: `xid` has its default. */
+/** Inserts a payment and its first event as the service does; `xid` gets its default. */
 export async function writePayment(
   client: Client,
   { amount = 500, currency = 'UGX', method = 'MOBILE_MONEY' } = {},
@@ -103,7 +103,7 @@ export async function counted(client: Client): Promise<Sum> {
   )
 }
 
-/** The totals computed from the events. */
+/** The expected totals, computed from the events. */
 export async function truth(client: Client): Promise<Sum> {
   return sums(
     await client.query(
@@ -130,13 +130,13 @@ export async function countAll(client: Client, limit = 100): Promise<void> {
   })
 }
 
-/** Folds all events that can be counted now. */
+/** Folds all events that can be folded now. */
 export async function foldAll(client: Client, limit = 100): Promise<void> {
   const run = runOn(client)
   while ((await foldEvents(run, limit)) > 0);
 }
 
-/** Resolves when no running transaction of the server is older than an event written so far. */
+/** Resolves when every running transaction of the server is newer than the events written so far. */
 export async function untilFoldable(client: Client): Promise<void> {
   const reached = `SELECT FROM payment_events HAVING max(xid) < pg_snapshot_xmin(pg_current_snapshot())`
   await until(async () => (await client.query(reached)).rowCount === 1)

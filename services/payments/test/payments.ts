@@ -15,7 +15,7 @@ export interface Payments {
   readonly client: Client
   readonly databaseUrl: string
   sql<Row extends object>(text: string, ...values: unknown[]): Promise<Row[]>
-  /** The value of one line of /metrics, 0 when there is none yet. */
+  /** The value of one line of /metrics; 0 if it does not exist yet. */
   metric(line: string): Promise<number>
   /** Another replica on the same database, Redis and auth. */
   replica(own?: Own): Promise<Payments>
@@ -43,7 +43,7 @@ export function environment(own: Own = {}) {
   }
 }
 
-/** Starts the service on a new migrated database, or on that of `DATABASE_URL`. */
+/** Starts the service on a new migrated database, or on the one in `DATABASE_URL`. */
 export async function startPayments(own: Own = {}): Promise<Payments> {
   const databaseUrl = own.DATABASE_URL ?? (await freshDatabase('payments'))
   if (own.DATABASE_URL === undefined) await migrate(databaseUrl)
@@ -67,7 +67,7 @@ export async function listening(own: Own) {
   return app
 }
 
-/** Runs the pending migrations: the service's, or those of another release. */
+/** Runs the pending migrations of the service, or those of another release. */
 export async function migrate(
   databaseUrl: string,
   migrations: Migrated['migrations'] = dataSource.migrations,
@@ -84,7 +84,7 @@ export function untilReady(client: Client) {
   return until(async () => (await client.get('/health/ready')).status === 200)
 }
 
-/** The value of one line of /metrics, 0 when there is none yet. */
+/** The value of one line of /metrics; 0 if it does not exist yet. */
 export async function metric(client: Client, line: string): Promise<number> {
   const { body } = await client.get('/metrics')
   const found = String(body)

@@ -9,7 +9,7 @@ import { type Payments, SECRETS } from './payments.js'
 type Sender = { readonly token: string }
 type Headers = Record<string, string>
 
-/** The body of a create; a change to undefined leaves the field out. */
+/** The body of a request to create a payment; a field that is changed to undefined is left out. */
 export function paymentInput(changes: Record<string, unknown> = {}) {
   return {
     amount: 5000,

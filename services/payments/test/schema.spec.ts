@@ -10,7 +10,7 @@ import { newPayment, webhookBody } from './requests.js'
 import { until } from './until.js'
 import { withPayments } from './with-payments.js'
 
-/** What the database itself rejects, for any SQL. */
+/** The constraints and triggers that hold for any SQL. */
 
 const { payments, user } = await withPayments()
 

@@ -13,7 +13,7 @@ import { newUser } from './auth.js'
 import { environment, migrate, startPayments, type Payments } from './payments.js'
 import { as, newPayment, type As } from './requests.js'
 
-/** The limits of a statement: time when no result arrives, memory after one did. */
+/** The limits of a statement: the time in which a result must arrive, and the memory once it has arrived. */
 
 let databaseUrl: string
 let proxy: Proxy
@@ -41,7 +41,7 @@ describe('a database that accepts statements and does not respond', () => {
 
   const reads = {
     'a payment': { read: async (reference: string) => user.get(reference), withinMs: 3_000 },
-    // By TypeORM, whose queries all have the same timeout.
+    // Sent by TypeORM, which has the same timeout for all queries.
     'a list': { read: async () => user.list(), withinMs: 9_000 },
   }
 

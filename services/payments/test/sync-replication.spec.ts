@@ -10,7 +10,7 @@ import { migrate, type Payments, startPayments } from './payments.js'
 import { as, type As, newPayment, webhookBody } from './requests.js'
 import { until } from './until.js'
 
-/** A PostgreSQL with synchronous replication whose standby is missing: commits wait for it. */
+/** A PostgreSQL with synchronous replication and no standby, so commits wait. */
 
 let folder: string
 let postgres: Postgres
@@ -32,7 +32,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-/** Sets the standby that commits wait for; '' for none, and waiting commits continue. */
+/** Sets the standby that commits wait for. With '' there is none, and waiting commits continue. */
 async function standby(name: string) {
   const url = postgres.url('postgres')
   await query(url, `ALTER SYSTEM SET synchronous_standby_names = '${name}'`)
@@ -46,14 +46,16 @@ async function standby(name: string) {
   })
 }
 
-/** The backends whose commit waits for the standby. */
+/** The backends whose commits wait for the standby. */
 const waiting = () =>
   query<{ pid: number; query: string }>(
     postgres.url('postgres'),
     `SELECT pid, query FROM pg_stat_activity WHERE wait_event = 'SyncRep'`,
   )
 
-/** As after an operator's cancel or a crash in place: the commit is visible, and no standby has received it. */
+/**
+ * Cancels the wait, as an operator or a crash could: the commit is visible, but no standby has received it.
+ */
 async function cancelWaiting() {
   await until(async () => (await waiting()).length > 0)
   for (const { pid } of await waiting()) {
@@ -79,7 +81,7 @@ describe('a write whose wait for the standby was cancelled', () => {
         'SELECT answer FROM idempotency_keys WHERE key = $1',
         key['idempotency-key'],
       )
-      // The commit is visible, but must not be replayed before a standby has received it.
+      // The commit is visible, but its response must not be replayed before a standby has received it.
       expect(seen).toHaveLength(1)
       expect((await send(key, reference)).status).toBe(503)
       await standby('')

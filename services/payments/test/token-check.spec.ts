@@ -9,7 +9,7 @@ import { as } from './requests.js'
 import { cacheKeyOf, sidOf, validateCallsOf } from './token-fixture.js'
 import { until } from './until.js'
 
-/** Auth and Redis belong to this file, which stops and restarts them. */
+/** This file has its own auth and Redis, which it stops and restarts. */
 
 let auth: Service
 let redis: Redis
@@ -39,7 +39,7 @@ const checks = (outcome: string, at: Payments = payments) =>
   at.metric(`token_checks_total{outcome="${outcome}"}`)
 const validateCalls = () => validateCallsOf(auth)
 
-/** Resolves when a replica uses its cache again. */
+/** Resolves when the replica uses its cache again. */
 async function untilCacheIsUsed(at: Payments = payments) {
   const user = await newUser(auth.url)
   const hit = async () => {

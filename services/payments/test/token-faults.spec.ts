@@ -12,12 +12,12 @@ import {
 import { until } from './until.js'
 
 /**
- * The status of a request when Redis, auth or a clock fails, by its token:
+ * The expected status of a request when Redis, auth or a clock fails, by the state of its token:
  *
  * - `fresh`: validated less than TOKEN_CACHE_TTL_MS ago
- * - `stale`: validated longer ago than that, but within TOKEN_CACHE_STALE_MS
+ * - `stale`: validated earlier, but within TOKEN_CACHE_STALE_MS
  * - `revoked`: its session was revoked before the fault, and the replica received the message
- * - `missed`: the same at a replica that was started after the message
+ * - `missed`: revoked in the same way, but the replica was started after the message
  * - `unseen`: valid, and not yet used at any replica
  *
  * A valid token never gets 401, and a token of a revoked session never gets 200.
@@ -66,7 +66,7 @@ it.each(TABLE)('if %s, the statuses are %i, %i, %i, %i, %i', async (name, ...exp
   cleanups.push(() => fault.end?.())
   await fault.before?.()
   await fixture.logout(revoked)
-  // With a TTL of 1 ms an entry is stale in the second replica while it is fresh in the first.
+  // With a TTL of 1 ms, an entry is stale at the second replica while it is fresh at the first.
   const [first, second] = await Promise.all([
     fault.start?.() ?? fixture.replica(),
     fault.start?.({ TOKEN_CACHE_TTL_MS: '1' }) ?? fixture.replica({ TOKEN_CACHE_TTL_MS: '1' }),

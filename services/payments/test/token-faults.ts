@@ -16,7 +16,7 @@ type Replica = Pick<Payments, 'client' | 'metric' | 'close'>
 export interface Fault {
   /** Runs before the session is revoked. */
   before?(): Promise<unknown>
-  /** Causes the fault. The replicas are affected by it; the users' tokens are cached. */
+  /** Causes the fault, which affects these replicas. The tokens of the users in `cached` are in Redis. */
   begin?(replicas: readonly Replica[], cached: readonly User[]): Promise<unknown>
   end?(): Promise<unknown>
   /** Starts a replica that has the fault, in its own process. */
@@ -59,7 +59,7 @@ function redisDown({ redis }: TokenFixture): Fault {
 function authDown({ auth, proxies }: TokenFixture): Fault {
   return {
     begin: async () => {
-      // The process keeps running for the next rows: only its port becomes unreachable.
+      // The process keeps running for the next rows of the table: only its port becomes unreachable.
       proxies.auth.retarget(9)
       proxies.auth.cut()
     },
@@ -96,7 +96,9 @@ function slow({ proxies }: TokenFixture, delayMs: { auth?: number; redis?: numbe
   }
 }
 
-/** Redis restarts with a snapshot from before the revocation: it has the entry and no revocation. */
+/**
+ * Redis restarts with a snapshot from before the revocation: it contains the entry but not the revocation.
+ */
 function redisStale({ redis, redisClient, dataDir }: TokenFixture): Fault {
   return {
     before: () => redisClient.save(),
@@ -104,7 +106,8 @@ function redisStale({ redis, redisClient, dataDir }: TokenFixture): Fault {
       await redis.kill()
       await redis.restart()
       await untilRedisCircuitCloses(...replicas)
-      // Auth publishes recent revocations again after it reconnects: delete them, as if it had not yet.
+      // After it reconnects, auth publishes recent revocations again. Delete them, as if it had not done so
+      // yet.
       const revocations = cached.map((user) => `revoked:${sidOf(user)}`)
       await until(async () => (await redisClient.del(revocations)) > 0)
       await expectNoRevocation(redisClient, cached)
@@ -113,7 +116,7 @@ function redisStale({ redis, redisClient, dataDir }: TokenFixture): Fault {
   }
 }
 
-/** A replica of Redis is promoted before it has received the last writes. */
+/** A replica of Redis is promoted although it has not received the last writes. */
 function failover({ redis, proxies, redisClient }: TokenFixture): Fault {
   let promoted: Awaited<ReturnType<typeof startRedis>>
   return {
@@ -132,7 +135,7 @@ function failover({ redis, proxies, redisClient }: TokenFixture): Fault {
       const admin = new RedisClient(promoted?.url ?? '')
       await until(async () => {
         const subscribers = String(await admin.client('LIST', 'TYPE', 'PUBSUB')).match(/^id=/gm)
-        // The fixture's first replica subscribes too.
+        // The first replica of the fixture is subscribed too.
         return subscribers?.length === replicas.length + 1
       })
       await untilRedisCircuitCloses(...replicas)

@@ -36,7 +36,7 @@ export interface TokenFixture {
   close(): Promise<void>
 }
 
-/** A request whose status shows the result of the token check: 200, or an error of the guard. */
+/** Sends a request whose status shows the result of the token check: 200, or an error of the guard. */
 export const sendRequest = (user: User, at: Pick<Payments, 'client'>) =>
   as(user, at).list('?limit=1')
 
@@ -105,7 +105,7 @@ export async function validateCallsOf(auth: Pick<Service, 'url'>): Promise<numbe
   return (lines ?? []).reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
 }
 
-/** Resolves when every replica is connected to Redis and waits for its reads. */
+/** Resolves when every replica is connected to Redis and its circuit is closed. */
 export async function untilRedisCircuitCloses(...replicas: readonly Pick<Payments, 'metric'>[]) {
   const isOpen = 'token_check_breaker_open{dependency="redis"}'
   await until(async () => {

@@ -19,7 +19,7 @@ import {
 } from './token-fixture.js'
 import { until } from './until.js'
 
-/** The load on auth and Redis from many concurrent requests. */
+/** The load that many concurrent requests put on auth and Redis. */
 
 let fixture: TokenFixture
 let payments: Payments
@@ -42,13 +42,13 @@ const countByStatus = (statuses: number[]) =>
     Object.entries(Object.groupBy(statuses, String)).map(([status, of]) => [status, of?.length]),
   )
 
-/** Sends an invalid token from an address that the trusted proxy forwards. */
+/** Sends an invalid token from an address that a trusted proxy forwards. */
 const sendInvalid = async (address: string, token = invalidToken()) => {
   const headers = { 'x-forwarded-for': address }
   return payments.client.get('/api/payments', { token, headers })
 }
 
-/** The number of commands of a kind that Redis received during the work. */
+/** The number of commands with this name that Redis received during the work. */
 async function countCommands(name: string, work: () => Promise<unknown>): Promise<number> {
   const client = new RedisClient(fixture.redis.url)
   await client.call('CONFIG', 'RESETSTAT')
@@ -58,7 +58,7 @@ async function countCommands(name: string, work: () => Promise<unknown>): Promis
   return Number(new RegExp(`cmdstat_${name}:calls=(\\d+)`).exec(stats)?.[1] ?? 0)
 }
 
-/** A token check without an HTTP server, so that all calls happen in one event-loop tick. */
+/** A token check without an HTTP server, so that all calls happen in one tick of the event loop. */
 async function startTokenCheck() {
   const env = readEnv(environment(fixture.addresses))
   const [log, registry] = [createLogger('payments', 'silent'), new Registry()]
@@ -102,7 +102,7 @@ describe('concurrent requests', () => {
       const answers = await Promise.all(users.map((user) => sendRequest(user, other)))
       expect(countByStatus(answers.map(({ status }) => status))).toEqual({ 200: 40 })
     })
-    // On a busy machine some Redis reads are slow, and auth is called instead.
+    // On a busy machine some Redis reads are slow, and those requests call auth instead.
     expect((await fixture.validateCalls()) - before).toBeLessThan(10)
     expect(reads).toBeLessThan(20)
     await other.close()
@@ -211,7 +211,7 @@ describe('calls to auth while it hangs', () => {
       requests.push(...Array.from({ length: many }, sendUncached))
       await until(async () => (await inFlight()) + durations.length === requests.length)
     }
-    // On a slow machine the load shedder may reject a part of them.
+    // On a slow machine the load shedder may reject some of them.
     while ((await inFlight()) < 256) await send(32)
     await until(async () => (await sendRequest(cached, replica)).status === 200)
     await send(44)

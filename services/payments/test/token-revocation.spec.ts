@@ -43,7 +43,7 @@ async function untilCached() {
   expect(await status()).toBe(200)
 }
 
-/** Does some work while responses of auth or Redis are delayed. */
+/** Runs the work while responses of auth or Redis are delayed. */
 async function withDelay<T>(of: 'auth' | 'redis', ms: number, work: () => Promise<T>): Promise<T> {
   fixture.proxies[of].slow(ms)
   try {
@@ -59,7 +59,7 @@ describe('a token of a revoked session', () => {
     await untilCached()
     await Promise.all(replicas.map(status))
     await fixture.logout(user)
-    // The message may take 10 ms of the promised second.
+    // The contract allows a second; the message may take 10 ms of it.
     await sleep(10)
     expect(await Promise.all(replicas.map(status))).toEqual([401, 401, 401])
     await Promise.all(replicas.slice(1).map((replica) => replica.close()))
@@ -101,7 +101,7 @@ describe('a token of a revoked session', () => {
 
   it('is rejected without a call to auth if it was never used before', async () => {
     await markRevoked()
-    // On a busy machine Redis may be slow, and then auth is called first.
+    // On a busy machine Redis may be slow, and the request calls auth first: repeat it then.
     await until(async () => {
       const before = await fixture.validateCalls()
       expect(await status()).toBe(401)

@@ -103,7 +103,7 @@ describe('a fold', () => {
     await untilFoldable(client)
     const [holder, folder] = [await database.connection(), await database.connection()]
     await holder.query('BEGIN')
-    // A table lock assigns no transaction id, which would delay the fold.
+    // A table lock alone assigns no transaction id. A transaction with an id would delay the fold.
     await holder.query('LOCK TABLE payment_totals IN SHARE MODE')
     const { rows } = await folder.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
     const folding = foldEvents(runOn(folder), 100).catch((error: unknown) => error)

@@ -15,7 +15,7 @@ export interface Traced {
   readonly payments: Service
   readonly client: Client
   readonly databaseUrl: string
-  /** The spans of a trace, once at least `count` have arrived. */
+  /** The spans of a trace, returned once at least `count` have arrived. */
   spansOf(traceId: string, count: number): Promise<CollectedSpan[]>
   close(): Promise<void>
 }
@@ -59,14 +59,16 @@ export async function startTraced(own: Own = {}): Promise<Traced> {
   }
 }
 
-/** A trace that a caller started: its header, and the span that is the parent of ours. */
+/**
+ * A trace that a caller started: the request's header, and the span that is the parent of the service's span.
+ */
 export function beginTrace(flags = '01') {
   const traceId = randomBytes(16).toString('hex')
   const parentId = randomBytes(8).toString('hex')
   return { traceId, parentId, headers: { traceparent: `00-${traceId}-${parentId}-${flags}` } }
 }
 
-/** The log lines with these fields. */
+/** The log lines that contain these fields. */
 export function linesOf({ output }: Service, fields: Record<string, unknown>) {
   return output()
     .split('\n')

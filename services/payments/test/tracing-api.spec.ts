@@ -5,11 +5,14 @@ import { startCollector } from '@malipo/testing/collector'
 import { context, propagation, trace } from '@opentelemetry/api'
 import { expect, it, onTestFinished } from 'vitest'
 
-/** Any library can trace through `@opentelemetry/api`, without a word of kit. */
+/** Any library can create spans through `@opentelemetry/api` alone, without importing kit. */
 
 const STATEMENT = () => ({ name: 'statement', attributes: {} })
 
-/** A library's span, with a statement of ours in it and another call of the library in that. */
+/**
+ * Creates a library's span that contains one of our statements, which in turn contains another span of the
+ * library.
+ */
 async function callLibrary(): Promise<{ traceparent?: string }> {
   const library = trace.getTracer('library')
   const headers: { traceparent?: string } = {}

@@ -45,7 +45,7 @@ async function start(own: Record<string, string | undefined>) {
   return { service: running, client, user: as(owner, { client }) }
 }
 
-/** The scripts that a process loaded, from its coverage report. */
+/** The scripts that a process loaded, according to its coverage report. */
 async function loadedBy(own: Record<string, string | undefined>): Promise<string[]> {
   const coverage = await mkdtemp(join(folder, 'loaded-'))
   const { service, user } = await start({ ...own, NODE_V8_COVERAGE: coverage })
@@ -59,7 +59,7 @@ async function loadedBy(own: Record<string, string | undefined>): Promise<string
   )
 }
 
-/** Without the API, which prom-client imports too. */
+/** The scripts of OpenTelemetry except for its API, which prom-client imports too. */
 const ofOpenTelemetry = (urls: string[]) =>
   urls.filter((url) => /@opentelemetry\/(?!api\/)|tracing-sdk/.test(url))
 
@@ -105,7 +105,7 @@ describe('a collector', () => {
     await Promise.all(Array.from({ length: 100 }, () => user.create()))
     await service.stop()
     const requests = collector.spans.filter(({ name }) => name === 'POST /api/payments')
-    // Binomial(100, 0.5): outside of this range with a probability below one in a million.
+    // Binomial(100, 0.5): the probability of a value outside this range is below one in a million.
     expect(requests.length).toBeGreaterThan(25)
     expect(requests.length).toBeLessThan(75)
   })
@@ -132,7 +132,7 @@ describe('a collector', () => {
   })
 
   it.each([
-    // More spans than the queue takes.
+    // More spans than the queue holds.
     ['is unreachable', async () => `http://127.0.0.1:${await freePort()}`, undefined, 1_500],
     ['never answers', () => collector.url, 'hang' as const, 200],
     ['rejects spans', () => collector.url, 400 as const, 200],

@@ -36,12 +36,15 @@ const spanOf = (spans: readonly CollectedSpan[], service: string, name: string) 
   return found[0]!
 }
 
-/** The database of payments, for helpers that look at its locks. */
+/** The payments database, for helpers that check its locks. */
 const database = {
   sql: (text: string, ...values: unknown[]) => query(stage.databaseUrl, text, values) as never,
 }
 
-/** The spans as an indented tree. Siblings are sorted by name, since some start at the same time. */
+/**
+ * The spans as an indented tree. Siblings are sorted by name, since some of them start in the same
+ * millisecond.
+ */
 function tree(spans: readonly CollectedSpan[], parentId: string, indent = ''): string[] {
   return spans
     .filter(({ parentSpanId }) => parentSpanId === parentId)
@@ -142,13 +145,16 @@ describe('a request', () => {
       'http.response.status_code': status,
       'malipo.problem': problem,
     })
-    // A 4xx is not an error of the server's span.
+    // A 4xx response does not make the server's span an error.
     expect(span.failed).toBe(false)
   })
 })
 
 describe('a batch of requests', () => {
-  /** Expects a span of this name that links to several requests of the traces, each of which links back. */
+  /**
+   * Expects a span with this name that links to several requests of the traces, and a link back from each of
+   * them.
+   */
   async function expectShared(name: string, traces: readonly { traceId: string }[]) {
     const isOf = ({ traceId }: { traceId: string }) => traces.some((one) => one.traceId === traceId)
     const named = () => stage.collector.spans.filter((span) => span.name === name)
@@ -199,7 +205,7 @@ describe('a batch of requests', () => {
   it('shares one Redis span, with links in both directions', async () => {
     const users = await Promise.all(Array.from({ length: 10 }, () => newUser(stage.auth.url)))
     const traces = users.map(() => beginTrace())
-    // Slower than usual, yet below the 50 ms after which requests stop waiting for Redis.
+    // Slower than usual, but below the 50 ms after which requests stop waiting for Redis.
     redisWire.slow(30)
     onTestFinished(() => redisWire.slow(0))
     await Promise.all(users.map((one, n) => as(one, stage).create({}, traces[n]?.headers)))

@@ -8,10 +8,12 @@ import { migrate, type Payments, startPayments } from './payments.js'
 import { as, type As, fromProvider, newPayment, webhookBody } from './requests.js'
 
 /**
- * A database of an earlier release, with the rows that release wrote, after the migrations of the next one.
+ * Runs the next release's migrations on a database of an earlier release, with the rows that this release
+ * wrote.
  *
- * The first release adds a case here: its migrations by name, which never change again, and a frozen SQL file of
- * its rows in place of `write`. Until then one synthetic migration after today's exercises the steps.
+ * The first release adds a case here: the names of its migrations, which never change again, and a frozen SQL
+ * file of its rows in place of `write`. Until then, one synthetic migration after the current ones tests the
+ * steps.
  */
 interface Release {
   readonly migrations: Migrated['migrations']
@@ -33,7 +35,7 @@ async function upgrade(
   return payments
 }
 
-/** A migration of a later release. The running release does not know the column. */
+/** A migration of a later release, with a column that the running release does not know. */
 class Synthetic9999999999999 implements MigrationInterface {
   name = 'Synthetic9999999999999'
 

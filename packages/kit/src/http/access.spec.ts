@@ -40,7 +40,7 @@ class Declared {
   @NeedsScope('read', 'write')
   scope() {}
 
-  /** Not a route. */
+  /** A method that is not a route. */
   helper() {}
 }
 
