@@ -30,7 +30,7 @@ const counted = async () =>
 
 const json = (change: object) => JSON.stringify({ ...newPerson(), ...change })
 
-describe('invalid input changes nothing and is answered with a problem', () => {
+describe('invalid input changes nothing and gets a problem document', () => {
   it.each<[string, number, string | Uint8Array, Record<string, string>?]>([
     ['broken JSON', 400, '{"phone": "+2567'],
     ['no body', 400, ''],

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { conditionOf, etagOf } from './etag.js'
 
 describe('an ETag', () => {
-  it('is the version, and in If-Match asks for it', () => {
+  it('is the version, and If-Match requires that version', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 999_999_999 }), (version) => {
         expect(etagOf(version)).toBe(`"${version}"`)

@@ -63,7 +63,7 @@ describe('an amount', () => {
     )
   })
 
-  it('is the same as a JSON number and as a decimal string', () => {
+  it('has the same value as a JSON number and as a decimal string', () => {
     fc.assert(
       fc.property(money, ({ code, minor }) => {
         const text = formatAmount(minor, code)
