@@ -61,6 +61,6 @@ export async function grant(user: User, scopes: string, mode: 'sandbox' | 'live'
     DATABASE_URL: inject(isLive ? 'liveAuthDatabaseUrl' : 'authDatabaseUrl'),
   })
   const args = ['--phone', user.phone, '--grant', scopes]
-  await runToEnd({ name: 'auth', script: 'operator', args, env })
+  await runToEnd({ name: 'auth', script: 'cli/operator', args, env })
   return { ...user, token: await login(user, inject(isLive ? 'liveAuthUrl' : 'authUrl')) }
 }

@@ -46,18 +46,13 @@ const CUT = 'cut@example.com'
 const POISON = `CREATE FUNCTION refuse_poison() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN RAISE EXCEPTION 'poison' USING ERRCODE = 'check_violation'; END $$`
 
-/**
- * A request whose insert a trigger of this test rejects. It gets 500, which the contract does not document.
- */
+/** A trigger of this test rejects the insert of this request: 500, which the contract does not document. */
 function poison() {
   const options = { body: paymentInput({ description: 'poison' }), token: owner.token }
   return payments.client.sendUnchecked('POST', '/api/payments', options)
 }
 
-/**
- * Blocks inserts of payments, with the maximum number of statements in flight, so that further calls are
- * queued.
- */
+/** Blocks inserts with the maximum number of statements in flight, so that further calls are queued. */
 async function blockBatches() {
   const unblock = await holdWrites(other.databaseUrl)
   const inFlight = [user.create()]
@@ -79,10 +74,7 @@ async function allQueued() {
   })
 }
 
-/**
- * Starts requests while the batches are blocked, so that they share the next batches. Returns their
- * responses.
- */
+/** Starts requests while the batches are blocked, so that they share the next ones; returns the responses. */
 async function queuedTogether<T>(start: () => readonly Promise<T>[]): Promise<T[]> {
   const unblock = await blockBatches()
   const started = start()
