@@ -77,8 +77,8 @@ describe('a write whose wait for the standby was cancelled', () => {
       await cancelWaiting()
       expect((await answer).status).toBe(503)
       expect((await answer).headers.get('retry-after')).toMatch(/^[1-9]\d*$/)
-      const seen = await payments.sql<{ answer: number }>(
-        'SELECT answer FROM idempotency_keys WHERE key = $1',
+      const seen = await payments.sql<{ status: number }>(
+        'SELECT response_status AS status FROM idempotency_keys WHERE key = $1',
         key['idempotency-key'],
       )
       // The commit is visible, but its response must not be replayed before a standby has received it.
@@ -86,7 +86,7 @@ describe('a write whose wait for the standby was cancelled', () => {
       expect((await send(key, reference)).status).toBe(503)
       await standby('')
       const again = await send(key, reference)
-      expect(again.status).toBe(seen[0]?.answer)
+      expect(again.status).toBe(seen[0]?.status)
       expect(again.headers.get('idempotent-replayed')).toBe('true')
       expect((await user.events(again.body.reference as string)).body.data).toHaveLength(
         again.body.version as number,
