@@ -16,6 +16,7 @@ const VERSIONS = [
   'api/v1',
   'apis/apps/v1',
   'apis/autoscaling/v2',
+  'apis/batch/v1',
   'apis/policy/v1',
   'apis/networking.k8s.io/v1',
   'apis/gateway.networking.k8s.io/v1',
