@@ -91,11 +91,7 @@ it('the service starts when each route declares access', async () => {
 })
 
 it.each<[string, () => ReturnType<typeof build>, RegExp]>([
-  [
-    'a route without a controller-wide declaration',
-    () => build([Declared, Forgotten]),
-    /^Forgotten\.open must/,
-  ],
+  ['a route of the service', () => build([Declared, Forgotten]), /^Forgotten\.open must/],
   ['a route of an imported module', () => build([Declared], [Imported]), /Bare\.open/],
   ['a route that names no scope', () => build([NoScope]), /NoScope\.empty/],
 ])('the service does not start with %s that declares no access', async (_, app, message) => {
