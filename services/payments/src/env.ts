@@ -44,7 +44,7 @@ export const VARIABLES = {
   }),
   WEBHOOK_SECRETS: providerSecrets({
     default: [],
-    desc: 'Signing secrets of providers: `mtn=whsec_…,airtel=whsec_…`; repeat a provider to rotate its secret',
+    desc: 'Signing secrets of providers: `mtn=whsec_…,airtel=whsec_…`; to rotate a secret, list the provider twice',
   }),
   WEBHOOK_SECRETS_FILE: readableFile({
     default: undefined,

@@ -30,7 +30,7 @@ export const httpVariables = (port: number, mode: string) => ({
   }),
   SHUTDOWN_DRAIN_MS: milliseconds({
     default: 0,
-    desc: 'After SIGTERM, keep serving until no request has arrived for this long; stop after four times that long at the latest',
+    desc: 'After SIGTERM, keep serving until no request has arrived for this long; but at most for four times this long',
   }),
   OTEL_EXPORTER_OTLP_ENDPOINT: url(
     'http',

@@ -7,6 +7,7 @@ import {
   type Type,
   UseGuards,
 } from '@nestjs/common'
+import { ApiBearerAuth } from '@nestjs/swagger'
 import { Problem, type ProblemKind } from './problem.js'
 import type { Request } from './request.js'
 
@@ -30,13 +31,13 @@ export function PublicBySignature(guard: Type<CanActivate>): MethodDecorator {
 
 /** A route that needs an access token with any scope; `guard` validates the token. */
 export function NeedsToken(guard: Type<CanActivate>): MethodDecorator {
-  return declare({ kind: 'token' }, guard)
+  return applyDecorators(declare({ kind: 'token' }, guard), ApiBearerAuth())
 }
 
 /** Makes a service's `@NeedsScope(...scopes)`: a route that needs a token with one of these scopes. */
 export function needsScope<Scope extends string>(guard: Type<CanActivate>) {
   return (...scopes: readonly [Scope, ...Scope[]]): MethodDecorator =>
-    declare({ kind: 'scope', scopes }, guard)
+    applyDecorators(declare({ kind: 'scope', scopes }, guard), ApiBearerAuth())
 }
 
 /** The caller that the route's guard has authenticated. */

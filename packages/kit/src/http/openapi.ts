@@ -1,13 +1,13 @@
 import { applyDecorators } from '@nestjs/common'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import {
-  ApiHeader,
+  ApiOperation,
   ApiProperty,
   ApiResponse,
   DocumentBuilder,
   SwaggerModule,
 } from '@nestjs/swagger'
-import { type ProblemKind, PROBLEM_JSON } from './problem.js'
+import { HTTP_PROBLEMS, type ProblemKind, PROBLEM_JSON } from './problem.js'
 
 export interface ServiceInfo {
   readonly name: string
@@ -52,38 +52,49 @@ export class ProblemSchema {
   errors?: FieldErrorSchema[]
 }
 
-/** Documents the problems of a route. Kinds with the same status share one response. */
-export function ApiProblems(...kinds: ProblemKind[]) {
-  const byStatus = Map.groupBy(kinds, ({ status }) => status)
+/** The problems of every route with a body. */
+export const BODY_PROBLEMS = [
+  HTTP_PROBLEMS.validation,
+  HTTP_PROBLEMS.malformed,
+  HTTP_PROBLEMS.tooLarge,
+  HTTP_PROBLEMS.mediaType,
+] as const
+
+interface Route {
+  summary: string
+  description?: string
+  /** In addition to 503, which every route may return. */
+  problems?: readonly ProblemKind[]
+}
+
+/** Documents a route. Problems with the same status share one response. */
+export function ApiRoute({ problems = [], ...operation }: Route, ...others: MethodDecorator[]) {
+  const byStatus = Map.groupBy([...problems, HTTP_PROBLEMS.unavailable], ({ status }) => status)
   return applyDecorators(
-    ...[...byStatus].map(([status, same]) =>
-      ApiResponse({
-        status,
-        description: same.map(({ title, type }) => `${title} (\`${type}\`)`).join('; '),
-        content: {
-          [PROBLEM_JSON]: {
-            schema: { $ref: '#/components/schemas/ProblemSchema' },
-            example: {
-              type: `/problems/${same[0]?.type}`,
-              title: same[0]?.title,
-              status,
-              detail: 'Explanation of this occurrence.',
-              instance: '/api/…',
-              requestId: '0d4f0c5e-7d0c-4c43-9f0a-1c8d5b0f6f11',
-            },
-          },
-        },
-      }),
-    ),
+    ApiOperation(operation),
+    ...[...byStatus.values()].map(problemResponse),
+    ...others,
   )
 }
 
-/** Documents the headers that every route accepts. */
-export function ApiTracing() {
-  return ApiHeader({
-    name: 'X-Request-Id',
-    required: false,
-    description: 'Returned in the response; generated if missing',
+function problemResponse(kinds: readonly ProblemKind[]) {
+  const [{ type, status, title }] = kinds as [ProblemKind]
+  return ApiResponse({
+    status,
+    description: kinds.map((kind) => `${kind.title} (\`${kind.type}\`)`).join('; '),
+    content: {
+      [PROBLEM_JSON]: {
+        schema: { $ref: '#/components/schemas/ProblemSchema' },
+        example: {
+          type: `/problems/${type}`,
+          title,
+          status,
+          detail: 'Explanation of this occurrence.',
+          instance: '/api/…',
+          requestId: '0d4f0c5e-7d0c-4c43-9f0a-1c8d5b0f6f11',
+        },
+      },
+    },
   })
 }
 
@@ -93,6 +104,13 @@ export function serveOpenApi(app: NestFastifyApplication, about: ServiceInfo) {
     .setTitle(about.title)
     .setDescription(about.description)
     .setVersion(about.version)
+    .addGlobalParameters({
+      name: 'X-Request-Id',
+      in: 'header',
+      required: false,
+      description: 'Returned in the response; generated if missing',
+      schema: { type: 'string' },
+    })
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
     .build()
   SwaggerModule.setup('docs', app, () =>

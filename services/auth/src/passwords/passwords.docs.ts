@@ -1,7 +1,5 @@
-import { ApiProblems, ApiTracing } from '@malipo/kit/http/openapi'
-import { HTTP_PROBLEMS } from '@malipo/kit/http/problem'
-import { applyDecorators } from '@nestjs/common'
-import { ApiBearerAuth, ApiNoContentResponse, ApiOperation } from '@nestjs/swagger'
+import { ApiRoute, BODY_PROBLEMS } from '@malipo/kit/http/openapi'
+import { ApiNoContentResponse } from '@nestjs/swagger'
 import { PROBLEMS } from '../problems.js'
 
 export const StrengthHeader = {
@@ -11,20 +9,14 @@ export const StrengthHeader = {
   },
 }
 
+const { unauthenticated, wrongCredentials, tooManyAttempts } = PROBLEMS
+
 export const ChangeDocs = () =>
-  applyDecorators(
-    ApiOperation({ summary: 'Change your password', description: 'Revokes your other sessions.' }),
-    ApiBearerAuth(),
-    ApiTracing(),
+  ApiRoute(
+    {
+      summary: 'Change your password',
+      description: 'Revokes your other sessions.',
+      problems: [...BODY_PROBLEMS, unauthenticated, wrongCredentials, tooManyAttempts],
+    },
     ApiNoContentResponse({ description: 'Password changed', headers: StrengthHeader }),
-    ApiProblems(
-      HTTP_PROBLEMS.validation,
-      HTTP_PROBLEMS.malformed,
-      HTTP_PROBLEMS.tooLarge,
-      HTTP_PROBLEMS.mediaType,
-      PROBLEMS.unauthenticated,
-      PROBLEMS.wrongCredentials,
-      PROBLEMS.tooManyAttempts,
-      HTTP_PROBLEMS.unavailable,
-    ),
   )

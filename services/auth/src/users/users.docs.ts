@@ -1,62 +1,39 @@
-import { ApiProblems, ApiTracing } from '@malipo/kit/http/openapi'
-import { HTTP_PROBLEMS } from '@malipo/kit/http/problem'
-import { applyDecorators } from '@nestjs/common'
-import {
-  ApiBearerAuth,
-  ApiCreatedResponse,
-  ApiOkResponse,
-  ApiOperation,
-  ApiParam,
-} from '@nestjs/swagger'
+import { ApiRoute, BODY_PROBLEMS } from '@malipo/kit/http/openapi'
+import { ApiCreatedResponse, ApiOkResponse, ApiParam } from '@nestjs/swagger'
 import { StrengthHeader } from '../passwords/passwords.docs.js'
 import { PROBLEMS } from '../problems.js'
 import { UserDto, UserScopesDto } from './users.dto.js'
 
+const { phoneTaken, emailTaken, unauthenticated, insufficientScope, userNotFound } = PROBLEMS
+
 export const RegisterDocs = () =>
-  applyDecorators(
-    ApiOperation({ summary: 'Register an account' }),
-    ApiTracing(),
+  ApiRoute(
+    {
+      summary: 'Register an account',
+      problems: [...BODY_PROBLEMS, phoneTaken, emailTaken, PROBLEMS.tooManyAttempts],
+    },
     ApiCreatedResponse({ type: UserDto, headers: StrengthHeader }),
-    ApiProblems(
-      HTTP_PROBLEMS.validation,
-      HTTP_PROBLEMS.malformed,
-      PROBLEMS.phoneTaken,
-      PROBLEMS.emailTaken,
-      PROBLEMS.tooManyAttempts,
-      HTTP_PROBLEMS.tooLarge,
-      HTTP_PROBLEMS.mediaType,
-      HTTP_PROBLEMS.unavailable,
-    ),
   )
 
 export const MeDocs = () =>
-  applyDecorators(
-    ApiOperation({ summary: 'Get your account' }),
-    ApiBearerAuth(),
-    ApiTracing(),
+  ApiRoute(
+    { summary: 'Get your account', problems: [unauthenticated] },
     ApiOkResponse({ type: UserDto }),
-    ApiProblems(PROBLEMS.unauthenticated, HTTP_PROBLEMS.unavailable),
   )
 
 export const ScopesDocs = () =>
-  applyDecorators(
-    ApiOperation({
+  ApiRoute(
+    {
       summary: 'Replace a user’s scopes',
       description: 'Removing a scope revokes the user’s sessions. Needs `auth:admin`.',
-    }),
-    ApiBearerAuth(),
+      problems: [
+        ...BODY_PROBLEMS,
+        unauthenticated,
+        insufficientScope,
+        userNotFound,
+        PROBLEMS.revocationPending,
+      ],
+    },
     ApiParam({ name: 'id', description: 'User id', schema: { type: 'string', format: 'uuid' } }),
-    ApiTracing(),
     ApiOkResponse({ type: UserScopesDto }),
-    ApiProblems(
-      HTTP_PROBLEMS.validation,
-      HTTP_PROBLEMS.malformed,
-      PROBLEMS.unauthenticated,
-      PROBLEMS.insufficientScope,
-      PROBLEMS.userNotFound,
-      HTTP_PROBLEMS.tooLarge,
-      HTTP_PROBLEMS.mediaType,
-      PROBLEMS.revocationPending,
-      HTTP_PROBLEMS.unavailable,
-    ),
   )

@@ -1,15 +1,6 @@
-import { ApiProblems, ApiTracing } from '@malipo/kit/http/openapi'
+import { ApiRoute, BODY_PROBLEMS } from '@malipo/kit/http/openapi'
 import { HTTP_PROBLEMS } from '@malipo/kit/http/problem'
-import { applyDecorators } from '@nestjs/common'
-import {
-  ApiBearerAuth,
-  ApiBody,
-  ApiCreatedResponse,
-  ApiHeader,
-  ApiOkResponse,
-  ApiOperation,
-  ApiParam,
-} from '@nestjs/swagger'
+import { ApiBody, ApiCreatedResponse, ApiHeader, ApiOkResponse, ApiParam } from '@nestjs/swagger'
 import { PROBLEMS } from '../problems.js'
 import {
   CreatePaymentDto,
@@ -19,27 +10,21 @@ import {
   PaymentPageDto,
 } from './payments.dto.js'
 
-/** The OpenAPI operations of payments. */
-
-const { validation, malformed, tooLarge, mediaType, unavailable } = HTTP_PROBLEMS
-
-const TOKEN_PROBLEMS = [
+/** The problems of every route that validates a token. */
+export const TOKEN_PROBLEMS = [
   PROBLEMS.unauthenticated,
   PROBLEMS.forbidden,
   PROBLEMS.tooManyRejectedTokens,
-]
-const DOWN = [unavailable, PROBLEMS.authUnavailable]
-const BODY_PROBLEMS = [validation, malformed, tooLarge, mediaType]
+  PROBLEMS.authUnavailable,
+] as const
 
-const ETAG = { ETag: { description: 'The payment’s version', schema: { type: 'string' as const } } }
-const REPLAYED = {
-  'Idempotent-Replayed': {
-    description: '`true` if this is the first response again',
-    schema: { type: 'string' as const },
-  },
-}
+const header = (description: string) => ({ description, schema: { type: 'string' as const } })
 
-const ApiKey = () =>
+export const ETAG = { ETag: header('The payment’s version') }
+const REPLAYED = { 'Idempotent-Replayed': header('`true` if this repeats the first response') }
+const LOCATION = { Location: header('The payment’s path') }
+
+const ApiIdempotencyKey = () =>
   ApiHeader({
     name: 'Idempotency-Key',
     required: false,
@@ -51,87 +36,72 @@ const ApiReference = () =>
   ApiParam({ name: 'reference', example: 'PAY-019aa0a0-0000-7000-8000-000000000000' })
 
 export const CreateDocs = () =>
-  applyDecorators(
-    ApiBearerAuth(),
-    ApiTracing(),
-    ApiKey(),
-    ApiOperation({ summary: 'Create a payment', description: 'Needs `payments:write`.' }),
+  ApiRoute(
+    {
+      summary: 'Create a payment',
+      description: 'Needs `payments:write`.',
+      problems: [...BODY_PROBLEMS, ...TOKEN_PROBLEMS, PROBLEMS.keyInUse, PROBLEMS.keyReused],
+    },
+    ApiIdempotencyKey(),
     ApiBody({ type: CreatePaymentDto }),
-    ApiCreatedResponse({
-      type: PaymentDto,
-      headers: {
-        ...ETAG,
-        ...REPLAYED,
-        Location: { description: 'The payment’s path', schema: { type: 'string' } },
-      },
-    }),
-    ApiProblems(
-      ...BODY_PROBLEMS,
-      ...TOKEN_PROBLEMS,
-      PROBLEMS.keyInUse,
-      PROBLEMS.keyReused,
-      ...DOWN,
-    ),
+    ApiCreatedResponse({ type: PaymentDto, headers: { ...ETAG, ...REPLAYED, ...LOCATION } }),
   )
 
 export const GetDocs = () =>
-  applyDecorators(
-    ApiBearerAuth(),
-    ApiTracing(),
+  ApiRoute(
+    {
+      summary: 'Get a payment',
+      description: 'Needs `payments:read`.',
+      problems: [...TOKEN_PROBLEMS, PROBLEMS.noPayment],
+    },
     ApiReference(),
-    ApiOperation({ summary: 'Get a payment', description: 'Needs `payments:read`.' }),
     ApiOkResponse({ type: PaymentDto, headers: ETAG }),
-    ApiProblems(...TOKEN_PROBLEMS, PROBLEMS.noPayment, ...DOWN),
   )
 
 export const ListDocs = () =>
-  applyDecorators(
-    ApiBearerAuth(),
-    ApiTracing(),
-    ApiOperation({ summary: 'List payments', description: 'Newest first. Needs `payments:read`.' }),
+  ApiRoute(
+    {
+      summary: 'List payments',
+      description: 'Newest first. Needs `payments:read`.',
+      problems: [HTTP_PROBLEMS.validation, ...TOKEN_PROBLEMS],
+    },
     ApiOkResponse({ type: PaymentPageDto }),
-    ApiProblems(validation, ...TOKEN_PROBLEMS, ...DOWN),
   )
 
 export const EventsDocs = () =>
-  applyDecorators(
-    ApiBearerAuth(),
-    ApiTracing(),
-    ApiReference(),
-    ApiOperation({
+  ApiRoute(
+    {
       summary: 'List a payment’s events',
       description: 'Oldest first. Needs `payments:read`.',
-    }),
+      problems: [...TOKEN_PROBLEMS, PROBLEMS.noPayment],
+    },
+    ApiReference(),
     ApiOkResponse({ type: PaymentEventsDto }),
-    ApiProblems(...TOKEN_PROBLEMS, PROBLEMS.noPayment, ...DOWN),
   )
 
 export const ChangeStatusDocs = () =>
-  applyDecorators(
-    ApiBearerAuth(),
-    ApiTracing(),
+  ApiRoute(
+    {
+      summary: 'Change a payment’s status',
+      description:
+        'Allowed: INITIATED to PENDING, PENDING to SUCCESS or FAILED. Needs `payments:settle`, or `payments:admin` and a reason.',
+      problems: [
+        ...BODY_PROBLEMS,
+        PROBLEMS.transition,
+        ...TOKEN_PROBLEMS,
+        PROBLEMS.noPayment,
+        PROBLEMS.keyInUse,
+        PROBLEMS.versionChanged,
+        PROBLEMS.keyReused,
+      ],
+    },
     ApiReference(),
-    ApiKey(),
+    ApiIdempotencyKey(),
     ApiHeader({
       name: 'If-Match',
       required: false,
       description: 'The `ETag` that the payment must still have',
     }),
-    ApiOperation({
-      summary: 'Change a payment’s status',
-      description:
-        'Allowed: INITIATED to PENDING, PENDING to SUCCESS or FAILED. Needs `payments:settle`, or `payments:admin` and a reason.',
-    }),
     ApiBody({ type: ChangeStatusDto }),
     ApiOkResponse({ type: PaymentDto, headers: { ...ETAG, ...REPLAYED } }),
-    ApiProblems(
-      ...BODY_PROBLEMS,
-      PROBLEMS.transition,
-      ...TOKEN_PROBLEMS,
-      PROBLEMS.noPayment,
-      PROBLEMS.keyInUse,
-      PROBLEMS.versionChanged,
-      PROBLEMS.keyReused,
-      ...DOWN,
-    ),
   )

@@ -145,7 +145,7 @@ export class PaymentDto {
 
   @ApiProperty({
     type: String,
-    description: 'A decimal string with exactly the currency’s digits',
+    description: 'A decimal string with exactly as many decimal places as the currency has',
     example: '5000',
   })
   amount: string

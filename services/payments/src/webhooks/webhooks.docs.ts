@@ -1,49 +1,35 @@
-import { ApiProblems, ApiTracing } from '@malipo/kit/http/openapi'
-import { HTTP_PROBLEMS } from '@malipo/kit/http/problem'
-import { applyDecorators } from '@nestjs/common'
-import { ApiBearerAuth, ApiBody, ApiHeader, ApiOkResponse, ApiOperation } from '@nestjs/swagger'
+import { ApiRoute, BODY_PROBLEMS } from '@malipo/kit/http/openapi'
+import { ApiBearerAuth, ApiBody, ApiHeader, ApiOkResponse } from '@nestjs/swagger'
+import { ETAG, TOKEN_PROBLEMS } from '../payments/payments.docs.js'
 import { PaymentDto } from '../payments/payments.dto.js'
 import { PROBLEMS } from '../problems.js'
 import { WebhookDto } from './webhooks.dto.js'
 
-const { validation, malformed, tooLarge, mediaType, unavailable } = HTTP_PROBLEMS
-
 const SIGNATURE_HEADERS = {
   'webhook-id': 'The webhook’s id, part of the signed content',
-  'webhook-timestamp': 'Unix time in seconds, at most 5 minutes from now',
+  'webhook-timestamp': 'Unix time in seconds, within 5 minutes of the current time',
   'webhook-signature': '`v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`',
 }
 
 export const ReceiveDocs = () =>
-  applyDecorators(
-    ApiBearerAuth(),
-    ApiTracing(),
-    ...Object.entries(SIGNATURE_HEADERS).map(([name, description]) =>
-      ApiHeader({ name, description, required: false }),
-    ),
-    ApiOperation({
+  ApiRoute(
+    {
       summary: 'Receive a provider webhook',
       description:
         'Authenticated by a Standard Webhooks signature, or by a token with `payments:settle` for the caller’s own payments. An id is applied once: a duplicate returns 200 and changes nothing.',
-    }),
-    ApiBody({ type: WebhookDto }),
-    ApiOkResponse({
-      type: PaymentDto,
-      headers: { ETag: { description: 'The payment’s version', schema: { type: 'string' } } },
-    }),
-    ApiProblems(
-      validation,
-      malformed,
-      PROBLEMS.transition,
-      PROBLEMS.unauthenticated,
-      PROBLEMS.signature,
-      PROBLEMS.forbidden,
-      PROBLEMS.tooManyRejectedTokens,
-      PROBLEMS.noPayment,
-      tooLarge,
-      mediaType,
-      PROBLEMS.webhookReused,
-      unavailable,
-      PROBLEMS.authUnavailable,
+      problems: [
+        ...BODY_PROBLEMS,
+        PROBLEMS.transition,
+        PROBLEMS.signature,
+        ...TOKEN_PROBLEMS,
+        PROBLEMS.noPayment,
+        PROBLEMS.webhookReused,
+      ],
+    },
+    ApiBearerAuth(),
+    ...Object.entries(SIGNATURE_HEADERS).map(([name, description]) =>
+      ApiHeader({ name, description, required: false }),
     ),
+    ApiBody({ type: WebhookDto }),
+    ApiOkResponse({ type: PaymentDto, headers: ETAG }),
   )
