@@ -1,7 +1,7 @@
 import { applyDecorators } from '@nestjs/common'
-import { Transform } from 'class-transformer'
 import { IsEmail, Matches, MaxLength } from 'class-validator'
 import { type CountryCode, parsePhoneNumberFromString } from 'libphonenumber-js/min'
+import { Normalise } from './validation.js'
 
 /** The normal form of phone numbers and email addresses in every service: E.164, and lower case. */
 
@@ -58,7 +58,5 @@ export function IsContactEmail(): PropertyDecorator {
 }
 
 function transformString(transform: (input: string) => string): PropertyDecorator {
-  return Transform(({ value }: { value: unknown }) =>
-    typeof value === 'string' ? transform(value) : value,
-  )
+  return Normalise((value) => (typeof value === 'string' ? transform(value) : value))
 }

@@ -1,7 +1,7 @@
 import { applyDecorators } from '@nestjs/common'
 import { ApiPropertyOptional } from '@nestjs/swagger'
-import { Type } from 'class-transformer'
 import { IsInt, IsOptional, Max, Min, registerDecorator } from 'class-validator'
+import { Normalise } from './validation.js'
 
 /** Keyset pagination: a page ends with a cursor that encodes the id of its last row. */
 
@@ -19,7 +19,7 @@ const MAX_LIMIT = 100
 export function PageLimit(fallback: number): PropertyDecorator {
   return applyDecorators(
     ApiPropertyOptional({ type: Number, minimum: 1, maximum: MAX_LIMIT, default: fallback }),
-    Type(() => Number),
+    Normalise(Number),
     IsInt({ message: 'must be a whole number' }),
     Min(1, { message: 'must be at least 1' }),
     Max(MAX_LIMIT, { message: `must be at most ${MAX_LIMIT}` }),

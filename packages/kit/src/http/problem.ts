@@ -12,7 +12,7 @@ export interface ProblemKind {
   readonly title: string
 }
 
-/** An invalid field of the input. `field` is a path such as `metadata.order`. */
+/** An invalid field of the input. */
 export interface FieldError {
   readonly field: string
   readonly message: string

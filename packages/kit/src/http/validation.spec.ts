@@ -1,22 +1,17 @@
 import 'reflect-metadata'
-import { Type } from 'class-transformer'
-import { IsInt, IsString, ValidateNested } from 'class-validator'
+import { IsInt, IsOptional, IsString } from 'class-validator'
 import { describe, expect, it } from 'vitest'
 import { HTTP_PROBLEMS, Problem } from './problem.js'
-import { AllowUnknownFields, InputPipe } from './validation.js'
-
-class InnerDto {
-  @IsInt({ message: 'must be whole' })
-  count: number
-}
+import { AllowUnknownFields, InputPipe, Normalise } from './validation.js'
 
 class StrictDto {
   @IsString({ message: 'must be a string' })
   name: string
 
-  @ValidateNested()
-  @Type(() => InnerDto)
-  inner: InnerDto
+  @Normalise(Number)
+  @IsOptional()
+  @IsInt({ message: 'must be whole' })
+  count?: number
 }
 
 @AllowUnknownFields()
@@ -38,18 +33,28 @@ const problemOf = (result: Promise<unknown>) =>
 
 describe('InputPipe', () => {
   it('turns valid input into an instance of the DTO', async () => {
-    const value = { name: 'amina', inner: { count: 1 } }
+    const value = { name: 'amina', count: 1 }
     expect(await strict(value)).toBeInstanceOf(StrictDto)
     expect(await strict(value)).toEqual(value)
   })
 
+  it('normalises the fields that are present', async () => {
+    expect(await strict({ name: 'amina', count: '1' })).toEqual({ name: 'amina', count: 1 })
+    expect(await strict({ name: 'amina' })).toEqual({ name: 'amina' })
+  })
+
+  it.each(['constructor', '__proto__', 'toString'])('rejects a field named %s', async (field) => {
+    const value = JSON.parse(`{"name": "amina", "${field}": [1]}`) as unknown
+    expect((await problemOf(strict(value)))?.extras.errors).toMatchObject([{ field }])
+  })
+
   it('names each invalid field', async () => {
-    const problem = await problemOf(strict({ name: 1, inner: { count: 1.5 }, more: true }))
+    const problem = await problemOf(strict({ name: 1, count: 1.5, more: true }))
     expect(problem?.kind).toBe(HTTP_PROBLEMS.validation)
     expect(problem?.extras.errors).toEqual(
       expect.arrayContaining([
         { field: 'name', message: 'must be a string' },
-        { field: 'inner.count', message: 'must be whole' },
+        { field: 'count', message: 'must be whole' },
         { field: 'more', message: expect.any(String) },
       ]),
     )

@@ -1,5 +1,4 @@
-import { type ArgumentMetadata, Injectable, type PipeTransform } from '@nestjs/common'
-import { plainToInstance } from 'class-transformer'
+import { type ArgumentMetadata, Injectable, type PipeTransform, type Type } from '@nestjs/common'
 import { validate, type ValidationError, type ValidatorOptions } from 'class-validator'
 import { type FieldError, HTTP_PROBLEMS, Problem } from './problem.js'
 
@@ -10,6 +9,19 @@ const UNKNOWN_FIELDS_ALLOWED = Symbol('unknown fields are allowed')
  */
 export function AllowUnknownFields(): ClassDecorator {
   return (target) => Reflect.defineMetadata(UNKNOWN_FIELDS_ALLOWED, true, target)
+}
+
+type Normaliser = (value: unknown) => unknown
+
+/** The normalisers of each DTO, by property. */
+const NORMALISERS = new WeakMap<object, Map<string, Normaliser>>()
+
+/** Replaces the value of a DTO's property by its normal form before it is validated. */
+export function Normalise(normaliser: Normaliser): PropertyDecorator {
+  return (prototype, property) => {
+    const own = NORMALISERS.get(prototype) ?? new Map<string, Normaliser>()
+    NORMALISERS.set(prototype, own.set(property as string, normaliser))
+  }
 }
 
 /** A 400 that names each invalid field. */
@@ -25,9 +37,8 @@ const LENIENT: ValidatorOptions = {
 const STRICT: ValidatorOptions = { ...LENIENT, forbidNonWhitelisted: true }
 
 /**
- * Validates every body and query against its DTO. For the body of a payment this takes 34 µs. Nest's
- * `ValidationPipe` takes 42 µs, because it repeats checks for binary values, sparse arrays and prototype
- * keys, which are rejected earlier.
+ * Validates every body and query against its DTO, which has no inner DTOs. Nest's `ValidationPipe` is not used
+ * because class-transformer takes 9 % of the CPU time of a create, and silently drops some fields.
  */
 @Injectable()
 export class InputPipe implements PipeTransform {
@@ -38,12 +49,27 @@ export class InputPipe implements PipeTransform {
     if (!isPlainObject(value)) {
       throw new Problem(HTTP_PROBLEMS.validation, 'The body must be a JSON object.', { errors: [] })
     }
-    const input = plainToInstance(metatype, value) as object
+    const input = instanceOf(metatype, value)
     const isLenient = Reflect.hasMetadata(UNKNOWN_FIELDS_ALLOWED, metatype)
     const errors = await validate(input, isLenient ? LENIENT : STRICT)
-    if (errors.length > 0) throw validationProblem(flatten(errors))
+    if (errors.length > 0) throw validationProblem(errors.map(fieldError))
     return input
   }
+}
+
+/** Fields that would replace the instance's class or prototype. */
+const RESERVED = ['constructor', '__proto__']
+
+function instanceOf(dto: Type<object>, fields: object): object {
+  const reserved = RESERVED.filter((name) => Object.hasOwn(fields, name))
+  if (reserved.length > 0) {
+    throw validationProblem(reserved.map((field) => ({ field, message: 'should not exist' })))
+  }
+  const instance = Object.assign(new dto(), fields) as Record<string, unknown>
+  for (const [name, normalise] of NORMALISERS.get(dto.prototype as object) ?? []) {
+    if (name in fields) instance[name] = normalise(instance[name])
+  }
+  return instance
 }
 
 /** Needed because class-validator would validate the elements of an array, and would accept null. */
@@ -51,12 +77,6 @@ function isPlainObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Flattens class-validator's tree of errors into a list of field paths. */
-function flatten(errors: ValidationError[], parent = ''): FieldError[] {
-  return errors.flatMap((error) => {
-    const field = parent + error.property
-    const own = Object.values(error.constraints ?? {})
-    const inner = flatten(error.children ?? [], `${field}.`)
-    return own.length > 0 ? [{ field, message: own.join('; ') }, ...inner] : inner
-  })
+function fieldError({ property, constraints = {} }: ValidationError): FieldError {
+  return { field: property, message: Object.values(constraints).join('; ') }
 }

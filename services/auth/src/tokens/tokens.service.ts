@@ -1,6 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common'
 import { JwtService } from '@nestjs/jwt'
-import { v4 as uuidV4 } from 'uuid'
+import { randomUUID } from 'node:crypto'
 import { type Env, ENV } from '../env.js'
 import { type Claims, claimsOf } from './claims.js'
 import { effectiveScopes } from './scopes.js'
@@ -34,7 +34,7 @@ export class TokensService {
     const { kid, algorithm } = this.keys.current()
     const options = { algorithm, issuer, audience, expiresIn, ...(kid && { keyid: kid }) }
     return {
-      access_token: this.jwt.sign({ sub, sid, scope, jti: uuidV4() }, options),
+      access_token: this.jwt.sign({ sub, sid, scope, jti: randomUUID() }, options),
       token_type: 'Bearer',
       expires_in: expiresIn,
     }

@@ -2,7 +2,6 @@ import { IsContactEmail, IsPhone } from '@malipo/kit/http/contact'
 import { PageCursor, PageLimit } from '@malipo/kit/http/page'
 import { IsTime } from '@malipo/kit/http/time'
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger'
-import { Transform } from 'class-transformer'
 import { IsIn, IsOptional, IsString, Length, MaxLength } from 'class-validator'
 import { IsAmount, IsCurrency, IsMetadata } from './payments.rules.js'
 import { CAUSES, type Cause } from './payment-event.entity.js'
@@ -50,9 +49,6 @@ export class CreatePaymentDto {
     description: 'Up to 20 keys of 40 characters, values of 500 characters',
     example: { order: '17' },
   })
-  // Takes the original object: class-transformer's copy drops keys that are also methods of objects, such as
-  // `toString`.
-  @Transform(({ obj }: { obj: CreatePaymentDto }) => obj.metadata)
   @IsOptional()
   @IsMetadata()
   metadata?: Record<string, string> | null
