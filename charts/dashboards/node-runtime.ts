@@ -1,5 +1,5 @@
 import type { DashboardSpec } from './dashboard.ts'
-import { timeSeries, stat, rate, RELEASE } from './panels.ts'
+import { timeSeries, stat, quantile, rate, RELEASE } from './panels.ts'
 
 /** Resource usage and saturation of the Node.js processes. */
 
@@ -15,7 +15,7 @@ export const nodeRuntime: DashboardSpec = {
       timeSeries({
         title: 'CPU',
         unit: 'percentunit',
-        description: 'In cores. A process uses at most spec one core; near 1, add replicas.',
+        description: 'In cores. A process uses about one core at most; near 1, add replicas.',
         queries: { [each]: rate('process_cpu_seconds_total', pods, 'app, pod') },
       }),
       timeSeries({
@@ -54,6 +54,24 @@ export const nodeRuntime: DashboardSpec = {
         description: 'Time since the process started.',
         queries: { [each]: `time() - process_start_time_seconds{${pods}}` },
         span: 24,
+      }),
+    ],
+    'Background workers': [
+      timeSeries({
+        title: 'Runs by outcome',
+        unit: 'cps',
+        description: 'Runs per second. Repeated failures have a line in the log.',
+        queries: {
+          '{{app}} {{worker}} {{outcome}}': rate('worker_runs_total', pods, 'app, worker, outcome'),
+        },
+      }),
+      timeSeries({
+        title: 'Duration of a run, p99',
+        unit: 's',
+        description: 'By worker, of all replicas.',
+        queries: {
+          '{{app}} {{worker}}': quantile(0.99, 'worker_run_duration_seconds', pods, 'app, worker'),
+        },
       }),
     ],
   },

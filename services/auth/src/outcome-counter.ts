@@ -6,7 +6,7 @@ import { PROBLEMS } from './problems.js'
 /** The outcome of an operation that throws one of these problems; any other error counts as `failed`. */
 const OUTCOME_OF_PROBLEM = new Map<string, string>([
   [PROBLEMS.wrongCredentials.type, 'wrong'],
-  [PROBLEMS.refreshTokenNotValid.type, 'refused'],
+  [PROBLEMS.refreshTokenNotValid.type, 'rejected'],
   [PROBLEMS.phoneTaken.type, 'taken'],
   [PROBLEMS.emailTaken.type, 'taken'],
   [PROBLEMS.tooManyAttempts.type, 'throttled'],

@@ -15,7 +15,7 @@ export class SessionsMetrics {
       'rotated',
       'repeated',
       'reused',
-      'refused',
+      'rejected',
       'throttled',
       'failed',
     ])
