@@ -7,10 +7,7 @@ import { context, propagation, type Span } from '@opentelemetry/api'
 import axios, { type AxiosInstance } from 'axios'
 import { Histogram, type Registry } from 'prom-client'
 
-/**
- * The result of auth's `/validate`. An outage is a result too, not an exception, so that it is never taken
- * for a rejection.
- */
+/** The result of auth's `/validate`. An outage is a result too, and never taken for a rejection. */
 export type Validation =
   | { readonly kind: 'valid'; readonly claims: Claims }
   | { readonly kind: 'rejected' }
@@ -24,23 +21,18 @@ export interface Claims {
   readonly exp: number
 }
 
-/**
- * Auth waits up to 12 s (`DB_WAIT_MS`) for its own database. Our timeout is longer, so that auth's 503
- * arrives first.
- */
+/** In addition to auth's wait for its own database (`DB_WAIT_MS`), so that its 503 arrives first. */
 const TIMEOUT_MARGIN_MS = 3_000
 /** Maximum calls in flight, including those that wait for a socket. Auth handles this many in about 50 ms. */
 const MAX_IN_FLIGHT = 256
-/** Seconds. They range from a response of an idle auth to auth's longest wait for its database. */
+/** Seconds, from a response of an idle auth to auth's longest wait for its database. */
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15]
 const VALIDATE_PATH = '/api/auth/validate'
-/**
- * Auth closes idle connections after 72 s; this agent closes them first, so that few calls use a closed one.
- */
+/** Idle connections close before auth closes them (72 s), so that few calls use a closed one. */
 const AGENT_OPTIONS = { keepAlive: true, maxSockets: 32, timeout: 30_000 }
 
 export class AuthClient implements OnApplicationShutdown {
-  /** Separate agents, since the default ones don't limit sockets; axios requires one per scheme. */
+  /** The default agents don't limit sockets; axios requires one agent per scheme. */
   private readonly agents = {
     httpAgent: new HttpAgent(AGENT_OPTIONS),
     httpsAgent: new HttpsAgent(AGENT_OPTIONS),
@@ -72,9 +64,9 @@ export class AuthClient implements OnApplicationShutdown {
       maxRedirects: 0,
       // A valid response is a small JSON object. Axios has no limit by default.
       maxContentLength: 16_384,
-      // Axios would send tokens through a proxy that HTTP_PROXY or HTTPS_PROXY names.
+      // Otherwise HTTP_PROXY and HTTPS_PROXY would receive tokens.
       proxy: false,
-      // Every status is a result here; axios throws for 4xx and 5xx by default.
+      // Axios throws for 4xx and 5xx by default.
       validateStatus: () => true,
     })
   }
@@ -84,10 +76,7 @@ export class AuthClient implements OnApplicationShutdown {
     this.agents.httpsAgent.destroy()
   }
 
-  /**
-   * Validates a token. `headers` propagates the request id and the trace. With too many calls in flight the
-   * result is `unavailable` immediately.
-   */
+  /** `headers` propagate the request id. Returns `unavailable` if too many calls are in flight. */
   async validate(token: string, headers: Record<string, string>): Promise<Validation> {
     if (this.inFlight >= MAX_IN_FLIGHT) return { kind: 'unavailable' }
     this.inFlight++
@@ -109,22 +98,14 @@ export class AuthClient implements OnApplicationShutdown {
   }
 
   private call(token: string, headers: Record<string, string>): Promise<Validation> {
-    return withSpan(
-      () => this.spanOptions,
-      (span) => this.send(token, headers, span),
-    )
-  }
-
-  private async send(
-    token: string,
-    headers: Record<string, string>,
-    span: Span | undefined,
-  ): Promise<Validation> {
-    const sent = { ...headers, authorization: `Bearer ${token}` }
-    propagation.inject(context.active(), sent)
-    const response = await this.http.get<unknown>(VALIDATE_PATH, { headers: sent })
-    span?.setAttribute('http.response.status_code', response.status)
-    return parseResponse(response.status, response.data)
+    const send = async (span: Span | undefined) => {
+      const sent = { ...headers, authorization: `Bearer ${token}` }
+      propagation.inject(context.active(), sent)
+      const { status, data } = await this.http.get<unknown>(VALIDATE_PATH, { headers: sent })
+      span?.setAttribute('http.response.status_code', status)
+      return parseResponse(status, data)
+    }
+    return withSpan(() => this.spanOptions, send)
   }
 }
 

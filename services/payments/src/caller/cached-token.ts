@@ -1,14 +1,8 @@
 import type { Claims } from './auth-client.js'
 
-/**
- * The cache entry of a token that auth accepted, as the replicas share it through Redis. Pure.
- *
- * `at` is a time of Redis' clock, so that replicas whose clocks differ agree on an entry's age. `exp` is a
- * time of auth's clock and is compared with this process's clock. The two clocks may differ by up to
- * `CLOCK_SKEW_MS`, so an entry is not used in the last `CLOCK_SKEW_MS` before its token expires.
- */
+/** The cache entry of a token that auth accepted, as the replicas share it through Redis. */
 export interface CachedToken extends Claims {
-  /** A time just before the call to auth, so that an entry never appears younger than it is. */
+  /** Just before the call to auth, by Redis' clock: an entry never appears younger than it is. */
   readonly at: number
   /** The generation of the cache that the entry belongs to; see `TokenCache`. */
   readonly generation: string
@@ -19,11 +13,10 @@ export interface CacheTimes {
   readonly staleMs: number
 }
 
+/** Auth's clock, which sets `exp`, and this process's clock may differ by this much. */
 export const CLOCK_SKEW_MS = 30_000
 
-/**
- * How long Redis stores an entry; it is not stored if this is 0 or less. `nowMs` is in this process's clock.
- */
+/** How long Redis stores an entry, if positive. `nowMs` is by this process's clock. */
 export function cacheLifetimeMs(exp: number, nowMs: number, { ttlMs, staleMs }: CacheTimes) {
   return Math.min(Math.max(ttlMs, staleMs), exp * 1000 - nowMs - CLOCK_SKEW_MS)
 }

@@ -7,10 +7,7 @@ import type { Caller, Scope } from './scopes.js'
 import { TokenCheck } from './token-check.js'
 import { bearerJwt } from './unverified-token.js'
 
-/**
- * Accepts requests with a valid token that has one of the route's scopes; any valid token if the route names
- * none.
- */
+/** Accepts requests with a valid token that has one of the route's scopes. */
 @Injectable()
 export class CallerGuard implements CanActivate {
   constructor(@Inject(TokenCheck) private readonly tokenCheck: TokenCheck) {}
@@ -47,17 +44,14 @@ export class CallerGuard implements CanActivate {
 export const NeedsScope = needsScope<Scope>(CallerGuard)
 
 function unauthenticated(detail: string) {
-  return new Problem(PROBLEMS.unauthenticated, detail, {
-    headers: { 'www-authenticate': 'Bearer' },
-  })
+  const headers = { 'www-authenticate': 'Bearer' }
+  return new Problem(PROBLEMS.unauthenticated, detail, { headers })
 }
 
 function tooManyRejectedTokens(retryAfterSeconds: number) {
-  return new Problem(
-    PROBLEMS.tooManyRejectedTokens,
-    'This address has sent too many invalid tokens. Wait before you send another new token.',
-    { retryAfterSeconds },
-  )
+  const detail =
+    'This address has sent too many invalid tokens. Wait before you send another new token.'
+  return new Problem(PROBLEMS.tooManyRejectedTokens, detail, { retryAfterSeconds })
 }
 
 function authUnavailable() {

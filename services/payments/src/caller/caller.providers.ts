@@ -1,5 +1,6 @@
 import { LOG } from '@malipo/kit/kit.module'
 import type { Logger } from '@malipo/kit/telemetry/logger'
+import { countBy, observableGauge } from '@malipo/kit/telemetry/metrics'
 import { Redis } from '@malipo/kit/redis/redis'
 import { parseRevocationMessage, REVOCATION_CHANNEL } from '@malipo/kit/redis/session-revocation'
 import type { Provider } from '@nestjs/common'
@@ -12,7 +13,7 @@ import { RejectedTokens } from './rejected-tokens.js'
 import { RevokedSessions } from './revoked-sessions.js'
 import { TokenCache } from './token-cache.js'
 import { TokenCheck } from './token-check.js'
-import { registerTokenMetrics } from './token-metrics.js'
+import { OUTCOMES } from './token-decision.js'
 
 /** The providers that authenticate callers. */
 export function callerProviders(env: Env): Provider[] {
@@ -40,7 +41,22 @@ interface Dependencies {
   readonly registry: Registry
 }
 
-/** The token check with its caches, subscribed to revocations. */
+const CHECKS = {
+  name: 'token_checks_total',
+  help: 'Token checks by outcome: hit, miss (accepted by auth), stale, rejected, throttled, unavailable',
+  label: 'outcome',
+}
+const BREAKERS = {
+  name: 'token_check_breaker_open',
+  help: 'Whether the circuit breaker of redis or auth is open after repeated slow or failed calls: 1 or 0',
+  labelNames: ['dependency' as const],
+}
+const STALENESS = {
+  name: 'token_revocation_staleness_seconds',
+  help: 'Longest delay between a revocation and a later acceptance of its token, since process start',
+}
+
+/** The token check with its caches and metrics, subscribed to revocations. */
 export function createTokenCheck(
   env: Pick<Env, 'TOKEN_CACHE_TTL_MS' | 'TOKEN_CACHE_STALE_MS'>,
   { auth, redis, log, registry }: Dependencies,
@@ -58,18 +74,12 @@ export function createTokenCheck(
     () => local.clear(),
   )
   const local = new LocalTokenCache(sessions, revocationMessages, times)
-  const rejected = new RejectedTokens()
-  const counters = registerTokenMetrics(registry, {
-    get isRedisCircuitOpen() {
-      return shared.isOpen
-    },
-    get isAuthCircuitOpen() {
-      return check.isAuthCircuitOpen
-    },
-    get maxStalenessSeconds() {
-      return sessions.maxStalenessSeconds
-    },
+  const parts = { auth, shared, local, sessions, rejected: new RejectedTokens(), times }
+  const check = new TokenCheck(parts, countBy(registry, CHECKS, OUTCOMES))
+  observableGauge(registry, BREAKERS, (gauge) => {
+    gauge.set({ dependency: 'redis' }, Number(shared.isOpen))
+    gauge.set({ dependency: 'auth' }, Number(check.isAuthCircuitOpen))
   })
-  const check = new TokenCheck({ auth, shared, local, sessions, rejected, times }, counters)
+  observableGauge(registry, STALENESS, (gauge) => gauge.set(sessions.maxStalenessSeconds))
   return check
 }

@@ -1,9 +1,4 @@
-/**
- * Opens after a number of consecutive failures. While it is open, one call per retry interval is allowed;
- * the first success closes it.
- *
- * Pure: the time is an argument, in milliseconds of a monotonic clock.
- */
+/** Opens after consecutive failures, then allows one call per interval; the first success closes it. */
 export class CircuitBreaker {
   private failures = 0
   private retryAt = 0

@@ -26,21 +26,14 @@ interface LocalEntry extends Identity {
   localUntil: number
 }
 
-/** A cached token that may be used; if it is stale, only while auth is unavailable. */
-export interface CacheHit {
-  readonly freshness: 'fresh' | 'stale'
-  readonly identity: Identity
-}
-
 const LOCAL_TTL_MS = 500
 /** Each entry takes about a kilobyte. */
 const MAX_ENTRIES = 10_000
 
 /**
  * The in-memory cache in front of Redis. While the subscription to revocations is live, an entry is used
- * without Redis for 500 ms after its read was sent. A revocation message ends that immediately. If the
- * message is lost, the entry is used for the rest of the 500 ms. Older entries are retained, because an
- * unchanged value from Redis need not be parsed again.
+ * without Redis for 500 ms after its read was sent, or until a revocation message arrives. Older entries are
+ * retained, because an unchanged value from Redis need not be parsed again.
  */
 export class LocalTokenCache {
   private readonly entries = new LRUCache<string, LocalEntry>({ max: MAX_ENTRIES })
@@ -69,7 +62,7 @@ export class LocalTokenCache {
   }
 
   /** Adds or refreshes an entry after a Redis read; undefined if the read has no usable entry. */
-  admit(tokenHash: string, sid: string, read: CacheRead): CacheHit | undefined {
+  admit(tokenHash: string, sid: string, read: CacheRead) {
     const previous = this.entries.get(tokenHash)
     const isUnchanged =
       previous?.json === read.json && previous?.cachedToken.generation === read.generation

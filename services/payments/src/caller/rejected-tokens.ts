@@ -2,27 +2,18 @@ import { networkOf } from '@malipo/kit/http/network'
 import { LRUCache } from 'lru-cache'
 import { RateLimiterMemory } from 'rate-limiter-flexible'
 
+/** Hundreds of users of a mobile network may share an address, and their tokens expire together. */
+const RATE_LIMIT = { points: 100, duration: 10 }
+
 /**
  * Tokens that auth rejected, and the addresses that sent them. A rejection is final, so for a few seconds the
  * token is rejected again without a call to auth. An address that sends many rejected tokens is throttled.
  *
- * Both sets are bounded and in memory, not in Redis. A flood of invalid tokens must not evict revocations
- * from Redis, and must be throttled even without Redis.
+ * Both sets are bounded and in memory: a flood of invalid tokens must not evict revocations from Redis, and
+ * must be throttled even without Redis.
  */
-
-const REJECTION_TTL_MS = 5_000
-const MAX_REJECTIONS = 10_000
-/**
- * Several hundred users of a mobile network may share an address, and their tokens may expire at the same
- * time.
- */
-const RATE_LIMIT = { points: 100, duration: 10 }
-
 export class RejectedTokens {
-  private readonly hashes = new LRUCache<string, true>({
-    max: MAX_REJECTIONS,
-    ttl: REJECTION_TTL_MS,
-  })
+  private readonly hashes = new LRUCache<string, true>({ max: 10_000, ttl: 5_000 })
   private readonly addresses = new RateLimiterMemory(RATE_LIMIT)
 
   has(tokenHash: string): boolean {

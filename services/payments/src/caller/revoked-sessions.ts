@@ -1,10 +1,8 @@
 import { LRUCache } from 'lru-cache'
 
-/** What this replica knows about a session, from its own requests and from revocation messages. */
+/** The state of a session in this replica, from its own requests and from revocation messages. */
 export interface SessionState {
-  /**
-   * When this replica last accepted one of the session's tokens, ms since the epoch by this process's clock.
-   */
+  /** The last acceptance of one of its tokens, ms since the epoch by this process's clock; 0: none. */
   acceptedAt: number
   /** By auth's clock; undefined while the session is not revoked, 0 if the time is unknown. */
   revokedAt: number | undefined

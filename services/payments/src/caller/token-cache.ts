@@ -7,19 +7,7 @@ import { parseRevocationValue, revocationKey } from '@malipo/kit/redis/session-r
 import { currentSpanLink, withSharedSpan } from '@malipo/kit/telemetry/tracing'
 import { CircuitBreaker } from './circuit-breaker.js'
 
-/**
- * The token cache that replicas share through Redis: entries of tokens (`token:{sha256}`), read together with
- * auth's revocations (`revoked:{sid}`).
- *
- * - A single command reads an entry and its revocation, batched with all other waiting reads. So the order of
- *   writes doesn't matter: even an entry that is written late, after a logout, is read with the revocation,
- *   which outlives every entry.
- * - An entry is valid only in its generation, a random string under a key that contains the name of Redis'
- *   data set. If Redis loses its data, it loses the generation too. A restarted Redis or a promoted replica
- *   has a data set with another name. In both cases every older entry is a miss, since revocations may be
- *   missing. No clocks are compared.
- * - If Redis is slow or down, a read is `undefined`.
- */
+/** The result of a read: a token's entry and its session's revocation at one moment. */
 export interface CacheRead {
   /** Redis' clock, ms since the epoch. */
   readonly redisNowMs: number
@@ -54,10 +42,7 @@ interface ReadRequest {
 
 /** A request that can call auth instead gains nothing from a slower cache. */
 const FAST_MS = 50
-/**
- * The command timeout of Redis, for requests that have no alternative. It includes the latency of a busy
- * process or machine, which must not make Redis look unavailable.
- */
+/** For callers that can't fall back to auth. A busy machine must not make Redis look unavailable. */
 export const REDIS_TIMEOUT_MS = 750
 /** No retry interval: every read probes Redis, and callers don't wait for it while the circuit is open. */
 const BREAKER = { maxFailures: 3, retryIntervalMs: 0 }
@@ -73,12 +58,20 @@ const LIMITS: BatchLimits = {
   maxQueueTimeMs: Infinity,
   stallThresholdMs: Infinity,
 }
-/**
- * Longer than the lifetime of any entry. When a generation expires, the whole cache becomes invalid at that
- * moment.
- */
+/** Longer than the lifetime of any entry: when a generation expires, the whole cache is invalid. */
 const GENERATION_TTL_MS = 7 * 24 * 3600 * 1000
 
+/**
+ * The token cache that replicas share through Redis: entries of tokens (`token:{sha256}`), read together with
+ * auth's revocations (`revoked:{sid}`).
+ *
+ * - One command reads an entry and its revocation, so the order of writes doesn't matter: an entry that is
+ *   written after a logout is read with the revocation, which outlives every entry.
+ * - An entry is valid only in its generation, a random string under a key that contains the name of Redis'
+ *   data set. If Redis loses its data, it loses the generation too. A restarted Redis or a promoted replica
+ *   has a data set with another name. In both cases every older entry is a miss, since revocations may be
+ *   missing.
+ */
 export class TokenCache {
   private readonly reads: Batch<ReadRequest, CacheRead | undefined>
   private readonly breaker = new CircuitBreaker(BREAKER)
@@ -99,11 +92,10 @@ export class TokenCache {
     return this.breaker.isOpen || this.redis.dataset === undefined
   }
 
-  /** Reads the entry of a token and the revocation of its session. */
   read(tokenHash: string, sid: string): PendingRead {
     if (this.redis.dataset === undefined) return NO_READ
     const request = { tokenHash, sid, spanLink: currentSpanLink() }
-    // A read that is rejected because the queue is full counts as a read without a result.
+    // The batch rejects a read if its queue is full.
     const eventual = this.reads.call(request, { deadline: Infinity }).catch(() => undefined)
     return { fast: this.breaker.isOpen ? NO_READ.fast : withTimeout(eventual, FAST_MS), eventual }
   }
@@ -124,10 +116,7 @@ export class TokenCache {
     return requests.map((_, i) => values && readAt(values, i, sentAt))
   }
 
-  /**
-   * Creates the generation if there is none. If two replicas do so concurrently, both read the one that was
-   * created first.
-   */
+  /** Creates the generation if there is none. Concurrent replicas all read the one created first. */
   private async fetch(
     requests: readonly ReadRequest[],
     dataset: string,
@@ -153,7 +142,6 @@ export class TokenCache {
   }
 }
 
-/** The read of one request in a batch. */
 function readAt({ nowMs, values }: TimedValues, index: number, sentAt: number): CacheRead {
   return {
     redisNowMs: nowMs,

@@ -4,47 +4,24 @@ import type { Request } from '@malipo/kit/http/request'
 import type { AuthClient, Claims, Validation } from './auth-client.js'
 import { type CachedToken, cacheLifetimeMs, type CacheTimes } from './cached-token.js'
 import { CircuitBreaker } from './circuit-breaker.js'
-import type { Identity, LocalTokenCache } from './local-token-cache.js'
+import type { LocalTokenCache } from './local-token-cache.js'
 import type { RejectedTokens } from './rejected-tokens.js'
 import type { RevokedSessions } from './revoked-sessions.js'
-import type { Caller } from './scopes.js'
 import type { CacheRead, TokenCache } from './token-cache.js'
-import type { Outcome } from './token-metrics.js'
+import {
+  accept,
+  type CheckResult,
+  type Decision,
+  type Outcome,
+  REJECTED,
+  UNAVAILABLE,
+} from './token-decision.js'
 import { claimedSessionId, hashToken } from './unverified-token.js'
 
-/**
- * Validates access tokens. Auth decides; all replicas share its results through Redis.
- *
- * 1. Only auth, or a revocation that it published, rejects a token. Any doubt is `unavailable` (503).
- * 2. A result is fresh for `TOKEN_CACHE_TTL_MS`. Until `TOKEN_CACHE_STALE_MS` it is used only while auth is
- *    unavailable and Redis shows no revocation. In the last 30 s before a token expires, auth is called each
- *    time, since clocks differ.
- * 3. A token is accepted only after its revocation has been read, and this read follows all other waiting. A
- *    cached entry is read together with its revocation. A result of auth is followed by another read; if
- *    Redis doesn't respond, the result counts only if auth took less than 750 ms.
- * 4. The result of a Redis read is reused for 500 ms while the subscription to revocations is live.
- * 5. Concurrent checks of the same token in a replica share one result.
- * 6. A rejection is repeated for 5 s without a call to auth. An address with many rejections is throttled
- *    (429), except for cached tokens. Calls to auth in flight are bounded; requests beyond the limit get 503.
- * 7. While auth is slow or down, a request with a cached token waits 500 ms for it, or not at all while the
- *    circuit is open. Requests with other tokens wait as long as auth may wait for its own database, then get
- *    503.
- *
- * docs/token-check.md gives the reasons.
- */
-export type CheckResult =
-  | { readonly kind: 'accepted'; readonly caller: Caller }
-  | { readonly kind: 'rejected' }
-  | { readonly kind: 'throttled'; readonly retryAfterSeconds: number }
-  | { readonly kind: 'unavailable' }
+/** The request with the token. Auth receives its id and trace; its address may be throttled. */
+type TokenRequest = Pick<Request, 'id' | 'headers' | 'ip'>
 
-/**
- * The request that presented a token. Its id and trace are propagated to auth, and its address may be
- * throttled.
- */
-export type TokenRequest = Pick<Request, 'id' | 'headers' | 'ip'>
-
-export interface TokenCheckParts {
+interface TokenCheckParts {
   readonly auth: Pick<AuthClient, 'validate'>
   readonly shared: Pick<TokenCache, 'read' | 'store'>
   readonly local: LocalTokenCache
@@ -59,25 +36,19 @@ interface PresentedToken {
   readonly request: TokenRequest
 }
 
-interface Decision {
-  readonly outcome: Outcome
-  readonly result: CheckResult
-}
-
-/**
- * How long a request with a cached token waits for auth before it uses the stale entry. A longer call counts
- * as slow.
- */
+/** How long a request with a stale entry waits for auth. A longer call counts as a failure. */
 const SLOW_AUTH_MS = 500
-/**
- * If auth took longer, a revocation may have followed its result, unless a later Redis read rules that out.
- */
+/** If auth took longer, only a later Redis read can show that no revocation followed its result. */
 const RECENT_MS = 750
 const AUTH_BREAKER = { maxFailures: 3, retryIntervalMs: 1_000 }
 
-const REJECTED: Decision = { outcome: 'rejected', result: { kind: 'rejected' } }
-const UNAVAILABLE: Decision = { outcome: 'unavailable', result: { kind: 'unavailable' } }
-
+/**
+ * Validates access tokens. Auth decides; all replicas share its results through Redis. docs/token-check.md
+ * lists the rules and their reasons. Two hold everywhere:
+ *
+ * - Only auth, or a revocation that it published, rejects a token. Any doubt is `unavailable` (503).
+ * - A token is accepted only after its revocation has been read, and this read follows all other waiting.
+ */
 export class TokenCheck {
   /** Checks in progress by token hash. */
   private readonly inFlight = new Map<string, Promise<Decision>>()
@@ -180,10 +151,7 @@ export class TokenCheck {
     return this.useStale(tokenHash, sid)
   }
 
-  /**
-   * Auth is unavailable, so wait for Redis as long as it takes: the revocation must be read after the wait
-   * for auth.
-   */
+  /** Waits for Redis as long as it takes: the revocation must be read after the wait for auth. */
   private async useStale(tokenHash: string, sid: string): Promise<Decision> {
     return this.decideByCache(await this.parts.shared.read(tokenHash, sid).eventual, tokenHash, sid)
   }
@@ -256,11 +224,4 @@ export class TokenCheck {
 
 function isRecent(calledAt: number): boolean {
   return performance.now() - calledAt < RECENT_MS
-}
-
-/** Checks for a revocation last: its message may have arrived during the wait for Redis or auth. */
-function accept(outcome: Outcome, { session, caller }: Identity): Decision {
-  if (session.revokedAt !== undefined) return REJECTED
-  session.acceptedAt = Date.now()
-  return { outcome, result: { kind: 'accepted', caller } }
 }

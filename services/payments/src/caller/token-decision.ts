@@ -1,0 +1,28 @@
+import type { Identity } from './local-token-cache.js'
+import type { Caller } from './scopes.js'
+
+/** The outcomes of a check. `throttled`: the address has sent too many rejected tokens. */
+export const OUTCOMES = ['hit', 'miss', 'stale', 'rejected', 'throttled', 'unavailable'] as const
+export type Outcome = (typeof OUTCOMES)[number]
+
+export type CheckResult =
+  | { readonly kind: 'accepted'; readonly caller: Caller }
+  | { readonly kind: 'rejected' }
+  | { readonly kind: 'throttled'; readonly retryAfterSeconds: number }
+  | { readonly kind: 'unavailable' }
+
+/** The result of a check, and the outcome that it is counted as. */
+export interface Decision {
+  readonly outcome: Outcome
+  readonly result: CheckResult
+}
+
+export const REJECTED: Decision = { outcome: 'rejected', result: { kind: 'rejected' } }
+export const UNAVAILABLE: Decision = { outcome: 'unavailable', result: { kind: 'unavailable' } }
+
+/** Checks for a revocation last: its message may have arrived during the wait for Redis or auth. */
+export function accept(outcome: Outcome, { session, caller }: Identity): Decision {
+  if (session.revokedAt !== undefined) return REJECTED
+  session.acceptedAt = Date.now()
+  return { outcome, result: { kind: 'accepted', caller } }
+}
