@@ -9,12 +9,9 @@ import { registerTotals } from './totals-metrics.js'
 
 const FOLD_EVERY_MS = 2_000
 const READ_EVERY_MS = 5_000
-/**
- * Events per fold. A statement for thousands of events would keep a core of the database busy, and requests
- * would wait.
- */
+/** Events per fold. Thousands would occupy a core of the database, and requests would wait. */
 const BATCH_SIZE = 500
-/** An older snapshot is not reported: the database is unavailable, so the current values are unknown. */
+/** An older snapshot is not reported: without a database, the current values are unknown. */
 const SNAPSHOT_TTL_MS = 15_000
 
 /**

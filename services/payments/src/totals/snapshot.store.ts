@@ -3,7 +3,7 @@ import type { PaymentMethod } from '../payments/payment.entity.js'
 import type { Status } from '../payments/transitions.js'
 
 /** The number of payments that have ever entered a status, and the sum of their amounts. */
-export interface Total {
+interface Total {
   readonly status: Status
   readonly method: PaymentMethod
   readonly currency: string
@@ -11,25 +11,8 @@ export interface Total {
   readonly amountMinor: string
 }
 
-/** The number of open payments by status and by time spent in it. */
-export interface OpenCount {
-  readonly status: Status
-  readonly age: string
-  readonly count: number
-}
-
-export interface OldestOpen {
-  readonly status: Status
-  readonly seconds: number
-}
-
-/** What the metrics report. */
-export interface Snapshot {
-  readonly totals: readonly Total[]
-  readonly openCounts: readonly OpenCount[]
-  readonly oldestOpen: readonly OldestOpen[]
-  readonly lagSeconds: number
-}
+/** The values that the metrics report. */
+export type Snapshot = Awaited<ReturnType<typeof readSnapshot>>
 
 const TOTALS: Statement = {
   name: 'payment_totals_read',
@@ -75,10 +58,7 @@ const OLDEST_OPEN: Statement = {
     FROM unnest(ARRAY['INITIATED', 'PENDING']) AS statuses (status)`,
 }
 
-/**
- * Infinite if the position is ahead of the server's transaction ids, which means that the tables come from
- * another server.
- */
+/** Infinite if the position is ahead of the server's transactions: it comes from another server. */
 const LAG: Statement = {
   name: 'payment_totals_lag',
   text: `
@@ -91,10 +71,10 @@ const LAG: Statement = {
     FROM payment_totals_position`,
 }
 
-export async function readSnapshot(run: Run): Promise<Snapshot> {
+export async function readSnapshot(run: Run) {
   const totals = await run<Total>(TOTALS, [])
-  const openCounts = await run<OpenCount>(OPEN_COUNTS, [])
-  const oldestOpen = await run<OldestOpen>(OLDEST_OPEN, [])
+  const openCounts = await run<{ status: Status; age: string; count: number }>(OPEN_COUNTS, [])
+  const oldestOpen = await run<{ status: Status; seconds: number }>(OLDEST_OPEN, [])
   const [lag] = await run<{ seconds: number }>(LAG, [])
   return { totals, openCounts, oldestOpen, lagSeconds: lag?.seconds ?? 0 }
 }

@@ -1,38 +1,34 @@
 import { observableGauge } from '@malipo/kit/telemetry/metrics'
 import { Counter, type Registry } from 'prom-client'
-import type { Snapshot, Total } from './snapshot.store.js'
-
-const TOTAL_LABELS = ['status', 'method', 'currency'] as const
+import type { Snapshot } from './snapshot.store.js'
 
 /**
  * Registers the metrics of the payment totals, which report the last snapshot on each scrape. Every replica
  * reports the same values: aggregate them with max, not sum. Without a snapshot the series are absent.
  */
 export function registerTotals(registry: Registry, lastSnapshot: () => Snapshot | undefined) {
-  const registers = [registry]
-  const total = (name: string, help: string, valueOf: (total: Total) => string) =>
+  const total = (name: string, help: string, field: 'entered' | 'amountMinor') =>
     new Counter({
       name,
       help,
-      labelNames: TOTAL_LABELS,
-      registers,
+      labelNames: ['status', 'method', 'currency'],
+      registers: [registry],
       collect() {
         this.reset()
-        for (const row of lastSnapshot()?.totals ?? []) {
-          const { status, method, currency } = row
-          this.inc({ status, method, currency }, Number(valueOf(row)))
+        for (const { status, method, currency, [field]: value } of lastSnapshot()?.totals ?? []) {
+          this.inc({ status, method, currency }, Number(value))
         }
       },
     })
   total(
     'payments_entered_total',
     'Payments that have entered each status; subtract those that have entered a following status for the current number',
-    ({ entered }) => entered,
+    'entered',
   )
   total(
     'payments_entered_amount_minor_total',
     'Amounts of the payments that have entered each status, in minor units of the currency (ISO 4217). The table payment_totals is exact, a sample is a float',
-    ({ amountMinor }) => amountMinor,
+    'amountMinor',
   )
   const openCounts = {
     name: 'payments_open',
