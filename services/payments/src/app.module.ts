@@ -12,11 +12,9 @@ import { PaymentsController } from './payments/payments.controller.js'
 import { PaymentsService } from './payments/payments.service.js'
 import { PaymentTotals } from './totals/payment-totals.js'
 import { PROVIDER_SECRETS, WebhookGuard } from './webhooks/webhook.guard.js'
-import { WebhookMetrics } from './webhooks/webhook-metrics.js'
 import { WebhooksController } from './webhooks/webhooks.controller.js'
-import { WebhooksService } from './webhooks/webhooks.service.js'
+import { WebhookMetrics, WebhooksService } from './webhooks/webhooks.service.js'
 
-/** Payments and their webhooks. */
 @Module({})
 export class AppModule {
   static readonly about = {

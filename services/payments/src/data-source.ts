@@ -3,10 +3,7 @@ import { Initial1795910400000 } from './migrations/1795910400000-initial.js'
 import { PaymentEvent } from './payments/payment-event.entity.js'
 import { Payment } from './payments/payment.entity.js'
 
-/**
- * The database for the app, the migrations and the tests. The service's role can't change events or webhooks.
- * It needs UPDATE on idempotency keys to delete them with `FOR UPDATE SKIP LOCKED`.
- */
+/** The service's role can't change events or webhooks. */
 export const dataSource = {
   entities: [Payment, PaymentEvent],
   migrations: [Initial1795910400000],
@@ -17,6 +14,7 @@ export const dataSource = {
     payment_totals_position: ['SELECT', 'UPDATE'],
     webhooks: ['SELECT', 'INSERT'],
     webhook_conflicts: ['SELECT', 'INSERT', 'UPDATE'],
+    // UPDATE permits `FOR UPDATE SKIP LOCKED`.
     idempotency_keys: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
   },
 } satisfies Migrated

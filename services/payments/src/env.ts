@@ -28,12 +28,7 @@ export const VARIABLES = {
   ...databaseVariables,
   ...redisVariables,
   ...contactVariables,
-  AUTH_SERVICE_URL: url(
-    'http',
-    'https',
-  )({
-    desc: 'URL of auth, such as `http://127.0.0.1:3002`',
-  }),
+  AUTH_SERVICE_URL: url('http', 'https')({ desc: 'URL of auth, such as `http://127.0.0.1:3002`' }),
   TOKEN_CACHE_TTL_MS: milliseconds({
     default: 60_000,
     desc: 'How long a validated token is accepted from the cache without calling auth, in ms',

@@ -1,6 +1,6 @@
 import { Problem, type ProblemKind } from '@malipo/kit/http/problem'
 
-/** Every error of this service except those of HTTP itself. */
+/** The problems of payments, in addition to those of HTTP. */
 export const PROBLEMS = {
   unauthenticated: { type: 'unauthenticated', status: 401, title: 'Authentication required' },
   signature: { type: 'webhook-signature', status: 401, title: 'Invalid webhook signature' },

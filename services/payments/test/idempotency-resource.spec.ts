@@ -3,7 +3,7 @@ import { Problem } from '@malipo/kit/http/problem'
 import { Database, type Statement } from '@malipo/kit/postgres/database'
 import { freshDatabase, query } from '@malipo/testing/database'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type Outcome, readKey, replay } from '../src/idempotency/idempotency.js'
+import { type Outcome, replay } from '../src/idempotency/idempotency.js'
 import {
   claimKeys,
   KEY_COLUMNS,
@@ -11,6 +11,7 @@ import {
   keyValues,
   TRY_LOCK_KEY,
 } from '../src/idempotency/key-claim.js'
+import { readKey } from '../src/idempotency/key.js'
 import { listening, migrate } from './payments.js'
 import { until } from './until.js'
 

@@ -1,11 +1,8 @@
 import { Problem } from '@malipo/kit/http/problem'
-import { validationProblem } from '@malipo/kit/http/validation'
-import type { Run } from '@malipo/kit/postgres/database'
+import type { Run, Statement } from '@malipo/kit/postgres/database'
 import { StillRunning } from '@malipo/kit/postgres/retry'
 import { keyInUse, keyReused } from '../problems.js'
-import type { IdempotencyKey } from './key-claim.js'
-import { fingerprint, isKey } from './key.js'
-import { findResponse, type StoredResponse } from './keys.store.js'
+import type { IdempotencyKey } from './key.js'
 
 /**
  * Idempotency-Key (draft-07): a repeated request gets the first response again.
@@ -19,12 +16,38 @@ import { findResponse, type StoredResponse } from './keys.store.js'
 export const REPLAYED = { 'idempotent-replayed': 'true' }
 
 /** The result of a write: the resource or a rejection, new or replayed. */
-export type Outcome<Resource> = { readonly replayed: boolean } & (
+export type Outcome<Resource> = { readonly replayed?: boolean } & (
   { readonly resource: Resource } | { readonly problem: Problem }
 )
 
+/** The first response to a key, stored as a reference to the resource that it shows. */
+export interface StoredResponse {
+  readonly fingerprint: Buffer
+  readonly operationId: string
+  /** Its HTTP status. */
+  readonly status: number
+  readonly resourceId: string
+  /** The version that the response shows, or the one at which the request was rejected. */
+  readonly resourceVersion: number
+}
+
+const FIND: Statement = {
+  name: 'idempotency_key_find',
+  text: `
+SELECT
+  nth,
+  fingerprint,
+  operation_id AS "operationId",
+  response_status AS status,
+  resource_id AS "resourceId",
+  resource_version AS "resourceVersion"
+FROM json_to_recordset($1) AS input (nth integer, caller uuid, route text, key text)
+JOIN idempotency_keys USING (caller, route, key)`,
+  batched: {},
+}
+
 /** A request whose key is taken. */
-export interface RepeatedRequest {
+interface RepeatedRequest {
   readonly caller: string
   readonly key: IdempotencyKey
   readonly operationId: string
@@ -33,42 +56,20 @@ export interface RepeatedRequest {
 }
 
 /**
- * Loads the resource at the stored version, or the problem with which the request was rejected at that
- * version.
- */
-export type Loader<Resource> = (stored: StoredResponse) => Promise<Resource | Problem>
-
-/**
- * Reads the header.
- *
- * @param request the parsed body and conditions, for the fingerprint
- * @throws Problem 400 for a malformed key
- */
-export function readKey(
-  header: string | undefined,
-  route: string,
-  request: unknown,
-): IdempotencyKey | undefined {
-  if (header === undefined) return undefined
-  if (isKey(header)) return { key: header, route, fingerprint: fingerprint(request) }
-  const message = 'must be 1 to 255 printable ASCII characters'
-  throw validationProblem([{ field: 'Idempotency-Key', message }])
-}
-
-/**
  * Replays the first response; 422 if the first request was a different one, 409 while it is still running.
  *
+ * @param load loads the resource at the stored version, or the problem that rejected the request
  * @throws StillRunning if the running request may be an earlier attempt of this one
  */
 export async function replay<Resource extends object>(
   run: Run,
-  { caller, key, operationId, retried }: RepeatedRequest,
-  load: Loader<Resource>,
+  { caller, key: { key, route, fingerprint }, operationId, retried }: RepeatedRequest,
+  load: (stored: StoredResponse) => Promise<Resource | Problem>,
 ): Promise<Outcome<Resource>> {
-  const stored = await findResponse(run, caller, key)
+  const [stored] = await run<StoredResponse>(FIND, [{ caller, route, key }])
   if (!stored && retried) throw new StillRunning()
-  if (!stored) return { problem: keyInUse(), replayed: false }
-  if (!stored.fingerprint.equals(key.fingerprint)) return { problem: keyReused(), replayed: false }
+  if (!stored) return { problem: keyInUse() }
+  if (!stored.fingerprint.equals(fingerprint)) return { problem: keyReused() }
   // If the stored operation id is that of this request, its own earlier attempt claimed the key.
   const replayed = stored.operationId !== operationId
   const loaded = await load(stored)

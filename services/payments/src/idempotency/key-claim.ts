@@ -1,17 +1,10 @@
+import type { IdempotencyKey } from './key.js'
+
 /**
  * SQL that claims an idempotency key in the statement that writes a resource, for any resource. The
  * statement's `input` has the columns of `KEY_COLUMNS` and is filtered by `TRY_LOCK_KEY`. It writes only for
  * the rows that `claimKeys` returns, so a key's row commits only together with the write.
  */
-
-/** The Idempotency-Key of a request, scoped to its caller, method and path. */
-export interface IdempotencyKey {
-  readonly key: string
-  /** Method and path. */
-  readonly route: string
-  /** SHA-256 of the parsed request. */
-  readonly fingerprint: Buffer
-}
 
 /** The columns of `json_to_recordset` for a request with or without a key. */
 export const KEY_COLUMNS = 'caller uuid, operation_id uuid, key text, route text, fingerprint bytea'
@@ -31,7 +24,6 @@ export interface StoredColumns {
   readonly responseStatus: string
   readonly resourceType: string
   readonly resourceId: string
-  /** The version that the response shows, or the one at which the request was rejected. */
   readonly resourceVersion: string
   readonly createdAt: string
 }
@@ -56,11 +48,7 @@ export function keyValues(idempotencyKey: IdempotencyKey | undefined) {
   return { key, route, fingerprint: `\\x${fingerprint.toString('hex')}` }
 }
 
-export interface KeyValues {
-  readonly caller?: string | undefined
-  readonly route?: string | undefined
-  readonly key?: string | undefined
-}
+export type KeyValues = Readonly<Partial<Record<'caller' | 'route' | 'key', string>>>
 
 /** Keeps two requests with the same key out of one batch, where they would not see each other's row. */
 export function keyConflicts({ caller, route, key }: KeyValues): readonly string[] {

@@ -1,12 +1,29 @@
-import { Database } from '@malipo/kit/postgres/database'
+import { Database, type Statement } from '@malipo/kit/postgres/database'
 import { Workers } from '@malipo/kit/worker/workers'
 import { Inject, Injectable } from '@nestjs/common'
-import { deleteKeys } from './keys.store.js'
 
 /** The contract promises 24 hours; twice that allows for clocks that differ. */
 const RETENTION_MS = 48 * 3_600_000
 const INTERVAL_MS = 600_000
 const BATCH_SIZE = 1_000
+
+const DELETE: Statement = {
+  name: 'idempotency_keys_delete',
+  text: `
+WITH expired AS (
+  SELECT caller, route, key
+  FROM idempotency_keys
+  WHERE created_at < $1
+  ORDER BY created_at
+  LIMIT $2
+  FOR UPDATE SKIP LOCKED
+)
+DELETE FROM idempotency_keys
+USING expired
+WHERE (idempotency_keys.caller, idempotency_keys.route, idempotency_keys.key)
+  = (expired.caller, expired.route, expired.key)
+RETURNING true AS deleted`,
+}
 
 /** Deletes expired idempotency keys in batches. Replicas skip rows that another one has locked. */
 @Injectable()
@@ -23,8 +40,8 @@ export class KeySweeper {
   }
 
   /** Deletes one batch; @returns how many keys it deleted */
-  sweep(now = Date.now()): Promise<number> {
+  async sweep(now = Date.now()): Promise<number> {
     const before = new Date(now - RETENTION_MS)
-    return this.database.write((run) => deleteKeys(run, before, BATCH_SIZE))
+    return (await this.database.write((run) => run(DELETE, [before, BATCH_SIZE]))).length
   }
 }

@@ -1,12 +1,32 @@
 import { hash } from 'node:crypto'
+import { validationProblem } from '@malipo/kit/http/validation'
 
-/** The rules of Idempotency-Key as pure functions. */
+/** The Idempotency-Key of a request, scoped to its caller, method and path. */
+export interface IdempotencyKey {
+  readonly key: string
+  /** Method and path. */
+  readonly route: string
+  /** SHA-256 of the parsed request. */
+  readonly fingerprint: Buffer
+}
 
-const KEY = /^[\x20-\x7e]{1,255}$/
-
-/** Whether a header is a key: 1 to 255 printable ASCII characters. */
-export function isKey(header: string): boolean {
-  return KEY.test(header)
+/**
+ * Reads the header.
+ *
+ * @param request the parsed body and conditions, for the fingerprint
+ * @throws Problem 400 for a malformed key
+ */
+export function readKey(
+  header: string | undefined,
+  route: string,
+  request: unknown,
+): IdempotencyKey | undefined {
+  if (header === undefined) return undefined
+  if (/^[\x20-\x7e]{1,255}$/.test(header)) {
+    return { key: header, route, fingerprint: fingerprint(request) }
+  }
+  const message = 'must be 1 to 255 printable ASCII characters'
+  throw validationProblem([{ field: 'Idempotency-Key', message }])
 }
 
 /**

@@ -1,8 +1,8 @@
 import { data } from 'currency-codes'
 
 /**
- * Money is a bigint of the currency's minor units (cents; UGX has none). On the wire it is a decimal string with
- * exactly the currency's digits, as ISO 4217 list one defines them.
+ * Money is a bigint of the currency's minor units (cents; UGX has none). On the wire it is a decimal string
+ * with exactly the currency's digits, as ISO 4217 list one defines them.
  */
 
 /** Codes of list one that are not money: precious metals, bond units, testing, no currency. */
@@ -12,13 +12,10 @@ const DIGITS: ReadonlyMap<string, number> = new Map(
   data.filter(({ code }) => !NOT_MONEY.test(code)).map(({ code, digits }) => [code, digits]),
 )
 
-/** The largest amount, in major units. */
-const MAX_MAJOR = 10n ** 12n
+/** In major units. */
+const MAX_AMOUNT = 10n ** 12n
 
 const DECIMAL = /^(0|[1-9]\d*)(?:\.(\d+))?$/
-
-/** The validation message of an invalid amount. */
-export type AmountError = string
 
 export function isCurrency(code: string): boolean {
   return DIGITS.has(code)
@@ -28,10 +25,9 @@ export function isCurrency(code: string): boolean {
  * Parses an amount from JSON: a number or a decimal string, in major units of `currency`. A number is read in
  * its shortest decimal form, so `0.1` is exactly a tenth.
  *
- * @returns minor units, or an error. Errors are more digits than the currency has, zero, a negative or
- * infinite amount, an amount over 10^12, and a string that is not a decimal.
+ * @returns minor units; for an invalid amount, its validation message
  */
-export function parseAmount(input: unknown, currency: string): bigint | AmountError {
+export function parseAmount(input: unknown, currency: string): bigint | string {
   const digits = DIGITS.get(currency)
   if (digits === undefined) return 'needs an ISO 4217 currency'
   if (typeof input !== 'number' && typeof input !== 'string') return FORM
@@ -42,7 +38,7 @@ export function parseAmount(input: unknown, currency: string): bigint | AmountEr
     return `must have at most ${digits} digits after the point in ${currency}`
   const minor = BigInt(whole + fraction.padEnd(digits, '0'))
   if (minor === 0n) return FORM
-  return minor > MAX_MAJOR * 10n ** BigInt(digits) ? OVER : minor
+  return minor > MAX_AMOUNT * 10n ** BigInt(digits) ? OVER : minor
 }
 
 const FORM = 'must be a positive amount, as a number or a decimal string'

@@ -5,15 +5,10 @@
 const isoTime = (time: string) =>
   `to_char(${time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
 
-/**
- * The columns of a payment under its entity's names. The mutable columns come from `state`: either the
- * payment's row, or one of its events, in which two of them have other names.
- */
-export function paymentColumns(
-  payment: string,
-  state = payment,
-  { status = 'status', updatedAt = 'updated_at' }: Partial<MutableColumns> = {},
-) {
+/** The columns of a payment under its entity's names: as of now, or as of `event`. */
+export function paymentColumns(payment: string, event?: string) {
+  const state = event ?? payment
+  const [status, updatedAt] = event ? ['to_status', 'at'] : ['status', 'updated_at']
   return `
     ${payment}.id,
     ${payment}.owner_id AS "ownerId",
@@ -32,9 +27,4 @@ export function paymentColumns(
     ${isoTime(`${state}.last_webhook_at`)} AS "lastWebhookAt",
     ${isoTime(`${state}.${updatedAt}`)} AS "updatedAt",
     ${state}.version`
-}
-
-interface MutableColumns {
-  status: string
-  updatedAt: string
 }

@@ -15,10 +15,6 @@ export class PaymentEvent {
   @PrimaryColumn({ type: 'integer' })
   version: number
 
-  /** Unique for each request. After a lost connection, a retry finds the request's own effect by it. */
-  @Column({ type: 'uuid', name: 'operation_id' })
-  operationId: string
-
   @Column({ type: 'text', name: 'from_status', nullable: true })
   fromStatus: Status | null
 

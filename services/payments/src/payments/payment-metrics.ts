@@ -7,11 +7,10 @@ import { CAUSES, type Cause } from './payment-event.entity.js'
 import type { Payment } from './payment.entity.js'
 import { isTerminal, STATUSES } from './transitions.js'
 
-/** Transitions of this process since its start. The sums of money come from the database (`totals/`). */
-
 /** Seconds from creation to a terminal status: seconds for a mobile wallet, days for a bank. */
 const DURATION_BUCKETS = [1, 5, 15, 60, 300, 900, 3_600, 14_400, 86_400, 604_800]
 
+/** Transitions since the start of the process. Sums of money come from the database (`totals/`). */
 @Injectable()
 export class PaymentMetrics {
   private readonly rejected
@@ -19,12 +18,11 @@ export class PaymentMetrics {
   private readonly duration: Histogram<'status'>
 
   constructor(@Inject(Registry) registry: Registry) {
-    const registers = [registry]
     this.transitions = new Counter({
       name: 'payment_transitions_total',
       help: 'Transitions by new status and cause: create, status, webhook',
       labelNames: ['status', 'cause'],
-      registers,
+      registers: [registry],
     })
     for (const status of STATUSES) {
       for (const cause of CAUSES) this.transitions.inc({ status, cause }, 0)
@@ -34,7 +32,7 @@ export class PaymentMetrics {
       help: 'Time from creation to a terminal status',
       labelNames: ['status'],
       buckets: DURATION_BUCKETS,
-      registers,
+      registers: [registry],
     })
     for (const status of STATUSES) if (isTerminal(status)) this.duration.zero({ status })
     const rejected = {
@@ -56,11 +54,9 @@ export class PaymentMetrics {
   recordTransition(payment: Pick<Payment, 'status' | 'createdAt' | 'updatedAt'>, cause: Cause) {
     const { status, createdAt, updatedAt } = payment
     this.transitions.inc({ status, cause })
-    if (isTerminal(status)) this.duration.observe({ status }, secondsBetween(createdAt, updatedAt))
+    if (!isTerminal(status)) return
+    // Never negative, although the clocks of two replicas may differ.
+    const durationMs = Math.max(0, Date.parse(updatedAt) - Date.parse(createdAt))
+    this.duration.observe({ status }, durationMs / 1000)
   }
-}
-
-/** Never negative, although the clocks of two replicas may differ. */
-function secondsBetween(from: string, to: string): number {
-  return Math.max(0, Date.parse(to) - Date.parse(from)) / 1000
 }

@@ -14,10 +14,7 @@ const TIME = {
   },
 } as const
 
-/**
- * The current state of a payment. Its events repeat the mutable columns, so that every earlier version can be
- * restored.
- */
+/** The current state of a payment. Its events have the mutable columns of every earlier version. */
 @Entity('payments')
 export class Payment {
   @PrimaryColumn({ type: 'uuid' })

@@ -19,7 +19,8 @@ import { ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import { NeedsScope } from '../caller/caller.guard.js'
 import type { Caller } from '../caller/scopes.js'
-import { readKey, REPLAYED } from '../idempotency/idempotency.js'
+import { REPLAYED } from '../idempotency/idempotency.js'
+import { readKey } from '../idempotency/key.js'
 import { conditionOf, etagOf } from './etag.js'
 import { parseAmount } from './money.js'
 import { ChangeStatusDocs, CreateDocs, EventsDocs, GetDocs, ListDocs } from './payments.docs.js'
@@ -79,8 +80,7 @@ export class PaymentsController {
     @Param('reference') reference: string,
     @Res({ passthrough: true }) http: FastifyReply,
   ) {
-    const payment = await this.payments.get(caller, idOf(reference))
-    return send({ payment, replayed: false }, http)
+    return send({ payment: await this.payments.get(caller, idOf(reference)) }, http)
   }
 
   @Get(':reference/events')

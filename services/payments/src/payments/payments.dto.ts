@@ -2,14 +2,15 @@ import { IsContactEmail, IsPhone } from '@malipo/kit/http/contact'
 import { PageCursor, PageLimit } from '@malipo/kit/http/page'
 import { IsTime } from '@malipo/kit/http/time'
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger'
-import { IsIn, IsOptional, IsString, Length, MaxLength } from 'class-validator'
-import { IsAmount, IsCurrency, IsMetadata } from './payments.rules.js'
+import { IsIn, IsOptional, IsString, MaxLength } from 'class-validator'
+import { IsAmount, IsCurrency, IsMetadata, IsText } from './payments.rules.js'
 import { CAUSES, type Cause } from './payment-event.entity.js'
 import { PAYMENT_METHODS, type PaymentMethod } from './payment.entity.js'
 import { type Status, STATUSES } from './transitions.js'
 
 const PHONE = '+256772123456'
-const NULLABLE = { nullable: true } as const
+const NULLABLE = { type: String, nullable: true } as const
+const OPTIONAL = { ...NULLABLE, required: false } as const
 
 export class CreatePaymentDto {
   @ApiProperty({
@@ -20,7 +21,7 @@ export class CreatePaymentDto {
   @IsAmount()
   amount: string | number
 
-  @ApiProperty({ type: String, description: 'ISO 4217', example: 'UGX' })
+  @ApiProperty({ description: 'ISO 4217', example: 'UGX' })
   @IsCurrency()
   currency: string
 
@@ -28,15 +29,15 @@ export class CreatePaymentDto {
   @IsIn(PAYMENT_METHODS, { message: `must be one of ${PAYMENT_METHODS.join(', ')}` })
   paymentMethod: PaymentMethod
 
-  @ApiProperty({ type: String, description: 'International or national form', example: PHONE })
+  @ApiProperty({ description: 'International or national form', example: PHONE })
   @IsPhone()
   customerPhone: string
 
-  @ApiProperty({ type: String, format: 'email', example: 'amina@example.com' })
+  @ApiProperty({ format: 'email', example: 'amina@example.com' })
   @IsContactEmail()
   customerEmail: string
 
-  @ApiProperty({ type: String, ...NULLABLE, required: false, maxLength: 500, example: 'Order 17' })
+  @ApiProperty({ ...OPTIONAL, maxLength: 500, example: 'Order 17' })
   @IsOptional()
   @IsString({ message: 'must be a string' })
   @MaxLength(500, { message: 'must be at most 500 characters' })
@@ -59,28 +60,18 @@ export class ChangeStatusDto {
   @IsIn(STATUSES, { message: `must be one of ${STATUSES.join(', ')}` })
   status: Status
 
-  @ApiProperty({
-    type: String,
-    ...NULLABLE,
-    required: false,
-    maxLength: 128,
-    example: 'MP240101.1200.A1',
-  })
+  @ApiProperty({ ...OPTIONAL, maxLength: 128, example: 'MP240101.1200.A1' })
   @IsOptional()
-  @IsString({ message: 'must be a string' })
-  @Length(1, 128, { message: 'must be 1 to 128 characters' })
+  @IsText(128)
   providerTransactionId?: string | null
 
   @ApiProperty({
-    type: String,
-    ...NULLABLE,
-    required: false,
+    ...OPTIONAL,
     maxLength: 500,
     description: 'Stored with the event. Required from an operator without `payments:settle`',
   })
   @IsOptional()
-  @IsString({ message: 'must be a string' })
-  @Length(1, 500, { message: 'must be 1 to 500 characters' })
+  @IsText(500)
   reason?: string | null
 }
 
@@ -90,7 +81,7 @@ export class ListPaymentsDto {
   @IsIn(STATUSES, { message: `must be one of ${STATUSES.join(', ')}` })
   status?: Status
 
-  @ApiProperty({ type: String, required: false, example: 'UGX' })
+  @ApiProperty({ required: false, example: 'UGX' })
   @IsOptional()
   @IsCurrency()
   currency?: string
@@ -100,27 +91,17 @@ export class ListPaymentsDto {
   @IsIn(PAYMENT_METHODS, { message: `must be one of ${PAYMENT_METHODS.join(', ')}` })
   paymentMethod?: PaymentMethod
 
-  @ApiProperty({ type: String, required: false, example: PHONE })
+  @ApiProperty({ required: false, example: PHONE })
   @IsOptional()
   @IsPhone()
   customerPhone?: string
 
-  @ApiProperty({
-    type: String,
-    format: 'date-time',
-    required: false,
-    description: 'Created at or after this time',
-  })
+  @ApiPropertyOptional({ format: 'date-time', description: 'Created at or after this time' })
   @IsOptional()
   @IsTime()
   createdFrom?: string
 
-  @ApiProperty({
-    type: String,
-    format: 'date-time',
-    required: false,
-    description: 'Created before this time',
-  })
+  @ApiPropertyOptional({ format: 'date-time', description: 'Created before this time' })
   @IsOptional()
   @IsTime()
   createdTo?: string
@@ -133,32 +114,31 @@ export class ListPaymentsDto {
 }
 
 export class PaymentDto {
-  @ApiProperty({ type: String, format: 'uuid' })
+  @ApiProperty({ format: 'uuid' })
   id: string
 
-  @ApiProperty({ type: String, example: 'PAY-019aa0a0-0000-7000-8000-000000000000' })
+  @ApiProperty({ example: 'PAY-019aa0a0-0000-7000-8000-000000000000' })
   reference: string
 
   @ApiProperty({
-    type: String,
     description: 'A decimal string with exactly as many decimal places as the currency has',
     example: '5000',
   })
   amount: string
 
-  @ApiProperty({ type: String, example: 'UGX' })
+  @ApiProperty({ example: 'UGX' })
   currency: string
 
   @ApiProperty({ enum: PAYMENT_METHODS })
   paymentMethod: PaymentMethod
 
-  @ApiProperty({ type: String, example: PHONE })
+  @ApiProperty({ example: PHONE })
   customerPhone: string
 
-  @ApiProperty({ type: String, format: 'email' })
+  @ApiProperty({ format: 'email' })
   customerEmail: string
 
-  @ApiProperty({ type: String, ...NULLABLE })
+  @ApiProperty(NULLABLE)
   description: string | null
 
   @ApiProperty({ type: 'object', additionalProperties: { type: 'string' } })
@@ -168,26 +148,25 @@ export class PaymentDto {
   status: Status
 
   @ApiProperty({
-    type: String,
     ...NULLABLE,
     description: 'The provider whose webhook changed it',
     example: 'mtn',
   })
   providerName: string | null
 
-  @ApiProperty({ type: String, ...NULLABLE })
+  @ApiProperty(NULLABLE)
   providerTransactionId: string | null
 
-  @ApiProperty({ type: String, ...NULLABLE })
+  @ApiProperty(NULLABLE)
   lastWebhookId: string | null
 
-  @ApiProperty({ type: String, format: 'date-time', ...NULLABLE })
+  @ApiProperty({ ...NULLABLE, format: 'date-time' })
   lastWebhookAt: string | null
 
-  @ApiProperty({ type: String, format: 'date-time' })
+  @ApiProperty({ format: 'date-time' })
   createdAt: string
 
-  @ApiProperty({ type: String, format: 'date-time' })
+  @ApiProperty({ format: 'date-time' })
   updatedAt: string
 
   @ApiProperty({
@@ -202,31 +181,31 @@ export class PaymentPageDto {
   @ApiProperty({ type: [PaymentDto] })
   data: PaymentDto[]
 
-  @ApiProperty({ type: String, ...NULLABLE, description: 'null on the last page' })
+  @ApiProperty({ ...NULLABLE, description: 'null on the last page' })
   nextCursor: string | null
 }
 
 export class PaymentEventDto {
   // In OpenAPI 3.0, the enum of a nullable property must include null.
-  @ApiProperty({ type: String, enum: [...STATUSES, null], ...NULLABLE })
+  @ApiProperty({ ...NULLABLE, enum: [...STATUSES, null] })
   from: Status | null
 
   @ApiProperty({ enum: STATUSES })
   to: Status
 
-  @ApiProperty({ type: String, format: 'date-time' })
+  @ApiProperty({ format: 'date-time' })
   at: string
 
-  @ApiProperty({ type: String, description: 'A user’s id or a provider’s name' })
+  @ApiProperty({ description: 'A user’s id or a provider’s name' })
   actor: string
 
   @ApiProperty({ enum: CAUSES })
   cause: Cause
 
-  @ApiProperty({ type: String, ...NULLABLE })
+  @ApiProperty(NULLABLE)
   webhookId: string | null
 
-  @ApiProperty({ type: String, ...NULLABLE })
+  @ApiProperty(NULLABLE)
   reason: string | null
 }
 

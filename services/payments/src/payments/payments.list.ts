@@ -3,29 +3,21 @@ import { minUuidAt } from '@malipo/kit/postgres/uuid-v7'
 import type { Database } from '@malipo/kit/postgres/database'
 import type { EntityManager } from 'typeorm'
 import { PaymentEvent } from './payment-event.entity.js'
-import { Payment, type PaymentMethod } from './payment.entity.js'
+import { Payment } from './payment.entity.js'
 import type { Viewer } from './payments.store.js'
-import type { Status } from './transitions.js'
 
-/** An unset field does not filter. */
-export interface Filter {
-  readonly status?: Status
-  readonly currency?: string
-  readonly paymentMethod?: PaymentMethod
-  readonly customerPhone?: string
-  /** Inclusive. */
+const EQUAL_FIELDS = ['status', 'currency', 'paymentMethod', 'customerPhone'] as const
+
+/** An unset field does not filter. The times include `createdFrom` and exclude `createdTo`. */
+export interface Filter extends Partial<Pick<Payment, (typeof EQUAL_FIELDS)[number]>> {
   readonly createdFrom?: Date
-  /** Exclusive. */
   readonly createdTo?: Date
   readonly limit: number
   /** The last id of the previous page. */
   readonly after?: string
 }
 
-/**
- * A page of payments, newest first. Ids are UUIDv7, which sort by time of creation. So one index supports the
- * page, the cursor and the time range.
- */
+/** Newest first. UUIDv7 ids sort by creation: one index serves the page, its cursor and the times. */
 export async function listPayments(
   database: Database,
   viewer: Viewer,
@@ -36,18 +28,17 @@ export async function listPayments(
 }
 
 function query(orm: EntityManager, viewer: Viewer, filter: Filter) {
+  const { createdFrom, createdTo, after } = filter
   const select = orm.getRepository(Payment).createQueryBuilder('payment')
   if (!viewer.seesAll) select.andWhere('payment.ownerId = :owner', { owner: viewer.id })
-  for (const field of ['status', 'currency', 'paymentMethod', 'customerPhone'] as const) {
+  for (const field of EQUAL_FIELDS) {
     if (filter[field] !== undefined) {
       select.andWhere(`payment.${field} = :${field}`, { [field]: filter[field] })
     }
   }
-  if (filter.createdFrom) {
-    select.andWhere('payment.id >= :from', { from: minUuidAt(filter.createdFrom) })
-  }
-  if (filter.createdTo) select.andWhere('payment.id < :to', { to: minUuidAt(filter.createdTo) })
-  if (filter.after) select.andWhere('payment.id < :after', { after: filter.after })
+  if (createdFrom) select.andWhere('payment.id >= :from', { from: minUuidAt(createdFrom) })
+  if (createdTo) select.andWhere('payment.id < :to', { to: minUuidAt(createdTo) })
+  if (after) select.andWhere('payment.id < :after', { after })
   // One row beyond the limit shows that there is a next page.
   return select.orderBy('payment.id', 'DESC').limit(filter.limit + 1)
 }

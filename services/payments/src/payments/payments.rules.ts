@@ -1,64 +1,55 @@
-import {
-  type ValidationArguments,
-  type ValidatorConstraintInterface,
-  registerDecorator,
-} from 'class-validator'
+import { applyDecorators } from '@nestjs/common'
+import { IsString, Length, ValidateBy, type ValidationArguments } from 'class-validator'
 import { isCurrency, parseAmount } from './money.js'
 
 /** The rules of payments as decorators for DTOs. */
 
-function rule(name: string, constraint: ValidatorConstraintInterface): () => PropertyDecorator {
-  return () => (target, property) =>
-    registerDecorator({
-      name,
-      target: target.constructor,
-      propertyName: property as string,
-      validator: constraint,
-    })
-}
+/** Requires a string of 1 to `max` characters. */
+export const IsText = (max: number) =>
+  applyDecorators(
+    Length(1, max, { message: `must be 1 to ${max} characters` }),
+    IsString({ message: 'must be a string' }),
+  )
 
-/**
- * A currency with the maximum number of digits (4), so that an invalid currency causes no second error for
- * the amount.
- */
-const FALLBACK_CURRENCY = 'UYW'
+/** Requires an amount in the `currency` of the same object. */
+export const IsAmount = () =>
+  ValidateBy({
+    name: 'isAmount',
+    validator: {
+      validate: (_value, args) => args !== undefined && typeof amountOf(args) === 'bigint',
+      defaultMessage: (args) => (args ? String(amountOf(args)) : 'must be an amount'),
+    },
+  })
 
 function amountOf({ object, value }: ValidationArguments) {
   const { currency } = object as { currency?: unknown }
   const isValid = typeof currency === 'string' && isCurrency(currency)
-  return parseAmount(value, isValid ? currency : FALLBACK_CURRENCY)
+  // UYW has the most digits (4), so an invalid currency causes no second error for the amount.
+  return parseAmount(value, isValid ? currency : 'UYW')
 }
 
-/** Requires an amount in the `currency` of the same object. */
-export const IsAmount = rule('isAmount', {
-  validate: (_value, args) => args !== undefined && typeof amountOf(args) === 'bigint',
-  defaultMessage: (args) => (args ? String(amountOf(args)) : 'must be an amount'),
-})
+export const IsCurrency = () =>
+  ValidateBy({
+    name: 'isCurrency',
+    validator: {
+      validate: (value: unknown) => typeof value === 'string' && isCurrency(value),
+      defaultMessage: () => 'must be an ISO 4217 currency, such as UGX',
+    },
+  })
 
-export const IsCurrency = rule('isCurrency', {
-  validate: (value: unknown) => typeof value === 'string' && isCurrency(value),
-  defaultMessage: () => 'must be an ISO 4217 currency, such as UGX',
-})
+export const IsMetadata = () =>
+  ValidateBy({
+    name: 'isMetadata',
+    validator: {
+      validate: isMetadata,
+      defaultMessage: () => 'must be up to 20 keys of 40 characters, with strings of up to 500',
+    },
+  })
 
-const LIMITS = { keys: 20, keyCharacters: 40, valueCharacters: 500 }
-
-export const IsMetadata = rule('isMetadata', {
-  validate: (value: unknown) => isMetadata(value),
-  defaultMessage: () =>
-    `must be up to ${LIMITS.keys} keys of ${LIMITS.keyCharacters} characters, with strings of up to ${LIMITS.valueCharacters}`,
-})
-
-function isMetadata(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
-  const entries = Object.entries(value)
-  return entries.length <= LIMITS.keys && entries.every(([key, value]) => isEntry(key, value))
-}
-
-function isEntry(key: string, value: unknown): boolean {
-  return (
-    key.length >= 1 &&
-    key.length <= LIMITS.keyCharacters &&
-    typeof value === 'string' &&
-    value.length <= LIMITS.valueCharacters
-  )
+function isMetadata(metadata: unknown): boolean {
+  if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) return false
+  const entries = Object.entries(metadata)
+  const isEntry = ([key, value]: [string, unknown]) =>
+    key.length >= 1 && key.length <= 40 && typeof value === 'string' && value.length <= 500
+  return entries.length <= 20 && entries.every(isEntry)
 }

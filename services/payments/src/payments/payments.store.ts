@@ -1,12 +1,13 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
 import {
   claimKeys,
-  type IdempotencyKey,
   KEY_COLUMNS,
   keyConflicts,
   keyValues,
   TRY_LOCK_KEY,
 } from '../idempotency/key-claim.js'
+import type { IdempotencyKey } from '../idempotency/key.js'
+import type { StoredResponse } from '../idempotency/idempotency.js'
 import { paymentColumns } from './payment-columns.js'
 import type { Payment } from './payment.entity.js'
 
@@ -19,19 +20,16 @@ import type { Payment } from './payment.entity.js'
 /** The `resource_type` of stored responses. */
 export const RESOURCE_TYPE = 'payment'
 
-export interface Insertion {
-  readonly payment: Omit<Payment, StateColumn>
-  readonly operationId: string
-  readonly key: IdempotencyKey | undefined
+/** The columns that are the same for every new payment. */
+const INITIAL_VALUES = {
+  providerName: null,
+  providerTransactionId: null,
+  lastWebhookId: null,
+  lastWebhookAt: null,
+  version: 1,
 }
 
-type StateColumn =
-  | 'providerName'
-  | 'providerTransactionId'
-  | 'lastWebhookId'
-  | 'lastWebhookAt'
-  | 'updatedAt'
-  | 'version'
+export type NewPayment = Omit<Payment, keyof typeof INITIAL_VALUES | 'updatedAt'>
 
 const INSERT: Statement = {
   name: 'payment_insert',
@@ -77,8 +75,12 @@ JOIN input USING (id)`,
 }
 
 /** Inserts a payment; undefined if its id already exists, or if its idempotency key is taken or locked. */
-export async function insert(run: Run, insertion: Insertion): Promise<Payment | undefined> {
-  const { payment, operationId, key } = insertion
+export async function insert(
+  run: Run,
+  payment: NewPayment,
+  operationId: string,
+  key: IdempotencyKey | undefined,
+): Promise<Payment | undefined> {
   const [inserted] = await run<Pick<Payment, 'metadata'>>(INSERT, [
     {
       id: payment.id,
@@ -96,21 +98,13 @@ export async function insert(run: Run, insertion: Insertion): Promise<Payment | 
       ...keyValues(key),
     },
   ])
-  // jsonb reorders the fields of metadata, so the stored form is returned; the other columns are stored as
-  // sent.
-  return inserted && { ...payment, ...initialState(payment.createdAt), metadata: inserted.metadata }
+  if (!inserted) return undefined
+  // jsonb reorders the fields of metadata; every other column is stored as sent.
+  const { metadata } = inserted
+  return { ...payment, ...INITIAL_VALUES, updatedAt: payment.createdAt, metadata }
 }
 
-const initialState = (createdAt: string): Pick<Payment, StateColumn> => ({
-  providerName: null,
-  providerTransactionId: null,
-  lastWebhookId: null,
-  lastWebhookAt: null,
-  updatedAt: createdAt,
-  version: 1,
-})
-
-/** Who reads: an owner sees only their own payments; an operator or a provider sees all. */
+/** An owner sees only their own payments; an operator or a provider sees all. */
 export interface Viewer {
   readonly id: string | undefined
   readonly seesAll: boolean
@@ -135,7 +129,7 @@ export async function find(run: Run, id: string, viewer: Viewer): Promise<Paymen
 const FIND_BY_OPERATION: Statement = {
   name: 'payment_find_by_operation',
   text: `
-SELECT nth, ${paymentColumns('payments', 'event', { status: 'to_status', updatedAt: 'at' })}
+SELECT nth, ${paymentColumns('payments', 'event')}
 FROM json_to_recordset($1) AS input (nth integer, operation_id uuid)
 JOIN payment_events AS event USING (operation_id)
 JOIN payments ON payments.id = event.payment_id`,
@@ -151,7 +145,7 @@ export async function findByOperation(run: Run, operationId: string): Promise<Pa
 const FIND_VERSION: Statement = {
   name: 'payment_find_version',
   text: `
-SELECT nth, ${paymentColumns('payments', 'event', { status: 'to_status', updatedAt: 'at' })}
+SELECT nth, ${paymentColumns('payments', 'event')}
 FROM json_to_recordset($1) AS input (nth integer, id uuid, version integer)
 JOIN payments USING (id)
 JOIN payment_events AS event
@@ -159,8 +153,11 @@ JOIN payment_events AS event
   batched: {},
 }
 
-/** The payment at an earlier version, from its event. */
-export async function findVersion(run: Run, id: string, version: number): Promise<Payment> {
+/** The payment that a stored response shows. */
+export async function findVersion(
+  run: Run,
+  { resourceId: id, resourceVersion: version }: StoredResponse,
+): Promise<Payment> {
   const [payment] = await run<Payment>(FIND_VERSION, [{ id, version }])
   if (!payment) throw new Error(`payment ${id} has no version ${version}`)
   return payment

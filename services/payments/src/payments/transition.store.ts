@@ -1,25 +1,23 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
 import {
   claimKeys,
-  type IdempotencyKey,
   KEY_COLUMNS,
   keyConflicts,
   type KeyValues,
   keyValues,
   TRY_LOCK_KEY,
 } from '../idempotency/key-claim.js'
+import type { IdempotencyKey } from '../idempotency/key.js'
 import { paymentColumns } from './payment-columns.js'
 import type { Payment } from './payment.entity.js'
 import { RESOURCE_TYPE, type Viewer } from './payments.store.js'
-import type { Status } from './transitions.js'
+import { type Status, statusesBefore } from './transitions.js'
 
 /** A requested change of a payment's status. */
 export interface Transition {
   readonly id: string
   readonly viewer: Viewer
   readonly to: Status
-  /** The statuses from which `to` is allowed. */
-  readonly from: readonly Status[]
   /** Versions that `If-Match` names. */
   readonly versions: readonly number[] | undefined
   readonly providerTransactionId: string | undefined
@@ -32,9 +30,8 @@ export interface Transition {
 /** The decision of the database. */
 export interface Decision {
   readonly responseStatus: 200 | 400 | 412
-  /** The payment's status and version before the change. */
-  readonly status: Status
-  readonly version: number
+  /** The payment before the change. */
+  readonly current: Pick<Payment, 'status' | 'version'>
   /** False if the idempotency key was already taken; then nothing was changed or stored. */
   readonly claimed: boolean
   /** The payment after the change. */
@@ -120,16 +117,13 @@ SELECT
   ${paymentColumns('changed')}
 FROM decided
 LEFT JOIN changed USING (id)`,
-  batched: { conflictKeys: ({ id, ...key }: TransitionValues) => [id, ...keyConflicts(key)] },
+  batched: {
+    conflictKeys: ({ id, ...key }: KeyValues & { id: string }) => [id, ...keyConflicts(key)],
+  },
 }
 
-type TransitionValues = KeyValues & { readonly id: string }
-
 type Row = Payment &
-  Pick<Decision, 'responseStatus' | 'claimed'> & {
-    readonly currentStatus: Status
-    readonly currentVersion: number
-  }
+  Omit<Decision, 'current' | 'payment'> & { currentStatus: Status; currentVersion: number }
 
 /** Changes a payment's status or rejects it; undefined if the viewer can't see it or its key is locked. */
 export async function transition(run: Run, input: Transition): Promise<Decision | undefined> {
@@ -139,7 +133,7 @@ export async function transition(run: Run, input: Transition): Promise<Decision 
       caller: input.viewer.id,
       sees_all: input.viewer.seesAll,
       to_status: input.to,
-      from_statuses: input.from,
+      from_statuses: statusesBefore(input.to),
       versions: input.versions,
       provider_transaction_id: input.providerTransactionId,
       reason: input.reason,
@@ -150,11 +144,6 @@ export async function transition(run: Run, input: Transition): Promise<Decision 
   ])
   if (!row) return undefined
   const { responseStatus, claimed, currentStatus, currentVersion, ...payment } = row
-  return {
-    responseStatus,
-    claimed,
-    status: currentStatus,
-    version: currentVersion,
-    payment: payment.id ? payment : undefined,
-  }
+  const current = { status: currentStatus, version: currentVersion }
+  return { responseStatus, current, claimed, payment: payment.id ? payment : undefined }
 }

@@ -1,8 +1,7 @@
-/**
- * The statuses of a payment and the statuses that may follow each. The types and the arguments of the
- * statements that check transitions are derived from this literal. A database trigger also prevents changes
- * of terminal statuses.
- */
+import { Problem } from '@malipo/kit/http/problem'
+import { PROBLEMS } from '../problems.js'
+
+/** The statuses that may follow each status. A trigger also rejects changes of terminal statuses. */
 export const TRANSITIONS = {
   INITIATED: ['PENDING'],
   PENDING: ['SUCCESS', 'FAILED'],
@@ -18,7 +17,6 @@ const next: Readonly<Record<Status, readonly Status[]>> = TRANSITIONS
 
 export const INITIAL_STATUS: Status = 'INITIATED'
 
-/** Whether no status can follow. */
 export function isTerminal(status: Status): boolean {
   return next[status].length === 0
 }
@@ -41,4 +39,27 @@ export function earlierStatuses(to: Status): Status[] {
 
 function leadsTo(from: Status, to: Status): boolean {
   return next[from].some((via) => via === to || leadsTo(via, to))
+}
+
+/**
+ * The rejection that a statement on payments decided on.
+ *
+ * @param responseStatus 400 or 412
+ * @param current the payment's status and version at the decision
+ */
+export function rejectionOf(
+  responseStatus: number,
+  current: { readonly status: Status; readonly version: number },
+  to: Status,
+): Problem {
+  return responseStatus === 412
+    ? new Problem(PROBLEMS.versionChanged, `The payment is at version ${current.version}.`)
+    : transitionNotAllowed(current.status, to)
+}
+
+export function transitionNotAllowed(from: Status, to: Status): Problem {
+  const allowed = TRANSITIONS[from].join(' or ')
+  const hint = allowed ? `From ${from}, only ${allowed} is allowed.` : `${from} is final.`
+  const detail = `Transition from ${from} to ${to} is not allowed. ${hint}`
+  return new Problem(PROBLEMS.transition, detail)
 }

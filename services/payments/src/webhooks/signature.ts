@@ -9,11 +9,9 @@ export interface ProviderSecret {
 }
 
 /** The headers of a signed webhook. */
-export interface SignatureHeaders {
-  readonly 'webhook-id': string
-  readonly 'webhook-timestamp': string
-  readonly 'webhook-signature': string
-}
+export type SignatureHeaders = Readonly<
+  Record<'webhook-id' | 'webhook-timestamp' | 'webhook-signature', string>
+>
 
 const PROVIDER = /^[a-z][a-z0-9-]{0,39}$/
 /** The specification requires 24 to 64 random bytes. */

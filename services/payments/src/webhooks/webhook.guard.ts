@@ -10,12 +10,7 @@ import {
 import { CallerGuard } from '../caller/caller.guard.js'
 import { PROBLEMS } from '../problems.js'
 import { type ProviderSecret, type SignatureHeaders, signer } from './signature.js'
-import { WebhookMetrics } from './webhook-metrics.js'
-
-/** The sender of a webhook: a provider, authenticated by its signature, or a user, by a token. */
-export type Sender =
-  | { readonly kind: 'provider'; readonly name: string; readonly webhookId: string }
-  | { readonly kind: 'user'; readonly id: string }
+import { type Sender, WebhookMetrics } from './webhooks.service.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -36,8 +31,8 @@ export const WebhookSender = createParamDecorator(
 )
 
 /**
- * Authenticates a webhook by its signature or, if it has none, by a bearer token with `payments:settle`. An invalid
- * signature is rejected even with a valid token.
+ * Authenticates a webhook by its signature or, if it has none, by a bearer token with `payments:settle`. An
+ * invalid signature is rejected even with a valid token.
  */
 @Injectable()
 export class WebhookGuard implements CanActivate {
@@ -49,7 +44,8 @@ export class WebhookGuard implements CanActivate {
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<Request>()
-    request.sender = isSigned(request) ? this.verify(request) : await this.admit(request)
+    const isSigned = request.headers['webhook-signature'] !== undefined
+    request.sender = isSigned ? this.verify(request) : await this.admit(request)
     return true
   }
 
@@ -58,10 +54,9 @@ export class WebhookGuard implements CanActivate {
     const name = signer(this.secrets, request.rawBody?.toString('utf8') ?? '', headers)
     if (name === undefined) {
       this.metrics.outcomes.bad_signature.inc()
-      throw new Problem(
-        PROBLEMS.signature,
-        'The signature matches no configured provider secret, or its timestamp is too old.',
-      )
+      const detail =
+        'The signature matches no configured provider secret, or its timestamp is too old.'
+      throw new Problem(PROBLEMS.signature, detail)
     }
     request.actor = name
     return { kind: 'provider', name, webhookId: headers['webhook-id'] }
@@ -71,8 +66,4 @@ export class WebhookGuard implements CanActivate {
     const { id } = await this.callers.admit(request, ['payments:settle'])
     return { kind: 'user', id }
   }
-}
-
-function isSigned({ headers }: Request): boolean {
-  return headers['webhook-signature'] !== undefined
 }

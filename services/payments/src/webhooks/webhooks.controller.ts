@@ -6,10 +6,10 @@ import { ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import { etagOf } from '../payments/etag.js'
 import { paymentView } from '../payments/payment.view.js'
-import { type Sender, WebhookGuard, WebhookSender } from './webhook.guard.js'
+import { WebhookGuard, WebhookSender } from './webhook.guard.js'
 import { ReceiveDocs } from './webhooks.docs.js'
 import { WebhookDto } from './webhooks.dto.js'
-import { WebhooksService } from './webhooks.service.js'
+import { type Sender, WebhooksService } from './webhooks.service.js'
 
 @ApiTags('webhooks')
 @Controller('api/payments/webhook')

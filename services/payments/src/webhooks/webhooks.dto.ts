@@ -1,6 +1,7 @@
 import { AllowUnknownFields } from '@malipo/kit/http/validation'
 import { ApiProperty } from '@nestjs/swagger'
-import { IsIn, IsISO8601, IsOptional, IsString, Length } from 'class-validator'
+import { IsIn, IsISO8601, IsOptional } from 'class-validator'
+import { IsText } from '../payments/payments.rules.js'
 import { type Status, STATUSES } from '../payments/transitions.js'
 
 /** The fields that the service uses. A provider may add others, which are stored with the webhook. */
@@ -15,25 +16,22 @@ export class WebhookDto {
     example: 'evt-1',
   })
   @IsOptional()
-  @IsString({ message: 'must be a string' })
-  @Length(1, 255, { message: 'must be 1 to 255 characters' })
+  @IsText(255)
   webhookId?: string | null
 
-  @ApiProperty({ type: String, example: 'PAY-019aa0a0-0000-7000-8000-000000000000' })
-  @IsString({ message: 'must be a string' })
-  @Length(1, 100, { message: 'must be 1 to 100 characters' })
+  @ApiProperty({ example: 'PAY-019aa0a0-0000-7000-8000-000000000000' })
+  @IsText(100)
   reference: string
 
   @ApiProperty({ enum: STATUSES, example: 'SUCCESS' })
   @IsIn(STATUSES, { message: `must be one of ${STATUSES.join(', ')}` })
   status: Status
 
-  @ApiProperty({ type: String, maxLength: 128, example: 'MP240101.1200.A1' })
-  @IsString({ message: 'must be a string' })
-  @Length(1, 128, { message: 'must be 1 to 128 characters' })
+  @ApiProperty({ maxLength: 128, example: 'MP240101.1200.A1' })
+  @IsText(128)
   providerTransactionId: string
 
-  @ApiProperty({ type: String, format: 'date-time', example: '2026-01-31T12:00:00.000Z' })
+  @ApiProperty({ format: 'date-time', example: '2026-01-31T12:00:00.000Z' })
   @IsISO8601(
     { strict: true },
     { message: 'must be an ISO 8601 time, such as 2026-01-31T12:00:00Z' },

@@ -1,17 +1,38 @@
 import { Problem } from '@malipo/kit/http/problem'
 import { Database, type Run } from '@malipo/kit/postgres/database'
 import { newUuid } from '@malipo/kit/postgres/uuid-v7'
+import { countBy } from '@malipo/kit/telemetry/metrics'
 import { Inject, Injectable } from '@nestjs/common'
+import { Registry } from 'prom-client'
 import { PaymentMetrics } from '../payments/payment-metrics.js'
 import type { Payment } from '../payments/payment.entity.js'
 import { idOf } from '../payments/reference.js'
-import { transitionNotAllowed } from '../payments/rejections.js'
-import { earlierStatuses, statusesBefore } from '../payments/transitions.js'
+import { transitionNotAllowed } from '../payments/transitions.js'
 import { noPayment, webhookReused } from '../problems.js'
-import type { Sender } from './webhook.guard.js'
-import { WebhookMetrics } from './webhook-metrics.js'
 import { WebhookDto } from './webhooks.dto.js'
 import { apply, findWebhook, type IncomingWebhook, storeConflict } from './webhooks.store.js'
+
+/** The sender of a webhook: a provider, authenticated by its signature, or a user, by a token. */
+export type Sender =
+  | { readonly kind: 'provider'; readonly name: string; readonly webhookId: string }
+  | { readonly kind: 'user'; readonly id: string }
+
+const WEBHOOKS = {
+  name: 'webhooks_total',
+  help: 'Webhooks by outcome. 2xx: applied, superseded, duplicate. Rejected: premature, conflict (reused id), unknown_payment, bad_signature',
+  label: 'outcome',
+}
+const SUCCEEDED = ['applied', 'superseded', 'duplicate'] as const
+const REJECTED = ['premature', 'conflict', 'unknown_payment'] as const
+
+@Injectable()
+export class WebhookMetrics {
+  readonly outcomes
+
+  constructor(@Inject(Registry) registry: Registry) {
+    this.outcomes = countBy(registry, WEBHOOKS, [...SUCCEEDED, ...REJECTED, 'bad_signature'])
+  }
+}
 
 /**
  * Applies the webhooks of providers, which send them late, twice, out of order or never. An id is applied at
@@ -46,8 +67,8 @@ export class WebhooksService {
 }
 
 type Result =
-  | { readonly outcome: 'applied' | 'superseded' | 'duplicate'; readonly payment: Payment }
-  | { readonly outcome: 'premature' | 'conflict' | 'unknown_payment'; readonly problem: Problem }
+  | { readonly outcome: (typeof SUCCEEDED)[number]; readonly payment: Payment }
+  | { readonly outcome: (typeof REJECTED)[number]; readonly problem: Problem }
 
 async function applyOnce(run: Run, webhook: IncomingWebhook): Promise<Result> {
   const result = await apply(run, webhook)
@@ -86,8 +107,6 @@ function incomingWebhook(
     // A provider sees every payment, a user only their own.
     viewer: { id: isProvider ? undefined : sender.id, seesAll: isProvider },
     status: body.status,
-    from: statusesBefore(body.status),
-    prematureFrom: earlierStatuses(body.status),
     providerName: isProvider ? sender.name : undefined,
     providerTransactionId: body.providerTransactionId,
     payload,

@@ -2,7 +2,7 @@ import type { Run, Statement } from '@malipo/kit/postgres/database'
 import { paymentColumns } from '../payments/payment-columns.js'
 import type { Payment } from '../payments/payment.entity.js'
 import type { Viewer } from '../payments/payments.store.js'
-import type { Status } from '../payments/transitions.js'
+import { earlierStatuses, type Status, statusesBefore } from '../payments/transitions.js'
 
 /**
  * The inbox of webhooks. The statement that applies a webhook also inserts its id, so neither commits without
@@ -18,10 +18,6 @@ export interface IncomingWebhook {
   readonly reference: string
   readonly viewer: Viewer
   readonly status: Status
-  /** The statuses in which it can be applied. */
-  readonly from: readonly Status[]
-  /** The statuses in which it is premature. */
-  readonly prematureFrom: readonly Status[]
   readonly providerName: string | undefined
   readonly providerTransactionId: string | undefined
   readonly payload: unknown
@@ -30,11 +26,7 @@ export interface IncomingWebhook {
   readonly operationId: string
 }
 
-/** `duplicate`: its id is stored already. */
-export type Outcome = 'applied' | 'superseded' | 'premature' | 'duplicate'
-
-// As in a transition, the UPDATE relies on the decision on the locked row, not on its snapshot, which is
-// older.
+// As in a transition, the UPDATE relies on the decision on the locked row: its snapshot is older.
 const APPLY: Statement = {
   name: 'webhook_apply',
   text: `
@@ -109,22 +101,18 @@ SELECT
   ${paymentColumns('changed')}
 FROM decision
 LEFT JOIN changed USING (id)`,
-  // A provider may disconnect without waiting for the response, and its webhook must be applied nevertheless.
-  batched: { conflictKeys, evenIfAborted: true },
+  batched: {
+    conflictKeys: ({ source, webhook_id, id = '' }: Keys) => [id, `${source} ${webhook_id}`],
+    // A provider may disconnect without waiting; its webhook must be applied nevertheless.
+    evenIfAborted: true,
+  },
 }
 
-interface ApplyValues {
-  readonly source: string
-  readonly webhook_id: string
-  readonly id: string | undefined
-}
+type Keys = { source: string; webhook_id: string; id?: string }
 
-function conflictKeys({ source, webhook_id, id = '' }: ApplyValues): readonly string[] {
-  return [id, `${source} ${webhook_id}`]
-}
-
-export interface WebhookResult {
-  readonly outcome: Outcome
+interface WebhookResult {
+  /** `duplicate`: its id is stored already. */
+  readonly outcome: 'applied' | 'superseded' | 'premature' | 'duplicate'
   /** The payment's status before the webhook. */
   readonly currentStatus: Status
   /** The payment after the change, if the webhook was applied. */
@@ -146,8 +134,8 @@ export async function apply(
       viewer: webhook.viewer.id,
       sees_all: webhook.viewer.seesAll,
       to_status: webhook.status,
-      from_statuses: webhook.from,
-      premature_from: webhook.prematureFrom,
+      from_statuses: statusesBefore(webhook.status),
+      premature_from: earlierStatuses(webhook.status),
       provider_name: webhook.providerName,
       provider_transaction_id: webhook.providerTransactionId,
       payload: webhook.payload,
@@ -176,14 +164,9 @@ JOIN payments ON payments.id = webhooks.payment_id`,
   batched: { evenIfAborted: true },
 }
 
-/** A stored webhook and the current state of its payment. */
-export type StoredWebhook = Payment & {
-  paymentId: string
-  storedStatus: Status
-  operationId: string
-}
+type StoredWebhook = Payment & { paymentId: string; storedStatus: Status; operationId: string }
 
-/** The webhook that is stored under this id; undefined for a new id. */
+/** The webhook stored under this id, with its payment's current state; undefined for a new id. */
 export async function findWebhook(
   run: Run,
   { source, webhookId }: IncomingWebhook,
