@@ -14,7 +14,6 @@ import { LoginRateLimit } from './rate-limit/login-rate-limit.js'
 import { NetworkRateLimits } from './rate-limit/network-rate-limits.js'
 import { RevocationPublisher } from './revocations/revocation-publisher.js'
 import { RevocationRelay } from './revocations/revocation-relay.js'
-import { RevocationsMetrics } from './revocations/revocations-metrics.js'
 import { RevocationsService } from './revocations/revocations.service.js'
 import { LoginService } from './sessions/login.service.js'
 import { RefreshService } from './sessions/refresh.service.js'
@@ -69,7 +68,6 @@ export class AppModule {
         NetworkRateLimits,
         RevocationPublisher,
         RevocationRelay,
-        RevocationsMetrics,
         RevocationsService,
         PasswordHasher,
         PasswordCheck,

@@ -1,8 +1,5 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
 
-/** Statements on the outbox: revocations that wait for publication to Redis. */
-
-/** The revocation of a session as stored in the database. */
 export interface RevokedSession {
   readonly sid: string
   readonly at: Date
@@ -38,31 +35,22 @@ export async function pendingRevocationsOf(run: Run, userId: string): Promise<Re
   return run<RevokedSession>(PENDING_OF_USER, [userId])
 }
 
-const DELETE: Statement = {
+const DELETE_PUBLISHED: Statement = {
   name: 'revocations_delete_published',
   text: 'DELETE FROM revocation_outbox WHERE session_id = ANY ($1::uuid[])',
 }
 
-/** Removes published revocations from the outbox. */
-export async function markPublished(
-  run: Run,
-  revocations: readonly RevokedSession[],
-): Promise<void> {
-  await run(DELETE, [revocations.map(({ sid }) => sid)])
+export async function deletePublished(run: Run, published: readonly RevokedSession[]) {
+  await run(DELETE_PUBLISHED, [published.map(({ sid }) => sid)])
 }
 
 const DELETE_EXPIRED: Statement = {
   name: 'revocations_delete_expired',
-  text: `
-    DELETE FROM revocation_outbox
-    WHERE revoked_at < now() - make_interval(secs => $1)`,
+  text: 'DELETE FROM revocation_outbox WHERE revoked_at < now() - make_interval(secs => $1)',
 }
 
-/**
- * Removes revocations that no longer need publication, since all access tokens of those sessions have
- * expired.
- */
-export async function deleteExpired(run: Run, lifetimeSeconds: number): Promise<void> {
+/** Deletes revocations of sessions whose access tokens have all expired. */
+export async function deleteExpired(run: Run, lifetimeSeconds: number) {
   await run(DELETE_EXPIRED, [lifetimeSeconds])
 }
 
@@ -83,8 +71,8 @@ const BEFORE_ALL: RevokedSession = { sid: '00000000-0000-0000-0000-000000000000'
 export async function revokedSince(
   run: Run,
   lifetimeSeconds: number,
-  page: { readonly after: RevokedSession | undefined; readonly limit: number },
+  limit: number,
+  after = BEFORE_ALL,
 ): Promise<RevokedSession[]> {
-  const { at, sid } = page.after ?? BEFORE_ALL
-  return run<RevokedSession>(REVOKED_SINCE, [lifetimeSeconds, at, sid, page.limit])
+  return run<RevokedSession>(REVOKED_SINCE, [lifetimeSeconds, after.at, after.sid, limit])
 }

@@ -1,6 +1,5 @@
 import { Column, Entity, JoinColumn, ManyToOne, PrimaryColumn } from 'typeorm'
 
-/** A revoked session that is not yet published to Redis. */
 @Entity('revocation_outbox', { comment: 'revocations that are not yet published to Redis' })
 export class PendingRevocation {
   @PrimaryColumn({
@@ -12,10 +11,7 @@ export class PendingRevocation {
 
   /** A string instead of the class, since sessions/ imports this folder. */
   @ManyToOne('Session')
-  @JoinColumn({
-    name: 'session_id',
-    foreignKeyConstraintName: 'revocation_outbox_session_id_fkey',
-  })
+  @JoinColumn({ name: 'session_id', foreignKeyConstraintName: 'revocation_outbox_session_id_fkey' })
   session: object
 
   @Column({ name: 'revoked_at', type: 'timestamptz', precision: 3 })

@@ -9,15 +9,14 @@ import {
 } from '@malipo/kit/redis/session-revocation'
 import { Inject, Injectable } from '@nestjs/common'
 import { type Env, ENV } from '../env.js'
-import { markPublished, type RevokedSession } from './outbox.store.js'
+import { deletePublished, type RevokedSession } from './outbox.store.js'
 
 /** The maximum number of revocations per Redis transaction, which blocks other clients of Redis. */
 export const PUBLISH_BATCH_SIZE = 200
 
 /**
  * Publishes revocations to Redis, so that every replica of every service rejects the sessions' access tokens.
- * The key `revoked:{sid}` exists until the last of these tokens expires, and a message announces it. If
- * publishing fails here, the relay retries it from the outbox.
+ * If this fails, the relay publishes them from the outbox.
  */
 @Injectable()
 export class RevocationPublisher {
@@ -33,26 +32,23 @@ export class RevocationPublisher {
     this.lifetimeSeconds = revocationLifetimeSeconds(env.JWT_EXPIRES_IN)
   }
 
-  /**
-   * @returns false if Redis did not acknowledge; true if no Redis is configured, since no service then caches
-   * tokens
-   */
+  /** @returns false if Redis did not acknowledge; true without Redis: no service then caches tokens */
   async publish(revocations: readonly RevokedSession[]): Promise<boolean> {
     if (!this.redis.isConfigured) return true
     for (let i = 0; i < revocations.length; i += PUBLISH_BATCH_SIZE) {
       const batch = revocations.slice(i, i + PUBLISH_BATCH_SIZE)
       if (!(await this.publishBatch(batch))) return false
-      // The response does not wait for this deletion: if it fails, the revocation is only published again.
+      // The response does not wait for this deletion; if it fails, the relay publishes the batch again.
       this.database
-        .write((run) => markPublished(run, batch))
-        .catch((error: unknown) => {
-          this.log.debug({ err: error }, 'published revocations stay in the outbox')
-        })
+        .write((run) => deletePublished(run, batch))
+        .catch((err: unknown) =>
+          this.log.debug({ err }, 'published revocations stay in the outbox'),
+        )
     }
     return true
   }
 
-  /** Publishes at most `PUBLISH_BATCH_SIZE` revocations and leaves the outbox as it is. */
+  /** Publishes at most `PUBLISH_BATCH_SIZE` revocations without deleting them from the outbox. */
   async publishBatch(revocations: readonly RevokedSession[]): Promise<boolean> {
     if (revocations.length === 0) return true
     const publications = revocations.map(({ sid, at }) =>

@@ -7,21 +7,17 @@ import { Inject, Injectable } from '@nestjs/common'
 import { Registry } from 'prom-client'
 import {
   deleteExpired,
-  markPublished,
+  deletePublished,
   pendingRevocations,
   type RevokedSession,
   revokedSince,
 } from './outbox.store.js'
 import { PUBLISH_BATCH_SIZE, RevocationPublisher } from './revocation-publisher.js'
 
-const INTERVAL_MS = 2_000
-
 /**
- * Publishes the revocations that are still in the outbox, for example after an outage of Redis or a crash of
- * the replica that revoked the session. Each time it connects to Redis, it publishes all revocations that
- * still matter: Redis may have lost data, or a replica with older data may have been promoted.
- *
- * Every replica does so without a lease, because publishing twice has no further effect.
+ * Publishes the revocations that an outage of Redis or a crash of a replica left in the outbox. After each
+ * connection to Redis, it publishes all revocations that still matter: Redis may have lost data, or a replica
+ * with older data may have been promoted. No lease is needed, because publishing twice has no further effect.
  */
 @Injectable()
 export class RevocationRelay {
@@ -40,11 +36,8 @@ export class RevocationRelay {
       help: `Session revocations not yet published to Redis, at most ${PUBLISH_BATCH_SIZE}; the same on all replicas`,
     }
     observableGauge(registry, gauge, (metric) => metric.set(this.pending))
-    const worker = workers.add({
-      name: 'revocation_relay',
-      intervalMs: INTERVAL_MS,
-      run: () => this.relay(),
-    })
+    const run = () => this.relay()
+    const worker = workers.add({ name: 'revocation_relay', intervalMs: 2_000, run })
     redis.raw?.on('ready', () => {
       this.needsRepublish = true
       worker.wake()
@@ -60,7 +53,7 @@ export class RevocationRelay {
     if (!this.redis.isUp) return
     if (this.needsRepublish) await this.republish()
     await this.publish(batch)
-    if (batch.length > 0) await this.database.write((run) => markPublished(run, batch))
+    if (batch.length > 0) await this.database.write((run) => deletePublished(run, batch))
     this.pending = 0
     return batch.length < PUBLISH_BATCH_SIZE ? undefined : 'more'
   }
@@ -70,9 +63,9 @@ export class RevocationRelay {
     try {
       let page: RevokedSession[] = []
       do {
-        const next = { after: page.at(-1), limit: PUBLISH_BATCH_SIZE }
+        const last = page.at(-1)
         page = await this.database.read((run) =>
-          revokedSince(run, this.publisher.lifetimeSeconds, next),
+          revokedSince(run, this.publisher.lifetimeSeconds, PUBLISH_BATCH_SIZE, last),
         )
         await this.publish(page)
       } while (page.length === PUBLISH_BATCH_SIZE)

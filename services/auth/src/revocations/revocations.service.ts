@@ -1,34 +1,36 @@
 import { Database, type Run } from '@malipo/kit/postgres/database'
+import { countBy } from '@malipo/kit/telemetry/metrics'
 import { Inject, Injectable } from '@nestjs/common'
+import { Registry } from 'prom-client'
 import { pendingRevocationsOf, type RevokedSession } from './outbox.store.js'
 import { RevocationPublisher } from './revocation-publisher.js'
-import { type Cause, RevocationsMetrics } from './revocations-metrics.js'
+
+const CAUSES = ['logout', 'revoked', 'password', 'scopes', 'refresh_reuse'] as const
+type Cause = (typeof CAUSES)[number]
 
 /** Counts revocations and publishes them to all services. */
 @Injectable()
 export class RevocationsService {
+  private readonly revoked
+
   constructor(
     @Inject(Database) private readonly database: Database,
     private readonly publisher: RevocationPublisher,
-    private readonly metrics: RevocationsMetrics,
-  ) {}
+    @Inject(Registry) registry: Registry,
+  ) {
+    const metric = { name: 'revocations_total', help: 'Revoked sessions by cause', label: 'cause' }
+    this.revoked = countBy(registry, metric, CAUSES)
+  }
 
-  /**
-   * Publishes a committed revocation. `isNew` is false for a repeated request, which is not counted.
-   *
-   * @returns false while Redis is unavailable; the relay then publishes the revocation later
-   */
+  /** Counts the revocation if new. @returns false while Redis is unavailable; the relay then retries */
   async publish(cause: Cause, revoked: RevokedSession, isNew = true): Promise<boolean> {
-    if (isNew) this.metrics.revoked(cause, 1)
+    if (isNew) this.revoked[cause].inc()
     return this.publisher.publish([revoked])
   }
 
   /**
-   * Runs a change that revokes a user's sessions, then publishes all of the user's pending revocations. The
-   * change may be a retry, so they include those of an earlier attempt that could not be published.
-   *
-   * @param change returns the number of revoked sessions; undefined if the change does not apply
-   * @returns whether all revocations are published, like `publish`; undefined if the change does not apply
+   * Runs a change, which returns the number of revoked sessions, and publishes the user's pending revocations,
+   * including those of an earlier attempt. Returns undefined, like the change, if the change does not apply.
    */
   async revokeBy(
     cause: Cause,
@@ -37,7 +39,7 @@ export class RevocationsService {
   ): Promise<boolean | undefined> {
     const count = await this.database.write(change)
     if (count === undefined) return undefined
-    this.metrics.revoked(cause, count)
+    this.revoked[cause].inc(count)
     const pending = await this.database.read((run) => pendingRevocationsOf(run, userId))
     return this.publisher.publish(pending)
   }
