@@ -1,19 +1,24 @@
 import { networkOf } from '@malipo/kit/http/network'
-import { Database } from '@malipo/kit/postgres/database'
+import { Database, type Statement } from '@malipo/kit/postgres/database'
 import { Redis } from '@malipo/kit/redis/redis'
 import { Inject, Injectable } from '@nestjs/common'
 import type { ClientContext } from '../client-context/client-context.js'
 import { type Env, ENV, networkLimits } from '../env.js'
-import { hasSessionFrom } from './known-network.store.js'
-import { quotaHeaders } from './quota.js'
-import {
-  type Consumption,
-  hashedKey,
-  HOUR,
-  MINUTE,
-  RateLimit,
-  tooManyAttempts,
-} from './rate-limit.js'
+import { type Consumption, MINUTE, RateLimit, tooManyAttempts } from './rate-limit.js'
+
+/** An active session of the phone's owner that was last used from this network. */
+const SESSION_FROM_NETWORK: Statement = {
+  name: 'session_from_network',
+  text: `
+    SELECT 1
+    FROM users
+    JOIN sessions ON sessions.user_id = users.id
+    WHERE users.phone = $1
+      AND revoked_at IS NULL
+      AND expires_at > now()
+      AND address <<= $2::inet
+    LIMIT 1`,
+}
 
 /** A password attempt for a phone. */
 export interface Attempt {
@@ -21,21 +26,12 @@ export interface Attempt {
   client: ClientContext
 }
 
-/** Settles the consumed points when the outcome of the attempt is known. */
-export interface AttemptReservation {
-  /** Refunds the points. */
-  succeeded(): Promise<void>
-  /** Keeps the points consumed. */
-  failed(): Promise<void>
-}
-
 /**
- * Failed logins count against three limits: one per phone number and network, one per phone number, and one
- * per network. The two wider limits stop guesses that are spread over many networks or phone numbers.
+ * Failed logins count against three limits: per phone number and network, per phone number, and per network.
+ * The two wider limits stop guesses that are spread over many networks or phone numbers. They do not apply to
+ * a network where the phone's owner has an active session, so that no stranger can lock the owner out.
  *
- * From a network where the phone's owner has an active session, the wider limits do not apply, so that no
- * stranger can lock the owner out. A point is consumed before the password is checked and refunded on
- * success, so concurrent attempts cannot exceed a limit.
+ * A point is consumed before the password is checked, so that concurrent attempts cannot exceed a limit.
  */
 @Injectable()
 export class LoginRateLimit {
@@ -48,80 +44,66 @@ export class LoginRateLimit {
     @Inject(ENV) env: Env,
     @Inject(Database) private readonly database: Database,
   ) {
-    const policy = (name: string, limit: number, minutes: number) => ({
-      name,
-      limit,
-      windowSeconds: minutes * MINUTE,
-      maxWaitSeconds: HOUR,
-    })
-    this.pair = new RateLimit(redis, policy('login', 10, 5))
-    this.account = new RateLimit(redis, policy('login-account', 100, 15))
     const { refusalsPerAddress } = networkLimits(env)
-    this.network = new RateLimit(redis, policy('login-network', refusalsPerAddress, 10))
+    this.pair = new RateLimit(redis, 'login', 10, 5 * MINUTE)
+    this.account = new RateLimit(redis, 'login-account', 100, 15 * MINUTE)
+    this.network = new RateLimit(redis, 'login-network', refusalsPerAddress, 10 * MINUTE)
   }
 
   /** Rejects early if a limit is already exhausted. @throws Problem 429 */
   async assertLoginAllowed(attempt: Attempt): Promise<void> {
     const keys = keysOf(attempt)
-    const [pair, account, network] = await Promise.all([
+    const [pair, ...wider] = await Promise.all([
       this.pair.peek(keys.pair),
       this.account.peek(keys.account),
       this.network.peek(keys.network),
     ])
-    if (!pair.isAllowed) throw tooManyAttempts(pair.quota)
-    await this.admit(attempt, account, network)
+    if (!pair.isAllowed) throw tooManyAttempts(pair)
+    await this.admit(attempt, wider)
   }
 
-  /** Consumes a point from each limit, just before the password is checked. @throws Problem 429 */
-  async reserve(attempt: Attempt): Promise<AttemptReservation> {
+  /** Consumes a point of each limit, which the outcome of the attempt settles. @throws Problem 429 */
+  async reserve(attempt: Attempt) {
     const keys = keysOf(attempt)
     const pair = await this.pair.consume(keys.pair)
-    if (!pair.isAllowed) throw tooManyAttempts(pair.quota)
+    if (!pair.isAllowed) throw tooManyAttempts(pair)
     const [account, network] = await Promise.all([
       this.account.consume(keys.account),
       this.network.consume(keys.network),
     ])
-    const refund = () =>
-      Promise.all([
-        account.isAllowed && this.account.refund(keys.account),
-        network.isAllowed && this.network.refund(keys.network),
-      ])
+    const refundWider = () =>
+      Promise.all([this.account.refund(account), this.network.refund(network)])
     try {
-      await this.admit(attempt, account, network)
+      await this.admit(attempt, [account, network])
     } catch (error) {
-      await Promise.all([this.pair.refund(keys.pair), refund()])
+      await Promise.all([this.pair.refund(pair), refundWider()])
       throw error
     }
-    attempt.client.setHeaders(quotaHeaders(pair.quota))
+    attempt.client.setHeaders(pair.headers)
     return {
-      succeeded: async () => void (await Promise.all([this.pair.reset(keys.pair), refund()])),
-      failed: async () => {
-        await Promise.all([
-          this.pair.penalize(keys.pair, pair),
-          this.account.penalize(keys.account, account),
-          this.network.penalize(keys.network, network),
-        ])
-      },
+      succeeded: () => Promise.all([this.pair.reset(pair), refundWider()]),
+      failed: () =>
+        Promise.all([
+          this.pair.penalize(pair),
+          this.account.penalize(account),
+          this.network.penalize(network),
+        ]),
     }
   }
 
   /** @throws Problem 429 unless both are allowed, or the phone's owner has a session from the network */
-  private async admit({ phone, client }: Attempt, ...wider: Consumption[]): Promise<void> {
+  private async admit({ phone, client }: Attempt, wider: readonly Consumption[]): Promise<void> {
     const exhausted = wider.find(({ isAllowed }) => !isAllowed)
     if (!exhausted) return
     const { address } = client.origin
-    const isKnown =
-      address !== null &&
-      (await this.database.read((run) => hasSessionFrom(run, phone, networkOf(address))))
-    if (!isKnown) throw tooManyAttempts(exhausted.quota)
+    if (address === null) throw tooManyAttempts(exhausted)
+    const values = [phone, networkOf(address)]
+    const known = await this.database.read((run) => run(SESSION_FROM_NETWORK, values))
+    if (known.length === 0) throw tooManyAttempts(exhausted)
   }
 }
 
 function keysOf({ phone, client }: Attempt) {
   const network = networkOf(client.origin.address)
-  return {
-    pair: hashedKey(`${phone} ${network}`),
-    account: hashedKey(phone),
-    network: hashedKey(network),
-  }
+  return { pair: `${phone} ${network}`, account: phone, network }
 }

@@ -1,98 +1,92 @@
 import { createHash } from 'node:crypto'
 import { Problem } from '@malipo/kit/http/problem'
 import type { Redis } from '@malipo/kit/redis/redis'
-import {
-  type RateLimiterAbstract,
-  RateLimiterMemory,
-  RateLimiterRedis,
-  RateLimiterRes,
-} from 'rate-limiter-flexible'
+import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible'
 import { PROBLEMS } from '../problems.js'
-import { type Quota, quotaHeaders } from './quota.js'
 
 export const MINUTE = 60
 export const HOUR = 3600
 
-export interface RateLimitPolicy {
-  readonly name: string
-  readonly limit: number
-  readonly windowSeconds: number
-  /** The wait triples each time the limit is reached again, up to this maximum. */
-  readonly maxWaitSeconds: number
-}
+/** The wait triples each time the limit is reached again, up to this maximum. */
+const MAX_WAIT_SECONDS = HOUR
+/** After this time without a violation, the wait is as short as the window again. */
+const VIOLATIONS_EXPIRE_SECONDS = 6 * HOUR
 
 /** The result of `peek` or `consume`. */
 export interface Consumption {
+  readonly key: string
   readonly isAllowed: boolean
-  readonly quota: Quota
+  readonly remaining: number
+  /** Seconds until the whole limit is available again. */
+  readonly resetSeconds: number
+  /** The headers of draft-ietf-httpapi-ratelimit-headers-10. */
+  readonly headers: Readonly<Record<string, string>>
 }
 
-/** After this time without a violation, the wait is as short as the window again. */
-const VIOLATIONS_EXPIRE_SECONDS = 6 * HOUR
-const WAIT_GROWTH = 3
-
 /**
- * A rate limit that all replicas count together in Redis; without Redis, each process counts alone.
- *
- * Counters expire no later than the keys of revoked sessions, unless the limit was reached. Otherwise a flood
- * of first attempts could evict those keys from a full Redis.
+ * All replicas count together in Redis; without Redis, each process counts alone. Counters expire no later
+ * than the keys of revoked sessions, unless the limit was reached: otherwise a flood of first attempts could
+ * evict those keys from a full Redis.
  */
 export class RateLimit {
-  private readonly counts: RateLimiterAbstract
-  private readonly violations: RateLimiterAbstract
+  private readonly counts
+  private readonly violations
 
   constructor(
     redis: Pick<Redis, 'raw'>,
-    readonly policy: RateLimitPolicy,
+    private readonly name: string,
+    private readonly limit: number,
+    private readonly windowSeconds: number,
   ) {
-    const { name, limit, windowSeconds } = policy
+    const unlimited = Number.MAX_SAFE_INTEGER
     this.counts = limiter(redis, `auth:${name}`, limit, windowSeconds)
-    this.violations = limiter(
-      redis,
-      `auth:${name}:reached`,
-      Number.MAX_SAFE_INTEGER,
-      VIOLATIONS_EXPIRE_SECONDS,
-    )
+    this.violations = limiter(redis, `auth:${name}:reached`, unlimited, VIOLATIONS_EXPIRE_SECONDS)
   }
 
   /** The remaining quota, without consuming a point. */
-  async peek(key: string): Promise<Consumption> {
+  async peek(subject: string): Promise<Consumption> {
+    const key = hashed(subject)
     const found = await this.counts.get(key)
-    return this.consumption(found, found === null || found.consumedPoints < this.policy.limit)
+    return this.consumption(key, found, found === null || found.consumedPoints < this.limit)
   }
 
   /** Consumes a point before the outcome is known; `refund` or `penalize` settles it later. */
-  async consume(key: string): Promise<Consumption> {
+  async consume(subject: string): Promise<Consumption> {
+    const key = hashed(subject)
     try {
-      return this.consumption(await this.counts.consume(key), true)
+      return this.consumption(key, await this.counts.consume(key), true)
     } catch (exhausted) {
-      if (exhausted instanceof RateLimiterRes) return this.consumption(exhausted, false)
+      if (exhausted instanceof RateLimiterRes) return this.consumption(key, exhausted, false)
       throw exhausted
     }
   }
 
-  async refund(key: string): Promise<void> {
-    await this.counts.reward(key)
+  /** Returns the point, if one was consumed. */
+  async refund({ key, isAllowed }: Consumption): Promise<void> {
+    if (isAllowed) await this.counts.reward(key)
   }
 
   /** Keeps the point. The last point of the limit also extends the wait. */
-  async penalize(key: string, { isAllowed, quota }: Consumption): Promise<void> {
-    if (!isAllowed || quota.remaining > 0) return
+  async penalize({ key, isAllowed, remaining }: Consumption): Promise<void> {
+    if (!isAllowed || remaining > 0) return
     const { consumedPoints: times } = await this.violations.consume(key)
-    const { windowSeconds, maxWaitSeconds } = this.policy
-    const waitSeconds = Math.min(windowSeconds * WAIT_GROWTH ** (times - 1), maxWaitSeconds)
+    const waitSeconds = Math.min(this.windowSeconds * 3 ** (times - 1), MAX_WAIT_SECONDS)
     if (times > 1) await this.counts.block(key, waitSeconds)
   }
 
-  async reset(key: string): Promise<void> {
+  async reset({ key }: Consumption): Promise<void> {
     await Promise.all([this.counts.delete(key), this.violations.delete(key)])
   }
 
-  private consumption(found: RateLimiterRes | null, isAllowed: boolean): Consumption {
-    const { name, limit, windowSeconds } = this.policy
+  private consumption(key: string, found: RateLimiterRes | null, isAllowed: boolean): Consumption {
+    const { name, limit, windowSeconds } = this
     const remaining = isAllowed ? Math.max(0, limit - (found?.consumedPoints ?? 0)) : 0
     const resetSeconds = Math.max(1, Math.ceil((found?.msBeforeNext ?? 0) / 1000))
-    return { isAllowed, quota: { name, limit, windowSeconds, remaining, resetSeconds } }
+    const headers = {
+      'ratelimit-policy': `"${name}";q=${limit};w=${windowSeconds}`,
+      ratelimit: `"${name}";r=${remaining};t=${resetSeconds}`,
+    }
+    return { key, isAllowed, remaining, resetSeconds, headers }
   }
 }
 
@@ -108,15 +102,12 @@ function limiter(redis: Pick<Redis, 'raw'>, keyPrefix: string, points: number, d
   })
 }
 
-export function tooManyAttempts(quota: Quota): Problem {
-  return new Problem(
-    PROBLEMS.tooManyAttempts,
-    'Retry after the delay in Retry-After, which grows with each violation.',
-    { retryAfterSeconds: quota.resetSeconds, headers: quotaHeaders(quota) },
-  )
+export function tooManyAttempts({ resetSeconds, headers }: Consumption): Problem {
+  const detail = 'Retry after the delay in Retry-After, which grows with each violation.'
+  return new Problem(PROBLEMS.tooManyAttempts, detail, { retryAfterSeconds: resetSeconds, headers })
 }
 
 /** A hash, so that Redis stores no phone number and no address in plain text. */
-export function hashedKey(text: string): string {
+function hashed(text: string): string {
   return createHash('sha256').update(text).digest('base64url')
 }
