@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { UsageError, parseCommand } from './operator-command.js'
+import { UsageError } from './command.js'
+import { parseCommand } from './operator-command.js'
 
 describe('the operator command', () => {
   it('grants the scopes of an operator by default', () => {

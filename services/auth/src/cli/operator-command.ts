@@ -1,32 +1,28 @@
-import { parseArgs } from 'node:util'
 import { normaliseEmail, normalisePhone } from '@malipo/kit/http/contact'
 import { isEmail } from 'class-validator'
 import { grantableScopes, type Mode, OPERATOR_SCOPES, type Scope } from '../tokens/scopes.js'
+import { parseOptions, UsageError } from './command.js'
 
-export const USAGE = `operator --phone +256772123456 [--email amina@example.com] [--grant scope,scope]
+const USAGE = `operator --phone +256772123456 [--email amina@example.com] [--grant scope,scope]
 
 Grants the account with this phone the scopes of --grant (${OPERATOR_SCOPES.join(',')}) in addition
 to its own. If no account has the phone, one is created. This needs --email and a password, which
 is read from OPERATOR_PASSWORD or prompted for: other users can see the arguments of a process.`
 
-export interface CreateOperatorCommand {
+export interface OperatorCommand {
   phone: string
   /** Needed only for a new account. */
   email: string | undefined
   granted: Scope[]
 }
 
-/** An invalid command, or one that cannot be carried out. The message is for the operator. */
-export class UsageError extends Error {
-  constructor(message: string) {
-    super(message)
-    this.name = 'UsageError'
-  }
-}
-
 /** @throws UsageError for a missing or unknown argument, or a scope that the mode does not grant */
-export function parseCommand(args: readonly string[], mode: Mode): CreateOperatorCommand {
-  const { phone, email, grant, help } = parse(args)
+export function parseCommand(args: string[], mode: Mode): OperatorCommand {
+  const string = { type: 'string' } as const
+  const { phone, email, grant, help } = parseOptions(USAGE, {
+    args,
+    options: { phone: string, email: string, grant: string, help: { type: 'boolean' } },
+  }).values
   if (help || phone === undefined) throw new UsageError(USAGE)
   const normalised = normalisePhone(phone)
   if (normalised === undefined) throw new UsageError('--phone must be a phone number')
@@ -37,21 +33,6 @@ export function parseCommand(args: readonly string[], mode: Mode): CreateOperato
     phone: normalised,
     email: email && normaliseEmail(email),
     granted: grant === undefined ? [...OPERATOR_SCOPES] : parseScopes(grant, mode),
-  }
-}
-
-function parse(args: readonly string[]) {
-  const string = { type: 'string' } as const
-  const options = {
-    phone: string,
-    email: string,
-    grant: string,
-    help: { type: 'boolean' },
-  } as const
-  try {
-    return parseArgs({ args: [...args], options }).values
-  } catch {
-    throw new UsageError(USAGE)
   }
 }
 

@@ -1,32 +1,77 @@
 import { setDefaultRegion } from '@malipo/kit/http/contact'
-import { dataSourceOptions } from '@malipo/kit/postgres/pool-options'
 import { Database } from '@malipo/kit/postgres/database'
+import { dataSourceOptions } from '@malipo/kit/postgres/pool-options'
+import { newUuid } from '@malipo/kit/postgres/uuid-v7'
 import { createLogger } from '@malipo/kit/telemetry/logger'
+import { Registry } from 'prom-client'
 import { DataSource } from 'typeorm'
 import { dataSource } from '../data-source.js'
 import { readOperatorEnv } from '../env.js'
+import { commonestPasswords } from '../passwords/commonest-passwords.js'
+import { PasswordHasher } from '../passwords/hashing.js'
+import { passwordViolations } from '../passwords/password.js'
+import { defaultScopes, effectiveScopes } from '../tokens/scopes.js'
+import { grantScopes } from '../users/grants.store.js'
+import { insertUser } from '../users/users.store.js'
 import { askPassword } from './ask-password.js'
-import { createOperator } from './create-operator.js'
-import { errorLines } from './error-lines.js'
-import { parseCommand } from './operator-command.js'
+import { runCommand, UsageError } from './command.js'
+import { type OperatorCommand, parseCommand } from './operator-command.js'
 
-/** Creates an operator. It runs where the service runs, with its environment. */
-async function run() {
+/** The origin in the audit trail. */
+const ORIGIN = { address: null, userAgent: 'operator command' }
+
+type OperatorEnv = ReturnType<typeof readOperatorEnv>
+
+/** It runs where the service runs, with its environment. */
+await runCommand('operator', async () => {
   const env = readOperatorEnv()
   setDefaultRegion(env.DEFAULT_REGION)
   const command = parseCommand(process.argv.slice(2), env.MODE)
-  const log = createLogger('auth', 'warn')
-  const database = new Database(new DataSource(dataSourceOptions(env, dataSource)), env, log)
+  const source = new DataSource(dataSourceOptions(env, dataSource))
+  const database = new Database(source, env, createLogger('auth', 'warn'))
   database.onApplicationBootstrap()
   try {
-    const password = async () => env.OPERATOR_PASSWORD ?? (await askPassword())
-    process.stdout.write(`${await createOperator({ database, env, password }, command)}\n`)
+    return [await createOperator(database, env, command)]
   } finally {
     await database.onApplicationShutdown()
   }
+})
+
+/** Idempotent: adds to the existing scopes, and never changes the password of an existing account. */
+async function createOperator(database: Database, env: OperatorEnv, command: OperatorCommand) {
+  const line =
+    (await grant(database, env, command)) ??
+    (await create(database, env, command)) ??
+    // Another client registered the phone number during the password prompt.
+    (await grant(database, env, command))
+  if (line === undefined) throw new UsageError('the account no longer exists: retry')
+  return line
 }
 
-run().catch((error: unknown) => {
-  for (const line of errorLines(error)) process.stderr.write(`operator: ${line}\n`)
-  process.exitCode = 1
-})
+/** @returns undefined if no account has the phone */
+async function grant(database: Database, env: OperatorEnv, { phone, granted }: OperatorCommand) {
+  const defaults = defaultScopes(env.MODE)
+  const change = { id: newUuid(), phone, defaults, granted, origin: ORIGIN }
+  const user = await database.write((run) => grantScopes(run, change))
+  if (!user) return undefined
+  const scopes = effectiveScopes(user.scopes, env.MODE).join(' ')
+  return `account ${user.id} has ${scopes} (in tokens after the next login or refresh)`
+}
+
+/** @returns undefined if an account with this phone number was created in the meantime */
+async function create(database: Database, env: OperatorEnv, command: OperatorCommand) {
+  const { phone, email, granted } = command
+  if (email === undefined) {
+    throw new UsageError('no account has this phone: pass --email to create one')
+  }
+  const password = env.OPERATOR_PASSWORD ?? (await askPassword())
+  const violations = passwordViolations(password, await commonestPasswords())
+  if (violations.length > 0) throw new UsageError(`the password ${violations.join(', ')}`)
+  const passwordHash = await new PasswordHasher(env, new Registry()).hash(password)
+  const scopes = effectiveScopes([...defaultScopes(env.MODE), ...granted], env.MODE)
+  const user = { id: newUuid(), phone, email, passwordHash, scopes, origin: ORIGIN }
+  const created = await database.write((run) => insertUser(run, user))
+  if (created === 'phone') return undefined
+  if (created === 'email') throw new UsageError('another account has this email')
+  return `account ${user.id} created with ${scopes.join(' ')}`
+}

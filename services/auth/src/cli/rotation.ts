@@ -1,5 +1,3 @@
-/** Decides which key to create and which to drop, so that no valid token is rejected. Pure functions. */
-
 /** A key of the set. Times are Unix seconds. */
 export interface Member {
   readonly kid: string
@@ -16,16 +14,8 @@ export interface RotationPolicy {
 /** Maximum difference between the replicas' clocks. */
 const SKEW_SECONDS = 60
 
-export interface Change {
-  /**
-   * When the new key starts to sign; undefined if none is created because the newest key does not sign yet.
-   */
-  readonly createFrom: number | undefined
-  readonly drop: string[]
-}
-
 /** Adds a key unless one is pending, and drops the keys whose last token has expired. */
-export function rotation(keys: readonly Member[], policy: RotationPolicy): Change {
+export function rotation(keys: readonly Member[], policy: RotationPolicy) {
   const isPending = keys.some(({ signsFrom }) => signsFrom > policy.now)
   return {
     createFrom: isPending ? undefined : policy.now + policy.signsInSeconds,
@@ -33,9 +23,7 @@ export function rotation(keys: readonly Member[], policy: RotationPolicy): Chang
   }
 }
 
-/**
- * The keys whose successor has signed for longer than a token's lifetime; never the current or a pending key.
- */
+/** The keys whose successor has signed for a token's lifetime; never the current or a pending key. */
 export function expiredKeys(
   keys: readonly Member[],
   { now, tokenLifetimeSeconds }: RotationPolicy,

@@ -1,0 +1,35 @@
+import { parseArgs, type ParseArgsConfig } from 'node:util'
+import { ConfigurationError } from '@malipo/kit/config/env'
+import { Problem } from '@malipo/kit/http/problem'
+import { KeySetError } from '../tokens/key-set.js'
+
+/** An invalid command, or one that cannot be carried out. The message is for the operator. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
+
+/** Runs a command: prints its lines, or those of its error, after which the process exits with 1. */
+export async function runCommand(name: string, command: () => string[] | Promise<string[]>) {
+  try {
+    for (const line of await command()) process.stdout.write(`${line}\n`)
+  } catch (error) {
+    for (const line of linesOf(error)) process.stderr.write(`${name}: ${line}\n`)
+    process.exitCode = 1
+  }
+}
+
+function linesOf(error: unknown): readonly string[] {
+  if (error instanceof ConfigurationError) return error.lines
+  if (error instanceof UsageError || error instanceof KeySetError) return [error.message]
+  if (error instanceof Problem) return [error.detail]
+  return [String(error)]
+}
+
+/** @throws UsageError with `usage` for an unknown option or a missing value */
+export function parseOptions<const Config extends ParseArgsConfig>(usage: string, config: Config) {
+  try {
+    return parseArgs(config)
+  } catch {
+    throw new UsageError(usage)
+  }
+}
