@@ -23,9 +23,7 @@ import { SessionsMetrics } from './sessions/sessions-metrics.js'
 import { SessionsController } from './sessions/sessions.controller.js'
 import { SessionsService } from './sessions/sessions.service.js'
 import { TokenRotation } from './sessions/token-rotation.js'
-import { JWT_PROVIDER } from './tokens/jwt.provider.js'
 import { SigningKeys } from './tokens/signing-keys.js'
-import { TokenValidator } from './tokens/token-validator.js'
 import { TokensController } from './tokens/tokens.controller.js'
 import { TokensService } from './tokens/tokens.service.js'
 import { GrantsController } from './users/grants.controller.js'
@@ -60,10 +58,8 @@ export class AppModule {
       ],
       providers: [
         { provide: ENV, useValue: env },
-        JWT_PROVIDER,
         SigningKeys,
         TokensService,
-        TokenValidator,
         LoginRateLimit,
         NetworkRateLimits,
         RevocationPublisher,

@@ -5,23 +5,19 @@ import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/com
 import { PROBLEMS, tokenMissing, tokenNotValid } from '../problems.js'
 import type { Claims } from './claims.js'
 import type { Scope } from './scopes.js'
-import { TokenValidator } from './token-validator.js'
 import { TokensService } from './tokens.service.js'
 
-/** Accepts requests with a valid token and, if the route names scopes, with one of them. */
+/** Accepts valid tokens, with one of the scopes that the route names, if any. */
 @Injectable()
 export class CallerGuard implements CanActivate {
-  constructor(private readonly validator: TokenValidator) {}
+  constructor(private readonly tokens: TokensService) {}
 
   canActivate(context: ExecutionContext): Promise<boolean> {
-    return admit(context, (token) => this.validator.validate(token))
+    return admit(context, (token) => this.tokens.validate(token))
   }
 }
 
-/**
- * Accepts any unexpired token that auth issued, even of a revoked session: after a lost response, a client
- * retries its logout with the same token.
- */
+/** Accepts tokens of revoked sessions too: after a lost response, a client retries its logout. */
 @Injectable()
 export class SignedGuard implements CanActivate {
   constructor(private readonly tokens: TokensService) {}
@@ -33,13 +29,14 @@ export class SignedGuard implements CanActivate {
 
 export const NeedsScope = needsScope<Scope>(CallerGuard)
 
-type Validate = (token: string) => Claims | undefined | Promise<Claims | undefined>
-
-async function admit(context: ExecutionContext, validate: Validate): Promise<boolean> {
+async function admit(
+  context: ExecutionContext,
+  claimsOf: (token: string) => Claims | undefined | Promise<Claims | undefined>,
+): Promise<boolean> {
   const request = context.switchToHttp().getRequest<Request>()
   const token = bearerToken(request.headers.authorization)
   if (token === undefined) throw tokenMissing()
-  const caller = await validate(token)
+  const caller = await claimsOf(token)
   if (!caller) throw tokenNotValid()
   request.caller = caller
   request.actor = caller.sub

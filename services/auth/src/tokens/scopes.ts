@@ -1,13 +1,9 @@
-/**
- * The scopes of each mode, as data. In `live`, no merchant can settle payments: only a signed webhook or an
- * operator changes their status.
- */
-
 export type Mode = 'sandbox' | 'live'
 
 /** `everyone` has it by default, `granted` needs an operator, `never` cannot be granted. */
 type Rule = 'everyone' | 'granted' | 'never'
 
+/** In `live`, only a signed webhook or an operator settles a payment, never the merchant. */
 const SCOPES = {
   'payments:read': { sandbox: 'everyone', live: 'everyone' },
   'payments:write': { sandbox: 'everyone', live: 'everyone' },
@@ -23,20 +19,15 @@ const ALL = Object.keys(SCOPES) as Scope[]
 /** The scopes of a new operator, unless the command names others. */
 export const OPERATOR_SCOPES: readonly Scope[] = ['payments:admin', 'auth:admin']
 
-/** The scopes of every user in this mode. */
 export function defaultScopes(mode: Mode): Scope[] {
   return ALL.filter((scope) => SCOPES[scope][mode] === 'everyone')
 }
 
-/** The scopes that can be granted in this mode. */
 export function grantableScopes(mode: Mode): Scope[] {
   return ALL.filter((scope) => SCOPES[scope][mode] !== 'never')
 }
 
-/**
- * The scopes of a user: the stored ones, or the mode's defaults for null. Stored scopes that are unknown or
- * cannot be granted in this mode are ignored.
- */
+/** The stored scopes without those that the mode never grants; for null, the mode's defaults. */
 export function effectiveScopes(stored: readonly string[] | null, mode: Mode): Scope[] {
   if (stored === null) return defaultScopes(mode)
   return grantableScopes(mode).filter((scope) => stored.includes(scope))

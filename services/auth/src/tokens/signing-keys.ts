@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto'
 import { LOG } from '@malipo/kit/kit.module'
 import type { Logger } from '@malipo/kit/telemetry/logger'
 import { Workers } from '@malipo/kit/worker/workers'
@@ -5,23 +6,9 @@ import { Inject, Injectable } from '@nestjs/common'
 import { Gauge, Registry } from 'prom-client'
 import { type Env, ENV, jwtSecret } from '../env.js'
 import { keyTexts, readKeyFolder } from './key-folder.js'
-import {
-  type Key,
-  KeySetError,
-  parseKeys,
-  publicKeys,
-  secretKey,
-  signingKey,
-  verifyingKey,
-} from './key-set.js'
+import { type Key, parseKeys, publicKeys, secretKey, signingKey, verifyingKey } from './key-set.js'
 
-/** File events are unreliable for a mounted Secret, so the folder is polled. */
-const POLL_INTERVAL_MS = 2_000
-
-/**
- * The keys of this replica: the secret, a key set, or both, so that one can replace the other. The key set is
- * reloaded when its files change; an invalid change keeps the previous keys.
- */
+/** The keys of this replica: the secret, a key set, or both, so that one can replace the other. */
 @Injectable()
 export class SigningKeys {
   private readonly secret: readonly Key[]
@@ -45,11 +32,8 @@ export class SigningKeys {
       registers: [registry],
     })
     if (!folder) return
-    workers.add({
-      name: 'signing_keys_poll',
-      intervalMs: POLL_INTERVAL_MS,
-      run: () => this.poll(folder),
-    })
+    // File events are unreliable for a mounted Secret, so the folder is polled.
+    workers.add({ name: 'signing_keys_poll', intervalMs: 2_000, run: () => this.poll(folder) })
   }
 
   /** The key that signs now. */
@@ -57,16 +41,11 @@ export class SigningKeys {
     return signingKey(this.keys, Date.now() / 1000)
   }
 
-  /** The key with this `kid`; undefined means the secret. @throws KeySetError */
-  byId(kid: string | undefined): Key {
-    const key = this.keys.find((each) => each.kid === kid)
-    if (!key) throw new KeySetError(`has no key ${kid}`)
-    return key
-  }
-
-  /** The key that verifies a token; undefined if the token names none of ours. */
-  verifying(token: string): Key | undefined {
-    return verifyingKey(this.keys, token)
+  /** The key that verifies a token. @throws Error if the token names none of ours */
+  verifying(token: string): KeyObject {
+    const key = verifyingKey(this.keys, token)
+    if (!key) throw new Error('no key has the kid and the algorithm of the token')
+    return key.verifying
   }
 
   publicKeys() {
@@ -80,10 +59,8 @@ export class SigningKeys {
       if (found === this.loaded) return
       this.keys = [...this.secret, ...parseKeys(texts)]
       this.loaded = found
-      this.log.info(
-        { keys: this.keys.map(({ kid }) => kid ?? 'JWT_SECRET') },
-        'signing keys loaded',
-      )
+      const kids = this.keys.map(({ kid }) => kid ?? 'JWT_SECRET')
+      this.log.info({ keys: kids }, 'signing keys loaded')
       this.unreadable.set(0)
     } catch (error) {
       this.loaded = ''

@@ -5,18 +5,15 @@ import { ApiTags } from '@nestjs/swagger'
 import type { FastifyRequest } from 'fastify'
 import { tokenMissing } from '../problems.js'
 import { SigningKeys } from './signing-keys.js'
-import { TokenValidator } from './token-validator.js'
 import { JwksDocs, ValidateDocs } from './tokens.docs.js'
 import type { JwksDto, ValidationDto } from './tokens.dto.js'
-
-/** A new key signs only after 300 s, so a cached set always contains the current key. */
-const JWKS_MAX_AGE_SECONDS = 120
+import { TokensService } from './tokens.service.js'
 
 @ApiTags('tokens')
 @Controller()
 export class TokensController {
   constructor(
-    private readonly validator: TokenValidator,
+    private readonly tokens: TokensService,
     private readonly keys: SigningKeys,
   ) {}
 
@@ -27,15 +24,16 @@ export class TokensController {
   async validate(@Req() request: FastifyRequest): Promise<ValidationDto> {
     const token = bearerToken(request.headers.authorization)
     if (token === undefined) throw tokenMissing()
-    const payload = await this.validator.validate(token)
+    const payload = await this.tokens.validate(token)
     if (!payload) return { valid: false }
     request.actor = payload.sub
     return { valid: true, payload }
   }
 
+  /** A new key signs only after 300 s, so a cached set always contains the current key. */
   @Get('.well-known/jwks.json')
   @Public()
-  @Header('cache-control', `public, max-age=${JWKS_MAX_AGE_SECONDS}`)
+  @Header('cache-control', 'public, max-age=120')
   @JwksDocs()
   jwks(): JwksDto {
     return { keys: this.keys.publicKeys() }
