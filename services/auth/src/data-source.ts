@@ -5,13 +5,11 @@ import { PendingRevocation } from './revocations/pending-revocation.entity.js'
 import { Session } from './sessions/session.entity.js'
 import { User } from './users/user.entity.js'
 
-/**
- * Explicit lists, because a glob would match different files in tests and in builds. `rights` are those of
- * the service's role: it never deletes accounts, and only inserts into the audit trail.
- */
+/** Explicit lists, because a glob would match different files in tests and in builds. */
 export const dataSource = {
   entities: [User, Session, PendingRevocation, AuditEvent],
   migrations: [Initial1767225600000],
+  /** The service never deletes accounts, and only inserts into the audit trail. */
   rights: {
     users: ['SELECT', 'INSERT', 'UPDATE'],
     sessions: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],

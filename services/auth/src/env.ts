@@ -17,7 +17,6 @@ import { type CleanedEnv, str } from 'envalid'
 import { readKeyFolder } from './tokens/key-folder.js'
 import { KeySetError } from './tokens/key-set.js'
 
-/** Every variable of the service. */
 export const VARIABLES = {
   ...httpVariables(3002, '`sandbox` lets users settle their own payments; `live` never does'),
   ...databaseVariables,
@@ -27,10 +26,7 @@ export const VARIABLES = {
     default: undefined,
     desc: 'Secret that signs access tokens (HS256), at least 32 bytes; has no default',
   }),
-  JWT_SECRET_FILE: readableFile({
-    default: undefined,
-    desc: 'File that contains `JWT_SECRET`',
-  }),
+  JWT_SECRET_FILE: readableFile({ default: undefined, desc: 'File that contains `JWT_SECRET`' }),
   JWT_KEYS_DIR: str({
     default: undefined,
     desc: 'Folder of the keys that sign access tokens (ES256), created by `npm run keys`; changes are reloaded',
@@ -63,15 +59,8 @@ export const VARIABLES = {
   }),
 }
 
-/** In the sandbox, a single machine may send the requests of all clients. */
-const NETWORK_LIMITS = {
-  live: { registrationsPerHour: 100, refusalsPerAddress: 200 },
-  sandbox: { registrationsPerHour: 10_000, refusalsPerAddress: 4_000 },
-} as const
-
 export type Env = CleanedEnv<typeof VARIABLES>
 
-/** The injection token of the environment. */
 export const ENV = Symbol('env')
 
 /** RFC 7518, section 3.2: an HS256 key has at least 256 bits. */
@@ -84,12 +73,12 @@ export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
   return read(source, VARIABLES, ...checks)
 }
 
-/** Rate limits per network. */
+/** Rate limits per network. In the sandbox, one machine may send the requests of all clients. */
 export function networkLimits(env: Env) {
-  const defaults = NETWORK_LIMITS[env.MODE]
+  const [registrations, refusals] = env.MODE === 'live' ? [100, 200] : [10_000, 4_000]
   return {
-    registrationsPerHour: env.REGISTRATIONS_PER_HOUR ?? defaults.registrationsPerHour,
-    refusalsPerAddress: env.REFUSALS_PER_ADDRESS ?? defaults.refusalsPerAddress,
+    registrationsPerHour: env.REGISTRATIONS_PER_HOUR ?? registrations,
+    refusalsPerAddress: env.REFUSALS_PER_ADDRESS ?? refusals,
   }
 }
 
@@ -99,38 +88,36 @@ export function jwtSecret(env: Pick<Env, 'JWT_SECRET' | 'JWT_SECRET_FILE'>) {
 }
 
 /** The variables of `cli/operator`: those of the service, and the new operator's password. */
-export function readOperatorEnv(source: NodeJS.ProcessEnv = process.env) {
+export function readOperatorEnv() {
   const OPERATOR_PASSWORD = str({
     default: undefined,
     desc: 'Password of the account that `npm run operator` creates; prompted for if unset',
   })
-  return read(source, { ...VARIABLES, OPERATOR_PASSWORD }, ...checks)
+  return read(process.env, { ...VARIABLES, OPERATOR_PASSWORD }, ...checks)
 }
 
 /** The variables of `cli/keys`, which runs without the rest of the configuration. */
-export function readKeysEnv(source: NodeJS.ProcessEnv = process.env) {
+export function readKeysEnv() {
   const { JWT_KEYS_DIR, JWT_EXPIRES_IN } = VARIABLES
-  return read(source, { JWT_KEYS_DIR, JWT_EXPIRES_IN })
+  return read(process.env, { JWT_KEYS_DIR, JWT_EXPIRES_IN })
 }
 
 /** The variables of `cli/retention`: the database, with the credentials of the migrations. */
-export function readRetentionEnv(source: NodeJS.ProcessEnv = process.env) {
+export function readRetentionEnv() {
   const AUDIT_RETENTION_DAYS = integer({ min: 1, max: 36_500 })({
     desc: 'Age in days at which `cli/retention` deletes audit events',
   })
-  return read(source, { ...databaseVariables, AUDIT_RETENTION_DAYS }, checkDatabase)
+  return read(process.env, { ...databaseVariables, AUDIT_RETENTION_DAYS }, checkDatabase)
 }
 
 type KeyEnv = Pick<Env, 'JWT_SECRET' | 'JWT_SECRET_FILE' | 'JWT_KEYS_DIR'>
 
 const checkSecret: Check<KeyEnv> = (env) => {
   const secret = jwtSecret(env)
-  if (secret === undefined) {
-    return env.JWT_KEYS_DIR
-      ? {}
-      : { JWT_SECRET: 'is required (or JWT_SECRET_FILE, or JWT_KEYS_DIR)' }
+  if (secret === undefined && !env.JWT_KEYS_DIR) {
+    return { JWT_SECRET: 'is required (or JWT_SECRET_FILE, or JWT_KEYS_DIR)' }
   }
-  if (Buffer.byteLength(secret) >= MIN_SECRET_BYTES) return {}
+  if (secret === undefined || Buffer.byteLength(secret) >= MIN_SECRET_BYTES) return {}
   const name = env.JWT_SECRET_FILE ? 'JWT_SECRET_FILE' : 'JWT_SECRET'
   return { [name]: `must have at least ${MIN_SECRET_BYTES} bytes` }
 }

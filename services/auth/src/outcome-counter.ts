@@ -1,15 +1,15 @@
-import { HTTP_PROBLEMS, Problem } from '@malipo/kit/http/problem'
+import { HTTP_PROBLEMS, Problem, type ProblemKind } from '@malipo/kit/http/problem'
 import { countBy } from '@malipo/kit/telemetry/metrics'
 import type { Registry } from 'prom-client'
 import { PROBLEMS } from './problems.js'
 
-/** The outcome of an operation that throws one of these problems; any other error counts as `failed`. */
-const OUTCOME_OF_PROBLEM = new Map<string, string>([
-  [PROBLEMS.wrongCredentials.type, 'wrong'],
-  [PROBLEMS.refreshTokenNotValid.type, 'rejected'],
-  [PROBLEMS.phoneTaken.type, 'taken'],
-  [PROBLEMS.emailTaken.type, 'taken'],
-  [PROBLEMS.tooManyAttempts.type, 'throttled'],
+/** The outcome of an operation that throws a problem; any other error counts as `failed`. */
+const OUTCOME_OF_PROBLEM = new Map<ProblemKind | undefined, string>([
+  [PROBLEMS.wrongCredentials, 'wrong'],
+  [PROBLEMS.refreshTokenNotValid, 'rejected'],
+  [PROBLEMS.phoneTaken, 'taken'],
+  [PROBLEMS.emailTaken, 'taken'],
+  [PROBLEMS.tooManyAttempts, 'throttled'],
 ])
 
 /** Counts the outcomes of an operation in a counter with the label `outcome`. */
@@ -25,7 +25,7 @@ export class OutcomeCounter<Outcome extends string> {
     this.counters = countBy(registry, { ...metric, help, label: 'outcome' }, outcomes)
   }
 
-  /** Runs the operation and counts the outcome of its result or error; invalid input is not counted. */
+  /** Counts the outcome of an operation's result or error; invalid input is not counted. */
   async count<T>(operation: () => Promise<T>, outcomeOf: (result: T) => Outcome): Promise<T> {
     try {
       const result = await operation()
@@ -33,9 +33,10 @@ export class OutcomeCounter<Outcome extends string> {
       return result
     } catch (error) {
       const kind = error instanceof Problem ? error.kind : undefined
-      const outcome = OUTCOME_OF_PROBLEM.get(kind?.type ?? '') ?? 'failed'
-      if (kind !== HTTP_PROBLEMS.validation)
-        (this.counters[outcome] ?? this.counters['failed'])?.inc()
+      if (kind === HTTP_PROBLEMS.validation) throw error
+      const outcome = OUTCOME_OF_PROBLEM.get(kind) ?? 'failed'
+      const counter = this.counters[outcome] ?? this.counters['failed']
+      counter?.inc()
       throw error
     }
   }

@@ -22,46 +22,38 @@ export const PROBLEMS = {
   },
 } as const satisfies Record<string, ProblemKind>
 
-/**
- * The challenges follow RFC 6750, section 3: if the request has no token, the challenge has no error code.
- */
+/** RFC 6750, section 3: the challenge to a request without a token has no error code. */
+const NO_TOKEN = { headers: { 'www-authenticate': 'Bearer' } }
+const INVALID_TOKEN = { headers: { 'www-authenticate': 'Bearer error="invalid_token"' } }
 
 export function tokenMissing(): Problem {
-  return new Problem(PROBLEMS.unauthenticated, 'Send Authorization: Bearer with an access token.', {
-    headers: { 'www-authenticate': 'Bearer' },
-  })
+  const detail = 'Send Authorization: Bearer with an access token.'
+  return new Problem(PROBLEMS.unauthenticated, detail, NO_TOKEN)
 }
 
 export function tokenNotValid(): Problem {
-  return new Problem(
-    PROBLEMS.unauthenticated,
-    'The access token is malformed, expired or revoked. Log in again.',
-    { headers: { 'www-authenticate': 'Bearer error="invalid_token"' } },
-  )
+  const detail = 'The access token is malformed, expired or revoked. Log in again.'
+  return new Problem(PROBLEMS.unauthenticated, detail, INVALID_TOKEN)
 }
 
 export function refreshTokenNotValid(): Problem {
   return new Problem(
     PROBLEMS.refreshTokenNotValid,
     'The refresh token was already used or has expired, or its session was revoked. Log in again.',
-    { headers: { 'www-authenticate': 'Bearer error="invalid_token"' } },
+    INVALID_TOKEN,
   )
 }
 
 /** The same text for an unknown phone number and a wrong password. */
 export function wrongCredentials(detail = 'No account has this phone and password.'): Problem {
-  return new Problem(PROBLEMS.wrongCredentials, detail, {
-    headers: { 'www-authenticate': 'Bearer' },
-  })
+  return new Problem(PROBLEMS.wrongCredentials, detail, NO_TOKEN)
 }
-
-/** If Redis was only slow, a retry after this delay usually succeeds. */
-const REVOCATION_RETRY_SECONDS = 2
 
 export function revocationPending(): Problem {
   return new Problem(
     PROBLEMS.revocationPending,
     'Other services may accept the session’s tokens until the revocation reaches them. It is retried in the background.',
-    { retryAfterSeconds: REVOCATION_RETRY_SECONDS },
+    // If Redis was only slow, a retry after this delay usually succeeds.
+    { retryAfterSeconds: 2 },
   )
 }

@@ -40,10 +40,7 @@ COMMENT ON COLUMN users.password_version IS
 COMMENT ON COLUMN users.scopes IS 'exactly these scopes; NULL: the default scopes of MODE';
 `
 
-/**
- * Queries by user read active sessions only, while revoked ones accumulate. So the index excludes the revoked
- * ones.
- */
+/** The index by user excludes revoked sessions, which accumulate and are never read by user. */
 const SESSIONS = `
 CREATE TABLE sessions (
   id uuid CONSTRAINT sessions_pkey PRIMARY KEY,
