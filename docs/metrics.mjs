@@ -24,7 +24,9 @@ function unitOf(name) {
 function row({ name, help, labelNames = [], constructor }, readers) {
   const labels = labelNames.map((label) => `\`${label}\``).join(', ')
   const type = constructor.name.toLowerCase()
-  return `| \`${name}\` | ${type} | ${unitOf(name)} | ${labels} | ${readers} | ${help} |`
+  // prom-client's help of two metrics ends with a sentence about C++ class names.
+  const text = help.replace(/\. Every .*$/, '')
+  return `| \`${name}\` | ${type} | ${unitOf(name)} | ${labels} | ${readers} | ${text} |`
 }
 
 const HEAD = [

@@ -232,7 +232,7 @@ describe('concurrent refreshes', () => {
     )
     expect(good).toHaveLength(1)
     await refreshed(good[0] ?? '')
-    // The other successors were replaced: using one is reuse.
+    // The other successors are no longer valid, so a request with one counts as reuse.
     await expectRefused(successors.find((token) => token !== good[0]) ?? '')
     expect(await endOf(sid)).toEqual(STOLEN)
   })

@@ -7,7 +7,7 @@ const COST = 9
 const OLD_COST = 6
 /** Below the limit of failed logins for one phone. */
 const ROUNDS = 9
-/** The number of users, each of whom makes that many attempts. */
+/** The number of users, and of attempts for each of them. */
 const PAIRS = 4
 
 let auth: Auth

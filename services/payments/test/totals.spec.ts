@@ -24,7 +24,7 @@ import {
 } from './payments-database.js'
 import { until } from './until.js'
 
-/** Each event is counted once, with concurrent transactions, concurrent folds and crashes. */
+/** Each event is counted exactly once, even with concurrent transactions, concurrent folds and crashes. */
 
 let database: PaymentsDatabase
 let client: Client

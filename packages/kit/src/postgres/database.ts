@@ -159,7 +159,7 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
           error instanceof StatementFailed ? error : new StatementFailed(error, 'sent')
         const { cause, verdict } = failure
         if (verdict === 'final') throw cause
-        // An earlier statement of the attempt may be committed, whatever happened to the last one.
+        // An earlier statement of the attempt may have been committed, even if the last one was not.
         if (verdict === 'in_doubt' || attempt.executed) onDoubt()
         unbatched ||= failure.batchSize > 1
         const waitMs = verdict === 'conflict' ? 0 : pauseMs * (0.5 + Math.random() / 2)
