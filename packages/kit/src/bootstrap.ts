@@ -1,26 +1,20 @@
 import 'reflect-metadata'
+import { readFileSync } from 'node:fs'
 import type { DynamicModule } from '@nestjs/common'
 import { NestFactory } from '@nestjs/core'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { Registry } from 'prom-client'
 import { ConfigurationError } from './config/env.js'
 import type { DatabaseEnv, HttpEnv } from './config/variables.js'
-import { maxDrainMs } from './http/drain.js'
 import { shedOverload } from './http/load-shedder.js'
 import { type ServiceInfo, serveOpenApi } from './http/openapi.js'
 import { allowOrigins, configureRoutes, createAdapter } from './http/server.js'
-import { shutDownOnSignal } from './http/shutdown.js'
-import { LOG } from './kit.module.js'
-import { type Logger, nestLogger } from './telemetry/logger.js'
+import { maxDrainMs, shutDownOnSignal } from './http/shutdown.js'
+import { LOG, type Logger, nestLogger } from './telemetry/logger.js'
 import { registerBuildInfo } from './telemetry/metrics.js'
 import { startTracing } from './telemetry/start-tracing.js'
 
-/**
- * Starts a service from its environment, in the same way for every service. The process listens before its
- * database is available: liveness succeeds immediately, readiness as soon as the service can serve.
- */
-
-export interface Service<E> {
+interface Service<E> {
   readonly about: ServiceInfo
   /** Response headers of the service that scripts from `CORS_ORIGINS` may read. */
   readonly exposedHeaders?: readonly string[]
@@ -33,7 +27,7 @@ type BootEnv = HttpEnv & Pick<DatabaseEnv, 'DB_WAIT_MS'>
 /** Time that a shutdown may take in addition to the drain and the longest wait of a request. */
 const SHUTDOWN_SLACK_MS = 5_000
 
-/** Starts a service and shuts it down on SIGTERM or SIGINT. */
+/** Starts a service, which listens before its database is available, and shuts it down on a signal. */
 export async function bootstrap<E extends BootEnv>(service: Service<E>, readEnv: () => E) {
   const env = envOrExit(readEnv)
   const app = await createApp(service, env)
@@ -65,6 +59,12 @@ export async function createApp<E extends BootEnv>(service: Service<E>, env: E) 
   allowOrigins(app, env, service.exposedHeaders)
   serveOpenApi(app, service.about)
   return app
+}
+
+/** The version of the package whose `src` or `dist` contains a module; `module` is its `import.meta.url`. */
+export function versionOf(module: string): string {
+  const text = readFileSync(new URL('../package.json', module), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
 }
 
 function envOrExit<E>(readEnv: () => E): E {

@@ -6,20 +6,16 @@ import {
   type HealthCheckResult,
   type HealthIndicatorResult,
 } from '@nestjs/terminus'
-import { Database } from './postgres/database.js'
 import { Public } from './http/access.js'
-import { Drain } from './http/drain.js'
 import { HTTP_PROBLEMS, Problem } from './http/problem.js'
+import { Drain } from './http/shutdown.js'
+import { Database } from './postgres/database.js'
 import { Redis } from './redis/redis.js'
-
-const PING_TIMEOUT_MS = 500
-/** Several probes come each second and share one ping. */
-const PING_CACHE_MS = 1_000
 
 /**
  * Liveness always succeeds, since a restart repairs no dependency. Readiness fails until this replica has
- * first reached its database, while it waits for migrations, and while it shuts down. A later failure of the
- * database or Redis affects all replicas. It is reported as `degraded`, and every replica stays ready.
+ * first reached its migrated database, and while it shuts down. A later failure of the database or Redis
+ * affects all replicas: it is reported as `degraded`, and every replica stays ready.
  */
 @ApiExcludeController()
 @Controller('health')
@@ -41,17 +37,13 @@ export class HealthController {
   @Get('ready')
   @Public()
   async ready() {
-    const { status } = await this.result()
+    const { status } = await this.details()
     return { status }
   }
 
   @Get()
   @Public()
-  details(): Promise<HealthCheckResult> {
-    return this.result()
-  }
-
-  private async result(): Promise<HealthCheckResult> {
+  async details(): Promise<HealthCheckResult> {
     if (this.drain.isShuttingDown) throw notReady('Shutting down.')
     try {
       return await this.health.check([() => this.databaseState(), () => this.redisState()])
@@ -65,33 +57,22 @@ export class HealthController {
   private async databaseState(): Promise<HealthIndicatorResult> {
     const check = this.indicators.check('database')
     if (!this.database.isOpen) return check.down(`waiting for ${this.database.waitingFor}`)
-    return degraded(await this.ping('database', () => this.database.ping()))
+    return this.ping('database', () => this.database.ping())
   }
 
   private async redisState(): Promise<HealthIndicatorResult> {
     if (!this.redis.isConfigured) return this.indicators.check('redis').up({ configured: false })
-    return degraded(await this.ping('redis', () => this.redis.ping()))
+    return this.ping('redis', () => this.redis.ping())
   }
 
-  private ping(key: string, ping: () => Promise<void>) {
-    return this.indicators
-      .check(key)
-      .attempt(ping)
-      .withTimeout(PING_TIMEOUT_MS)
-      .cacheFor(PING_CACHE_MS)
+  /** Reports `down` as `degraded`, without the error's message. Probes of one second share a ping. */
+  private async ping(name: string, ping: () => Promise<void>): Promise<HealthIndicatorResult> {
+    const check = this.indicators.check(name)
+    const result = await check.attempt(ping).withTimeout(500).cacheFor(1_000)
+    return result[name]?.status === 'down' ? check.degraded('unreachable') : result
   }
 }
 
 function notReady(reason: string, members: Record<string, unknown> = {}): Problem {
   return new Problem(HTTP_PROBLEMS.notReady, reason, { retryAfterSeconds: 1, members })
-}
-
-/** Reports `down` as `degraded`, without the error's message. */
-function degraded(result: HealthIndicatorResult): HealthIndicatorResult {
-  return Object.fromEntries(
-    Object.entries(result).map(([key, value]) => [
-      key,
-      value.status === 'down' ? { status: 'degraded' as const, message: 'unreachable' } : value,
-    ]),
-  )
 }

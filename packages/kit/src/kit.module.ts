@@ -2,26 +2,20 @@ import { type DynamicModule, Module } from '@nestjs/common'
 import { TerminusModule } from '@nestjs/terminus'
 import { Registry } from 'prom-client'
 import { DataSource } from 'typeorm'
-import { dataSourceOptions, type EntitiesAndMigrations } from './postgres/pool-options.js'
-import { Database } from './postgres/database.js'
-import { databaseMetrics, registerPoolMetrics } from './postgres/database-metrics.js'
-import { AccessCheck } from './http/access-check.js'
-import { Drain } from './http/drain.js'
 import type { DatabaseEnv, HttpEnv, RedisEnv } from './config/variables.js'
 import { HealthController } from './health.js'
-import { createLogger, type Logger } from './telemetry/logger.js'
-import { MetricsController } from './http/metrics.controller.js'
-import { createRegistry, observableGauge } from './telemetry/metrics.js'
+import { AccessCheck } from './http/access.js'
+import { MetricsController } from './http/metrics.js'
+import { Drain } from './http/shutdown.js'
+import { databaseMetrics, registerPoolMetrics } from './postgres/database-metrics.js'
+import { Database } from './postgres/database.js'
+import { dataSourceOptions, type EntitiesAndMigrations } from './postgres/pool-options.js'
 import { Redis } from './redis/redis.js'
-import { RouteTable } from './http/route-table.js'
+import { createLogger, LOG, type Logger } from './telemetry/logger.js'
+import { createRegistry, observableGauge } from './telemetry/metrics.js'
 import { TracingShutdown } from './telemetry/start-tracing.js'
-import { WorkerMetrics } from './worker/worker-metrics.js'
+import { WorkerMetrics } from './worker/worker.js'
 import { Workers } from './worker/workers.js'
-
-/** The injection token of the service's logger. */
-export const LOG = Symbol('log')
-
-type KitEnv = HttpEnv & DatabaseEnv & RedisEnv
 
 /** Database, Redis, logger, metrics and health checks, global in each service. */
 @Module({})
@@ -29,7 +23,7 @@ export class KitModule {
   /** @param redisTimeoutMs overrides the default command timeout of Redis */
   static with(
     name: string,
-    env: KitEnv,
+    env: HttpEnv & DatabaseEnv & RedisEnv,
     own: EntitiesAndMigrations,
     redisTimeoutMs?: number,
   ): DynamicModule {
@@ -41,26 +35,14 @@ export class KitModule {
       providers: [
         { provide: LOG, useFactory: () => createLogger(name, env.LOG_LEVEL) },
         { provide: Registry, useFactory: createRegistry },
-        RouteTable,
+        { provide: DataSource, useFactory: () => new DataSource(dataSourceOptions(env, own)) },
         TracingShutdown,
+        WorkerMetrics,
+        Workers,
         {
           provide: Drain,
           inject: [LOG],
           useFactory: (log: Logger) => new Drain(env.SHUTDOWN_DRAIN_MS, log),
-        },
-        {
-          provide: WorkerMetrics,
-          inject: [Registry],
-          useFactory: (registry: Registry) => new WorkerMetrics(registry),
-        },
-        {
-          provide: Workers,
-          inject: [LOG, WorkerMetrics],
-          useFactory: (log: Logger, metrics: WorkerMetrics) => new Workers(log, metrics),
-        },
-        {
-          provide: DataSource,
-          useFactory: () => new DataSource(dataSourceOptions(env, own)),
         },
         {
           provide: Database,
@@ -69,12 +51,11 @@ export class KitModule {
             dataSource: DataSource,
             log: Logger,
             registry: Registry,
-            workerMetrics: WorkerMetrics,
+            workers: WorkerMetrics,
           ) => {
             registerPoolMetrics(registry, dataSource, env.DB_POOL_MAX)
-            const metrics = databaseMetrics(registry, workerMetrics)
-            const part = log.child({ part: 'database' })
-            return new Database(dataSource, env, part, metrics)
+            const metrics = databaseMetrics(registry, workers)
+            return new Database(dataSource, env, log.child({ part: 'database' }), metrics)
           },
         },
         {
@@ -93,7 +74,7 @@ export class KitModule {
           },
         },
       ],
-      exports: [LOG, Registry, RouteTable, Workers, DataSource, Database, Redis],
+      exports: [LOG, Registry, Workers, DataSource, Database, Redis],
     }
   }
 }

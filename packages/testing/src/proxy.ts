@@ -1,4 +1,4 @@
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { connect, createServer, type AddressInfo } from 'node:net'
 
 /** A TCP proxy that can cut or delay connections, to test lost and slow responses. */
 export interface Proxy {
@@ -24,20 +24,19 @@ export async function startProxy(
   targetPort: number,
   matches: (data: Buffer) => boolean = () => true,
 ): Promise<Proxy> {
-  const pairs = new Set<[Socket, Socket]>()
+  const ends = new Set<() => void>()
   let port = targetPort
   let isArmed = false
   let delayMs = 0
   const server = createServer((client) => {
     const upstream = connect(port, '127.0.0.1')
-    const pair: [Socket, Socket] = [client, upstream]
     let isLost = false
-    pairs.add(pair)
     const end = () => {
-      pairs.delete(pair)
+      ends.delete(end)
       client.destroy()
       upstream.destroy()
     }
+    ends.add(end)
     client.on('data', (data) => {
       if (isArmed && matches(data)) {
         isArmed = false
@@ -50,14 +49,11 @@ export async function startProxy(
       else if (delayMs > 0) setTimeout(() => client.write(data), delayMs)
       else client.write(data)
     })
-    for (const socket of pair) socket.on('close', end).on('error', end)
+    for (const socket of [client, upstream]) socket.on('close', end).on('error', end)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const cut = () => {
-    for (const [client, upstream] of pairs) {
-      client.destroy()
-      upstream.destroy()
-    }
+    for (const end of ends) end()
   }
   return {
     port: (server.address() as AddressInfo).port,

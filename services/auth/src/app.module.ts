@@ -1,4 +1,4 @@
-import { versionOf } from '@malipo/kit/config/release'
+import { versionOf } from '@malipo/kit/bootstrap'
 import { setDefaultRegion } from '@malipo/kit/http/contact'
 import { KitModule } from '@malipo/kit/kit.module'
 import { type DynamicModule, Module } from '@nestjs/common'

@@ -1,10 +1,5 @@
-import {
-  type Check,
-  integer,
-  readableFile,
-  readEnv as read,
-  readSecret,
-} from '@malipo/kit/config/env'
+import { readSecret } from '@malipo/kit/config/credentials'
+import { type Check, integer, readableFile, readEnv as read } from '@malipo/kit/config/env'
 import {
   checkDatabase,
   checkRedis,

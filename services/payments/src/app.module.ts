@@ -1,6 +1,6 @@
 import { setDefaultRegion } from '@malipo/kit/http/contact'
 import { KitModule } from '@malipo/kit/kit.module'
-import { versionOf } from '@malipo/kit/config/release'
+import { versionOf } from '@malipo/kit/bootstrap'
 import { type DynamicModule, Module } from '@nestjs/common'
 import { callerProviders } from './caller/caller.providers.js'
 import { REDIS_TIMEOUT_MS } from './caller/token-cache.js'

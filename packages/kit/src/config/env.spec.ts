@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { type Check, ConfigurationError, headers, readEnv, readSecret } from './env.js'
+import { readSecret } from './credentials.js'
+import { type Check, ConfigurationError, headers, readEnv } from './env.js'
 import {
   checkDatabase,
   checkRedis,

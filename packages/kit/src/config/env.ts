@@ -8,10 +8,7 @@ import {
   type ValidatorSpec,
 } from 'envalid'
 
-/**
- * Reads the configuration: environment variables and the files that they name, validated once at start.
- * A service lists its variables in its own `env.ts`; no other file reads `process.env`.
- */
+/** Environment variables, validated once at start. Each service lists its own in its `env.ts`. */
 
 /** One line for each variable that is missing or invalid. */
 export class ConfigurationError extends Error {
@@ -21,7 +18,6 @@ export class ConfigurationError extends Error {
   }
 }
 
-/** A whole number from `min` to `max`. */
 export function integer(range: { min: number; max: number }) {
   return makeValidator<number>((input) => {
     const value = Number(input)
@@ -38,27 +34,20 @@ export const list = makeValidator<string[]>((input) =>
     .filter(Boolean),
 )
 
-/** A URL with one of these schemes. */
 export function url(...schemes: string[]) {
   return makeValidator<string>((input) => {
     const url = URL.parse(input)
     if (url && schemes.includes(url.protocol.slice(0, -1))) return input
-    throw new EnvError(
-      `must be a URL that begins with ${schemes.map((s) => `${s}://`).join(' or ')}`,
-    )
+    throw new EnvError(`must be a URL that begins with ${schemes.join(':// or ')}://`)
   })
 }
 
-/** A number from 0 to 1. */
 export const ratio = makeValidator<number>((input) => {
   if (/^(0(\.\d+)?|1(\.0+)?)$/.test(input)) return Number(input)
   throw new EnvError('must be a number from 0 to 1')
 })
 
-/**
- * Headers in the format of OpenTelemetry's specification: `name=value` separated by commas, values
- * percent-encoded.
- */
+/** Headers as OpenTelemetry specifies them: `name=value` separated by commas, values percent-encoded. */
 export const headers = makeValidator<Record<string, string>>((input) => {
   const pairs = input.split(',').map(parseHeader)
   if (pairs.every((pair) => pair !== undefined)) return Object.fromEntries(pairs)
@@ -74,7 +63,6 @@ function parseHeader(input: string): [string, string] | undefined {
   }
 }
 
-/** The path of a readable file. */
 export const readableFile = makeValidator<string>((input) => {
   try {
     readFileSync(input)
@@ -87,14 +75,8 @@ export const readableFile = makeValidator<string>((input) => {
 /** Checks variables that depend on each other. Returns messages by variable; empty if all are valid. */
 export type Check<E> = (env: E) => Readonly<Partial<Record<string, string>>>
 
-type Specs = Record<string, ValidatorSpec<unknown>>
-
-/**
- * Reads and validates the variables of `specs`. An empty variable counts as unset.
- *
- * @throws ConfigurationError with one line for each invalid variable, without its value, which may be secret
- */
-export function readEnv<S extends Specs>(
+/** Reads the variables of `specs`; an empty one is unset. Errors have no values, which may be secret. */
+export function readEnv<S extends Record<string, ValidatorSpec<unknown>>>(
   source: NodeJS.ProcessEnv,
   specs: S,
   ...checks: Check<CleanedEnv<S>>[]
@@ -119,12 +101,4 @@ function messageOf(error: unknown, spec: { choices?: readonly unknown[] } | unde
   if (error instanceof EnvMissingError) return 'is required'
   if (spec?.choices) return `must be one of ${spec.choices.join(', ')}`
   return error instanceof Error ? error.message : 'is not valid'
-}
-
-/** A secret given directly or in a file, which takes precedence. The file's last line break is removed. */
-export function readSecret(
-  value: string | undefined,
-  path: string | undefined,
-): string | undefined {
-  return path ? readFileSync(path, 'utf8').replace(/\r?\n$/, '') : value
 }

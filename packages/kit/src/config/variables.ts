@@ -4,11 +4,14 @@ import { type Check, headers, integer, list, ratio, readableFile, readEnv, url }
 
 /** The variables that both services share, in groups. `desc` is the text in the README's table. */
 
-export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'silent'] as const
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'silent'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
 const milliseconds = integer({ min: 0, max: 3_600_000 })
 const portNumber = integer({ min: 1, max: 65_535 })
+const postgresUrl = url('postgres', 'postgresql')
+const collectorUrl = url('http', 'https')
+const optional = (desc: string) => ({ default: undefined, desc })
 const logLevel = str({ choices: LOG_LEVELS, default: 'info', desc: 'Minimum log level' })
 
 /** @param mode what the service does in each mode */
@@ -32,13 +35,11 @@ export const httpVariables = (port: number, mode: string) => ({
     default: 0,
     desc: 'After SIGTERM, keep serving until no request has arrived for this long; but at most for four times this long',
   }),
-  OTEL_EXPORTER_OTLP_ENDPOINT: url(
-    'http',
-    'https',
-  )({
-    default: undefined,
-    desc: 'Collector that receives traces (OTLP over HTTP), such as `http://collector:4318`; if unset, tracing is off',
-  }),
+  OTEL_EXPORTER_OTLP_ENDPOINT: collectorUrl(
+    optional(
+      'Collector that receives traces (OTLP over HTTP), such as `http://collector:4318`; if unset, tracing is off',
+    ),
+  ),
   OTEL_EXPORTER_OTLP_HEADERS: headers({
     default: {},
     desc: 'Headers of requests to the collector: `name=value`, separated by commas',
@@ -50,27 +51,19 @@ export const httpVariables = (port: number, mode: string) => ({
 })
 
 export const databaseVariables = {
-  DATABASE_URL: url(
-    'postgres',
-    'postgresql',
-  )({
-    default: undefined,
-    desc: 'URL of the database, instead of `DB_HOST` and the other parts',
-  }),
-  DB_HOST: str({ default: undefined, desc: 'Database host' }),
+  DATABASE_URL: postgresUrl(
+    optional('URL of the database, instead of `DB_HOST` and the other parts'),
+  ),
+  DB_HOST: str(optional('Database host')),
   DB_PORT: portNumber({ default: 5432, desc: 'Database port' }),
-  DB_USERNAME: str({ default: undefined, desc: 'Database role' }),
-  DB_PASSWORD: str({ default: undefined, desc: 'Database password' }),
-  DB_PASSWORD_FILE: readableFile({
-    default: undefined,
-    desc: 'File with the database password, read for each new connection',
-  }),
-  DB_NAME: str({ default: undefined, desc: 'Database name' }),
+  DB_USERNAME: str(optional('Database role')),
+  DB_PASSWORD: str(optional('Database password')),
+  DB_PASSWORD_FILE: readableFile(
+    optional('File with the database password, read for each new connection'),
+  ),
+  DB_NAME: str(optional('Database name')),
   DB_SSL: bool({ default: false, desc: 'Connect with TLS and verify the server' }),
-  DB_SSL_CA_FILE: readableFile({
-    default: undefined,
-    desc: 'CA certificates that verify the database server',
-  }),
+  DB_SSL_CA_FILE: readableFile(optional('CA certificates that verify the database server')),
   DB_POOL_MAX: integer({ min: 1, max: 100 })({
     default: 8,
     desc: 'Maximum number of database connections',
@@ -85,28 +78,17 @@ export const databaseVariables = {
   }),
 }
 
-export const migrationVariables = {
-  DB_SERVICE_ROLE: str({
-    default: undefined,
-    desc: 'Database role of the service, which migrations grant its privileges; none: the role that migrates',
-  }),
-}
-
 export const redisVariables = {
-  REDIS_URL: url('redis', 'rediss')({ default: undefined, desc: 'URL of Redis' }),
-  REDIS_HOST: str({ default: undefined, desc: 'Redis host, instead of `REDIS_URL`' }),
+  REDIS_URL: url('redis', 'rediss')(optional('URL of Redis')),
+  REDIS_HOST: str(optional('Redis host, instead of `REDIS_URL`')),
   REDIS_PORT: portNumber({ default: 6379, desc: 'Redis port' }),
-  REDIS_PASSWORD: str({ default: undefined, desc: 'Redis password' }),
-  REDIS_PASSWORD_FILE: readableFile({
-    default: undefined,
-    desc: 'File with the Redis password, read for each new connection',
-  }),
-  REDIS_CA_FILE: readableFile({
-    default: undefined,
-    desc: 'CA certificates that verify the server of `rediss://`',
-  }),
+  REDIS_PASSWORD: str(optional('Redis password')),
+  REDIS_PASSWORD_FILE: readableFile(
+    optional('File with the Redis password, read for each new connection'),
+  ),
+  REDIS_CA_FILE: readableFile(optional('CA certificates that verify the server of `rediss://`')),
   REDIS_SENTINELS: list({ default: [], desc: 'Sentinels as `host:port`, instead of one Redis' }),
-  REDIS_SENTINEL_MASTER: str({ default: undefined, desc: 'Sentinel master name' }),
+  REDIS_SENTINEL_MASTER: str(optional('Sentinel master name')),
 }
 
 export const contactVariables = {
@@ -138,7 +120,15 @@ export const checkRedis: Check<RedisEnv> = (env) => {
 }
 
 /** The environment of a migration, which runs before Redis or the other service exists. */
-export function readMigrationEnv(source: NodeJS.ProcessEnv = process.env) {
-  const variables = { ...databaseVariables, ...migrationVariables, LOG_LEVEL: logLevel }
-  return readEnv(source, variables, checkDatabase)
+export function readMigrationEnv() {
+  const variables = {
+    ...databaseVariables,
+    DB_SERVICE_ROLE: str(
+      optional(
+        'Database role of the service, which migrations grant its privileges; none: the role that migrates',
+      ),
+    ),
+    LOG_LEVEL: logLevel,
+  }
+  return readEnv(process.env, variables, checkDatabase)
 }

@@ -2,14 +2,12 @@ import type { FastifyReply } from 'fastify'
 import type { Logger } from '../telemetry/logger.js'
 import { mask } from '../telemetry/mask.js'
 import { HTTP_PROBLEMS, type Problem } from './problem.js'
-import type { Request } from './request.js'
-import type { RequestObserver } from './request-observer.js'
+import type { Request, RequestObserver } from './request.js'
 import { traceIdOf } from './request-tracing.js'
 
 /**
- * Logs one line per request: 4xx at `info`, 5xx at `error` or `warn` with the cause. Other responses are
- * logged at `debug`, or at `info` if `all` is set. The line contains the route's template instead of the
- * path, which may contain a phone number or a reference.
+ * Logs one line per request, successes at `debug` unless `all` is set. The line has the route's template
+ * instead of the path, which may contain a phone number or a reference.
  */
 export function logRequests(log: Logger, all: boolean): RequestObserver {
   const successLevel = all ? 'info' : 'debug'
@@ -28,27 +26,23 @@ function levelOf(status: number, failure: Problem | undefined) {
 
 function line(request: Request, reply: FastifyReply, status: number) {
   const { id, actor, failure, method, routeOptions } = request
-  const traceId = traceIdOf(request)
-  const fields = failure?.extras.errors
   const isOurs = failure && status >= 500 && failure.kind !== HTTP_PROBLEMS.notReady
+  // pino leaves out a field that is undefined.
   return {
     requestId: mask(id),
-    ...(traceId === undefined ? {} : { traceId }),
+    traceId: traceIdOf(request),
     method,
     route: routeOptions.url ?? 'unmatched',
-    ...(actor ? { actor } : {}),
+    actor,
     status,
     durationMs: Math.round(reply.elapsedTime * 10) / 10,
-    ...(failure ? { problem: failure.kind.type } : {}),
-    ...(fields ? { fields: fields.map(({ field }) => fieldForLog(field)) } : {}),
-    ...(isOurs ? { err: failure.cause ?? failure } : {}),
+    problem: failure?.kind.type,
+    fields: failure?.extras.errors?.map(({ field }) => fieldForLog(field)),
+    err: isOurs ? (failure.cause ?? failure) : undefined,
   }
 }
 
-/**
- * The client chooses the names of unknown fields, so a name may itself be a phone number, a token or a
- * password.
- */
+/** A client chooses the names of unknown fields: one may be a phone number, a token or a password. */
 function fieldForLog(field: string): string {
   return /^[a-z_.]{1,40}$/i.test(field) ? field : '[other]'
 }

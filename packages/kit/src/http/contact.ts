@@ -7,26 +7,20 @@ import { Normalise } from './validation.js'
 
 let defaultRegion: CountryCode = 'UG'
 
-/**
- * Sets the country of phone numbers without a country code, once at start from `DEFAULT_REGION`. It is global
- * because a DTO's decorators run at import, before the environment is read.
- */
+/** Sets `DEFAULT_REGION`. Global, because a DTO's decorators run before the environment is read. */
 export function setDefaultRegion(region: CountryCode) {
   defaultRegion = region
 }
 
-/** Longer input is rejected before it is parsed. */
-const MAX_INPUT_LENGTH = 32
 /** A plus sign and up to 15 digits: ITU-T E.164, section 6.1. */
 const E164 = /^\+\d{1,15}$/
 
 /**
- * The E.164 form of a phone number (`+256772123456`); undefined if it has none. A number without a country
- * code is read as a number of `region`. Only the length is validated, not the operator's prefix: operators
- * get new prefixes faster than any table is updated.
+ * The E.164 form of a phone number, which may be without the country code of `region`; undefined if it has
+ * none. Only the length is validated: operators get new prefixes faster than any table is updated.
  */
 export function normalisePhone(input: string, region = defaultRegion): string | undefined {
-  if (input.length > MAX_INPUT_LENGTH) return undefined
+  if (input.length > 32) return undefined
   const phone = parsePhoneNumberFromString(input.trim(), { defaultCountry: region, extract: false })
   if (!phone?.isPossible() || phone.ext) return undefined
   // The library accepts numbers of a few countries that are longer than E.164 allows.
@@ -41,8 +35,7 @@ export function normaliseEmail(input: string): string {
 /** Normalises a DTO's phone number and rejects input without an E.164 form. */
 export function IsPhone(): PropertyDecorator {
   return applyDecorators(
-    // Return an empty string, not undefined: `IsOptional` would skip undefined, but the validator below
-    // rejects ''.
+    // An empty string, because `IsOptional` would accept undefined.
     transformString((input) => normalisePhone(input) ?? ''),
     Matches(E164, { message: 'must be a phone number, such as +256772123456 or 0772123456' }),
   )

@@ -3,31 +3,21 @@ import type { FastifyInstance } from 'fastify'
 import { HTTP_PROBLEMS, Problem } from './problem.js'
 import type { Request } from './request.js'
 
-/** Larger bodies are rejected with 413. */
 export const BODY_LIMIT_BYTES = 100_000
 
 /** Parsers, validators and PostgreSQL's jsonb recurse into a body: deeper ones could overflow the stack. */
 const MAX_DEPTH = 32
 
-/**
- * Libraries silently drop these fields to prevent prototype pollution. A body with one is rejected instead,
- * so that no client loses data unnoticed.
- */
+/** Libraries drop these fields silently, against prototype pollution. A body with one is rejected instead. */
 const FORBIDDEN_FIELDS: ReadonlySet<string> = new Set(['constructor', 'prototype'])
 
-/**
- * Matches an escape of NUL or of a surrogate. Bodies with one are rare, so only those are checked string by
- * string.
- */
+/** An escape of NUL or of a surrogate. Bodies with one are rare: only those are checked string by string. */
 const SUSPICIOUS = /\\u(0000|d[89a-f])/i
 
 /**
- * Parses JSON bodies only: UTF-8, without `__proto__`, and without strings that PostgreSQL can't store.
- * Neither `text` nor `jsonb` accepts U+0000 or a lone surrogate: the statement would fail, and the client
- * would get 500.
- *
- * An invalid body becomes a `Problem` that `InputPipe` throws later. Parsing precedes the guards, and an
- * unauthenticated caller must get 401, not 400.
+ * Parses JSON bodies only: UTF-8, without `__proto__`, and without U+0000 and lone surrogates, which neither
+ * `text` nor `jsonb` of PostgreSQL accepts. An invalid body becomes a `Problem` that `InputPipe` throws after
+ * the guards: an unauthenticated caller must get 401, not 400.
  */
 export function acceptJsonOnly(fastify: FastifyInstance) {
   fastify.removeAllContentTypeParsers()
@@ -41,11 +31,9 @@ export function acceptJsonOnly(fastify: FastifyInstance) {
       if (!isUtf8(body)) return done(null, malformed('The body is not valid UTF-8.'))
       const text = body.toString('utf8')
       void parseJson(request, text, (error, value) => {
-        if (error) done(null, malformed('The body is not valid JSON.', error))
-        else {
-          const fault = faultOf(value) ?? (SUSPICIOUS.test(text) ? stringFaultOf(value) : undefined)
-          done(null, fault === undefined ? value : malformed(fault))
-        }
+        if (error) return done(null, malformed('The body is not valid JSON.', error))
+        const fault = faultOf(value) ?? (SUSPICIOUS.test(text) ? stringFaultOf(value) : undefined)
+        done(null, fault === undefined ? value : malformed(fault))
       })
     },
   )

@@ -2,45 +2,29 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'n
 import { Counter, type Registry } from 'prom-client'
 import { overloaded, pathOf, PROBLEM_JSON, problemDocument } from './problem.js'
 import { isApi } from './request.js'
-import { REQUEST_ID, requestId } from './request-id.js'
-import { SECURITY_HEADERS } from './response-headers.js'
+import { REQUEST_ID, requestId, SECURITY_HEADERS } from './headers.js'
 
 /**
- * Rejects API requests that can't be answered in time, before any work is done for them. Otherwise these
- * requests would wait in socket buffers, where their delay can't be measured.
+ * Rejects API requests that can't be answered in time, before any work is done for them:
  *
- * - A burst arrives within one tick of the event loop. The tick admits requests for `maxTickMs`. After that
- *   it rejects the rest if more than `maxInFlight` are in flight.
- * - Overload means that the event loop is never idle. Then only as many requests are admitted as complete
- *   within `targetLatencyMs` (Little's law).
- *
- * An unavailable database causes neither: the event loop is idle while requests wait for the database.
+ * - A burst arrives within one tick of the event loop. The tick admits requests for `maxTickMs`, then rejects
+ *   the rest if more than `maxInFlight` are in flight.
+ * - Under overload the event loop is never idle, unlike during an outage of the database. Then only as many
+ *   requests are admitted as complete within `targetLatencyMs` (Little's law).
  */
 
-export interface LoadShedderLimits {
-  /** How long a tick of the event loop admits requests, ms. */
-  readonly maxTickMs: number
-  /**
-   * Up to this number of requests in flight, a long tick rejects none: a tick is also long while other
-   * processes use the CPU.
-   */
-  readonly maxInFlight: number
-  /** An event loop without idle time for this long counts as overloaded, ms. */
-  readonly saturatedAfterMs: number
-  /** Under overload, as many requests may be in flight as complete in this time, ms. */
-  readonly targetLatencyMs: number
-  /** At least this many requests may always be in flight. */
-  readonly minInFlight: number
-  /** How long a tick may spend on writing rejections, ms. */
-  readonly maxRejectMs: number
-}
-
-const LIMITS: LoadShedderLimits = {
+const LIMITS = {
+  /** How long a tick of the event loop admits requests. */
   maxTickMs: 10,
+  /** With fewer in flight a long tick rejects none: it may be long because other processes use the CPU. */
   maxInFlight: 200,
+  /** An event loop without idle time for this long counts as overloaded. */
   saturatedAfterMs: 500,
+  /** Under overload, as many requests may be in flight as complete in this time. */
   targetLatencyMs: 50,
+  /** At least this many requests may always be in flight. */
   minInFlight: 64,
+  /** How long a tick may spend on writing rejections. */
   maxRejectMs: 5,
 }
 /** How often the rate of completions is measured. */
@@ -81,7 +65,7 @@ class LoadShedder {
   private completed = 0
   private completedPerMs = 0
 
-  constructor(private readonly limits: LoadShedderLimits) {}
+  constructor(private readonly limits: typeof LIMITS) {}
 
   admits(): boolean {
     const { minInFlight, maxInFlight, maxTickMs, saturatedAfterMs, targetLatencyMs } = this.limits
@@ -117,10 +101,7 @@ class LoadShedder {
   }
 }
 
-/**
- * Rejections that wait to be written. Each tick writes them for a few milliseconds: writing a thousand in one
- * tick would delay the responses in progress.
- */
+/** Writes rejections for `maxTickMs` per tick: a thousand in one tick would delay other responses. */
 class RejectionQueue {
   private queue: (readonly [IncomingMessage, ServerResponse])[] = []
 
@@ -154,7 +135,7 @@ const REJECTION_HEADERS = Object.entries({
 
 function reject(request: IncomingMessage, response: ServerResponse) {
   const id = requestId(request.headers)
-  const body = JSON.stringify(problemDocument(OVERLOADED, pathOf(request), id))
+  const body = problemDocument(OVERLOADED, pathOf(request), id)
   const own = ['content-length', String(Buffer.byteLength(body)), REQUEST_ID, id]
   // Node writes a list of headers as it is, but copies an object first.
   response.writeHead(OVERLOADED.kind.status, [...REJECTION_HEADERS, ...own])

@@ -11,17 +11,16 @@ import {
 } from './problem.js'
 import { sendProblem, toProblem } from './problem.filter.js'
 import type { Request } from './request.js'
-import { REQUEST_ID, requestId } from './request-id.js'
+import { REQUEST_ID, requestId } from './headers.js'
 
-/**
- * Responds to requests that never reach a route, and logs them: neither the problem filter nor the access log
- * sees them.
- */
+/** Requests that never reach a route: neither the problem filter nor the access log sees them. */
 
-/**
- * Responds to a path that can't be decoded or has too long a segment: Fastify's router rejects it before any
- * hook runs.
- */
+const BY_CODE: Readonly<Record<string, ProblemKind>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: HTTP_PROBLEMS.timeout,
+  HPE_HEADER_OVERFLOW: HTTP_PROBLEMS.headersTooLarge,
+}
+
+/** Responds to a path that can't be decoded or has too long a segment, which Fastify's router rejects. */
 export function replyToInvalidUrl(
   error: Error,
   request: Request,
@@ -41,21 +40,15 @@ export function replyToMalformedRequest(error: NodeJS.ErrnoException, socket: So
     log.debug({ code: error.code }, 'connection closed by client')
     return socket.destroy()
   }
-  const kind = kindOf(error)
+  const kind = BY_CODE[error.code ?? ''] ?? HTTP_PROBLEMS.malformed
   const id = requestId({})
   socket.end(responseOf(kind, id))
   log.info({ requestId: id, status: kind.status, problem: kind.type, code: error.code }, 'request')
 }
 
-function kindOf({ code }: NodeJS.ErrnoException): ProblemKind {
-  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return HTTP_PROBLEMS.timeout
-  if (code === 'HPE_HEADER_OVERFLOW') return HTTP_PROBLEMS.headersTooLarge
-  return HTTP_PROBLEMS.malformed
-}
-
 function responseOf(kind: ProblemKind, id: string): string {
   const problem = new Problem(kind, 'The request is not valid HTTP, too large or too slow.')
-  const body = JSON.stringify(problemDocument(problem, '/', id))
+  const body = problemDocument(problem, '/', id)
   const head = [
     `HTTP/1.1 ${kind.status} ${STATUS_CODES[kind.status]}`,
     `content-type: ${PROBLEM_JSON}`,

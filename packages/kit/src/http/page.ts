@@ -1,6 +1,6 @@
 import { applyDecorators } from '@nestjs/common'
 import { ApiPropertyOptional } from '@nestjs/swagger'
-import { IsInt, IsOptional, Max, Min, registerDecorator } from 'class-validator'
+import { IsInt, IsOptional, Max, Min, ValidateBy } from 'class-validator'
 import { Normalise } from './validation.js'
 
 /** Keyset pagination: a page ends with a cursor that encodes the id of its last row. */
@@ -12,10 +12,7 @@ export interface Page<Row> {
 
 const MAX_LIMIT = 100
 
-/**
- * The `limit` of a query. `fallback` is the documented default; the property's initial value is the actual
- * one.
- */
+/** The `limit` of a query. `fallback` only documents the default, which is the property's initial value. */
 export function PageLimit(fallback: number): PropertyDecorator {
   return applyDecorators(
     ApiPropertyOptional({ type: Number, minimum: 1, maximum: MAX_LIMIT, default: fallback }),
@@ -31,16 +28,13 @@ export function PageCursor(): PropertyDecorator {
   return applyDecorators(
     ApiPropertyOptional({ type: String, description: 'The `nextCursor` of the previous page' }),
     IsOptional(),
-    (target: object, property: string | symbol) =>
-      registerDecorator({
-        name: 'isCursor',
-        target: target.constructor,
-        propertyName: property as string,
-        validator: {
-          validate: (value: unknown) => typeof value === 'string' && !!decodeCursor(value),
-          defaultMessage: () => 'must be the nextCursor of a page',
-        },
-      }),
+    ValidateBy({
+      name: 'isCursor',
+      validator: {
+        validate: (value) => typeof value === 'string' && !!decodeCursor(value),
+        defaultMessage: () => 'must be the nextCursor of a page',
+      },
+    }),
   )
 }
 
@@ -54,8 +48,6 @@ export function pageOf<Row extends { readonly id: string }>(
   return { data, nextCursor: last ? encodeCursor(last.id) : null }
 }
 
-const UUID = /^([\da-f]{8})([\da-f]{4})([\da-f]{4})([\da-f]{4})([\da-f]{12})$/
-
 /** A cursor is a UUID in base64url: clients treat it as opaque. */
 export function encodeCursor(id: string): string {
   return Buffer.from(id.replaceAll('-', ''), 'hex').toString('base64url')
@@ -64,6 +56,6 @@ export function encodeCursor(id: string): string {
 /** The UUID in a cursor; undefined if the cursor is invalid. */
 export function decodeCursor(cursor: string): string | undefined {
   if (!/^[\w-]{22}$/.test(cursor)) return undefined
-  const match = UUID.exec(Buffer.from(cursor, 'base64url').toString('hex'))
-  return match?.slice(1).join('-')
+  const hex = Buffer.from(cursor, 'base64url').toString('hex')
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
 }

@@ -12,7 +12,7 @@ import type { Request } from './request.js'
 import type { RouteTable } from './route-table.js'
 
 /** The problems for errors of Fastify and Nest, by status. */
-const BY_STATUS: Readonly<Record<number, [ProblemKind, string]>> = {
+const BY_STATUS: Readonly<Record<number, readonly [ProblemKind, string]>> = {
   400: [HTTP_PROBLEMS.malformed, 'The request can’t be read.'],
   404: [HTTP_PROBLEMS.notFound, 'No route has this path.'],
   408: [HTTP_PROBLEMS.timeout, 'The request was not received completely in time.'],
@@ -25,14 +25,9 @@ const BY_STATUS: Readonly<Record<number, [ProblemKind, string]>> = {
 /** Converts anything thrown into a problem. */
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error
-  const known = BY_STATUS[statusOf(error)]
-  if (known) return new Problem(known[0], known[1], {}, { cause: error })
-  return new Problem(
-    HTTP_PROBLEMS.internal,
-    'The cause is in the log, under the request id.',
-    {},
-    { cause: error },
-  )
+  const other = [HTTP_PROBLEMS.internal, 'The cause is in the log, under the request id.'] as const
+  const [kind, detail] = BY_STATUS[statusOf(error)] ?? other
+  return new Problem(kind, detail, {}, { cause: error })
 }
 
 /** Fastify's own errors have a code that begins with `FST_`; Nest's are instances of `HttpException`. */
@@ -42,7 +37,6 @@ function statusOf(error: unknown): number {
   return String(error.code).startsWith('FST_') ? Number(error.statusCode) : 500
 }
 
-/** Sends every error of the service as a problem document. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   constructor(private readonly routes: RouteTable) {}
@@ -72,6 +66,6 @@ export function sendProblem(request: Request, reply: FastifyReply, problem: Prob
   const { retryAfterSeconds, headers } = problem.extras
   if (headers) reply.headers(headers)
   if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds))
-  const body = JSON.stringify(problemDocument(problem, pathOf(request), request.id))
+  const body = problemDocument(problem, pathOf(request), request.id)
   void reply.code(problem.kind.status).type(PROBLEM_JSON).send(body)
 }

@@ -1,8 +1,6 @@
 /**
- * Every error response is a problem document, RFC 9457.
- *
- * Domain code throws a `Problem` with a kind of the service's `problems.ts`, and `ProblemFilter` sends it.
- * Anything else that is thrown becomes a 500 that contains only the request id.
+ * Every error response is a problem document, RFC 9457. Code throws a `Problem` with a kind of the service's
+ * `problems.ts`. Anything else that is thrown becomes a 500 that contains only the request id.
  */
 
 /** A kind of problem. `type` is the last segment of the URI `/problems/{type}`. */
@@ -18,7 +16,7 @@ export interface FieldError {
   readonly message: string
 }
 
-export interface ProblemExtras {
+interface ProblemExtras {
   readonly errors?: readonly FieldError[]
   /** Seconds, sent as `Retry-After`. */
   readonly retryAfterSeconds?: number
@@ -56,7 +54,7 @@ export const HTTP_PROBLEMS = {
   notReady: { type: 'not-ready', status: 503, title: 'Not ready to serve' },
 } as const satisfies Record<string, ProblemKind>
 
-/** The 503 for a request that is rejected under overload, before any work was done for it. */
+/** The 503 for a request that is rejected under overload. */
 export function overloaded(cause?: unknown): Problem {
   return new Problem(
     HTTP_PROBLEMS.unavailable,
@@ -66,18 +64,7 @@ export function overloaded(cause?: unknown): Problem {
   )
 }
 
-/** The media type of every error body. */
 export const PROBLEM_JSON = 'application/problem+json'
-
-export interface ProblemDocument {
-  type: string
-  title: string
-  status: number
-  detail: string
-  instance: string
-  requestId: string
-  errors?: readonly FieldError[]
-}
 
 /** The path of a request's URL without the query, which may contain a phone. */
 export function pathOf({ url = '/' }: { readonly url?: string | undefined }): string {
@@ -85,16 +72,15 @@ export function pathOf({ url = '/' }: { readonly url?: string | undefined }): st
 }
 
 /** The body of an error response. `path` is the result of `pathOf`. */
-export function problemDocument(problem: Problem, path: string, requestId: string) {
-  const { kind, detail, extras } = problem
-  const document: ProblemDocument = {
+export function problemDocument({ kind, detail, extras }: Problem, path: string, id: string) {
+  return JSON.stringify({
     type: `/problems/${kind.type}`,
     title: kind.title,
     status: kind.status,
     detail,
     instance: path,
-    requestId,
-  }
-  if (extras.errors) document.errors = extras.errors
-  return extras.members ? { ...document, ...extras.members } : document
+    requestId: id,
+    errors: extras.errors,
+    ...extras.members,
+  })
 }

@@ -11,9 +11,8 @@ import type { FastifyInstance } from 'fastify'
 import { requestContext } from '../telemetry/request-context.js'
 import { isTracing } from '../telemetry/start-tracing.js'
 import { isSampled, TRACER } from '../telemetry/tracing.js'
-import { METHODS, type Request } from './request.js'
-import { incomingTraceId } from './request-id.js'
-import type { RequestObserver } from './request-observer.js'
+import { incomingTraceId } from './headers.js'
+import { METHODS, type Request, type RequestObserver } from './request.js'
 
 /** Probes and scrapes arrive several times a second, and their spans would be useless. */
 const UNTRACED = /^\/(health|metrics)\b/
@@ -50,19 +49,15 @@ function startSpan(request: Request): Span | undefined {
   }
   const verb = isKnown ? method : 'HTTP'
   const name = route === undefined ? verb : `${verb} ${route}`
-  // Without `tracestate`: a vendor's values may identify a user. The header is forwarded unchanged
-  // (request-id.ts).
+  // Without `tracestate`, which may identify a user: it is only forwarded (headers.ts).
   const { traceparent } = headers
   const parent = propagation.extract(ROOT_CONTEXT, { traceparent })
   return trace.getTracer(TRACER).startSpan(name, { kind: SpanKind.SERVER, attributes }, parent)
 }
 
 /** Marks the request's context as completed and ends its span. */
-export const completeContext: RequestObserver = (
-  { context: own, failure, span },
-  _reply,
-  status,
-) => {
+export const completeContext: RequestObserver = (request, _reply, status) => {
+  const { context: own, failure, span } = request
   if (own) own.isCompleted = true
   if (!span) return
   span.setAttribute('http.response.status_code', status)

@@ -1,7 +1,7 @@
 import type { Span } from '@opentelemetry/api'
-import type { FastifyRequest } from 'fastify'
-import type { Problem } from './problem.js'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { RequestContext } from '../telemetry/request-context.js'
+import type { Problem } from './problem.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -20,24 +20,33 @@ declare module 'fastify' {
   }
 }
 
-/**
- * Methods that metrics and traces show by name. A client may send any of Node's thirty-odd methods; all
- * others share one name.
- */
-export const METHODS: ReadonlySet<string> = new Set([
-  'GET',
-  'HEAD',
-  'POST',
-  'PUT',
-  'PATCH',
-  'DELETE',
-  'OPTIONS',
-])
-
 /** A request with the properties above. */
 export type Request = FastifyRequest
+
+/** Methods that metrics and traces show by name. Node accepts thirty-odd: all others share one name. */
+export const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
 /** Whether a request is for the API rather than for probes, metrics, documentation or key sets. */
 export function isApi({ url }: { readonly url?: string | undefined }): boolean {
   return url?.startsWith('/api/') ?? false
+}
+
+/** Called once per request, when the response has been sent or the client has disconnected. */
+export type RequestObserver = (request: Request, reply: FastifyReply, status: number) => void
+
+/** nginx's status for a client that disconnected before the response. */
+const CLIENT_CLOSED_REQUEST = 499
+
+/**
+ * Calls the observers when a response closes. Fastify's `onResponse` and `onRequestAbort` miss clients that
+ * send a whole request and disconnect before the response: an overloaded service would look healthy.
+ */
+export function observeRequests(fastify: FastifyInstance, observers: readonly RequestObserver[]) {
+  fastify.addHook('onRequest', (request, reply, done) => {
+    reply.raw.once('close', () => {
+      const status = reply.raw.writableFinished ? reply.statusCode : CLIENT_CLOSED_REQUEST
+      for (const observe of observers) observe(request, reply, status)
+    })
+    done()
+  })
 }

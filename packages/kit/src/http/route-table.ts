@@ -1,35 +1,19 @@
-/**
- * The methods of each path, for 405 responses: Fastify's router returns 404 for a known path with another
- * method.
- */
+/** The methods of each path, for 405 responses: Fastify's router returns 404 for another method of a path. */
 export class RouteTable {
-  private readonly methods = new Map<string, Set<string>>()
-  private patterns: { pattern: RegExp; methods: Set<string> }[] = []
+  private readonly routes: { readonly pattern: RegExp; readonly methods: string[] }[] = []
 
   add(url: string, method: string | string[]) {
-    let methods = this.methods.get(url)
-    if (!methods) {
-      methods = new Set()
-      this.methods.set(url, methods)
-      this.patterns.push({ pattern: patternOf(url), methods })
-    }
-    for (const each of [method].flat()) methods.add(each)
+    this.routes.push({ pattern: patternOf(url), methods: [method].flat() })
   }
 
   /** The methods of a path without query, sorted; empty for an unknown path. */
   methodsOf(path: string): string[] {
-    const found = new Set<string>()
-    for (const { pattern, methods } of this.patterns) {
-      if (pattern.test(path)) for (const method of methods) found.add(method)
-    }
-    return [...found].sort()
+    const matching = this.routes.filter(({ pattern }) => pattern.test(path))
+    return [...new Set(matching.flatMap(({ methods }) => methods))].sort()
   }
 }
 
-/**
- * The pattern of a route such as `/api/items/:id`. The pattern of a wildcard route (the files of Swagger UI)
- * matches no path.
- */
+/** The pattern of a route such as `/api/items/:id`. That of a wildcard (Swagger UI's files) matches no path. */
 function patternOf(url: string): RegExp {
   const escaped = url.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
   return new RegExp(`^${escaped.replace(/:[^/]+/g, '[^/]+')}$`)

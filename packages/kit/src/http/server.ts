@@ -5,25 +5,19 @@ import { Registry } from 'prom-client'
 import type { HttpEnv } from '../config/variables.js'
 import type { Logger } from '../telemetry/logger.js'
 import { logRequests } from './access-log.js'
-import { Drain } from './drain.js'
+import { requestId, setCommonHeaders } from './headers.js'
 import { acceptJsonOnly, BODY_LIMIT_BYTES } from './json-body.js'
 import { replyToInvalidUrl, replyToMalformedRequest } from './malformed-request.js'
+import { measureRequests } from './metrics.js'
 import { ProblemFilter } from './problem.filter.js'
-import type { Request } from './request.js'
-import { requestId } from './request-id.js'
-import { measureRequests } from './request-metrics.js'
-import { observeRequests } from './request-observer.js'
+import { observeRequests, type Request } from './request.js'
 import { completeContext, traceRequests } from './request-tracing.js'
-import { setCommonHeaders } from './response-headers.js'
 import { RouteTable } from './route-table.js'
+import { Drain } from './shutdown.js'
 import { InputPipe } from './validation.js'
 
 /** The time limit for receiving a request, and for its headers alone. */
 const RECEIVE_TIMEOUT_MS = 15_000
-/**
- * Longer than the 60 s after which common proxies close idle connections: the proxy must close them first.
- */
-const KEEP_ALIVE_MS = 72_000
 
 /** @param log returns the logger, which does not exist before the app */
 export function createAdapter({ TRUSTED_PROXIES }: HttpEnv, log: () => Logger): FastifyAdapter {
@@ -38,7 +32,8 @@ export function createAdapter({ TRUSTED_PROXIES }: HttpEnv, log: () => Logger): 
     genReqId: (request: IncomingMessage) => requestId(request.headers),
     // Node ignores `requestTimeout` if `headersTimeout` is longer, as it is by default.
     http: { connectionsCheckingInterval: 1_000, headersTimeout: RECEIVE_TIMEOUT_MS },
-    keepAliveTimeout: KEEP_ALIVE_MS,
+    // Common proxies close idle connections after 60 s, and must do so first.
+    keepAliveTimeout: 72_000,
     requestTimeout: RECEIVE_TIMEOUT_MS,
     return503OnClosing: false,
     trustProxy: TRUSTED_PROXIES.length > 0 ? TRUSTED_PROXIES : false,
@@ -48,7 +43,7 @@ export function createAdapter({ TRUSTED_PROXIES }: HttpEnv, log: () => Logger): 
 /** Adds the hooks, the body parser, the pipe and the filter of every route, before routes are registered. */
 export function configureRoutes(app: NestFastifyApplication, log: Logger, env: HttpEnv) {
   const fastify = app.getHttpAdapter().getInstance()
-  const routes = app.get(RouteTable)
+  const routes = new RouteTable()
   fastify.addHook('onRoute', ({ url, method }) => routes.add(url, method))
   fastify.addHook('onRequest', (request, reply, done) => {
     setCommonHeaders(request, reply)
@@ -66,10 +61,7 @@ export function configureRoutes(app: NestFastifyApplication, log: Logger, env: H
   app.useGlobalFilters(new ProblemFilter(routes))
 }
 
-/** Headers that scripts of another origin may read in every service. */
-const EXPOSED_HEADERS = ['ETag', 'Location', 'Retry-After', 'X-Request-Id']
-
-/** @param exposedHeaders more headers that scripts of the origins may read */
+/** @param exposedHeaders response headers of the service that scripts may read besides the common ones */
 export function allowOrigins(
   app: NestFastifyApplication,
   { CORS_ORIGINS }: HttpEnv,
@@ -79,7 +71,7 @@ export function allowOrigins(
   app.enableCors({
     origin: CORS_ORIGINS,
     methods: ['GET', 'POST', 'PUT', 'DELETE'],
-    exposedHeaders: [...EXPOSED_HEADERS, ...exposedHeaders],
+    exposedHeaders: ['ETag', 'Location', 'Retry-After', 'X-Request-Id', ...exposedHeaders],
     maxAge: 600,
   })
 }

@@ -1,4 +1,4 @@
-import { isISO8601, registerDecorator } from 'class-validator'
+import { isISO8601, ValidateBy } from 'class-validator'
 
 /** RFC 3339, section 5.6. ISO 8601 also allows week dates, days of the year and times without a zone. */
 const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/
@@ -11,16 +11,12 @@ export function parseTime(input: unknown): Date | undefined {
   return Number.isNaN(time.getTime()) ? undefined : time
 }
 
-/** Requires an RFC 3339 time. */
 export function IsTime(): PropertyDecorator {
-  return (target, property) =>
-    registerDecorator({
-      name: 'isTime',
-      target: target.constructor,
-      propertyName: property as string,
-      validator: {
-        validate: (value: unknown) => parseTime(value) !== undefined,
-        defaultMessage: () => 'must be an RFC 3339 time, such as 2026-01-31T12:00:00Z',
-      },
-    })
+  return ValidateBy({
+    name: 'isTime',
+    validator: {
+      validate: (value) => parseTime(value) !== undefined,
+      defaultMessage: () => 'must be an RFC 3339 time, such as 2026-01-31T12:00:00Z',
+    },
+  })
 }

@@ -4,9 +4,7 @@ import { type FieldError, HTTP_PROBLEMS, Problem } from './problem.js'
 
 const UNKNOWN_FIELDS_ALLOWED = Symbol('unknown fields are allowed')
 
-/**
- * Marks a DTO whose sender may add other fields, such as a provider's webhook: unknown fields are dropped.
- */
+/** Marks a DTO whose sender may add other fields, such as a webhook: they are dropped. */
 export function AllowUnknownFields(): ClassDecorator {
   return (target) => Reflect.defineMetadata(UNKNOWN_FIELDS_ALLOWED, true, target)
 }

@@ -1,20 +1,16 @@
 import type { Client } from 'pg'
 import type { Statement } from './statement.js'
 
-/** Whether a commit reached the standby that synchronous replication asks for. */
-
+/** Connections whose last commit may be missing on the synchronous standby. */
 const uncertain = new WeakSet<object>()
 
-/**
- * Marks a connection whose commit did not wait for its standby because the wait was cancelled. PostgreSQL then
- * reports success with a warning (`SyncRepWaitForLSN` in syncrep.c), whose text depends on the locale.
- */
+/** Marks a connection when its wait for the standby is cancelled, which PostgreSQL reports as success. */
 export function watchCommits(client: Client) {
   client.on('notice', (notice) => {
+    // The function in syncrep.c that warns; the warning's text depends on the locale.
     if (notice.routine === 'SyncRepWaitForLSN') uncertain.add(client)
   })
-  // A lost connection fails its query and then emits `error`. The pool listens only while the connection
-  // is idle, and an `error` event without a listener ends the process.
+  // The pool listens only while a connection is idle. Without a listener, `error` ends the process.
   client.on('error', () => undefined)
 }
 
@@ -24,8 +20,8 @@ export function takeUncertainCommit(client: object): boolean {
 }
 
 /**
- * A statement whose commit waits for the standby, and with it for every commit before it. A transactional
- * message in the WAL needs no table and no privilege. One message serves all requests of the batch.
+ * A write that needs no table and no privilege: a transactional message in the WAL. Its commit waits until
+ * the standby has every earlier commit.
  */
 export const DURABILITY_BARRIER: Statement = {
   name: 'durability_barrier',

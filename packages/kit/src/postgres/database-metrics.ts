@@ -1,14 +1,8 @@
 import { Counter, Histogram, Registry } from 'prom-client'
 import type { DataSource } from 'typeorm'
 import { countBy, observableGauge } from '../telemetry/metrics.js'
-import { WorkerMetrics } from '../worker/worker-metrics.js'
+import { WorkerMetrics } from '../worker/worker.js'
 import { poolOf } from './pool-options.js'
-
-/** Seconds. Statements take a millisecond or two, and at most the query timeout. */
-const STATEMENT_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 6]
-/** Seconds. Most statements get an idle connection at once. */
-const WAIT_BUCKETS = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 3]
-const BATCH_BUCKETS = [1, 2, 4, 8, 16, 32, 64]
 
 export type DatabaseMetrics = ReturnType<typeof databaseMetrics>
 
@@ -21,25 +15,24 @@ export function databaseMetrics(registry = new Registry(), workers = new WorkerM
     label: 'verdict',
   }
   return {
-    registry,
     workers,
     statementSeconds: new Histogram({
       name: 'db_statement_duration_seconds',
       help: 'Time from sending a statement to its result, by the statement’s name',
       labelNames: ['statement'],
-      buckets: STATEMENT_BUCKETS,
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 6],
       registers,
     }),
     poolWaitSeconds: new Histogram({
       name: 'db_pool_wait_seconds',
       help: 'Time that a statement waited for a connection of the pool',
-      buckets: WAIT_BUCKETS,
+      buckets: [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 3],
       registers,
     }),
     batchSize: new Histogram({
       name: 'db_batch_size',
       help: 'Calls served by one batched statement',
-      buckets: BATCH_BUCKETS,
+      buckets: [1, 2, 4, 8, 16, 32, 64],
       registers,
     }),
     overloaded: new Counter({

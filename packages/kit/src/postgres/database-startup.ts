@@ -1,18 +1,15 @@
 import type { DataSource } from 'typeorm'
 import type { Logger } from '../telemetry/logger.js'
 import { withTimeout } from '../worker/with-timeout.js'
-import { type RunResult, Worker } from '../worker/worker.js'
-import type { WorkerMetrics } from '../worker/worker-metrics.js'
+import { type RunResult, Worker, type WorkerMetrics } from '../worker/worker.js'
 import { driverOf, poolOf, QUERY_TIMEOUT_MS } from './pool-options.js'
 import { closeConnection } from './typeorm-query.js'
 
-/** How often a database that is down or not migrated yet is checked again. */
-const RETRY_EVERY_MS = 250
 /** Longer than a connection attempt and a query together. */
 const INITIALIZE_TIMEOUT_MS = 10_000
 const UNDEFINED_TABLE = '42P01'
 
-/** Connects to the database and waits for its migrations, in the background of a process that already serves. */
+/** Connects to the database and waits for its migrations while the process already serves. */
 export class DatabaseStartup {
   isOpen = false
   isClosed = false
@@ -26,8 +23,8 @@ export class DatabaseStartup {
     private readonly log: Logger,
     metrics: WorkerMetrics,
   ) {
-    const options = { name: 'database_startup', intervalMs: RETRY_EVERY_MS }
-    this.worker = new Worker({ ...options, run: () => this.open() }, log, metrics)
+    const options = { name: 'database_startup', intervalMs: 250, run: () => this.open() }
+    this.worker = new Worker(options, log, metrics)
   }
 
   start() {
@@ -62,7 +59,7 @@ export class DatabaseStartup {
     return 'done'
   }
 
-  /** Connects TypeORM. Fails, and can be repeated, when PostgreSQL does not respond in time. */
+  /** Connects TypeORM. Closes its connections when PostgreSQL does not respond, so that it fails. */
   private async initialize(): Promise<void> {
     const timer = setTimeout(() => {
       for (const runner of driverOf(this.dataSource).connectedQueryRunners) {

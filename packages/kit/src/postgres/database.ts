@@ -20,22 +20,17 @@ export type { Run, Statement } from './statement.js'
 interface Attempt {
   /** Milliseconds since the epoch. */
   readonly deadline: number
-  /** Whether its statements run outside of batches, as they do after a batch failed. */
+  /** After a batch failed, its calls are retried one by one. */
   readonly unbatched: boolean
   /** Whether any of its statements was executed. */
   executed: boolean
 }
 
-const PAUSE_MS = { first: 25, max: 400 }
-
 /**
- * The PostgreSQL of a service, and the only place that retries a statement, so that a failover of the database
- * fails no request.
- *
- * What was not applied for certain is retried on a fresh connection until `DB_WAIT_MS` has passed; then the
- * response is 503. What is in doubt is retried by `write` only, which recognises an earlier success by its
- * operation id. Its result is returned after a later commit of ours: after a crash in place PostgreSQL shows
- * commits that no standby has received.
+ * The PostgreSQL of a service, and the only place that retries a statement, so that a failover fails no
+ * request. What was not applied for certain is retried on a fresh connection until `DB_WAIT_MS` has passed;
+ * then the response is 503. What is in doubt is retried by `write` only, which recognises an earlier success
+ * by its operation id.
  */
 export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly startup: DatabaseStartup
@@ -64,38 +59,29 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
     await this.startup.close()
   }
 
-  /** Whether the database was reached since the start, with every migration that this code needs. */
+  /** Whether the database was ever reached with every migration that this code needs. */
   get isOpen(): boolean {
     return this.startup.isOpen
   }
 
-  /** Why it is not open. */
   get waitingFor(): string {
     return this.startup.waitingFor
   }
 
-  /**
-   * Reads by statements, and retries after any lost connection.
-   *
-   * @throws Problem 503 when the database does not respond within `DB_WAIT_MS`
-   */
+  /** Reads by statements, and retries after any lost connection until `DB_WAIT_MS` has passed. */
   async read<T>(work: (run: Run) => Promise<T>): Promise<T> {
     return this.withRetries((attempt) => work(this.runOf(attempt)))
   }
 
-  /**
-   * Reads by TypeORM's repositories, on one connection, and retries as `read` does.
-   *
-   * @param name names the read in metrics and traces
-   */
+  /** Reads by TypeORM's repositories, and retries as `read` does. Metrics and traces have the `name`. */
   async find<T>(name: string, work: (orm: EntityManager) => Promise<T>): Promise<T> {
     return this.withRetries(() => runTypeOrmQuery(this.context, name, work))
   }
 
   /**
-   * Writes by `work`, which must be safe to repeat: it carries an operation id that the database keeps unique.
-   * `retried` means that an earlier attempt may have been committed. `work` must then look for its own
-   * operation id before it reports a conflict or that nothing was found.
+   * Writes by `work`, which carries an operation id that the database keeps unique. `retried` means that an
+   * earlier attempt may have been committed: `work` must then look for its operation id before it reports a
+   * conflict or that nothing was found.
    *
    * @throws Problem 503 when the database does not respond within `DB_WAIT_MS`; the write is then in doubt
    */
@@ -112,14 +98,13 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 
   /**
-   * Resolves once a writing transaction that starts now has committed: whatever was read before it is then as
-   * durable as the database makes anything. A result that was found, not written, waits for this.
+   * Resolves once a new writing transaction has committed, and with it all that was read before. A result that
+   * was found, not written, waits for this: after a crash PostgreSQL shows commits that no standby has received.
    */
   async awaitDurable(deadline = Date.now() + this.waitMs): Promise<void> {
     await this.withRetries((attempt) => this.runOf(attempt)(DURABILITY_BARRIER, [{}]), deadline)
   }
 
-  /** A round trip, for health checks. */
   async ping(): Promise<void> {
     if (!this.dataSource.isInitialized) throw new Error('not connected')
     const query = { text: 'SELECT 1', query_timeout: QUERY_TIMEOUT_MS }
@@ -145,7 +130,7 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
     const isOpen = this.startup.isOpen || (await this.startup.untilOpen(deadline))
     if (!isOpen) throw this.unavailable()
     let unbatched = false
-    for (let pauseMs = PAUSE_MS.first; ; pauseMs = Math.min(pauseMs * 2, PAUSE_MS.max)) {
+    for (let pauseMs = 25; ; pauseMs = Math.min(pauseMs * 2, 400)) {
       const attempt: Attempt = { deadline, unbatched, executed: false }
       try {
         return await work(attempt)
@@ -155,13 +140,12 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
           throw overloaded(error)
         }
         if (error instanceof DeadlineExceeded) throw this.unavailable(error)
-        const failure =
+        const { cause, verdict, batchSize } =
           error instanceof StatementFailed ? error : new StatementFailed(error, 'sent')
-        const { cause, verdict } = failure
         if (verdict === 'final') throw cause
         // An earlier statement of the attempt may have been committed, even if the last one was not.
         if (verdict === 'in_doubt' || attempt.executed) onDoubt()
-        unbatched ||= failure.batchSize > 1
+        unbatched ||= batchSize > 1
         const waitMs = verdict === 'conflict' ? 0 : pauseMs * (0.5 + Math.random() / 2)
         if (this.startup.isClosed || Date.now() + waitMs >= deadline) throw this.unavailable(cause)
         this.metrics.retries[verdict].inc()

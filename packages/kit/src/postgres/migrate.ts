@@ -6,12 +6,8 @@ import { createLogger, type Logger } from '../telemetry/logger.js'
 import { dataSourceOptions, type EntitiesAndMigrations } from './pool-options.js'
 import { retryVerdict } from './retry.js'
 
-/** The advisory lock of the migrations of a database. Arbitrary, and the same in every release. */
+/** The advisory lock of a database's migrations. Arbitrary, and the same in every release. */
 const LOCK = 4_711_000
-const LOCK_RETRY_MS = 200
-const WAIT_FOR_DATABASE_MS = 120_000
-/** An operator creates the role and the database in any order. */
-const WAIT_FOR_ROLE_MS = 60_000
 
 type Privileges = Readonly<Record<string, readonly ('SELECT' | 'INSERT' | 'UPDATE' | 'DELETE')[]>>
 
@@ -21,9 +17,8 @@ export interface Migrated extends EntitiesAndMigrations {
 }
 
 /**
- * Runs the pending migrations, each in a transaction. All run under a session's advisory lock: of several replicas
- * that start at once, one migrates and the others find nothing pending. Then grants the service's own role,
- * if it is not the role of the migrations, its privileges.
+ * Runs the pending migrations, each in a transaction, and grants the service's role its privileges. A session's
+ * advisory lock makes sure that of several replicas that start at once only one migrates.
  */
 export async function migrate(name: string, own: Migrated) {
   try {
@@ -50,7 +45,7 @@ function migrationOptions(env: DatabaseEnv, own: EntitiesAndMigrations) {
 }
 
 async function connect(source: DataSource, log: Logger): Promise<DataSource> {
-  for (const deadline = Date.now() + WAIT_FOR_DATABASE_MS; ; await sleep(500)) {
+  for (const deadline = Date.now() + 120_000; ; await sleep(500)) {
     try {
       return await source.initialize()
     } catch (error) {
@@ -64,7 +59,8 @@ async function connect(source: DataSource, log: Logger): Promise<DataSource> {
 async function withLock(source: DataSource, work: () => Promise<void>) {
   const runner = source.createQueryRunner()
   try {
-    await acquireLock(runner)
+    // Polls, because CREATE INDEX CONCURRENTLY of the holder waits for a statement that waits for the lock.
+    while (!(await tryLock(runner))) await sleep(200)
     await work()
   } finally {
     await runner.release()
@@ -72,25 +68,15 @@ async function withLock(source: DataSource, work: () => Promise<void>) {
   }
 }
 
-/**
- * Polls for the lock. CREATE INDEX CONCURRENTLY of the holder waits for every open transaction, and so for a
- * statement that waits for the lock: both would wait forever.
- */
-async function acquireLock(runner: QueryRunner) {
-  for (;;) {
-    const [row] = (await runner.query('SELECT pg_try_advisory_lock($1) AS acquired', [LOCK])) as [
-      { acquired: boolean },
-    ]
-    if (row.acquired) return
-    await sleep(LOCK_RETRY_MS)
-  }
+async function tryLock(runner: QueryRunner): Promise<boolean> {
+  const statement = 'SELECT pg_try_advisory_lock($1) AS acquired'
+  const [{ acquired }] = (await runner.query(statement, [LOCK])) as [{ acquired: boolean }]
+  return acquired
 }
 
 /**
- * Grants `role` exactly these privileges, in one transaction, so that a running service never lacks one. The role
- * that runs the migrations owns the tables and needs none.
- *
- * @throws Error when the role does not exist in time
+ * Grants `role` exactly these privileges, in one transaction: a running service never lacks one. The role that
+ * runs the migrations owns the tables and needs none.
  */
 async function grant(source: DataSource, role: string, privileges: Privileges): Promise<void> {
   if (await isCurrentRole(source, role)) return
@@ -106,8 +92,9 @@ async function grant(source: DataSource, role: string, privileges: Privileges): 
   })
 }
 
+/** Waits for the role: an operator creates it and the database in any order. */
 async function isCurrentRole(source: DataSource, role: string): Promise<boolean> {
-  for (const deadline = Date.now() + WAIT_FOR_ROLE_MS; Date.now() < deadline; await sleep(500)) {
+  for (const deadline = Date.now() + 60_000; Date.now() < deadline; await sleep(500)) {
     const [row] = await source.query<{ isCurrent: boolean }[]>(
       'SELECT rolname = current_user AS "isCurrent" FROM pg_roles WHERE rolname = $1',
       [role],

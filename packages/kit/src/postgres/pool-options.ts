@@ -1,25 +1,16 @@
 import pg, { type Pool } from 'pg'
 import type { DataSource, DataSourceOptions } from 'typeorm'
 import { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js'
-import { readSecret } from '../config/env.js'
+import { readSecret, tlsOptions } from '../config/credentials.js'
 import type { DatabaseEnv } from '../config/variables.js'
-import { tlsOptions } from '../config/tls.js'
 import { watchCommits } from './commit-durability.js'
 
 export type EntitiesAndMigrations = Pick<DataSourceOptions, 'entities' | 'migrations'>
 
-/** PostgreSQL enforces this one. It does not cover a COMMIT that waits for a standby. */
+/** Enforced by PostgreSQL, except for a COMMIT that waits for a standby. */
 const STATEMENT_TIMEOUT_MS = 5_000
-/** How long the client waits for a result; later than `statement_timeout`, whose error says more. */
+/** How long the client waits for a result: longer, because the error of PostgreSQL says more. */
 export const QUERY_TIMEOUT_MS = 6_000
-const CONNECT_TIMEOUT_MS = 3_000
-
-/**
- * A locked row must not block the other requests of the batch: after `lock_timeout` each is retried
- * unbatched within its deadline, so half of `DB_WAIT_MS` is left for that.
- */
-const lockTimeoutMs = ({ DB_WAIT_MS }: DatabaseEnv) =>
-  Math.max(1, Math.min(1_000, Math.floor(DB_WAIT_MS / 2)))
 
 /** TypeORM's options for the database of `env`; `extra` is passed to the pool. */
 export function dataSourceOptions(env: DatabaseEnv, own: EntitiesAndMigrations): DataSourceOptions {
@@ -34,15 +25,15 @@ export function dataSourceOptions(env: DatabaseEnv, own: EntitiesAndMigrations):
       ? { url: env.DATABASE_URL }
       : { host: env.DB_HOST, port: env.DB_PORT, username: env.DB_USERNAME, database: env.DB_NAME }),
     extra: {
-      // Read for each new connection, so that a rotated password needs no restart.
       ...(env.DATABASE_URL
         ? {}
         : { password: () => readSecret(env.DB_PASSWORD, env.DB_PASSWORD_FILE) }),
       ...(env.DB_SSL || env.DB_SSL_CA_FILE ? { ssl: tlsOptions(env.DB_SSL_CA_FILE) } : {}),
       max: env.DB_POOL_MAX,
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      connectionTimeoutMillis: 3_000,
       statement_timeout: STATEMENT_TIMEOUT_MS,
-      lock_timeout: lockTimeoutMs(env),
+      // A locked row fails its batch. Half of `DB_WAIT_MS` is left to retry the calls unbatched.
+      lock_timeout: Math.max(1, Math.min(1_000, Math.floor(env.DB_WAIT_MS / 2))),
       idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
       keepAlive: true,
       onConnect: watchCommits,

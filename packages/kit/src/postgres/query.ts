@@ -14,12 +14,7 @@ export interface QueryContext {
   readonly metrics: DatabaseMetrics
 }
 
-/**
- * Executes a prepared statement on a connection of the pool, for one call or for the calls of a batch.
- *
- * @param deadline milliseconds since the epoch
- * @throws StatementFailed
- */
+/** Executes a prepared statement for one call or a batch until `deadline`, ms since the epoch. */
 export async function query(
   { dataSource, metrics }: QueryContext,
   { name, text }: Statement,
@@ -75,11 +70,10 @@ export function statementSpan(name: string, { options }: Pool): SpanOptions {
 }
 
 /**
- * Sends a query with a callback and a timeout of our own. For a promise, and for `query_timeout`, pg assigns a new
- * function to `query.callback`. V8 allocates that function in the old generation, where it keeps the values
- * and rows until a major collection: 2.8 KB for each create, 0.6 KB with a callback (docs/performance.md).
- *
- * After a timeout the connection must be closed: its result may still arrive.
+ * Sends a query with a callback and a timeout of our own. For a promise or `query_timeout`, pg assigns a new
+ * function to `query.callback`, which V8 allocates in the old generation: it holds the values and rows until
+ * a major collection, 2.8 KB for each create instead of 0.6 KB (docs/performance.md). After a timeout the
+ * connection must be closed: its result may still arrive.
  */
 async function fetchRows(
   client: PoolClient,

@@ -1,7 +1,4 @@
-/**
- * What an error says about the statement that failed with it. A pure rule, so that it can be tested as a table;
- * `database.ts` acts on it.
- */
+/** What an error says about the statement that failed with it; `database.ts` acts on it. */
 export type RetryVerdict =
   /** Certainly not executed, or rolled back: wait briefly and retry. */
   | 'not_applied'
@@ -29,7 +26,7 @@ const BY_SQLSTATE: Readonly<Record<string, RetryVerdict>> = {
   '58000': 'in_doubt', // system error
 }
 
-/** Five characters. None starts with E, as the codes of system errors do. */
+/** None starts with E, as the codes of system errors do. */
 const SQLSTATE = /^[\dA-DF-Z][\dA-Z]{4}$/
 const SYSTEM_ERROR = /^E(?!RR_)[A-Z\d_]+$/
 
@@ -37,7 +34,7 @@ const SYSTEM_ERROR = /^E(?!RR_)[A-Z\d_]+$/
 const CONNECTION_LOST =
   /^(Connection terminated|Query read timeout|timeout exceeded|Client has encountered a connection error|Client was closed)|not queryable/
 
-/** A commit that may not have reached the synchronous standby; see `commit-durability.ts`. */
+/** A commit that may not have reached the standby; see `commit-durability.ts`. */
 export class UncertainCommit extends Error {
   constructor() {
     super('The wait for synchronous replication was cancelled')

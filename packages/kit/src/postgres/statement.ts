@@ -6,17 +6,14 @@ export interface Statement {
   readonly text: string
   /**
    * Set on a statement that serves several concurrent requests. Its only parameter is a JSON array of their
-   * inputs (`json_to_recordset`), each with its index as `nth`. Each row returned carries the `nth` of the
-   * input that it belongs to.
+   * inputs, each with its index as `nth`. Each row has the `nth` of the input that it belongs to.
    */
-  readonly batched?: BatchOptions
-}
-
-export interface BatchOptions {
-  /** The rows and unique keys that an input locks. Two inputs with a key in common are never in one batch. */
-  readonly conflictKeys?: (item: never) => readonly string[]
-  /** Whether the statement is sent although the request's client has disconnected. */
-  readonly evenIfAborted?: boolean
+  readonly batched?: {
+    /** The rows and unique keys that an input locks. Inputs with a key in common are never in one batch. */
+    readonly conflictKeys?: (item: never) => readonly string[]
+    /** Whether the statement is sent although the request's client has disconnected. */
+    readonly evenIfAborted?: boolean
+  }
 }
 
 export type Row = QueryResultRow

@@ -6,13 +6,9 @@ import { type QueryContext, statementSpan } from './query.js'
 import { type Phase, StatementFailed } from './retry.js'
 
 /**
- * Runs TypeORM queries on one connection, which is closed when they take longer than the query timeout.
- *
- * pg's `query_timeout` can't replace this. After it TypeORM returns the connection to the pool, where the next
- * query waits behind the one that hangs: it failed after another 6 s. Set for the pool, it also left 12.7 KB
- * of each statement with 10 KB of rows in V8's old generation, instead of 0.1 KB (see `query.ts`).
- *
- * @throws StatementFailed
+ * Runs TypeORM queries on one connection, which is closed when they take longer than the query timeout. After
+ * pg's own `query_timeout`, TypeORM returns the connection to the pool, where the next query would wait behind
+ * the one that hangs (and see `query.ts`).
  */
 export async function runTypeOrmQuery<T>(
   { dataSource, metrics }: QueryContext,

@@ -8,12 +8,10 @@ export function newUuid(msecs = Date.now()): string {
   return `${timePart(msecs)}-7${randomUUID().slice(15)}`
 }
 
-/** The first 48 bits are the Unix time in milliseconds. */
-const MAX_TIME = 2 ** 48 - 1
-
 /** The smallest UUIDv7 of a time: the ids made before it are smaller, the ids made from then on are not. */
 export function minUuidAt(time: Date): string {
-  const msecs = Math.min(Math.max(0, time.getTime()), MAX_TIME)
+  // The first 48 bits are the Unix time in milliseconds.
+  const msecs = Math.min(Math.max(0, time.getTime()), 2 ** 48 - 1)
   return `${timePart(msecs)}-7000-8000-000000000000`
 }
 

@@ -1,37 +1,35 @@
 import { Redis as Client, type RedisOptions } from 'ioredis'
-import { readSecret } from '../config/env.js'
+import { readSecret, tlsOptions } from '../config/credentials.js'
 import type { RedisEnv } from '../config/variables.js'
-import { tlsOptions } from '../config/tls.js'
-
-const CONNECT_TIMEOUT_MS = 2_000
-const RECONNECT_MS = { step: 50, max: 1_000 }
 
 /** A client that is not connected yet; undefined when no Redis is configured. It reconnects without limit. */
 export function connect(env: RedisEnv, commandTimeoutMs: number): Client | undefined {
   const options: RedisOptions = {
     lazyConnect: true,
-    connectTimeout: CONNECT_TIMEOUT_MS,
+    connectTimeout: 2_000,
     commandTimeout: commandTimeoutMs,
-    // A command that waits for a connection, or is sent again, is a late one.
+    // A command that waits for a connection, or is sent again, would be late.
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
     ...(env.REDIS_CA_FILE ? { tls: tlsOptions(env.REDIS_CA_FILE) } : {}),
+    ...passwordOf(env),
   }
   const client = create(env, options)
   if (!client) return undefined
   client.options.retryStrategy = (attempts) => {
-    // Read again for each connection, so that a rotated password needs no restart.
-    const password = readSecret(env.REDIS_PASSWORD, env.REDIS_PASSWORD_FILE)
-    if (password !== undefined) client.options.password = password
-    return Math.min(attempts * RECONNECT_MS.step, RECONNECT_MS.max)
+    Object.assign(client.options, passwordOf(env))
+    return Math.min(attempts * 50, 1_000)
   }
   return client
 }
 
-function create(env: RedisEnv, options: RedisOptions): Client | undefined {
+function passwordOf(env: RedisEnv): Pick<RedisOptions, 'password'> {
   const password = readSecret(env.REDIS_PASSWORD, env.REDIS_PASSWORD_FILE)
-  if (password !== undefined) options.password = password
+  return password === undefined ? {} : { password }
+}
+
+function create(env: RedisEnv, options: RedisOptions): Client | undefined {
   if (env.REDIS_SENTINELS.length > 0) {
     const sentinels = env.REDIS_SENTINELS.map((sentinel) => {
       const [host, port = '26379'] = sentinel.split(':')

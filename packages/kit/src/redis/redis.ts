@@ -6,11 +6,7 @@ import type { Logger } from '../telemetry/logger.js'
 import { withSpan } from '../telemetry/tracing.js'
 import { connect } from './redis-connection.js'
 
-/** A later response is of no use to a request that can read the source instead. */
-const COMMAND_TIMEOUT_MS = 250
-const RETRY_INFO_AFTER_MS = 500
-
-/** A value that expires after `ttlMs` milliseconds, and the message that announces it. */
+/** A value that expires, and the message that announces it. */
 export interface Publication {
   readonly key: string
   readonly value: string
@@ -27,8 +23,8 @@ export interface TimedValues {
 }
 
 /**
- * A Redis whose failure is a value: while it is down, slow or not configured, each command resolves to `undefined`.
- * Commands never throw and never wait for long. Redis holds only copies of what a database stores.
+ * A Redis whose failure is a value: while it is down, slow or not configured, each command resolves to
+ * `undefined`. Redis holds only copies of what a database stores.
  */
 export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
   /** For libraries that send their own commands; undefined if no Redis is configured. */
@@ -36,17 +32,17 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly subscribers: Client[] = []
   private wasUp = false
   /**
-   * Names the data set behind the connection by the server's run id and its replication id; undefined while unknown.
-   * The name changes after a restart, and after a replica was promoted: the last writes may then be missing, or
-   * older data be back. If the Redis user may not run INFO, each connection gets a random name.
+   * Names the data set by the server's run id and replication id; undefined while unknown. It changes when a
+   * server restarts or a replica is promoted: the last writes may then be missing. If the Redis user may not
+   * run INFO, each connection gets a random name.
    */
   dataset: string | undefined
 
   constructor(
     private readonly env: RedisEnv,
     private readonly log: Logger,
-    /** Longer for commands whose callers have no alternative source. */
-    private readonly commandTimeoutMs = COMMAND_TIMEOUT_MS,
+    /** Short by default: a request can read the source instead. */
+    private readonly commandTimeoutMs = 250,
   ) {
     this.raw = connect(env, commandTimeoutMs)
     if (!this.raw) return
@@ -56,7 +52,7 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
       log.info('Redis is connected')
     })
     this.raw.on('close', () => (this.dataset = undefined))
-    // ioredis emits an error for every failed reconnect: only the first one is logged as a warning.
+    // ioredis emits an error for every failed reconnect: only the first one is a warning.
     this.raw.on('error', (error: Error) => {
       log[this.wasUp ? 'warn' : 'debug']({ err: error }, 'Redis is unavailable')
       this.wasUp = false
@@ -91,11 +87,8 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
   /** Reads values, and the time of the read, in one round trip. */
   async read(keys: readonly string[]): Promise<TimedValues | undefined> {
     return this.attempt('MGET', async (client) => {
-      const results = await client
-        .pipeline()
-        .time()
-        .mget(...keys)
-        .exec()
+      const pipeline = client.pipeline().time()
+      const results = await pipeline.mget(...keys).exec()
       const [[, time] = [], [error, values] = []] = results ?? []
       if (error) throw error
       const [seconds, microseconds] = time as [string, string]
@@ -114,13 +107,10 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 
   /**
-   * Sets values and publishes their messages in one transaction, so that a subscriber that receives a message finds
-   * its value. `undefined` means in doubt: the transaction may have been executed.
+   * Sets values and publishes their messages in one transaction, so that a subscriber finds the value of its
+   * message. `undefined` means in doubt: the transaction may have been executed.
    */
-  async setAndPublish(
-    channel: string,
-    publications: readonly Publication[],
-  ): Promise<'OK' | undefined> {
+  async setAndPublish(channel: string, publications: readonly Publication[]) {
     return this.attempt('MULTI', async (client) => {
       const transaction = client.multi()
       for (const { key, value, ttlMs, message } of publications) {
@@ -132,11 +122,8 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 
   /**
-   * Subscribes to a channel over a separate connection. Messages are lost while the subscription is not live, and
-   * on a connection that broke silently. Call it before the app starts.
-   *
-   * @param onLoss called when the subscription ceases to be live
-   * @returns whether messages are received
+   * Subscribes to a channel over a separate connection, before the app starts. Messages are lost while the
+   * subscription is not live, and on a connection that broke silently. `onLoss` is called when it is not live.
    */
   subscribe(
     channel: string,
@@ -164,7 +151,6 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
     return subscription
   }
 
-  /** A round trip, for health checks. */
   async ping(): Promise<void> {
     await this.raw?.ping()
   }
@@ -180,7 +166,7 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
       this.dataset = runId && replicationId ? `${runId}:${replicationId}` : randomUUID()
     } catch (error) {
       if (error instanceof ReplyError) this.dataset = randomUUID()
-      else setTimeout(() => void this.loadDataset(), RETRY_INFO_AFTER_MS).unref()
+      else setTimeout(() => void this.loadDataset(), 500).unref()
     }
   }
 

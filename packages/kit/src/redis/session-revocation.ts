@@ -1,35 +1,27 @@
 import type { Publication } from './redis.js'
 
 /**
- * The format in which services share revoked sessions through Redis.
- *
- * - The key `revoked:{sid}` holds the time of the revocation in milliseconds since the epoch, in decimal.
- *   It expires after the session's last access token.
- * - The channel `revoked` announces each revocation as JSON: `{"sid": string, "at": number}`.
- *
- * Readers accept a malformed time as 0: the session is revoked, only the time is unknown.
+ * The format in which services share revoked sessions through Redis. The key `revoked:{sid}` holds the time in
+ * decimal milliseconds, and expires after the session's last access token. The channel `revoked` announces
+ * each revocation as JSON: `{"sid": string, "at": number}`.
  */
 export interface SessionRevocation {
   readonly sid: string
-  /** Milliseconds since the epoch by the issuer's clock; 0 if unknown. */
+  /** By the issuer's clock; 0 for a malformed time, with which the session is still revoked. */
   readonly revokedAtMs: number
 }
 
 export const REVOCATION_CHANNEL = 'revoked'
 
-/** How far a reader's clock may be behind the issuer's. */
-const CLOCK_SKEW_SECONDS = 60
-
-/** How long a revocation matters: the youngest access token was signed just before it. */
+/** The youngest access token was signed just before the revocation, by a clock up to 60 s ahead of its reader's. */
 export function revocationLifetimeSeconds(accessTokenLifetimeSeconds: number): number {
-  return accessTokenLifetimeSeconds + CLOCK_SKEW_SECONDS
+  return accessTokenLifetimeSeconds + 60
 }
 
 export function revocationKey(sid: string): string {
   return `revoked:${sid}`
 }
 
-/** The key, value and announcement of a revocation. */
 export function formatRevocation(
   { sid, revokedAtMs }: SessionRevocation,
   lifetimeSeconds: number,

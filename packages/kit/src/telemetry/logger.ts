@@ -6,6 +6,9 @@ import { requestContext } from './request-context.js'
 
 export type { Logger } from 'pino'
 
+/** The injection token of the service's logger. */
+export const LOG = Symbol('log')
+
 /** Logs one JSON line an event to standard output: level, time, service, msg and the event's fields. */
 export function createLogger(service: string, level: LogLevel): Logger {
   return pino({
@@ -14,14 +17,12 @@ export function createLogger(service: string, level: LogLevel): Logger {
     timestamp: stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     serializers: { err: errorForLog },
-    mixin: requestForLog,
+    // pino leaves out a field that is undefined.
+    mixin: () => {
+      const { requestId, traceId } = requestContext.getStore() ?? {}
+      return { requestId: requestId && mask(requestId), traceId }
+    },
   })
-}
-
-/** A field that is undefined is not logged. */
-function requestForLog() {
-  const { requestId, traceId } = requestContext.getStore() ?? {}
-  return { requestId: requestId && mask(requestId), traceId }
 }
 
 interface LoggedError {
@@ -33,10 +34,7 @@ interface LoggedError {
   cause?: LoggedError | undefined
 }
 
-/**
- * The loggable part of an error. It leaves out properties with values of a row or a request (PostgreSQL's
- * `detail` and `where`, Axios' `config`) and masks the messages.
- */
+/** An error, masked, without values of a row or request (PostgreSQL's `detail`, Axios' `config`). */
 export function errorForLog(error: unknown): LoggedError {
   if (!(error instanceof Error)) return { type: typeof error, message: mask(String(error)) }
   const { name, message, stack, cause } = error
@@ -62,7 +60,7 @@ export function nestLogger(log: Logger): LoggerService {
       if (message instanceof Error) log[level]({ context, stack, err: message }, message.name)
       else log[level]({ context, stack }, mask(String(message)))
     }
-  // Nest logs each module and route that it maps: of use only to debug a start.
+  // Nest logs each module and route that it maps, which helps only to debug a start.
   return {
     log: at('debug'),
     error: at('error'),

@@ -1,9 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
 
-/**
- * The metrics of a process. Each label has a small fixed set of values: no reference, phone, email, user or
- * path that a client chose, so that the number of series is bounded.
- */
+/** Each label has a small fixed set of values, never a client's choice, so that the number of series is bounded. */
 
 /** A registry with the runtime's metrics. Each app has its own: tests run two in one process. */
 export function createRegistry(): Registry {
@@ -21,10 +18,7 @@ export function registerBuildInfo(registry: Registry, { version }: { version: st
   }).set({ version, node: process.version }, 1)
 }
 
-/**
- * A counter with one label of known values. Each series starts at 0: `rate()` misses the first increment of a
- * series that appears with it.
- */
+/** A counter by one label. Each series starts at 0: `rate()` misses an increment that creates a series. */
 export function countBy<Value extends string>(
   registry: Registry,
   { name, help, label }: { name: string; help: string; label: string },

@@ -1,9 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 
-/**
- * The request that the current work is done for. It holds no part of the request itself: a connection opened
- * while a request is served keeps that request's context as long as it lives.
- */
+/** Holds no reference to the request: a connection keeps the context in which it was opened. */
 export interface RequestContext {
   readonly requestId: string
   readonly traceId: string | undefined

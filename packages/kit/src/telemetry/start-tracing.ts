@@ -3,15 +3,12 @@ import { context, propagation, trace } from '@opentelemetry/api'
 import type { Logger } from './logger.js'
 import type { startSdk, TracingEnv } from './tracing-sdk.js'
 
-/** The grace period allows 5 s more than the drain and the longest wait of a request. */
+/** Shorter than the slack of a shutdown (bootstrap.ts). */
 const FLUSH_TIMEOUT_MS = 2_000
 
 let provider: ReturnType<typeof startSdk> | undefined
 
-/**
- * Registers OpenTelemetry's SDK if `OTEL_EXPORTER_OTLP_ENDPOINT` is set. Without it the SDK is not loaded (it
- * takes 3 MB) and the API does nothing.
- */
+/** Registers the SDK if `OTEL_EXPORTER_OTLP_ENDPOINT` is set; otherwise its 3 MB are not loaded. */
 export async function startTracing(
   service: { readonly name: string; readonly version: string },
   env: TracingEnv,

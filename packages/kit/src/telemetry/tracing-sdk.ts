@@ -16,21 +16,10 @@ import {
 import type { HttpEnv } from '../config/variables.js'
 import type { Logger } from './logger.js'
 
-/** Spans that wait for the collector, about a kilobyte each; more are dropped. No request waits for it. */
-const MAX_QUEUED_SPANS = 2_048
-/** Serialized without a break, between requests. */
-const MAX_EXPORTED_SPANS = 256
-const EXPORT_INTERVAL_MS = 2_000
 const EXPORT_TIMEOUT_MS = 5_000
-/** The largest batch. */
-const MAX_LINKS = 1_000
-/** Longer than any value of ours. */
-const MAX_ATTRIBUTE_LENGTH = 256
 
-export type TracingEnv = Pick<
-  HttpEnv,
-  'OTEL_EXPORTER_OTLP_ENDPOINT' | 'OTEL_EXPORTER_OTLP_HEADERS' | 'OTEL_TRACES_SAMPLER_ARG'
->
+export type TracingEnv = Pick<HttpEnv, Extract<keyof HttpEnv, `OTEL_${string}`>>
+
 /** Registers OpenTelemetry's SDK for one service. */
 export function startSdk(
   { name, version }: { readonly name: string; readonly version: string },
@@ -45,9 +34,11 @@ export function startSdk(
   })
   const processor = new BatchSpanProcessor({
     exporter: logFailures(exporter, log),
-    maxQueueSize: MAX_QUEUED_SPANS,
-    maxExportBatchSize: MAX_EXPORTED_SPANS,
-    scheduledDelayMillis: EXPORT_INTERVAL_MS,
+    // About a kilobyte each; more are dropped, and no request waits for the collector.
+    maxQueueSize: 2_048,
+    // Serialized without a break, between requests.
+    maxExportBatchSize: 256,
+    scheduledDelayMillis: 2_000,
     exportTimeoutMillis: 2 * EXPORT_TIMEOUT_MS,
   })
   const service = {
@@ -58,7 +49,8 @@ export function startSdk(
   const provider = new TracerProvider({
     resource: defaultResource().merge(resourceFromAttributes(service)),
     sampler: new ParentBasedSampler({ root: rootSampler(env.OTEL_TRACES_SAMPLER_ARG) }),
-    spanLimits: { linkCountLimit: MAX_LINKS, attributeValueLengthLimit: MAX_ATTRIBUTE_LENGTH },
+    // As many links as the largest batch; no value of ours is longer.
+    spanLimits: { linkCountLimit: 1_000, attributeValueLengthLimit: 256 },
     spanProcessors: [processor],
   })
   context.setGlobalContextManager(new AsyncLocalStorageContextManager())

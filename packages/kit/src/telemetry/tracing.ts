@@ -11,11 +11,8 @@ import {
 } from '@opentelemetry/api'
 
 /**
- * Spans on the OpenTelemetry API, which does nothing until `start-tracing.ts` registers an SDK.
- * docs/tracing.md lists the spans.
- *
- * No span holds a value of a request or of the database: it names a route by its template, a statement by its
- * name and an error by its code.
+ * Spans on the OpenTelemetry API; docs/tracing.md lists them. No span holds a value of a request or the
+ * database: it names a route by its template, a statement by its name and an error by its code.
  */
 
 export const TRACER = 'malipo'
@@ -26,10 +23,9 @@ export interface SpanOptions {
   readonly attributes: Attributes
 }
 
-/** A request whose trace is recorded, waiting for a batched call. */
+/** A request whose trace is recorded, waiting for a batched call since `since` (`performance.now()`). */
 export interface SpanLink {
   readonly span: Span
-  /** Since when it waits, by `performance.now()`. */
   readonly since: number
 }
 
@@ -41,15 +37,14 @@ interface BatchLinks {
 
 const BATCH = createContextKey('the requests of a batch')
 
-/** Whether the span is sent to the collector. It still is after the span's end, unlike `isRecording()`. */
+/** Whether the span is sent to the collector; unlike `isRecording()` also true after its end. */
 export function isSampled(span: Span | undefined): span is Span {
   return span !== undefined && (span.spanContext().traceFlags & TraceFlags.SAMPLED) !== 0
 }
 
 /**
- * Runs `work` in a client span of the active request. A request whose trace is not recorded gets no span, so
- * that it pays nothing for one. Work for a batch gets one root span, with a link to each request; each
- * request gets a span that covers its wait and links back.
+ * Runs `work` in a client span of the active request, if its trace is recorded. Work for a batch gets one
+ * root span with a link to each request; each request gets a span that covers its wait and links back.
  */
 export function withSpan<T>(
   options: () => SpanOptions,
@@ -90,13 +85,9 @@ function startBatchSpans({ name, attributes: own }: SpanOptions, { links, size }
   const toRequests = links.map(({ span }) => ({ context: span.spanContext() }))
   const options = { kind: SpanKind.CLIENT, attributes, links: toRequests }
   const shared = tracer.startSpan(name, options, ROOT_CONTEXT)
-  const toShared = [{ context: shared.spanContext() }]
+  const wait = { attributes, links: [{ context: shared.spanContext() }] }
   const waits = links.map(({ span, since }) =>
-    tracer.startSpan(
-      name,
-      { attributes, links: toShared, startTime: since },
-      trace.setSpan(ROOT_CONTEXT, span),
-    ),
+    tracer.startSpan(name, { ...wait, startTime: since }, trace.setSpan(ROOT_CONTEXT, span)),
   )
   return [shared, ...waits] as const
 }

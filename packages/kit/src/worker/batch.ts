@@ -1,7 +1,6 @@
 export interface BatchLimits {
   /** Batches in flight at once. */
   readonly maxInFlight: number
-  /** Items in a batch. */
   readonly maxItems: number
   /** Items in the queue; more are rejected. */
   readonly maxQueued: number
@@ -13,24 +12,24 @@ export interface BatchLimits {
   readonly stallThresholdMs: number
 }
 
-export interface CallOptions {
+interface CallOptions {
   /** Milliseconds since the epoch. */
   readonly deadline: number
   /** An item whose request has completed is not dispatched. */
   readonly requestContext?: { readonly isCompleted: boolean } | undefined
 }
 
-/** Rejected, because items arrive faster than they can be dispatched. */
+/** Items arrive faster than they can be dispatched. */
 export class Overloaded extends Error {
   override readonly name = 'Overloaded'
 }
 
-/** The request completed before the result arrived. A batch that was in flight may still take effect. */
+/** The request completed before the result arrived. A batch in flight may still take effect. */
 export class Abandoned extends Error {
   override readonly name = 'Abandoned'
 }
 
-/** The deadline passed before the result arrived. A batch that was in flight may still take effect. */
+/** The deadline passed before the result arrived. A batch in flight may still take effect. */
 export class DeadlineExceeded extends Error {
   override readonly name = 'DeadlineExceeded'
 }
@@ -47,12 +46,9 @@ type PendingBatch<Item, Result> = readonly PendingItem<Item, Result>[]
 const CHECK_DEADLINES_EVERY_MS = 50
 
 /**
- * Groups concurrent calls into batches: the calls of one event-loop tick, and those that arrive while batches are
- * in flight. A call that arrives alone is dispatched immediately.
- *
- * Items with a key in common are never in one batch, and are dispatched in the order of their calls. While
- * batches complete in time, calls that would queue for too long are rejected; during an outage up to
- * `maxQueued` calls are queued.
+ * Groups concurrent calls into batches: the calls of one event-loop tick, and those that arrive while batches
+ * are in flight. Items with a key in common are never in one batch, and are dispatched in call order. While
+ * batches complete in time, calls that would queue for too long are rejected; during an outage they queue.
  */
 export class Batch<Item, Result> {
   private queue: PendingItem<Item, Result>[] = []
@@ -119,7 +115,7 @@ export class Batch<Item, Result> {
     return Date.now() - dispatchedAt
   }
 
-  /** Takes the next batch in FIFO order. An item with a conflicting key stays queued, and blocks later items with that key. */
+  /** Takes the next batch in FIFO order. A conflicting item stays queued, and blocks later ones with its keys. */
   private takeBatch(): PendingBatch<Item, Result> {
     const { maxItems } = this.limits
     const batch: PendingItem<Item, Result>[] = []
@@ -158,10 +154,7 @@ export class Batch<Item, Result> {
     }
   }
 
-  /**
-   * Flushes the queue when a batch has been in flight for `maxDelayMs`. An interval, because a timer counts from
-   * the start of the tick that sets it: its first run may be too early.
-   */
+  /** Flushes after `maxDelayMs`. An interval, because a timer's first run can be early by up to a tick. */
   private startDelayTimer(): NodeJS.Timeout | undefined {
     const { maxInFlight, maxDelayMs } = this.limits
     if (maxInFlight === 1) return undefined

@@ -1,8 +1,7 @@
 import { Counter, Registry } from 'prom-client'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createLogger } from '../telemetry/logger.js'
-import { type RunResult, Worker, type WorkerOptions } from './worker.js'
-import { WorkerMetrics } from './worker-metrics.js'
+import { type RunResult, Worker, WorkerMetrics, type WorkerOptions } from './worker.js'
 
 beforeEach(() => {
   vi.useFakeTimers()

@@ -1,16 +1,14 @@
+import { Inject, Injectable } from '@nestjs/common'
+import { Counter, Histogram, Registry } from 'prom-client'
 import type { Logger } from '../telemetry/logger.js'
 import { withTimeout } from './with-timeout.js'
-import type { WorkerMetrics } from './worker-metrics.js'
 
-/**
- * The result of a run: `more` if work is left, `done` if the worker is no longer needed, otherwise nothing.
- */
+/** The result of a run: `more` if work is left, `done` if the worker is no longer needed. */
 export type RunResult = 'more' | 'done' | void
 
 /**
  * Calls `run` if no other replica holds the lease, otherwise returns `held`. The lease lasts until `run`
- * settles, or until its holder crashes or disconnects. `Context` is what the lease passes to a run, such as
- * its transaction.
+ * settles, or its holder crashes or disconnects. `Context` is passed to a run, such as its transaction.
  */
 export type Lease<Context> = (
   run: (context: Context) => Promise<RunResult>,
@@ -20,31 +18,15 @@ interface Schedule {
   /** Label in the metrics and the log. */
   readonly name: string
   readonly intervalMs: number
-  /**
-   * Maximum deviation from the interval, as a fraction of it, so that replicas started together drift apart.
-   */
+  /** Maximum deviation, as a fraction of the interval: replicas started together drift apart. */
   readonly jitter?: number
 }
 
-interface Leased<Context> extends Schedule {
-  readonly lease: Lease<Context>
-  readonly run: (context: Context) => Promise<RunResult>
-}
-
-interface Unleased extends Schedule {
-  readonly lease?: undefined
-  readonly run: () => Promise<RunResult>
-}
-
-export type WorkerOptions<Context = never> = Leased<Context> | Unleased
-
-const DEFAULT_JITTER = 0.2
-/**
- * Pause before the next run if work is left, so that requests get the event loop and the database in between.
- */
-const MORE_PAUSE_MS = 20
-/** How long a shutdown waits for the current run. */
-const STOP_TIMEOUT_MS = 1_000
+export type WorkerOptions<Context = never> = Schedule &
+  (
+    | { readonly lease: Lease<Context>; readonly run: (context: Context) => Promise<RunResult> }
+    | { readonly lease?: undefined; readonly run: () => Promise<RunResult> }
+  )
 
 /** Repeats one piece of background work until the process shuts down. Runs never overlap. */
 export class Worker<Context = never> {
@@ -76,11 +58,11 @@ export class Worker<Context = never> {
     else this.begin()
   }
 
-  /** Starts no further run and waits for the current one, but no longer than `STOP_TIMEOUT_MS`. */
+  /** Starts no further run and waits for the current one, but no longer than a second. */
   async stop() {
     this.state = 'stopped'
     clearTimeout(this.timer)
-    if (this.current) await withTimeout(this.current, STOP_TIMEOUT_MS)
+    if (this.current) await withTimeout(this.current, 1_000)
   }
 
   private begin() {
@@ -90,19 +72,16 @@ export class Worker<Context = never> {
     this.current = this.attempt().then((result) => {
       this.current = undefined
       if (result === 'done') this.state = 'stopped'
-      else this.schedule(result)
+      if (this.state !== 'started') return
+      this.timer = setTimeout(() => this.begin(), this.pauseMs(result)).unref()
     })
-  }
-
-  private schedule(result: RunResult | 'held') {
-    if (this.state !== 'started') return
-    this.timer = setTimeout(() => this.begin(), this.pauseMs(result)).unref()
   }
 
   private pauseMs(result: RunResult | 'held'): number {
     if (this.isWoken) return 0
-    if (result === 'more') return MORE_PAUSE_MS
-    const { intervalMs, jitter = DEFAULT_JITTER } = this.options
+    // A pause, so that requests get the event loop and the database in between.
+    if (result === 'more') return 20
+    const { intervalMs, jitter = 0.2 } = this.options
     return intervalMs * (1 + jitter * (2 * this.random() - 1))
   }
 
@@ -121,6 +100,43 @@ export class Worker<Context = never> {
       if (!this.isFailing) this.log.warn({ err: error, worker: name }, 'worker failed, retrying')
       this.isFailing = true
       return undefined
+    }
+  }
+}
+
+@Injectable()
+export class WorkerMetrics {
+  private readonly runs: Counter<'worker' | 'outcome'>
+  private readonly duration: Histogram<'worker'>
+
+  constructor(@Inject(Registry) registry: Registry) {
+    const registers = [registry]
+    this.runs = new Counter({
+      name: 'worker_runs_total',
+      help: 'Runs of background workers by outcome; a run is skipped, and not counted, while another replica holds the lease',
+      labelNames: ['worker', 'outcome'],
+      registers,
+    })
+    this.duration = new Histogram({
+      name: 'worker_run_duration_seconds',
+      help: 'Duration of a run of a background worker',
+      labelNames: ['worker'],
+      buckets: [0.01, 0.1, 1, 10],
+      registers,
+    })
+  }
+
+  /** Exports the counters of a worker from the start, so that `rate()` sees its first failure. */
+  register(worker: string) {
+    for (const outcome of ['ok', 'failed']) this.runs.inc({ worker, outcome }, 0)
+  }
+
+  /** Returns a function to call with the outcome when the run ends. */
+  startRun(worker: string): (outcome: 'ok' | 'failed') => void {
+    const stopTimer = this.duration.startTimer({ worker })
+    return (outcome) => {
+      stopTimer()
+      this.runs.inc({ worker, outcome })
     }
   }
 }

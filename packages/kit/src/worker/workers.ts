@@ -1,15 +1,20 @@
-import type { OnApplicationBootstrap, OnModuleDestroy } from '@nestjs/common'
-import type { Logger } from '../telemetry/logger.js'
-import { Worker, type WorkerOptions } from './worker.js'
-import type { WorkerMetrics } from './worker-metrics.js'
+import {
+  Inject,
+  Injectable,
+  type OnApplicationBootstrap,
+  type OnModuleDestroy,
+} from '@nestjs/common'
+import { LOG, type Logger } from '../telemetry/logger.js'
+import { Worker, WorkerMetrics, type WorkerOptions } from './worker.js'
 
 /** The background workers of a service: they start with it and stop before it drains. */
+@Injectable()
 export class Workers implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly workers: Pick<Worker, 'start' | 'stop'>[] = []
 
   constructor(
-    private readonly log: Logger,
-    private readonly metrics: WorkerMetrics,
+    @Inject(LOG) private readonly log: Logger,
+    @Inject(WorkerMetrics) private readonly metrics: WorkerMetrics,
   ) {}
 
   /** Adds a worker, which starts when the application has been bootstrapped. */

@@ -1,7 +1,6 @@
-import { LOG } from '@malipo/kit/kit.module'
+import { LOG, type Logger } from '@malipo/kit/telemetry/logger'
 import { Database } from '@malipo/kit/postgres/database'
 import { newUuid } from '@malipo/kit/postgres/uuid-v7'
-import type { Logger } from '@malipo/kit/telemetry/logger'
 import { Inject, Injectable } from '@nestjs/common'
 import { recordLoginFailure } from '../audit/audit.store.js'
 import { type Attempt, LoginRateLimit } from '../rate-limit/login-rate-limit.js'

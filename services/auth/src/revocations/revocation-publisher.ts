@@ -1,6 +1,5 @@
 import { Database } from '@malipo/kit/postgres/database'
-import { LOG } from '@malipo/kit/kit.module'
-import type { Logger } from '@malipo/kit/telemetry/logger'
+import { LOG, type Logger } from '@malipo/kit/telemetry/logger'
 import { Redis } from '@malipo/kit/redis/redis'
 import {
   formatRevocation,

@@ -1,5 +1,4 @@
-import { insufficientScope, needsScope, scopesOf } from '@malipo/kit/http/access'
-import { bearerToken } from '@malipo/kit/http/bearer'
+import { bearerToken, insufficientScope, needsScope, scopesOf } from '@malipo/kit/http/access'
 import type { Request } from '@malipo/kit/http/request'
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common'
 import { PROBLEMS, tokenMissing, tokenNotValid } from '../problems.js'

@@ -1,6 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import { LOG } from '@malipo/kit/kit.module'
-import type { Logger } from '@malipo/kit/telemetry/logger'
+import { LOG, type Logger } from '@malipo/kit/telemetry/logger'
 import { Workers } from '@malipo/kit/worker/workers'
 import { Inject, Injectable } from '@nestjs/common'
 import { Gauge, Registry } from 'prom-client'

@@ -1,5 +1,4 @@
-import { Public } from '@malipo/kit/http/access'
-import { bearerToken } from '@malipo/kit/http/bearer'
+import { bearerToken, Public } from '@malipo/kit/http/access'
 import { Controller, Get, Header, Req } from '@nestjs/common'
 import { ApiTags } from '@nestjs/swagger'
 import type { FastifyRequest } from 'fastify'

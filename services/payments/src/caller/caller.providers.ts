@@ -1,5 +1,4 @@
-import { LOG } from '@malipo/kit/kit.module'
-import type { Logger } from '@malipo/kit/telemetry/logger'
+import { LOG, type Logger } from '@malipo/kit/telemetry/logger'
 import { countBy, observableGauge } from '@malipo/kit/telemetry/metrics'
 import { Redis } from '@malipo/kit/redis/redis'
 import { parseRevocationMessage, REVOCATION_CHANNEL } from '@malipo/kit/redis/session-revocation'

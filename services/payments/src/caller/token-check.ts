@@ -1,5 +1,5 @@
 import { withTimeout } from '@malipo/kit/worker/with-timeout'
-import { propagationHeaders } from '@malipo/kit/http/request-id'
+import { propagationHeaders } from '@malipo/kit/http/headers'
 import type { Request } from '@malipo/kit/http/request'
 import type { AuthClient, Claims, Validation } from './auth-client.js'
 import { type CachedToken, cacheLifetimeMs, type CacheTimes } from './cached-token.js'

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { bearerToken } from '@malipo/kit/http/bearer'
+import { bearerToken } from '@malipo/kit/http/access'
 
 /** Data of a token that has not been validated. None of it may be trusted. */
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { propagationHeaders, requestId } from './request-id.js'
+import { propagationHeaders, requestId } from './headers.js'
 
 const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/
 

@@ -1,9 +1,0 @@
-import { expect, it } from 'vitest'
-import { versionOf } from './release.js'
-
-it('is the version in the package.json of the module', () => {
-  const ofAuth = new URL('../../../../services/auth/src/app.module.ts', import.meta.url).href
-  expect(versionOf(ofAuth)).toMatch(/^\d+\.\d+\.\d+/)
-  expect(versionOf(new URL('../openapi.ts', import.meta.url).href)).toMatch(/^\d+\.\d+\.\d+/)
-  expect(() => versionOf('file:///nowhere/src/app.module.js')).toThrow('package.json')
-})
