@@ -72,7 +72,8 @@ export class AuditEventDto {
   @ApiProperty({
     type: 'object',
     additionalProperties: true,
-    description: 'For a revocation its `cause`; for a change of scopes the new `scopes` and the previous ones (`before`)',
+    description:
+      'For a revocation its `cause`; for a change of scopes the new `scopes` and the previous ones (`before`)',
     example: { cause: 'logout' },
   })
   detail: Record<string, unknown>
