@@ -1,6 +1,13 @@
+import { isIP } from 'node:net'
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { type Origin, originOf } from './origin.js'
+
+/** The address and user agent of a client, as sessions and the audit trail store them. */
+export interface Origin {
+  /** An IP address that PostgreSQL accepts; null if a proxy forwarded something else. */
+  readonly address: string | null
+  readonly userAgent: string | null
+}
 
 /** The client of a request: its origin, and the headers of its response. */
 export interface ClientContext {
@@ -18,3 +25,15 @@ export const Client = createParamDecorator(
     }
   },
 )
+
+/** `ip` is the address of the nearest hop that is not a trusted proxy. */
+export function originOf({ ip, headers }: Pick<FastifyRequest, 'ip' | 'headers'>): Origin {
+  // The tables accept no more than 256 characters.
+  return { address: normalAddress(ip), userAgent: headers['user-agent']?.slice(0, 256) || null }
+}
+
+/** IPv4 mapped into IPv6 (RFC 4291, section 2.5.5.2) becomes IPv4; the zone of IPv6 is dropped. */
+export function normalAddress(address: string | undefined): string | null {
+  const bare = (address ?? '').replace(/%.*$/, '').replace(/^::ffff:(?=\d+\.)/i, '')
+  return isIP(bare) ? bare.toLowerCase() : null
+}

@@ -1,5 +1,5 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
-import type { Origin } from '../client-context/origin.js'
+import type { Origin } from '../client-context/client-context.js'
 import type { TokenHashes } from './refresh-token.js'
 
 export interface Rotation {

@@ -1,7 +1,7 @@
 import { Database } from '@malipo/kit/postgres/database'
 import { newUuid } from '@malipo/kit/postgres/uuid-v7'
 import { Inject, Injectable } from '@nestjs/common'
-import type { Origin } from '../client-context/origin.js'
+import type { Origin } from '../client-context/client-context.js'
 import { type Env, ENV } from '../env.js'
 import type { Credentials } from '../passwords/credentials.store.js'
 import { TokensService } from '../tokens/tokens.service.js'

@@ -1,6 +1,6 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
 import { countOrRecover } from '../audit/audit.store.js'
-import type { Origin } from '../client-context/origin.js'
+import type { Origin } from '../client-context/client-context.js'
 
 interface ScopeChange {
   /** Id of the audit event, which is also the operation id. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { normalAddress, originOf } from './origin.js'
+import { normalAddress, originOf } from './client-context.js'
 
 describe('an address', () => {
   it.each([
