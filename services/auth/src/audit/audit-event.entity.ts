@@ -16,10 +16,7 @@ export type Kind = (typeof KINDS)[number]
 const USER_COMMENT = 'subject; NULL if no account has the phone'
 const ACTOR_COMMENT = 'actor; NULL if unknown or changed directly in the database'
 
-/**
- * An event of the audit trail, written by the statement that causes it. A trigger keeps the table
- * append-only. An event refers to accounts by id, never by phone or email.
- */
+/** Append-only by a trigger. Refers to accounts by id, never by phone or email. */
 @Entity('audit_events')
 @Index('audit_events_user_id_id_idx', ['userId', 'id'])
 @Index('audit_events_kind_id_idx', ['kind', 'id'])

@@ -54,10 +54,7 @@ export class AuditEventDto {
   @ApiProperty({ ...OPTIONAL_ID, description: 'Account; null if no account has the phone' })
   userId: string | null
 
-  @ApiProperty({
-    ...OPTIONAL_ID,
-    description: 'Actor; null if unknown or an operator’s command',
-  })
+  @ApiProperty({ ...OPTIONAL_ID, description: 'Actor; null if unknown or an operator’s command' })
   actorId: string | null
 
   @ApiProperty(OPTIONAL_ID)

@@ -1,15 +1,7 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
+import { minUuidAt } from '@malipo/kit/postgres/uuid-v7'
+import type { DataSource } from 'typeorm'
 import type { Origin } from '../client-context/client-context.js'
-
-/** Failed logins, which write nothing else. Other events are written by the statements that cause them. */
-
-export interface LoginFailure {
-  /** Also the operation id. */
-  id: string
-  /** null if no account has the phone. */
-  userId: string | null
-  origin: Origin
-}
 
 const LOGIN_FAILURE: Statement = {
   name: 'login_failure_insert',
@@ -19,8 +11,11 @@ const LOGIN_FAILURE: Statement = {
     ON CONFLICT ON CONSTRAINT audit_events_pkey DO NOTHING`,
 }
 
-export async function recordLoginFailure(run: Run, failure: LoginFailure): Promise<void> {
-  const { id, userId, origin } = failure
+/** Other events are inserted by the statements that cause them. `id` is also the operation id. */
+export async function recordLoginFailure(
+  run: Run,
+  { id, userId, origin }: { id: string; userId: string | null; origin: Origin },
+): Promise<void> {
   await run(LOGIN_FAILURE, [id, userId, origin.address, origin.userAgent])
 }
 
@@ -31,8 +26,7 @@ const FIND_EVENT: Statement = {
 
 /**
  * The number of sessions that a change revoked; undefined if the change did not apply. If an earlier attempt
- * of a retried change was committed, its audit event has the operation id. Then the number is lost, and the
- * result is 0.
+ * committed, its audit event has the operation id, but the number is lost: the result is 0.
  */
 export async function countOrRecover(
   run: Run,
@@ -42,4 +36,27 @@ export async function countOrRecover(
   if (changed) return changed.revoked
   if (!operation.retried) return undefined
   return (await run(FIND_EVENT, [operation.id])).length > 0 ? 0 : undefined
+}
+
+const DELETE_BATCH_SIZE = 1_000
+
+/** Ids are UUIDv7, so the events before a time are a range of the primary key. */
+const DELETE = `
+  DELETE FROM audit_events
+  WHERE id IN (SELECT id FROM audit_events WHERE id < $1 AND at < $2 ORDER BY id LIMIT $3)`
+
+/** A trigger allows this only to the table's owner and only with the setting `malipo.retention`. */
+export async function deleteEventsBefore(source: DataSource, cutoff: Date): Promise<number> {
+  let total = 0
+  let deleted: number
+  do {
+    deleted = await source.transaction(async (transaction) => {
+      await transaction.query("SET LOCAL malipo.retention = 'on'")
+      const values = [minUuidAt(cutoff), cutoff, DELETE_BATCH_SIZE]
+      const [, count] = await transaction.query<[unknown, number]>(DELETE, values)
+      return count
+    })
+    total += deleted
+  } while (deleted === DELETE_BATCH_SIZE)
+  return total
 }

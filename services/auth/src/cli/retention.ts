@@ -1,6 +1,6 @@
 import { dataSourceOptions } from '@malipo/kit/postgres/pool-options'
 import { DataSource } from 'typeorm'
-import { deleteEventsBefore } from '../audit/retention.store.js'
+import { deleteEventsBefore } from '../audit/audit.store.js'
 import { readRetentionEnv } from '../env.js'
 import { runCommand } from './command.js'
 
