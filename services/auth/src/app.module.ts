@@ -9,7 +9,6 @@ import { PasswordHasher } from './passwords/hashing.js'
 import { PasswordChangeService } from './passwords/password-change.service.js'
 import { PasswordCheck } from './passwords/password-check.js'
 import { PasswordController } from './passwords/password.controller.js'
-import { PasswordsMetrics } from './passwords/passwords-metrics.js'
 import { LoginRateLimit } from './rate-limit/login-rate-limit.js'
 import { NetworkRateLimits } from './rate-limit/network-rate-limits.js'
 import { RevocationPublisher } from './revocations/revocation-publisher.js'
@@ -28,7 +27,6 @@ import { TokensController } from './tokens/tokens.controller.js'
 import { TokensService } from './tokens/tokens.service.js'
 import { GrantsController } from './users/grants.controller.js'
 import { GrantsService } from './users/grants.service.js'
-import { UsersMetrics } from './users/users-metrics.js'
 import { UsersController } from './users/users.controller.js'
 import { UsersService } from './users/users.service.js'
 
@@ -67,7 +65,6 @@ export class AppModule {
         RevocationsService,
         PasswordHasher,
         PasswordCheck,
-        PasswordsMetrics,
         PasswordChangeService,
         SessionsMetrics,
         SessionsService,
@@ -76,7 +73,6 @@ export class AppModule {
         RefreshService,
         SessionRevocationService,
         SessionSweeper,
-        UsersMetrics,
         UsersService,
         GrantsService,
       ],

@@ -21,12 +21,6 @@ export async function credentialsOf(run: Run, phone: string): Promise<Credential
   return (await run<Credentials>(CREDENTIALS_BY_PHONE, [phone]))[0]
 }
 
-export interface HashChange {
-  id: string
-  from: string
-  to: string
-}
-
 const PASSWORD_REHASH: Statement = {
   name: 'password_rehash',
   text: `
@@ -36,11 +30,11 @@ const PASSWORD_REHASH: Statement = {
 }
 
 /** Replaces a hash unless the password was changed in the meantime. */
-export async function replaceHash(run: Run, { id, from, to }: HashChange): Promise<void> {
-  await run(PASSWORD_REHASH, [id, from, to])
+export async function replaceHash(run: Run, from: Credentials, to: string): Promise<void> {
+  await run(PASSWORD_REHASH, [from.id, from.passwordHash, to])
 }
 
-export interface NewPassword {
+interface NewPassword {
   /** Id of the audit event, which is also the operation id. */
   id: string
   userId: string
@@ -72,25 +66,13 @@ const PASSWORD_CHANGE: Statement = {
     GROUP BY changed.id`,
 }
 
-/**
- * Stores a new password and revokes the user's other sessions.
- *
- * @returns the number of revoked sessions; undefined if another change of the password committed first
- */
+/** @returns the number of other sessions revoked; undefined if another change committed first */
 export async function changePassword(
   run: Run,
   retried: boolean,
-  change: NewPassword,
+  { id, userId, sid, passwordVersion, passwordHash, origin: { address, userAgent } }: NewPassword,
 ): Promise<number | undefined> {
-  const { id, userId, sid, passwordVersion, passwordHash, origin } = change
-  const [changed] = await run<{ revoked: number }>(PASSWORD_CHANGE, [
-    id,
-    userId,
-    sid,
-    passwordVersion,
-    passwordHash,
-    origin.address,
-    origin.userAgent,
-  ])
+  const values = [id, userId, sid, passwordVersion, passwordHash, address, userAgent]
+  const [changed] = await run<{ revoked: number }>(PASSWORD_CHANGE, values)
   return countOrRecover(run, { id, retried }, changed)
 }

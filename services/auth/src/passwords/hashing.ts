@@ -8,16 +8,12 @@ import { Registry } from 'prom-client'
 import { type Env, ENV } from '../env.js'
 import { costOf, remainingWork } from './work.js'
 
-/**
- * The maximum length of the queue; further calls are rejected. At cost 12, the last call in it waits about 20
- * s.
- */
+/** Further calls are rejected. At cost 12, the last call in the queue waits about 20 s. */
 const MAX_QUEUED = 200
 
 /**
- * bcrypt at the configured cost, on Node's thread pool. One hash per core runs at a time, and one thread
- * stays free. DNS lookups and the authentication of database connections use the same pool, and must not wait
- * for logins.
+ * bcrypt at the configured cost, on Node's thread pool. One hash per core runs at a time. One thread stays
+ * free, so that DNS lookups and the authentication of database connections do not wait for logins.
  */
 @Injectable()
 export class PasswordHasher {
@@ -40,23 +36,18 @@ export class PasswordHasher {
     return this.enqueue(() => hash(password, this.cost))
   }
 
-  /** Whether a hash was made at another cost than the configured one. */
   isOutdated(stored: string): boolean {
     return costOf(stored) !== this.cost
   }
 
-  /** Whether the password matches. A mismatch takes the same work whether or not there is a stored hash. */
+  /** A mismatch takes the same work whether or not there is a stored hash. */
   async matches(password: string, stored: string | undefined): Promise<boolean> {
     if (stored !== undefined && (await compare(password, stored))) return true
     for (const dummy of remainingWork(stored, this.cost)) await compare(password, dummy)
     return false
   }
 
-  /**
-   * Runs work that hashes once a thread is free.
-   *
-   * @throws Problem 503 if the queue is full
-   */
+  /** Runs work that hashes once a thread is free. @throws Problem 503 if the queue is full */
   async enqueue<T>(work: () => Promise<T>): Promise<T> {
     if (this.limit.pendingCount < MAX_QUEUED) return this.limit(work)
     throw new Problem(HTTP_PROBLEMS.unavailable, 'Too many logins are in progress. Retry later.', {

@@ -1,73 +1,62 @@
 import { validationProblem } from '@malipo/kit/http/validation'
 import { newUuid } from '@malipo/kit/postgres/uuid-v7'
-import { Injectable } from '@nestjs/common'
+import { Inject, Injectable } from '@nestjs/common'
+import { Registry } from 'prom-client'
 import type { ClientContext } from '../client-context/client-context.js'
+import { OutcomeCounter } from '../outcome-counter.js'
 import { wrongCredentials } from '../problems.js'
 import { RevocationsService } from '../revocations/revocations.service.js'
 import type { ValidatedClaims } from '../tokens/tokens.service.js'
 import { changePassword } from './credentials.store.js'
 import { PasswordHasher } from './hashing.js'
 import { PasswordCheck } from './password-check.js'
-import { PasswordsMetrics } from './passwords-metrics.js'
-import { STRENGTH_HEADER, strengthOf } from './strength.js'
+import type { PasswordDto } from './passwords.dto.js'
+import { strengthHeader } from './strength.js'
 
-interface PasswordChange {
-  current: string
-  next: string
-}
-
-/**
- * Changes passwords. A change revokes the user's other sessions, because they may be stolen. It requires the
- * current password, and failures are rate-limited like failed logins.
- */
+/** A change revokes the user's other sessions, because they may be stolen. */
 @Injectable()
 export class PasswordChangeService {
+  private readonly changes
+
   constructor(
     private readonly passwords: PasswordCheck,
     private readonly hasher: PasswordHasher,
     private readonly revocations: RevocationsService,
-    private readonly metrics: PasswordsMetrics,
-  ) {}
-
-  /** @throws Problem 400 for an unchanged password, 401 for a wrong current one, 429, 503 */
-  async change(
-    caller: ValidatedClaims,
-    client: ClientContext,
-    change: PasswordChange,
-  ): Promise<void> {
-    return this.metrics.changes.count(
-      () => this.apply(caller, client, change),
-      () => 'changed',
-    )
+    @Inject(Registry) registry: Registry,
+  ) {
+    const metric = { name: 'password_changes_total', help: 'Password changes by outcome' }
+    this.changes = new OutcomeCounter(registry, metric, ['changed', 'wrong', 'throttled', 'failed'])
   }
 
-  private async apply(caller: ValidatedClaims, client: ClientContext, change: PasswordChange) {
-    const { current, next } = change
-    if (current === next) {
+  /** @throws Problem 400 for an unchanged password, 401 for a wrong current one, 429, 503 */
+  async change(caller: ValidatedClaims, client: ClientContext, body: PasswordDto): Promise<void> {
+    const operation = async () => this.apply(caller, client, body)
+    return this.changes.count(operation, () => 'changed')
+  }
+
+  private async apply(caller: ValidatedClaims, client: ClientContext, body: PasswordDto) {
+    const { currentPassword, newPassword } = body
+    if (currentPassword === newPassword) {
       const message = 'must differ from the current password'
       throw validationProblem([{ field: 'newPassword', message }])
     }
-    const user = await this.passwords.check({ phone: caller.phone, client }, current)
+    const user = await this.passwords.check({ phone: caller.phone, client }, currentPassword)
     if (!user) throw wrongPassword()
     const row = {
       id: newUuid(),
       userId: user.id,
       sid: caller.sid,
       passwordVersion: user.passwordVersion,
-      passwordHash: await this.hasher.hash(next),
+      passwordHash: await this.hasher.hash(newPassword),
       origin: client.origin,
     }
-    // No 503 while revocations are pending: a retry would fail, because the current password is already the
-    // new one.
+    // No 503 while revocations are pending: a retry would fail, because the password has changed.
     const published = await this.revocations.revokeBy('password', user.id, (run, retried) =>
       changePassword(run, retried, row),
     )
     if (published === undefined) throw wrongPassword()
-    const strength = await strengthOf(next, [caller.email, caller.phone])
-    client.setHeaders({ [STRENGTH_HEADER]: String(strength) })
+    client.setHeaders(await strengthHeader(newPassword, [caller.email, caller.phone]))
   }
 }
 
-function wrongPassword() {
-  return wrongCredentials('The current password is wrong.')
-}
+const wrongPassword = () => wrongCredentials('The current password is wrong.')

@@ -7,10 +7,7 @@ import { type Attempt, LoginRateLimit } from '../rate-limit/login-rate-limit.js'
 import { type Credentials, credentialsOf, replaceHash } from './credentials.store.js'
 import { PasswordHasher } from './hashing.js'
 
-/**
- * Checks a phone and a password, and rate-limits failures. An unknown phone and a wrong password have the
- * same result and take the same time.
- */
+/** An unknown phone and a wrong password have the same result and take the same time. */
 @Injectable()
 export class PasswordCheck {
   constructor(
@@ -20,10 +17,7 @@ export class PasswordCheck {
     @Inject(LOG) private readonly log: Logger,
   ) {}
 
-  /**
-   * @returns the account; undefined for an unknown phone or a wrong password
-   * @throws Problem 429 after too many failures, 503 while the database is unavailable
-   */
+  /** The account, unless the phone or the password is wrong. @throws Problem 429, 503 */
   async check(attempt: Attempt, password: string): Promise<Credentials | undefined> {
     await this.limit.assertLoginAllowed(attempt)
     const user = await this.database.read((run) => credentialsOf(run, attempt.phone))
@@ -33,7 +27,11 @@ export class PasswordCheck {
       return { reservation, matches: await this.hasher.matches(password, user?.passwordHash) }
     })
     if (!matches || !user) {
-      await Promise.all([reservation.failed(), this.recordFailure(attempt, user)])
+      const failure = { id: newUuid(), userId: user?.id ?? null, origin: attempt.client.origin }
+      await Promise.all([
+        reservation.failed(),
+        this.database.write((run) => recordLoginFailure(run, failure)),
+      ])
       return undefined
     }
     await reservation.succeeded()
@@ -41,18 +39,13 @@ export class PasswordCheck {
     return user
   }
 
-  private async recordFailure({ client }: Attempt, user: Credentials | undefined): Promise<void> {
-    const failure = { id: newUuid(), userId: user?.id ?? null, origin: client.origin }
-    await this.database.write((run) => recordLoginFailure(run, failure))
-  }
-
   /** The login succeeds whether or not this does; if it fails, the next login tries again. */
-  private async rehash({ id, passwordHash: from }: Credentials, password: string) {
+  private async rehash(user: Credentials, password: string) {
     try {
-      const to = await this.hasher.hash(password)
-      await this.database.write((run) => replaceHash(run, { id, from, to }))
-    } catch (error) {
-      this.log.warn({ err: error, actor: id }, 'rehashing a password at the configured cost failed')
+      const passwordHash = await this.hasher.hash(password)
+      await this.database.write((run) => replaceHash(run, user, passwordHash))
+    } catch (err) {
+      this.log.warn({ err, actor: user.id }, 'rehashing a password at the configured cost failed')
     }
   }
 }

@@ -17,11 +17,11 @@ export class PasswordController {
   @HttpCode(204)
   @NeedsToken(CallerGuard)
   @ChangeDocs()
-  async change(
+  change(
     @CurrentCaller() caller: ValidatedClaims,
-    @Body() { currentPassword: current, newPassword: next }: PasswordDto,
+    @Body() body: PasswordDto,
     @Client() client: ClientContext,
   ): Promise<void> {
-    await this.passwords.change(caller, client, { current, next })
+    return this.passwords.change(caller, client, body)
   }
 }

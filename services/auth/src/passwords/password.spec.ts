@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { commonestPasswords } from './commonest-passwords.js'
-import { passwordViolations } from './password.js'
+import { commonestPasswords, passwordViolations } from './password.js'
 
 const SHORT = 'must have at least 8 characters'
 const LONG = 'must have at most 72 bytes of UTF-8'

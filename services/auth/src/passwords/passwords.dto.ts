@@ -1,12 +1,8 @@
 import { ApiProperty } from '@nestjs/swagger'
-import { IsGivenPassword, IsPassword } from './is-password.js'
+import { IsGivenPassword, IsPassword } from './password.js'
 
 export class PasswordDto {
-  @ApiProperty({
-    type: String,
-    format: 'password',
-    example: 'matooke with groundnut sauce',
-  })
+  @ApiProperty({ type: String, format: 'password', example: 'matooke with groundnut sauce' })
   @IsGivenPassword()
   currentPassword: string
 

@@ -1,8 +1,3 @@
-/**
- * The bcrypt work of a failed login: always 2^cost rounds, whether or not the account exists, and for a hash
- * of any lower cost. So the response time of a 401 reveals nothing about the account.
- */
-
 /** The cost of a bcrypt hash. */
 export function costOf(hash: string): number {
   return Number(hash.slice(4, 6))
@@ -14,9 +9,10 @@ export function dummyHash(cost: number): string {
 }
 
 /**
- * The dummy hashes to compare in addition to the stored one, so that the total is 2^cost rounds. Without an
- * account it is one dummy of the full cost. A hash of a lower cost c needs dummies of c, c + 1, …, cost - 1,
- * since 2^c + (2^c + … + 2^(cost-1)) = 2^cost. A higher cost cannot be hidden; the next login rehashes it.
+ * The dummy hashes to compare in addition to the stored one. They make every failed login take 2^cost rounds,
+ * so that the response time of a 401 reveals nothing about the account. Without an account it is one dummy of
+ * the full cost. A hash of a lower cost c needs dummies of c, c + 1, …, cost - 1, since
+ * 2^c + (2^c + … + 2^(cost-1)) = 2^cost. A higher cost cannot be hidden; the next login rehashes it.
  */
 export function remainingWork(stored: string | undefined, cost: number): string[] {
   if (stored === undefined) return [dummyHash(cost)]

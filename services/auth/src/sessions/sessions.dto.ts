@@ -1,7 +1,7 @@
 import { IsPhone } from '@malipo/kit/http/contact'
 import { ApiProperty } from '@nestjs/swagger'
 import { IsString, MaxLength } from 'class-validator'
-import { IsGivenPassword } from '../passwords/is-password.js'
+import { IsGivenPassword } from '../passwords/password.js'
 
 const REFRESH_TOKEN =
   'Jm1hVvTVrfmmI0yEXTUbnRlBlcwGTuXYvPjqWOv6JrEq0VnD2mJ3vH4xT1c8yKf6bUoZs7aWe5RgLiXpNdQhCk'

@@ -10,13 +10,6 @@ interface ScopeChange {
   origin: Origin
 }
 
-export interface NewScopes extends ScopeChange {
-  userId: string
-  scopes: readonly string[]
-  /** The operator. */
-  actorId: string
-}
-
 /*
  * The update waits for a concurrent login that holds a lock on the user's row and opens a session with the
  * old scopes. `revoke_sessions_of` then sees that session (see the migration).
@@ -45,32 +38,16 @@ const SCOPES_SET: Statement = {
     SELECT (SELECT count(*) FROM revoked)::integer AS revoked FROM changed`,
 }
 
-/**
- * Replaces a user's scopes. If one is removed, the user's sessions are revoked.
- *
- * @returns the number of revoked sessions; undefined if the user does not exist
- */
+/** @returns the number of revoked sessions; undefined if the user does not exist */
 export async function setScopes(
   run: Run,
   retried: boolean,
-  change: NewScopes,
+  change: ScopeChange & { userId: string; scopes: readonly string[]; actorId: string },
 ): Promise<number | undefined> {
   const { id, userId, scopes, defaults, actorId, origin } = change
-  const [changed] = await run<{ revoked: number }>(SCOPES_SET, [
-    id,
-    userId,
-    scopes,
-    defaults,
-    actorId,
-    origin.address,
-    origin.userAgent,
-  ])
+  const values = [id, userId, scopes, defaults, actorId, origin.address, origin.userAgent]
+  const [changed] = await run<{ revoked: number }>(SCOPES_SET, values)
   return countOrRecover(run, { id, retried }, changed)
-}
-
-export interface Grant extends ScopeChange {
-  phone: string
-  granted: readonly string[]
 }
 
 const SCOPES_GRANT: Statement = {
@@ -97,8 +74,9 @@ const SCOPES_GRANT: Statement = {
 /** Adds scopes to those of a user; undefined if no account has the phone. */
 export async function grantScopes(
   run: Run,
-  { id, phone, defaults, granted, origin }: Grant,
+  grant: ScopeChange & { phone: string; granted: readonly string[] },
 ): Promise<{ id: string; scopes: string[] } | undefined> {
+  const { id, phone, defaults, granted, origin } = grant
   const values = [id, phone, defaults, granted, origin.userAgent]
   return (await run<{ id: string; scopes: string[] }>(SCOPES_GRANT, values))[0]
 }

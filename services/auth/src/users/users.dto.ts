@@ -1,8 +1,7 @@
 import { IsContactEmail, IsPhone } from '@malipo/kit/http/contact'
 import { ApiProperty } from '@nestjs/swagger'
 import { ArrayMaxSize, IsArray, IsString } from 'class-validator'
-import { IsPassword } from '../passwords/is-password.js'
-import { PASSWORD } from '../passwords/password.js'
+import { IsPassword, PASSWORD } from '../passwords/password.js'
 
 export class RegisterDto {
   @ApiProperty({

@@ -1,43 +1,40 @@
-import { Problem, type ProblemKind } from '@malipo/kit/http/problem'
+import { Problem } from '@malipo/kit/http/problem'
 import { Database } from '@malipo/kit/postgres/database'
 import { newUuid } from '@malipo/kit/postgres/uuid-v7'
 import { Inject, Injectable } from '@nestjs/common'
+import { Registry } from 'prom-client'
 import type { ClientContext } from '../client-context/client-context.js'
+import { OutcomeCounter } from '../outcome-counter.js'
 import { PasswordHasher } from '../passwords/hashing.js'
-import { STRENGTH_HEADER, strengthOf } from '../passwords/strength.js'
+import { strengthHeader } from '../passwords/strength.js'
 import { PROBLEMS } from '../problems.js'
 import { NetworkRateLimits } from '../rate-limit/network-rate-limits.js'
 import { User } from './user.entity.js'
-import { UsersMetrics } from './users-metrics.js'
-import { insertUser, type UniqueField, type UserRow } from './users.store.js'
+import type { RegisterDto } from './users.dto.js'
+import { insertUser, type UserRow } from './users.store.js'
 
-export interface Registration {
-  phone: string
-  email: string
-  password: string
-}
-
-const TAKEN: Record<UniqueField, ProblemKind> = {
-  phone: PROBLEMS.phoneTaken,
-  email: PROBLEMS.emailTaken,
-}
+const TAKEN = { phone: PROBLEMS.phoneTaken, email: PROBLEMS.emailTaken }
 
 /** Registers and reads accounts. Unique constraints decide between concurrent registrations. */
 @Injectable()
 export class UsersService {
+  private readonly registrations
+
   constructor(
     @Inject(Database) private readonly database: Database,
     private readonly hasher: PasswordHasher,
     private readonly limits: NetworkRateLimits,
-    private readonly metrics: UsersMetrics,
-  ) {}
+    @Inject(Registry) registry: Registry,
+  ) {
+    const metric = { name: 'registrations_total', help: 'Registrations by outcome' }
+    const outcomes = ['created', 'taken', 'throttled', 'failed'] as const
+    this.registrations = new OutcomeCounter(registry, metric, outcomes)
+  }
 
-  /** @throws Problem 409 if the phone or the email is taken, 429, 503 while the database is unavailable */
-  async register(registration: Registration, client: ClientContext): Promise<UserRow> {
-    return this.metrics.registrations.count(
-      () => this.create(registration, client),
-      () => 'created',
-    )
+  /** @throws Problem 409 if the phone or the email is taken, 429, 503 */
+  async register(body: RegisterDto, client: ClientContext): Promise<UserRow> {
+    const operation = async () => this.create(body, client)
+    return this.registrations.count(operation, () => 'created')
   }
 
   /** The account of an authenticated caller; accounts are never deleted. */
@@ -48,7 +45,7 @@ export class UsersService {
     })
   }
 
-  private async create({ phone, email, password }: Registration, client: ClientContext) {
+  private async create({ phone, email, password }: RegisterDto, client: ClientContext) {
     await this.limits.countRegistration(client)
     const passwordHash = await this.hasher.hash(password)
     const user = { id: newUuid(), phone, email, passwordHash, scopes: null, origin: client.origin }
@@ -56,7 +53,7 @@ export class UsersService {
     if (typeof created === 'string') {
       throw new Problem(TAKEN[created], `Log in, or use another ${created}.`)
     }
-    client.setHeaders({ [STRENGTH_HEADER]: String(await strengthOf(password, [email, phone])) })
+    client.setHeaders(await strengthHeader(password, [email, phone]))
     return created
   }
 }

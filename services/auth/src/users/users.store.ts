@@ -1,22 +1,8 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
 import type { Origin } from '../client-context/client-context.js'
+import type { User } from './user.entity.js'
 
-export interface NewUser {
-  id: string
-  phone: string
-  email: string
-  passwordHash: string
-  /** null: the mode's defaults. */
-  scopes: readonly string[] | null
-  origin: Origin
-}
-
-export interface UserRow {
-  id: string
-  phone: string
-  email: string
-  createdAt: Date
-}
+export type UserRow = Pick<User, 'id' | 'phone' | 'email' | 'createdAt'>
 
 const USER_INSERT: Statement = {
   name: 'user_insert',
@@ -43,19 +29,18 @@ const USERS_IN_CONFLICT: Statement = {
     WHERE id = $1 OR phone = $2 OR email = $3`,
 }
 
-export type UniqueField = 'phone' | 'email'
+type NewUser = Pick<User, 'id' | 'phone' | 'email' | 'passwordHash' | 'scopes'>
 
 /**
- * Inserts a user. The id is also the operation id: if the row exists, an earlier attempt wrote it and its
- * response was lost. ON CONFLICT avoids an error whose DETAIL would write the phone number or email address
- * to PostgreSQL's log.
- *
- * @returns the row, or the field that another account already has
+ * Inserts a user; returns the row, or the field that another account already has. The id is also the
+ * operation id: an earlier attempt may have inserted the row. ON CONFLICT avoids an error whose DETAIL would
+ * write the phone number or email address to PostgreSQL's log.
  */
-export async function insertUser(run: Run, user: NewUser): Promise<UserRow | UniqueField> {
-  const { id, phone, email } = user
-  const { address, userAgent } = user.origin
-  const values = [id, phone, email, user.passwordHash, user.scopes, address, userAgent]
+export async function insertUser(
+  run: Run,
+  { id, phone, email, passwordHash, scopes, origin }: NewUser & { origin: Origin },
+): Promise<UserRow | 'phone' | 'email'> {
+  const values = [id, phone, email, passwordHash, scopes, origin.address, origin.userAgent]
   const [created] = await run<UserRow>(USER_INSERT, values)
   if (created) return created
   const found = await run<UserRow>(USERS_IN_CONFLICT, [id, phone, email])
