@@ -16,12 +16,9 @@ import { RevocationRelay } from './revocations/revocation-relay.js'
 import { RevocationsService } from './revocations/revocations.service.js'
 import { LoginService } from './sessions/login.service.js'
 import { RefreshService } from './sessions/refresh.service.js'
-import { SessionRevocationService } from './sessions/session-revocation.service.js'
 import { SessionSweeper } from './sessions/session-sweeper.js'
-import { SessionsMetrics } from './sessions/sessions-metrics.js'
 import { SessionsController } from './sessions/sessions.controller.js'
 import { SessionsService } from './sessions/sessions.service.js'
-import { TokenRotation } from './sessions/token-rotation.js'
 import { SigningKeys } from './tokens/signing-keys.js'
 import { TokensController } from './tokens/tokens.controller.js'
 import { TokensService } from './tokens/tokens.service.js'
@@ -66,12 +63,9 @@ export class AppModule {
         PasswordHasher,
         PasswordCheck,
         PasswordChangeService,
-        SessionsMetrics,
         SessionsService,
         LoginService,
-        TokenRotation,
         RefreshService,
-        SessionRevocationService,
         SessionSweeper,
         UsersService,
         GrantsService,

@@ -1,20 +1,26 @@
-import { Injectable } from '@nestjs/common'
+import { Inject, Injectable } from '@nestjs/common'
+import { Registry } from 'prom-client'
+import { OutcomeCounter } from '../outcome-counter.js'
 import { PasswordCheck } from '../passwords/password-check.js'
 import { wrongCredentials } from '../problems.js'
 import type { Attempt } from '../rate-limit/login-rate-limit.js'
-import { SessionsMetrics } from './sessions-metrics.js'
 import type { TokensDto } from './sessions.dto.js'
 import { SessionsService } from './sessions.service.js'
 
 @Injectable()
 export class LoginService {
+  private readonly logins
+
   constructor(
     private readonly passwords: PasswordCheck,
     private readonly sessions: SessionsService,
-    private readonly metrics: SessionsMetrics,
-  ) {}
+    @Inject(Registry) registry: Registry,
+  ) {
+    const metric = { name: 'logins_total', help: 'Logins by outcome' }
+    this.logins = new OutcomeCounter(registry, metric, ['ok', 'wrong', 'throttled', 'failed'])
+  }
 
-  /** Checks the password and opens a session. @throws Problem 401 for a wrong phone or password, 429, 503 */
+  /** @throws Problem 401 for a wrong phone or password, 429, 503 */
   async login(attempt: Attempt, password: string): Promise<TokensDto> {
     const operation = async () => {
       const user = await this.passwords.check(attempt, password)
@@ -22,6 +28,6 @@ export class LoginService {
       if (!tokens) throw wrongCredentials()
       return tokens
     }
-    return this.metrics.logins.count(operation, () => 'ok')
+    return this.logins.count(operation, () => 'ok')
   }
 }

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 
 /**
  * A refresh token has two parts of 256 random bits: all refresh tokens of a session share the first, and each
@@ -11,27 +11,20 @@ export interface RefreshToken {
   readonly hashes: TokenHashes
 }
 
-export interface TokenHashes {
-  readonly session: Buffer
-  readonly own: Buffer
-}
+export type TokenHashes = Readonly<Record<'session' | 'own', Buffer>>
 
-const PART_BYTES = 32
 const PART_LENGTH = 43
 
-/**
- * Also matches a token truncated after its first part: it identifies its session, and using it revokes the
- * session.
- */
+/** Also matches a token cut after its first part: its use is a reuse, which revokes the session. */
 const TOKEN = /^[\w-]{43}(?:[\w-]{43})?$/
 
 export function newRefreshToken(): RefreshToken {
-  return tokenOf(part(), part())
+  return tokenOf(randomPart(), randomPart())
 }
 
 /** The next refresh token of the same session. */
 export function successorOf({ text }: RefreshToken): RefreshToken {
-  return tokenOf(text.slice(0, PART_LENGTH), part())
+  return tokenOf(text.slice(0, PART_LENGTH), randomPart())
 }
 
 /** undefined for a malformed token. */
@@ -41,13 +34,10 @@ export function parseRefreshToken(text: string): RefreshToken | undefined {
 }
 
 function tokenOf(session: string, own: string): RefreshToken {
-  return { text: session + own, hashes: { session: sha256(session), own: sha256(own) } }
+  const hashes = { session: hash('sha256', session, 'buffer'), own: hash('sha256', own, 'buffer') }
+  return { text: session + own, hashes }
 }
 
-function part(): string {
-  return randomBytes(PART_BYTES).toString('base64url')
-}
-
-function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
+function randomPart(): string {
+  return randomBytes(32).toString('base64url')
 }

@@ -1,35 +1,43 @@
-import { Injectable } from '@nestjs/common'
+import { Inject, Injectable } from '@nestjs/common'
+import { Registry } from 'prom-client'
 import type { ClientContext } from '../client-context/client-context.js'
+import { OutcomeCounter } from '../outcome-counter.js'
 import { refreshTokenNotValid } from '../problems.js'
-import { RevocationsService } from '../revocations/revocations.service.js'
-import { TokensService } from '../tokens/tokens.service.js'
-import { SessionsMetrics } from './sessions-metrics.js'
+import { NetworkRateLimits } from '../rate-limit/network-rate-limits.js'
+import { parseRefreshToken } from './refresh-token.js'
 import type { TokensDto } from './sessions.dto.js'
-import { TokenRotation } from './token-rotation.js'
+import { SessionsService } from './sessions.service.js'
 
-/**
- * Exchanges a refresh token for new tokens. A reused token revokes the session: both the legitimate client
- * and a thief hold a token of it, and the service cannot distinguish them. `rotate.store.ts` handles lost
- * responses.
- */
+/** Exchanges refresh tokens for new tokens, and rate-limits invalid ones. */
 @Injectable()
 export class RefreshService {
+  private readonly refreshes
+
   constructor(
-    private readonly rotation: TokenRotation,
-    private readonly tokens: TokensService,
-    private readonly revocations: RevocationsService,
-    private readonly metrics: SessionsMetrics,
-  ) {}
+    private readonly limits: NetworkRateLimits,
+    private readonly sessions: SessionsService,
+    @Inject(Registry) registry: Registry,
+  ) {
+    const metric = { name: 'refreshes_total', help: 'Refreshes by outcome' }
+    const outcomes = ['rotated', 'repeated', 'reused', 'rejected', 'throttled', 'failed'] as const
+    this.refreshes = new OutcomeCounter(registry, metric, outcomes)
+  }
 
   /** @throws Problem 401 for any invalid token, 429, 503 */
   async refresh(text: string, client: ClientContext): Promise<TokensDto> {
-    const { next, rotated } = await this.metrics.refreshes.count(
-      () => this.rotation.use(text, client),
-      ({ rotated }) => rotated.use,
-    )
-    const { use, sid, revokedAt } = rotated
-    if (revokedAt) await this.revocations.publish('refresh_reuse', { sid, at: revokedAt })
-    if (use === 'reused') throw refreshTokenNotValid()
-    return { ...this.tokens.sign(rotated), refresh_token: next.text }
+    const operation = async () => this.use(text, client)
+    const { tokens } = await this.refreshes.count(operation, ({ use }) => use)
+    if (!tokens) throw refreshTokenNotValid()
+    return tokens
+  }
+
+  private async use(text: string, client: ClientContext) {
+    const arrivedAt = performance.now()
+    await this.limits.assertRefreshAllowed(client)
+    const token = parseRefreshToken(text)
+    const used = token && (await this.sessions.refresh(token, client.origin, arrivedAt))
+    if (!used?.tokens) await this.limits.countRejectedRefresh(client)
+    if (!used) throw refreshTokenNotValid()
+    return used
   }
 }

@@ -2,7 +2,7 @@ import type { Run, Statement } from '@malipo/kit/postgres/database'
 import type { Origin } from '../client-context/client-context.js'
 import type { TokenHashes } from './refresh-token.js'
 
-export interface Rotation {
+interface Rotation {
   readonly presented: TokenHashes
   /** Hash of the successor's own part. It is random, so it is also the operation id. */
   readonly successor: Buffer
@@ -12,13 +12,10 @@ export interface Rotation {
   readonly origin: Origin
 }
 
-/**
- * `rotated`: the token was the current one. `repeated`: it was the previous one, within the grace period, and
- * its successor was never used. `reused`: it was any other token of the session, which is now revoked.
- */
+/** Use of the current token, of the previous one within the grace period, or of any other one. */
 export type Use = 'rotated' | 'repeated' | 'reused'
 
-export interface Rotated {
+interface Rotated {
   readonly use: Use
   readonly sid: string
   readonly sub: string
@@ -31,11 +28,10 @@ export interface Rotated {
 const GRACE_SECONDS = 10
 
 /*
- * FOR UPDATE locks the row before the decision, which serialises concurrent uses. A session stores its
- * current and its previous token. Using the current token makes it the previous one. Using the previous one
- * again replaces the current token, which was never used, and does not extend the grace period. So only one
- * current token is valid at any time. Any other token of the session was replaced earlier or is forged, which
- * means that a token was stolen.
+ * FOR UPDATE serialises concurrent uses. A session stores its current and its previous token. Using the
+ * current token makes it the previous one. Using the previous one again replaces the current token, which was
+ * never used, and does not extend the grace period. So only one current token is valid at any time. Any other
+ * token of the session was replaced earlier or is forged, which means that a token was stolen.
  */
 const REFRESH_TOKEN_ROTATE: Statement = {
   name: 'refresh_token_rotate',
@@ -85,16 +81,11 @@ const REFRESH_TOKEN_ROTATE: Statement = {
 }
 
 /** Uses a refresh token, or revokes its session; undefined if it belongs to no active session. */
-export async function rotate(run: Run, rotation: Rotation): Promise<Rotated | undefined> {
-  const { presented, successor, ageMs, lifetimeSeconds, origin } = rotation
-  const [rotated] = await run<Rotated>(REFRESH_TOKEN_ROTATE, [
-    presented.session,
-    presented.own,
-    successor,
-    ageMs,
-    lifetimeSeconds,
-    origin.address,
-    origin.userAgent,
-  ])
-  return rotated
+export async function rotate(
+  run: Run,
+  { presented, successor, ageMs, lifetimeSeconds, origin: { address, userAgent } }: Rotation,
+): Promise<Rotated | undefined> {
+  const { session, own } = presented
+  const values = [session, own, successor, ageMs, lifetimeSeconds, address, userAgent]
+  return (await run<Rotated>(REFRESH_TOKEN_ROTATE, values))[0]
 }

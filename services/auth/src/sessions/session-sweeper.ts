@@ -1,13 +1,10 @@
-import { Database } from '@malipo/kit/postgres/database'
-import type { Statement } from '@malipo/kit/postgres/database'
+import { Database, type Statement } from '@malipo/kit/postgres/database'
 import { minUuidAt } from '@malipo/kit/postgres/uuid-v7'
 import { Workers } from '@malipo/kit/worker/workers'
 import { Inject, Injectable } from '@nestjs/common'
 
-/** How long an expired session is retained, to explain old entries of the audit trail. */
-const RETENTION_DAYS = 30
-const DAY_MS = 86_400_000
-const INTERVAL_MS = 3_600_000
+/** Expired sessions are retained for 30 days, to explain old entries of the audit trail. */
+const RETENTION_MS = 30 * 86_400_000
 const BATCH_SIZE = 500
 
 /**
@@ -33,7 +30,7 @@ const DELETE_EXPIRED: Statement = {
     RETURNING sessions.id`,
 }
 
-/** Deletes sessions that expired long ago, in batches. Replicas skip rows that another one has locked. */
+/** Deletes sessions that expired long ago. Replicas skip rows that another one has locked. */
 @Injectable()
 export class SessionSweeper {
   constructor(
@@ -42,14 +39,14 @@ export class SessionSweeper {
   ) {
     workers.add({
       name: 'expired_sessions_sweep',
-      intervalMs: INTERVAL_MS,
+      intervalMs: 3_600_000,
       run: async () => ((await this.sweep()) < BATCH_SIZE ? undefined : 'more'),
     })
   }
 
   /** Deletes one batch; @returns how many sessions it deleted */
-  async sweep(now = Date.now()): Promise<number> {
-    const cutoff = new Date(now - RETENTION_DAYS * DAY_MS)
+  async sweep(): Promise<number> {
+    const cutoff = new Date(Date.now() - RETENTION_MS)
     const values = [minUuidAt(cutoff), cutoff, BATCH_SIZE]
     return (await this.database.write((run) => run(DELETE_EXPIRED, values))).length
   }

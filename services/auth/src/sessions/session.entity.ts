@@ -5,7 +5,7 @@ import { User } from '../users/user.entity.js'
 const SESSION_PART_COMMENT = 'of the first part, which all refresh tokens of the session share'
 const CURRENT_COMMENT = 'of the second part of the current refresh token'
 
-/** A session, which a login opens. Access tokens with its id are valid until it is revoked or expires. */
+/** Opened by a login. Access tokens with its id are valid until it is revoked or expires. */
 @Entity('sessions')
 @Unique('sessions_refresh_token_hash_key', ['refreshTokenHash'])
 @Index('sessions_revoked_at_idx', ['revokedAt', 'id'], { where: 'revoked_at IS NOT NULL' })

@@ -9,7 +9,6 @@ import { CallerGuard, SignedGuard } from '../tokens/caller.guard.js'
 import type { Claims } from '../tokens/claims.js'
 import { LoginService } from './login.service.js'
 import { RefreshService } from './refresh.service.js'
-import { SessionRevocationService } from './session-revocation.service.js'
 import { DeleteDocs, ListDocs, LoginDocs, LogoutDocs, RefreshDocs } from './sessions.docs.js'
 import { LoginDto, RefreshDto, type SessionsDto, type TokensDto } from './sessions.dto.js'
 import { SessionsService } from './sessions.service.js'
@@ -21,7 +20,6 @@ export class SessionsController {
     private readonly logins: LoginService,
     private readonly refreshes: RefreshService,
     private readonly sessions: SessionsService,
-    private readonly revocation: SessionRevocationService,
   ) {}
 
   @Post('login')
@@ -48,7 +46,7 @@ export class SessionsController {
   @NeedsToken(SignedGuard)
   @LogoutDocs()
   async logout(@CurrentCaller() { sid, sub }: Claims): Promise<void> {
-    if (!(await this.revocation.revoke({ sid, sub, cause: 'logout' }))) throw tokenNotValid()
+    if (!(await this.sessions.revoke({ sid, sub, cause: 'logout' }))) throw tokenNotValid()
   }
 
   @Get('sessions')
@@ -64,7 +62,7 @@ export class SessionsController {
   @NeedsToken(CallerGuard)
   @DeleteDocs()
   async delete(@CurrentCaller() { sub }: Claims, @Param('id') id: string): Promise<void> {
-    if (isUUID(id) && (await this.revocation.revoke({ sid: id, sub, cause: 'revoked' }))) return
+    if (isUUID(id) && (await this.sessions.revoke({ sid: id, sub, cause: 'revoked' }))) return
     throw new Problem(PROBLEMS.sessionNotFound, 'You have no session with this id.')
   }
 }

@@ -3,7 +3,7 @@ import { ApiProperty } from '@nestjs/swagger'
 import { IsString, MaxLength } from 'class-validator'
 import { IsGivenPassword } from '../passwords/password.js'
 
-const REFRESH_TOKEN =
+const TOKEN =
   'Jm1hVvTVrfmmI0yEXTUbnRlBlcwGTuXYvPjqWOv6JrEq0VnD2mJ3vH4xT1c8yKf6bUoZs7aWe5RgLiXpNdQhCk'
 
 export class LoginDto {
@@ -21,11 +21,7 @@ export class LoginDto {
 }
 
 export class RefreshDto {
-  @ApiProperty({
-    type: String,
-    description: 'Latest refresh token of the session',
-    example: REFRESH_TOKEN,
-  })
+  @ApiProperty({ type: String, description: 'Latest refresh token of the session', example: TOKEN })
   @IsString({ message: 'must be a string' })
   @MaxLength(1000, { message: 'must be at most 1000 characters' })
   refresh_token: string
@@ -45,7 +41,7 @@ export class TokensDto {
   @ApiProperty({
     type: String,
     description: 'Valid for one refresh; reuse revokes the session',
-    example: REFRESH_TOKEN,
+    example: TOKEN,
   })
   refresh_token: string
 }

@@ -4,40 +4,77 @@ import { Inject, Injectable } from '@nestjs/common'
 import type { Origin } from '../client-context/client-context.js'
 import { type Env, ENV } from '../env.js'
 import type { Credentials } from '../passwords/credentials.store.js'
+import { revocationPending } from '../problems.js'
+import { RevocationsService } from '../revocations/revocations.service.js'
 import { TokensService } from '../tokens/tokens.service.js'
-import { newRefreshToken } from './refresh-token.js'
+import { newRefreshToken, type RefreshToken, successorOf } from './refresh-token.js'
+import { rotate, type Use } from './rotate.store.js'
 import type { TokensDto } from './sessions.dto.js'
-import { activeSessions, openSession, type SessionRow } from './sessions.store.js'
+import { activeSessions, openSession, type Revocation, revokeSession } from './sessions.store.js'
 
-/** Opens and lists sessions. A session's tokens carry its id and are valid while it is active. */
+/** A session's tokens carry its id and are valid while it is active. */
 @Injectable()
 export class SessionsService {
   constructor(
-    private readonly tokens: TokensService,
     @Inject(Database) private readonly database: Database,
+    private readonly tokens: TokensService,
+    private readonly revocations: RevocationsService,
     @Inject(ENV) private readonly env: Pick<Env, 'SESSION_EXPIRES_IN'>,
   ) {}
 
   /** @returns undefined if the password was changed after it was checked */
   async open(user: Credentials, origin: Origin): Promise<TokensDto | undefined> {
+    const { id: userId, passwordVersion } = user
     const sid = newUuid()
-    const refreshToken = newRefreshToken()
-    const session = {
-      id: sid,
-      userId: user.id,
-      passwordVersion: user.passwordVersion,
-      hashes: refreshToken.hashes,
-      lifetimeSeconds: this.env.SESSION_EXPIRES_IN,
-      origin,
-    }
+    const { text, hashes } = newRefreshToken()
+    const lifetimeSeconds = this.env.SESSION_EXPIRES_IN
+    const session = { id: sid, userId, passwordVersion, hashes, lifetimeSeconds, origin }
     const opened = await this.database.write((run) => openSession(run, session))
     if (!opened) return undefined
-    const { scopes } = opened
-    return { ...this.tokens.sign({ sub: user.id, sid, scopes }), refresh_token: refreshToken.text }
+    return { ...this.tokens.sign({ sub: userId, sid, ...opened }), refresh_token: text }
+  }
+
+  /**
+   * Exchanges a refresh token; undefined if it belongs to no active session. A reused token revokes the
+   * session: both the legitimate client and a thief hold a token of it, and the service cannot distinguish
+   * them.
+   */
+  async refresh(
+    presented: RefreshToken,
+    origin: Origin,
+    arrivedAt: number,
+  ): Promise<{ use: Use; tokens?: TokensDto } | undefined> {
+    const next = successorOf(presented)
+    const rotated = await this.database.write((run) =>
+      rotate(run, {
+        presented: presented.hashes,
+        successor: next.hashes.own,
+        ageMs: performance.now() - arrivedAt,
+        lifetimeSeconds: this.env.SESSION_EXPIRES_IN,
+        origin,
+      }),
+    )
+    if (!rotated) return undefined
+    const { use, sid, revokedAt } = rotated
+    if (revokedAt) await this.revocations.publish('refresh_reuse', { sid, at: revokedAt })
+    if (use === 'reused') return { use }
+    return { use, tokens: { ...this.tokens.sign(rotated), refresh_token: next.text } }
   }
 
   /** Active sessions of a user, most recently used first; at most 100. */
-  async list(userId: string): Promise<SessionRow[]> {
+  async list(userId: string) {
     return this.database.read((run) => activeSessions(run, userId))
+  }
+
+  /**
+   * Resolves when every replica of every service rejects the session's tokens; false if the user never had
+   * the session. @throws Problem 503 while Redis is unavailable; the session is revoked nevertheless
+   */
+  async revoke(revocation: Revocation): Promise<boolean> {
+    const revoked = await this.database.write((run) => revokeSession(run, revocation))
+    if (!revoked) return false
+    const { isNew, ...row } = revoked
+    if (await this.revocations.publish(revocation.cause, row, isNew)) return true
+    throw revocationPending()
   }
 }

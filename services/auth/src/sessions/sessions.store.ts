@@ -1,8 +1,11 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
 import type { Origin } from '../client-context/client-context.js'
+import type { RevokedSession } from '../revocations/outbox.store.js'
+import type { User } from '../users/user.entity.js'
 import type { TokenHashes } from './refresh-token.js'
+import type { Session } from './session.entity.js'
 
-export interface NewSession {
+interface NewSession {
   id: string
   userId: string
   /** Version of the password that was checked. */
@@ -37,41 +40,22 @@ const SESSION_OPEN: Statement = {
     SELECT scopes FROM holder`,
 }
 
-/**
- * Opens a session. Its id is also the operation id: an existing row with this id is this session.
- *
- * @returns the scopes of its user; undefined if the password was changed after it was checked
- */
+/** `id` is the operation id. @returns undefined if the password changed after it was checked */
 export async function openSession(
   run: Run,
-  session: NewSession,
-): Promise<{ scopes: string[] | null } | undefined> {
-  const { hashes, origin } = session
-  const [holder] = await run<{ scopes: string[] | null }>(SESSION_OPEN, [
-    session.id,
-    session.userId,
-    session.passwordVersion,
-    hashes.session,
-    hashes.own,
-    session.lifetimeSeconds,
-    origin.address,
-    origin.userAgent,
-  ])
-  return holder
+  { id, userId, passwordVersion, hashes, lifetimeSeconds, origin }: NewSession,
+): Promise<Pick<User, 'scopes'> | undefined> {
+  const session = [id, userId, passwordVersion, hashes.session, hashes.own, lifetimeSeconds]
+  const values = [...session, origin.address, origin.userAgent]
+  return (await run<Pick<User, 'scopes'>>(SESSION_OPEN, values))[0]
 }
 
-export interface SessionRow {
-  id: string
-  createdAt: Date
-  lastUsedAt: Date
-  expiresAt: Date
-  userAgent: string | null
-  address: string | null
-}
+type SessionRow = Pick<
+  Session,
+  'id' | 'createdAt' | 'lastUsedAt' | 'expiresAt' | 'userAgent' | 'address'
+>
 
-/** Bounds the response for a client that logs in every minute. */
-const MAX_LISTED = 100
-
+/** The limit bounds the response for a client that logs in every minute. */
 const SESSIONS_ACTIVE: Statement = {
   name: 'sessions_active',
   text: `
@@ -82,10 +66,42 @@ const SESSIONS_ACTIVE: Statement = {
       AND revoked_at IS NULL
       AND expires_at > now()
     ORDER BY last_used_at DESC, id DESC
-    LIMIT ${MAX_LISTED}`,
+    LIMIT 100`,
 }
 
-/** Active sessions of a user, most recently used first; at most 100. */
 export async function activeSessions(run: Run, userId: string): Promise<SessionRow[]> {
   return run<SessionRow>(SESSIONS_ACTIVE, [userId])
+}
+
+export interface Revocation {
+  sid: string
+  /** The session's user, who revokes it. */
+  sub: string
+  cause: 'logout' | 'revoked'
+}
+
+const SESSION_REVOKE: Statement = {
+  name: 'session_revoke',
+  text: `
+    WITH target AS MATERIALIZED (
+      SELECT id, revoked_at FROM sessions WHERE id = $1 AND user_id = $2 FOR UPDATE
+    ), revoked AS (
+      UPDATE sessions
+      SET revoked_at = clock_timestamp(), revocation_cause = $3, revoked_by = $2
+      FROM target
+      WHERE sessions.id = target.id AND target.revoked_at IS NULL
+      RETURNING sessions.id, sessions.revoked_at
+    )
+    SELECT target.id AS sid, coalesce(revoked.revoked_at, target.revoked_at) AS at,
+           revoked.id IS NOT NULL AS "isNew"
+    FROM target
+    LEFT JOIN revoked ON revoked.id = target.id`,
+}
+
+/** undefined if the user has no such session; `isNew` is false if it was already revoked. */
+export async function revokeSession(
+  run: Run,
+  { sid, sub, cause }: Revocation,
+): Promise<(RevokedSession & { isNew: boolean }) | undefined> {
+  return (await run<RevokedSession & { isNew: boolean }>(SESSION_REVOKE, [sid, sub, cause]))[0]
 }
