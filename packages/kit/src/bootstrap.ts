@@ -18,7 +18,6 @@ interface Service<E> {
   readonly about: ServiceInfo
   /** Response headers of the service that scripts from `CORS_ORIGINS` may read. */
   readonly exposedHeaders?: readonly string[]
-  /** Builds the service's root module for an environment. */
   with(env: E): DynamicModule
 }
 

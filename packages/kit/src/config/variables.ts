@@ -14,7 +14,6 @@ const collectorUrl = url('http', 'https')
 const optional = (desc: string) => ({ default: undefined, desc })
 const logLevel = str({ choices: LOG_LEVELS, default: 'info', desc: 'Minimum log level' })
 
-/** @param mode what the service does in each mode */
 export const httpVariables = (port: number, mode: string) => ({
   PORT: integer({ min: 0, max: 65_535 })({ default: port, desc: 'TCP port to listen on' }),
   MODE: str({ choices: ['sandbox', 'live'] as const, default: 'live', desc: mode }),

@@ -11,7 +11,6 @@ export const SECURITY_HEADERS = {
   'x-content-type-options': 'nosniff',
 } as const
 
-/** Sets the headers of every response. */
 export function setCommonHeaders(request: Request, reply: FastifyReply) {
   reply.header(REQUEST_ID, request.id)
   reply.headers(SECURITY_HEADERS)

@@ -27,10 +27,6 @@ const LIMITS = {
   /** How long a tick may spend on writing rejections. */
   maxRejectMs: 5,
 }
-/** How often the rate of completions is measured. */
-const RATE_INTERVAL_MS = 250
-/** Shorter idle times are only gaps between two requests of a burst. */
-const MIN_IDLE_MS = 1
 
 /** Runs the load shedder before the server's request listener. Probes and metrics always pass. */
 export function shedOverload(server: Server, registry: Registry, limits = LIMITS) {
@@ -90,9 +86,10 @@ class LoadShedder {
     // Immediates run after all requests of this tick's poll phase.
     setImmediate(() => (this.tickStartedAt = undefined))
     const { idle } = performance.eventLoopUtilization()
-    if (idle - this.totalIdleMs > MIN_IDLE_MS) this.lastIdleAt = now
+    // Shorter idle times are only gaps between two requests of a burst.
+    if (idle - this.totalIdleMs > 1) this.lastIdleAt = now
     this.totalIdleMs = idle
-    if (now - this.rateMeasuredAt > RATE_INTERVAL_MS) {
+    if (now - this.rateMeasuredAt > 250) {
       this.completedPerMs = this.completed / (now - this.rateMeasuredAt)
       this.rateMeasuredAt = now
       this.completed = 0

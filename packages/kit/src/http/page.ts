@@ -23,7 +23,6 @@ export function PageLimit(fallback: number): PropertyDecorator {
   )
 }
 
-/** A query's optional `cursor`. */
 export function PageCursor(): PropertyDecorator {
   return applyDecorators(
     ApiPropertyOptional({ type: String, description: 'The `nextCursor` of the previous page' }),

@@ -3,7 +3,7 @@ import type { Logger } from '../telemetry/logger.js'
 import { withTimeout } from '../worker/with-timeout.js'
 import { type RunResult, Worker, type WorkerMetrics } from '../worker/worker.js'
 import { driverOf, poolOf, QUERY_TIMEOUT_MS } from './pool-options.js'
-import { closeConnection } from './typeorm-query.js'
+import { closeConnection } from './query.js'
 
 /** Longer than a connection attempt and a query together. */
 const INITIALIZE_TIMEOUT_MS = 10_000
@@ -13,7 +13,6 @@ const UNDEFINED_TABLE = '42P01'
 export class DatabaseStartup {
   isOpen = false
   isClosed = false
-  /** What the service waits for. */
   waitingFor = 'the database'
   private readonly opened = Promise.withResolvers<boolean>()
   private readonly worker: Worker
@@ -69,7 +68,6 @@ export class DatabaseStartup {
     await this.dataSource.initialize().finally(() => clearTimeout(timer))
   }
 
-  /** Whether the database has every migration that this code has. */
   private async isMigrated(): Promise<boolean> {
     const query = { text: 'SELECT name FROM migrations', query_timeout: QUERY_TIMEOUT_MS }
     try {

@@ -6,14 +6,12 @@ import { HTTP_PROBLEMS, overloaded, Problem } from '../http/problem.js'
 import type { Logger } from '../telemetry/logger.js'
 import { DeadlineExceeded, Overloaded } from '../worker/batch.js'
 import { BatchedStatements } from './batched-statements.js'
-import { DURABILITY_BARRIER } from './commit-durability.js'
 import { databaseMetrics } from './database-metrics.js'
 import { DatabaseStartup } from './database-startup.js'
 import { poolOf, QUERY_TIMEOUT_MS } from './pool-options.js'
-import { query, type QueryContext } from './query.js'
+import { query, type QueryContext, runTypeOrmQuery } from './query.js'
 import { StatementFailed } from './retry.js'
-import type { Row, Run, Statement } from './statement.js'
-import { runTypeOrmQuery } from './typeorm-query.js'
+import { DURABILITY_BARRIER, type Row, type Run, type Statement } from './statement.js'
 
 export type { Run, Statement } from './statement.js'
 
@@ -22,7 +20,6 @@ interface Attempt {
   readonly deadline: number
   /** After a batch failed, its calls are retried one by one. */
   readonly unbatched: boolean
-  /** Whether any of its statements was executed. */
   executed: boolean
 }
 
@@ -36,16 +33,14 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly startup: DatabaseStartup
   private readonly batched: BatchedStatements
   private readonly context: QueryContext
-  private readonly waitMs: number
 
   constructor(
     private readonly dataSource: DataSource,
-    env: Pick<DatabaseEnv, 'DB_WAIT_MS' | 'DB_BATCH_MAX' | 'DB_POOL_MAX'>,
+    private readonly env: Pick<DatabaseEnv, 'DB_WAIT_MS' | 'DB_BATCH_MAX' | 'DB_POOL_MAX'>,
     private readonly log: Logger,
     private readonly metrics = databaseMetrics(),
   ) {
     this.startup = new DatabaseStartup(dataSource, log, metrics.workers)
-    this.waitMs = env.DB_WAIT_MS
     this.context = { dataSource, metrics }
     this.batched = new BatchedStatements(this.context, env)
   }
@@ -87,7 +82,7 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
    */
   async write<T>(work: (run: Run, retried: boolean) => Promise<T>): Promise<T> {
     let isInDoubt = false
-    const deadline = Date.now() + this.waitMs
+    const deadline = Date.now() + this.env.DB_WAIT_MS
     const result = await this.withRetries(
       (attempt) => work(this.runOf(attempt), isInDoubt),
       deadline,
@@ -101,7 +96,7 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
    * Resolves once a new writing transaction has committed, and with it all that was read before. A result that
    * was found, not written, waits for this: after a crash PostgreSQL shows commits that no standby has received.
    */
-  async awaitDurable(deadline = Date.now() + this.waitMs): Promise<void> {
+  async awaitDurable(deadline = Date.now() + this.env.DB_WAIT_MS): Promise<void> {
     await this.withRetries((attempt) => this.runOf(attempt)(DURABILITY_BARRIER, [{}]), deadline)
   }
 
@@ -124,7 +119,7 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
 
   private async withRetries<T>(
     work: (attempt: Attempt) => Promise<T>,
-    deadline = Date.now() + this.waitMs,
+    deadline = Date.now() + this.env.DB_WAIT_MS,
     onDoubt: () => void = () => undefined,
   ): Promise<T> {
     const isOpen = this.startup.isOpen || (await this.startup.untilOpen(deadline))

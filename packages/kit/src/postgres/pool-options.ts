@@ -1,9 +1,8 @@
-import pg, { type Pool } from 'pg'
+import pg, { type Client, type Pool } from 'pg'
 import type { DataSource, DataSourceOptions } from 'typeorm'
-import { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js'
+import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js'
 import { readSecret, tlsOptions } from '../config/credentials.js'
 import type { DatabaseEnv } from '../config/variables.js'
-import { watchCommits } from './commit-durability.js'
 
 export type EntitiesAndMigrations = Pick<DataSourceOptions, 'entities' | 'migrations'>
 
@@ -47,6 +46,23 @@ export function poolOf(dataSource: DataSource): Pool {
 }
 
 export function driverOf({ driver }: DataSource): PostgresDriver {
-  if (driver instanceof PostgresDriver) return driver
-  throw new TypeError('The data source must be of PostgreSQL')
+  return driver as PostgresDriver
+}
+
+/** Connections whose last commit may be missing on the synchronous standby. */
+const uncertain = new WeakSet<object>()
+
+/** Marks a connection when its wait for the standby is cancelled, which PostgreSQL reports as success. */
+function watchCommits(client: Client) {
+  client.on('notice', (notice) => {
+    // The function in syncrep.c that warns; the warning's text depends on the locale.
+    if (notice.routine === 'SyncRepWaitForLSN') uncertain.add(client)
+  })
+  // The pool listens only while a connection is idle. Without a listener, `error` ends the process.
+  client.on('error', () => undefined)
+}
+
+/** Whether the last commit on this connection may be missing on the standby. Clears the mark. */
+export function takeUncertainCommit(client: object): boolean {
+  return uncertain.delete(client)
 }

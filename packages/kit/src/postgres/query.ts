@@ -1,11 +1,10 @@
 import type { Span } from '@opentelemetry/api'
-import type { Pool, PoolClient, QueryConfig } from 'pg'
-import type { DataSource } from 'typeorm'
+import type { Client, Pool, PoolClient, QueryConfig } from 'pg'
+import type { DataSource, EntityManager, QueryRunner } from 'typeorm'
 import { type SpanOptions, withSpan } from '../telemetry/tracing.js'
 import { withTimeout } from '../worker/with-timeout.js'
-import { takeUncertainCommit } from './commit-durability.js'
 import type { DatabaseMetrics } from './database-metrics.js'
-import { poolOf, QUERY_TIMEOUT_MS } from './pool-options.js'
+import { poolOf, QUERY_TIMEOUT_MS, takeUncertainCommit } from './pool-options.js'
 import { type Phase, retryVerdict, StatementFailed, UncertainCommit } from './retry.js'
 import type { Row, Statement } from './statement.js'
 
@@ -55,8 +54,47 @@ export async function query(
   }
 }
 
+/**
+ * Runs TypeORM queries on one connection, which is closed when they take longer than the query timeout. After
+ * pg's own `query_timeout`, TypeORM returns the connection to the pool, where the next query would wait behind
+ * the one that hangs (and see `fetchRows`).
+ */
+export async function runTypeOrmQuery<T>(
+  { dataSource, metrics }: QueryContext,
+  name: string,
+  work: (orm: EntityManager) => Promise<T>,
+): Promise<T> {
+  let phase: Phase = 'connecting'
+  const stopTimer = metrics.statementSeconds.startTimer({ statement: name })
+  const execute = async () => {
+    const runner = dataSource.createQueryRunner()
+    await runner.connect()
+    phase = 'sent'
+    const timer = setTimeout(() => void closeConnection(runner), QUERY_TIMEOUT_MS)
+    try {
+      return await work(runner.manager)
+    } finally {
+      clearTimeout(timer)
+      await runner.release()
+    }
+  }
+  try {
+    return await withSpan(() => statementSpan(name, poolOf(dataSource)), execute)
+  } catch (error) {
+    throw new StatementFailed(error, phase)
+  } finally {
+    stopTimer()
+  }
+}
+
+/** Fails the query that is running; the pool drops the connection when it is released. */
+export async function closeConnection(runner: QueryRunner): Promise<void> {
+  const client: Client = await runner.connect()
+  await client.end()
+}
+
 /** Which statement on which server, never its values. */
-export function statementSpan(name: string, { options }: Pool): SpanOptions {
+function statementSpan(name: string, { options }: Pool): SpanOptions {
   const { connectionString, database, host, port } = options
   const url = URL.parse(connectionString ?? '')
   const attributes = {

@@ -34,7 +34,7 @@ const SYSTEM_ERROR = /^E(?!RR_)[A-Z\d_]+$/
 const CONNECTION_LOST =
   /^(Connection terminated|Query read timeout|timeout exceeded|Client has encountered a connection error|Client was closed)|not queryable/
 
-/** A commit that may not have reached the standby; see `commit-durability.ts`. */
+/** A commit that may not have reached the standby; see `pool-options.ts`. */
 export class UncertainCommit extends Error {
   constructor() {
     super('The wait for synchronous replication was cancelled')
@@ -53,7 +53,6 @@ export class StillRunning extends Error {
 /** How far a statement had come when it failed. */
 export type Phase = 'connecting' | 'sent'
 
-/** A statement that failed, with its error as the cause. */
 export class StatementFailed extends Error {
   readonly verdict: RetryVerdict
 
@@ -73,20 +72,12 @@ export class StatementFailed extends Error {
 export function retryVerdict(error: unknown, phase: Phase): RetryVerdict {
   if (error instanceof UncertainCommit) return 'in_doubt'
   if (error instanceof StillRunning) return 'not_applied'
-  const code = codeOf(error)
-  if (code !== undefined && SQLSTATE.test(code)) {
+  const given = (error as { code?: unknown } | null)?.code
+  const code = typeof given === 'string' ? given : ''
+  if (SQLSTATE.test(code)) {
     return BY_SQLSTATE[code] ?? (code.startsWith('08') ? 'in_doubt' : 'final')
   }
   if (phase === 'connecting') return 'not_applied'
-  return isNetworkError(error, code) ? 'in_doubt' : 'final'
-}
-
-function isNetworkError(error: unknown, code: string | undefined): boolean {
-  if (code !== undefined && SYSTEM_ERROR.test(code)) return true
-  return error instanceof Error && CONNECTION_LOST.test(error.message)
-}
-
-function codeOf(error: unknown): string | undefined {
-  const code = (error as { code?: unknown } | null)?.code
-  return typeof code === 'string' ? code : undefined
+  const isLost = error instanceof Error && CONNECTION_LOST.test(error.message)
+  return isLost || SYSTEM_ERROR.test(code) ? 'in_doubt' : 'final'
 }

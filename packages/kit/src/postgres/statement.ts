@@ -23,3 +23,15 @@ export type Run = <Row extends QueryResultRow>(
   statement: Statement,
   values: readonly unknown[],
 ) => Promise<Row[]>
+
+/**
+ * A write that needs no table and no privilege: a transactional message in the WAL. Its commit waits until
+ * the standby has every earlier commit.
+ */
+export const DURABILITY_BARRIER: Statement = {
+  name: 'durability_barrier',
+  text: `
+SELECT nth
+  FROM json_to_recordset($1) AS input (nth integer), pg_logical_emit_message(true, 'keep', '')`,
+  batched: { evenIfAborted: true },
+}

@@ -16,7 +16,6 @@ export interface Publication {
 
 /** Values read at one moment of Redis' clock. */
 export interface TimedValues {
-  /** Milliseconds since the epoch. */
   readonly nowMs: number
   /** In the order of the keys; null for a missing key. */
   readonly values: readonly (string | null)[]

@@ -23,7 +23,7 @@ describe('errorForLog', () => {
   it('keeps the cause, masked', () => {
     const cause = new TypeError('amina@example.com')
     const logged = errorForLog(new Error('outer', { cause }))
-    expect(logged.cause).toMatchObject({ type: 'TypeError', message: '[email]' })
+    expect(logged).toMatchObject({ cause: { type: 'TypeError', message: '[email]' } })
   })
 
   it('accepts a thrown value that is not an error', () => {

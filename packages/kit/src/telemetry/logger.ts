@@ -25,17 +25,8 @@ export function createLogger(service: string, level: LogLevel): Logger {
   })
 }
 
-interface LoggedError {
-  type: string
-  message: string
-  code?: unknown
-  constraint?: unknown
-  stack?: string | undefined
-  cause?: LoggedError | undefined
-}
-
 /** An error, masked, without values of a row or request (PostgreSQL's `detail`, Axios' `config`). */
-export function errorForLog(error: unknown): LoggedError {
+export function errorForLog(error: unknown): object {
   if (!(error instanceof Error)) return { type: typeof error, message: mask(String(error)) }
   const { name, message, stack, cause } = error
   const { code, constraint } = error as { code?: unknown; constraint?: unknown }

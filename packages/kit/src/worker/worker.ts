@@ -45,7 +45,6 @@ export class Worker<Context = never> {
     metrics.register(options.name)
   }
 
-  /** Starts the worker with an immediate run. */
   start() {
     if (this.state !== 'new') return
     this.state = 'started'
