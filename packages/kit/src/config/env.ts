@@ -75,7 +75,7 @@ export const readableFile = makeValidator<string>((input) => {
 /** Checks variables that depend on each other. Returns messages by variable; empty if all are valid. */
 export type Check<E> = (env: E) => Readonly<Partial<Record<string, string>>>
 
-/** Reads the variables of `specs`; an empty one is unset. Errors have no values, which may be secret. */
+/** Reads the variables of `specs`; an empty one is unset. Errors contain no values, which may be secret. */
 export function readEnv<S extends Record<string, ValidatorSpec<unknown>>>(
   source: NodeJS.ProcessEnv,
   specs: S,

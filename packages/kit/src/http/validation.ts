@@ -55,11 +55,9 @@ export class InputPipe implements PipeTransform {
   }
 }
 
-/** Fields that would replace the instance's class or prototype. */
-const RESERVED = ['constructor', '__proto__']
-
 function instanceOf(dto: Type<object>, fields: object): object {
-  const reserved = RESERVED.filter((name) => Object.hasOwn(fields, name))
+  // These fields would replace the instance's class or prototype.
+  const reserved = ['constructor', '__proto__'].filter((name) => Object.hasOwn(fields, name))
   if (reserved.length > 0) {
     throw validationProblem(reserved.map((field) => ({ field, message: 'should not exist' })))
   }

@@ -122,7 +122,7 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
 
   /**
    * Subscribes to a channel over a separate connection, before the app starts. Messages are lost while the
-   * subscription is not live, and on a connection that broke silently. `onLoss` is called when it is not live.
+   * subscription is not live, and on a connection that broke silently. `onLoss` is called when it breaks.
    */
   subscribe(
     channel: string,
