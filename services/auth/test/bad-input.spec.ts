@@ -136,7 +136,7 @@ describe('the documentation', () => {
       ]),
     )
     expect(statuses).toEqual({
-      '/.well-known/jwks.json': ['200'],
+      '/.well-known/jwks.json': ['200', '503'],
       '/api/auth/register': ['201', '400', '409', '413', '415', '429', '503'],
       '/api/auth/login': ['200', '400', '401', '413', '415', '429', '503'],
       '/api/auth/validate': ['200', '401', '503'],
