@@ -1,7 +1,18 @@
 import type { PaymentEvent } from './payment-event.entity.js'
 import type { Payment } from './payment.entity.js'
 import { formatAmount } from './money.js'
-import { referenceOf } from './reference.js'
+
+/** `PAY-` and a UUIDv7: one index serves ids and references, and both sort by time of creation. */
+const REFERENCE = /^PAY-([\da-f]{8}-[\da-f]{4}-7[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12})$/
+
+export function referenceOf(id: string): string {
+  return `PAY-${id}`
+}
+
+/** The id in a reference; undefined for a string that is not a reference. */
+export function idOf(reference: string): string | undefined {
+  return REFERENCE.exec(reference)?.[1]
+}
 
 /** The representation of a payment in responses. */
 export function paymentView(payment: Payment) {

@@ -27,8 +27,7 @@ import { ChangeStatusDocs, CreateDocs, EventsDocs, GetDocs, ListDocs } from './p
 import { ChangeStatusDto, CreatePaymentDto, ListPaymentsDto } from './payments.dto.js'
 import { listEvents, listPayments } from './payments.list.js'
 import { PaymentsService, type Reply, viewerOf } from './payments.service.js'
-import { eventView, paymentView } from './payment.view.js'
-import { idOf, referenceOf } from './reference.js'
+import { eventView, idOf, paymentView, referenceOf } from './payment.view.js'
 
 const PATH = '/api/payments'
 

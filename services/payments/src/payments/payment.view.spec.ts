@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { v4, v7 } from 'uuid'
 import { describe, expect, it } from 'vitest'
-import { idOf, referenceOf } from './reference.js'
+import { idOf, referenceOf } from './payment.view.js'
 
 const time = fc.date({ min: new Date(0), max: new Date('9999-12-31'), noInvalidDate: true })
 
