@@ -109,7 +109,7 @@ function killChildrenOnExit() {
   })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     // A listener disables the signal's default action, so exit here if this is the only listener.
-    // Otherwise the other one (`make up`, vitest) decides.
+    // Otherwise the other listener (`make up`, vitest) decides when to exit.
     process.on(signal, () => {
       if (process.listenerCount(signal) === 1) process.exit(128 + constants.signals[signal])
     })

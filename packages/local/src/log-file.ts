@@ -25,7 +25,8 @@ function open(path: string): WriteStream {
 const SHOWN = new Set(['warn', 'error', 'fatal'])
 
 /**
- * A JSON line in short form, `12:00:00 auth warn message {fields}`; undefined if it belongs only in the file.
+ * A JSON line in short form, `12:00:00 auth warn message {fields}`; undefined if the line is only for
+ * the file.
  */
 export function forTerminal(line: string): string | undefined {
   const entry = parse(line)

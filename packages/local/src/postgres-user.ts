@@ -31,7 +31,7 @@ export function runAs(user: PostgresUser | undefined): string[] {
     `--bounding-set=${capabilities}`,
     `--inh-caps=${capabilities}`,
     `--ambient-caps=${capabilities}`,
-    // Without it access(2), which initdb and postgres call to find each other, ignores capabilities.
+    // Without this securebit, access(2) ignores capabilities; initdb and postgres use it to find each other.
     '--securebits=+no_setuid_fixup',
     '--no-new-privs',
   ]

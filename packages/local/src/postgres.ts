@@ -27,7 +27,7 @@ export interface Postgres {
   readonly url: (database: string) => string
   /** Fast shutdown: ends sessions and writes a checkpoint. */
   readonly stop: () => Promise<void>
-  /** Stops the server if it runs, and starts it on the same port. */
+  /** Stops the server if it is running, and starts it on the same port. */
   readonly restart: () => Promise<void>
   /** Immediate shutdown, like a crash: the next start runs recovery. */
   readonly kill: () => Promise<void>

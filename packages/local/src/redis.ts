@@ -21,7 +21,7 @@ export interface Redis {
   readonly stop: () => Promise<void>
   /** Sends SIGKILL: connections break and the data is lost. */
   readonly kill: () => Promise<void>
-  /** Stops the server if it runs, and starts it, empty, on the same port. */
+  /** Stops the server if it is running, and starts it, empty, on the same port. */
   readonly restart: () => Promise<void>
 }
 

@@ -9,7 +9,7 @@ import { dirname } from 'node:path'
 export function persistentSecret(path: string, generate: () => string = randomHex): string {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   try {
-    // Fails if the file exists, so that two concurrent starts get the same secret.
+    // Fails if the file exists: of two concurrent starts, the second then reads the first one's secret.
     writeFileSync(path, generate(), { mode: 0o600, flag: 'wx' })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error

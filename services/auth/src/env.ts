@@ -46,7 +46,7 @@ export const VARIABLES = {
   }),
   REGISTRATIONS_PER_HOUR: integer({ min: 1, max: 1_000_000 })({
     default: undefined,
-    desc: 'Registrations per network (an IPv4 address or an IPv6 /64) and hour; 100 in `live`, 10000 in `sandbox`',
+    desc: 'Registrations per hour from one network (an IPv4 address or an IPv6 /64); 100 in `live`, 10000 in `sandbox`',
   }),
   REFUSALS_PER_ADDRESS: integer({ min: 10, max: 1_000_000 })({
     default: undefined,

@@ -23,7 +23,7 @@ const logins = (count: number) =>
     client.post('/api/auth/login', { phone: user.phone, password: user.password }),
   )
 
-/** At most this many logins are being hashed or answered at a time; the others are queued. */
+/** At most this many logins are in progress at a time; the others are queued. */
 const HASHING = 8
 const waiting = async () => {
   const { body } = await client.get('/metrics')

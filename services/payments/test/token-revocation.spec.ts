@@ -101,7 +101,7 @@ describe('a token of a revoked session', () => {
 
   it('is rejected without a call to auth if it was never used before', async () => {
     await markRevoked()
-    // On a busy machine Redis may be slow, and the request calls auth first: repeat it then.
+    // On a busy machine Redis may be too slow, and the check calls auth: then repeat the request.
     await until(async () => {
       const before = await fixture.validateCalls()
       expect(await status()).toBe(401)

@@ -17,7 +17,7 @@ import { as, type As, fromProvider, newPayment, webhookBody } from './requests.j
  */
 interface Release {
   readonly migrations: Migrated['migrations']
-  /** Writes what the earlier release left in the database. */
+  /** Inserts rows as the earlier release would have. */
   write(databaseUrl: string): Promise<void>
 }
 

@@ -12,7 +12,7 @@ export interface Page<Row> {
 
 const MAX_LIMIT = 100
 
-/** The `limit` of a query. `fallback` only documents the default, which is the property's initial value. */
+/** The `limit` of a query. `fallback` is for OpenAPI; the property's initial value is the actual default. */
 export function PageLimit(fallback: number): PropertyDecorator {
   return applyDecorators(
     ApiPropertyOptional({ type: Number, minimum: 1, maximum: MAX_LIMIT, default: fallback }),

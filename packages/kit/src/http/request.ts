@@ -23,7 +23,7 @@ declare module 'fastify' {
 /** A request with the properties above. */
 export type Request = FastifyRequest
 
-/** Methods that metrics and traces show by name. Node accepts thirty-odd: all others share one name. */
+/** Methods that metrics and traces show by name. All other methods share one name. */
 export const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
 /** Whether a request is for the API rather than for probes, metrics, documentation or key sets. */

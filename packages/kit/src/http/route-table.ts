@@ -13,7 +13,7 @@ export class RouteTable {
   }
 }
 
-/** The pattern of a route such as `/api/items/:id`. That of a wildcard (Swagger UI's files) matches no path. */
+/** The pattern of a route such as `/api/items/:id`. For a wildcard route (Swagger UI), it matches no path. */
 function patternOf(url: string): RegExp {
   const escaped = url.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
   return new RegExp(`^${escaped.replace(/:[^/]+/g, '[^/]+')}$`)

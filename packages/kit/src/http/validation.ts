@@ -41,7 +41,7 @@ const STRICT: ValidatorOptions = { ...LENIENT, forbidNonWhitelisted: true }
 export class InputPipe implements PipeTransform {
   async transform(value: unknown, { type, metatype }: ArgumentMetadata): Promise<unknown> {
     if (value instanceof Problem) throw value
-    // Values of custom decorators and strings in the path have no DTO.
+    // Path parameters and the values of custom decorators have no DTO.
     if (type === 'custom' || !metatype || metatype === String) return value
     // class-validator would validate the elements of an array, and accept null.
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {

@@ -22,7 +22,7 @@ export interface TimedValues {
 }
 
 /**
- * A Redis whose failure is a value: while it is down, slow or not configured, each command resolves to
+ * A Redis client that never throws: while Redis is down, slow or not configured, each command resolves to
  * `undefined`. Redis holds only copies of what a database stores.
  */
 export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -122,7 +122,8 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
 
   /**
    * Subscribes to a channel over a separate connection, before the app starts. Messages are lost while the
-   * subscription is not live, and on a connection that broke silently. `onLoss` is called when it breaks.
+   * subscription is not live, and on a connection that broke silently. `onLoss` is called when the
+   * connection closes.
    */
   subscribe(
     channel: string,

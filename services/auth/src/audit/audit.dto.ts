@@ -54,7 +54,10 @@ export class AuditEventDto {
   @ApiProperty({ ...OPTIONAL_ID, description: 'Account; null if no account has the phone' })
   userId: string | null
 
-  @ApiProperty({ ...OPTIONAL_ID, description: 'Actor; null if unknown or an operator’s command' })
+  @ApiProperty({
+    ...OPTIONAL_ID,
+    description: 'Actor; null if unknown, or if an operator ran a command',
+  })
   actorId: string | null
 
   @ApiProperty(OPTIONAL_ID)

@@ -36,7 +36,7 @@ export class KeySetError extends Error {
 
 const MAX_KEYS = 16
 
-/** `JWT_SECRET` as a key: it signs until the first key of a set does. */
+/** `JWT_SECRET` as a key: it signs until the first key of a key set begins to sign. */
 export function secretKey(secret: string): Key {
   const key = createSecretKey(secret, 'utf8')
   return { kid: undefined, algorithm: 'HS256', signsFrom: 0, signing: key, verifying: key }

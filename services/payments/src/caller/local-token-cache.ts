@@ -90,7 +90,7 @@ export class LocalTokenCache {
     return { caller, session: this.sessions.stateOf(sid) }
   }
 
-  /** Parses the entry of a read; undefined if it belongs to another generation or session. */
+  /** Parses the entry of a Redis read; undefined if it belongs to another generation or session. */
   private parse(sid: string, { json, generation }: CacheRead): LocalEntry | undefined {
     const cachedToken = json === null ? undefined : parseCachedToken(json)
     if (json === null || !cachedToken) return undefined

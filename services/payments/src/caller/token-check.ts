@@ -46,7 +46,7 @@ const AUTH_BREAKER = { maxFailures: 3, retryIntervalMs: 1_000 }
  * Validates access tokens. Auth decides; all replicas share its results through Redis. docs/token-check.md
  * lists the rules and their reasons. Two hold everywhere:
  *
- * - Only auth, or a revocation that it published, rejects a token. Any doubt is `unavailable` (503).
+ * - A token is rejected only because auth rejected it or published a revocation; otherwise 503.
  * - A token is accepted only after its revocation has been read, and this read follows all other waiting.
  */
 export class TokenCheck {

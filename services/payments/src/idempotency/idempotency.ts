@@ -20,7 +20,7 @@ export type Outcome<Resource> = { readonly replayed?: boolean } & (
   { readonly resource: Resource } | { readonly problem: Problem }
 )
 
-/** The first response to a key, stored as a reference to the resource that it shows. */
+/** The first response for an idempotency key, stored as a reference to the resource in its body. */
 export interface StoredResponse {
   readonly fingerprint: Buffer
   readonly operationId: string
