@@ -20,7 +20,7 @@ export class AppModule {
   static readonly about = {
     name: 'payments',
     title: 'Malipo payments',
-    description: 'Payments with guarded transitions, and webhooks of providers.',
+    description: 'Payments with guarded transitions, and provider webhooks.',
     version: versionOf(import.meta.url),
   }
 

@@ -32,7 +32,7 @@ export const httpVariables = (port: number, mode: string) => ({
   }),
   SHUTDOWN_DRAIN_MS: milliseconds({
     default: 0,
-    desc: 'After SIGTERM, keep serving until no request has arrived for this long; but at most for four times this long',
+    desc: 'After SIGTERM, keep serving until no request has arrived for this long; but for at most four times this long',
   }),
   OTEL_EXPORTER_OTLP_ENDPOINT: collectorUrl(
     optional(

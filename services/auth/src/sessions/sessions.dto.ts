@@ -47,7 +47,7 @@ export class TokensDto {
 }
 
 const TIME = { type: String, format: 'date-time', example: '2026-01-01T09:30:00.000Z' }
-const OF_LAST_USE = { type: String, nullable: true, description: 'Of the last use' }
+const OF_LAST_USE = { type: String, nullable: true, description: 'At the last login or refresh' }
 
 export class SessionDto {
   @ApiProperty({ type: String, format: 'uuid', example: '019b76da-a800-7000-8000-0242ac120002' })

@@ -7,7 +7,7 @@ export const ValidateDocs = () =>
   ApiRoute(
     {
       summary: 'Validate an access token',
-      description: 'An invalid token is a 200 with `valid: false`, not an error.',
+      description: 'An invalid token returns 200 with `valid: false`, not an error.',
       problems: [PROBLEMS.unauthenticated],
     },
     ApiBearerAuth(),

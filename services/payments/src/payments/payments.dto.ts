@@ -47,7 +47,7 @@ export class CreatePaymentDto {
     type: 'object',
     additionalProperties: { type: 'string' },
     nullable: true,
-    description: 'Up to 20 keys of 40 characters, values of 500 characters',
+    description: 'Up to 20 keys of up to 40 characters each; values of up to 500 characters',
     example: { order: '17' },
   })
   @IsOptional()
@@ -149,7 +149,7 @@ export class PaymentDto {
 
   @ApiProperty({
     ...NULLABLE,
-    description: 'The provider whose webhook changed it',
+    description: 'The provider whose webhook changed the status',
     example: 'mtn',
   })
   providerName: string | null

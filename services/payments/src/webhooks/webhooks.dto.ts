@@ -11,7 +11,8 @@ export class WebhookDto {
     type: String,
     nullable: true,
     required: false,
-    description: 'Required without a signature; with one, empty or equal to `webhook-id`',
+    description:
+      'Required without a signature. With a signature, it must be empty or equal to `webhook-id`',
     maxLength: 255,
     example: 'evt-1',
   })
