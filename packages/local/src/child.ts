@@ -1,6 +1,6 @@
 /**
- * Starts child processes that never outlive their parent: not after an exception, not after Ctrl-C and, on
- * Linux, not even after SIGKILL.
+ * Starts child processes that never outlive their parent: not after an exception or Ctrl-C and, on Linux,
+ * not even after SIGKILL.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { constants } from 'node:os'
@@ -14,7 +14,7 @@ export interface ChildOptions {
   env?: NodeJS.ProcessEnv
   /** Arguments for setpriv(1) that set the user; default: the parent's user. */
   runAs?: readonly string[]
-  /** The signal for the child if its parent exits without stopping it. */
+  /** The signal that the child gets if its parent exits without stopping it. */
   parentDeathSignal: NodeJS.Signals
   /** Called with each line of standard output and of standard error. */
   onLine?: (line: string) => void
@@ -27,7 +27,7 @@ export interface Child {
   readonly running: boolean
   /** The exit code, after all output has been read; 128 + n for signal n. */
   readonly exited: Promise<number>
-  /** Sends the signal and waits for the exit; sends SIGKILL after `limitMs`. */
+  /** Sends the signal and waits for the exit; if the process still runs after `limitMs`, sends SIGKILL. */
   readonly end: (signal: NodeJS.Signals, limitMs: number) => Promise<number>
 }
 
@@ -39,7 +39,7 @@ export function startChild(options: ChildOptions): Child {
   const child = spawn(command[0]!, command.slice(1), {
     env: options.env,
     stdio: ['ignore', 'pipe', 'pipe'],
-    // In a separate session the child doesn't get Ctrl-C from the terminal: its parent stops the
+    // In a separate session the child doesn't get Ctrl-C from the terminal, so that its parent can stop the
     // children in the right order.
     detached: true,
   })
@@ -88,7 +88,7 @@ export function startChild(options: ChildOptions): Child {
   }
 }
 
-/** On Linux setpriv has the kernel signal the child when its parent dies for any reason. */
+/** On Linux, setpriv asks the kernel to signal the child when its parent dies for any reason. */
 function setpriv({ runAs = [], parentDeathSignal }: ChildOptions): string[] {
   const program = process.platform === 'linux' ? findProgram('setpriv') : undefined
   if (program !== undefined) {
@@ -100,7 +100,7 @@ function setpriv({ runAs = [], parentDeathSignal }: ChildOptions): string[] {
 
 let isInstalled = false
 
-/** Signals the children when this process exits, for systems where the kernel does not. */
+/** Signals the children when this process exits, for systems whose kernel does not do so. */
 function killChildrenOnExit() {
   if (isInstalled) return
   isInstalled = true

@@ -1,7 +1,7 @@
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
-/** The full path of the first of these programs that is on the PATH. */
+/** The full path of the first of these programs that exists on the PATH. */
 export function findProgram(...names: string[]): string | undefined {
   const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '')
   const candidates = names.flatMap((name) => folders.map((folder) => join(folder, name)))

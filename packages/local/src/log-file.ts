@@ -6,8 +6,8 @@ import { createWriteStream, mkdirSync, type WriteStream } from 'node:fs'
 import { dirname } from 'node:path'
 
 /**
- * Writes the lines of one program to its file. The file is truncated at the first line, so that a second
- * `make up` that fails at once leaves the log of the running programs intact.
+ * Writes the lines of one program to its file. The first line truncates the file. So a second `make up`
+ * that fails before starting any program leaves the logs of the first intact.
  */
 export function logTo(path: string): (line: string) => void {
   let file: WriteStream | undefined
@@ -25,12 +25,12 @@ function open(path: string): WriteStream {
 const SHOWN = new Set(['warn', 'error', 'fatal'])
 
 /**
- * A JSON line in short form, `12:00:00 auth warn message {fields}`; undefined if the line is only for
- * the file.
+ * The short form of a JSON log line, `12:00:00 auth warn message {fields}`; undefined if the line belongs
+ * only in the file.
  */
 export function forTerminal(line: string): string | undefined {
   const entry = parse(line)
-  // Lines that are not JSON come from Node: a crash or a warning.
+  // A line that is not JSON comes from Node: a crash or a warning.
   if (entry === undefined) return line.trim() === '' ? undefined : line
   const { level, time, service, msg, ...rest } = entry
   if (!SHOWN.has(String(level))) return undefined

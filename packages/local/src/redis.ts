@@ -9,7 +9,7 @@ import { freePort } from './free-port.js'
 export interface RedisOptions {
   /** Default: a free port. */
   port?: number
-  /** Where `SAVE` writes a snapshot that the next start loads; by default none is loaded. */
+  /** The folder in which `SAVE` writes a snapshot for the next start; by default no snapshot is loaded. */
   dataDir?: string
   onLine?: (line: string) => void
   onUnexpectedExit?: (exitCode: number) => void
@@ -19,16 +19,16 @@ export interface Redis {
   readonly port: number
   readonly url: string
   readonly stop: () => Promise<void>
-  /** Sends SIGKILL: connections break and the data is lost. */
+  /** Sends SIGKILL: connections break, and data since the last snapshot is lost. */
   readonly kill: () => Promise<void>
-  /** Stops the server if it is running, and starts it, empty, on the same port. */
+  /** Stops the server if it is running, and starts it on the same port; only a snapshot's data survives. */
   readonly restart: () => Promise<void>
 }
 
 const START_LIMIT_MS = 10_000
 const STOP_LIMIT_MS = 10_000
 
-/** Undefined if neither redis-server nor valkey-server is on the PATH. */
+/** Starts the server; returns undefined if neither redis-server nor valkey-server is on the PATH. */
 export async function startRedis(options: RedisOptions = {}): Promise<Redis | undefined> {
   const program = findProgram('redis-server', 'valkey-server')
   if (program === undefined) return undefined
@@ -76,7 +76,7 @@ function flags(port: number, dataDir: string | undefined): string[] {
     ['bind', '127.0.0.1'],
     ['dir', dataDir ?? tmpdir()],
     ['dbfilename', dataDir === undefined ? `none-${port}.rdb` : 'dump.rdb'],
-    // No snapshots and no append-only file: Redis holds only copies of data.
+    // Snapshots and the append-only file are disabled, because Redis holds only copies of data.
     ['save', ''],
     ['appendonly', 'no'],
   ]

@@ -9,7 +9,7 @@ import { dirname } from 'node:path'
 export function persistentSecret(path: string, generate: () => string = randomHex): string {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   try {
-    // Fails if the file exists: of two concurrent starts, the second then reads the first one's secret.
+    // `wx` rejects an existing file: of two concurrent starts, the second reads the secret of the first.
     writeFileSync(path, generate(), { mode: 0o600, flag: 'wx' })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
@@ -17,7 +17,7 @@ export function persistentSecret(path: string, generate: () => string = randomHe
   return readFileSync(path, 'utf8')
 }
 
-/** 256 random bits in characters that never need quoting. */
+/** 256 random bits, encoded in characters that never need quoting. */
 export function randomHex(): string {
   return randomBytes(32).toString('hex')
 }

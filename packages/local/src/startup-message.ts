@@ -13,7 +13,7 @@ export interface Running {
   redisUrl: string | undefined
 }
 
-/** The message of `make up` once everything runs. */
+/** The message that `make up` prints when everything runs. */
 export function startupMessage(running: Running): string {
   const auth = `http://127.0.0.1:${running.authPort}`
   const payments = `http://127.0.0.1:${running.paymentsPort}`
@@ -40,8 +40,8 @@ function redisLine(url: string | undefined): string {
 }
 
 /**
- * The part of the walk-through script in parentheses, preceded by the services' URLs if their ports are not
- * the defaults.
+ * The part of the walk-through script in parentheses. If the services' ports are not the defaults, their
+ * URLs precede it.
  */
 function pasteable({ authPort, paymentsPort }: Running): string {
   const script = readFileSync(walkthrough, 'utf8')

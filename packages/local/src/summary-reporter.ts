@@ -2,7 +2,7 @@ import type { Reporter, SerializedError, TestModule } from 'vitest/node'
 
 /**
  * Prints the last line of a test run, `N passed, N failed`. It is printed when the process exits, because
- * vitest prints the coverage table after the last report.
+ * vitest prints the coverage table after the last call of a reporter.
  */
 export default class SummaryReporter implements Reporter {
   private passed = 0
@@ -10,7 +10,7 @@ export default class SummaryReporter implements Reporter {
 
   onInit() {
     process.once('exit', (code) => {
-      // A run that failed for another reason, such as coverage, counts as a failure too.
+      // A run that failed for another reason, such as low coverage, counts as a failure.
       const failed = code !== 0 ? Math.max(this.failed, 1) : this.failed
       process.stdout.write(`${this.passed} passed, ${failed} failed\n`)
     })
@@ -20,7 +20,7 @@ export default class SummaryReporter implements Reporter {
     const states = modules.flatMap((module) =>
       [...module.children.allTests()].map((test) => test.result().state),
     )
-    // A file that failed to load, or a hook that threw, has no failed test.
+    // Errors of files and hooks are counted separately: they belong to no test.
     const tasks = [...modules, ...modules.flatMap((module) => [...module.children.allSuites()])]
     const errors = tasks.reduce((sum, task) => sum + task.errors().length, unhandled.length)
     this.passed = states.filter((state) => state === 'passed').length

@@ -17,7 +17,7 @@ const logs = join(data, 'logs')
 const authPort = portFrom('AUTH_PORT', AUTH_PORT)
 const paymentsPort = portFrom('PAYMENTS_PORT', PAYMENTS_PORT)
 
-/** In start order; `stop` returns the exit code of a service. */
+/** The started programs in start order; the `stop` of a service returns its exit code. */
 const started: { name: string; stop: () => Promise<number | void> }[] = []
 
 const { promise: shutdown, resolve } = Promise.withResolvers<number>()
@@ -34,7 +34,7 @@ start().then(
 )
 const exitCode = await shutdown
 const isClean = await stopAll()
-// Exiting also kills the children of an interrupted start.
+// Exiting also kills the child processes of an interrupted start.
 process.exit(isClean ? exitCode : 1)
 
 async function start(): Promise<Running> {
@@ -79,7 +79,7 @@ async function runService(
   let isReady = false
   const onLine = (line: string) => {
     write(line)
-    // Warnings during startup are not shown: if it fails, its whole output is.
+    // Warnings during startup are not shown, because a failed startup prints the service's whole output.
     const text = isReady ? forTerminal(line) : undefined
     if (text !== undefined) console.error(text)
   }
@@ -91,7 +91,7 @@ async function runService(
   started.push({ name, stop: service.stop })
 }
 
-/** Writes the environment for commands such as the operator's: `node --env-file`. */
+/** Writes the service's environment to a file that other commands load with `node --env-file`. */
 function saveEnvironment(name: ServiceName, env: Record<string, string | undefined>) {
   const set = Object.entries(env).filter(([, value]) => value !== undefined)
   const text = set.map(([variable, value]) => `${variable}='${value}'\n`).join('')
@@ -102,7 +102,7 @@ function exitedUnexpectedly(name: string, exitCode: number) {
   end(1, `${name} exited unexpectedly with code ${exitCode}; see its log in .data/logs`)
 }
 
-/** Only the first reason is reported: later failures are its consequences. */
+/** Only the first reason is reported, because later failures are its consequences. */
 function end(exitCode: number, reason?: string) {
   if (isEnding) return
   isEnding = true
@@ -110,7 +110,7 @@ function end(exitCode: number, reason?: string) {
   resolve(exitCode)
 }
 
-/** Stops payments first and PostgreSQL last, so that each still has its dependencies. */
+/** Stops payments first and PostgreSQL last, so that each program's dependencies outlive it. */
 async function stopAll(): Promise<boolean> {
   let isClean = true
   for (const { name, stop } of started.toReversed()) {

@@ -84,7 +84,7 @@ it.each(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGKILL', 'exception'])(
   },
 )
 
-/** False for a zombie too: an exited process that its new parent has not reaped yet. */
+/** False also for a zombie, that is, a process that has exited but whose new parent has not reaped it yet. */
 function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0)

@@ -2,7 +2,7 @@ import { type Answer, conformity, type OpenApiDocument } from './conformity.js'
 
 /** The options of a request besides its method and path. */
 export interface RequestOptions {
-  /** Sent as JSON; a string or bytes are sent as they are. */
+  /** Sent as JSON, except for a string or bytes, which are sent unchanged. */
   body?: unknown
   token?: string
   headers?: Record<string, string>
@@ -56,7 +56,7 @@ export class Client {
   }
 }
 
-/** Untyped, since the OpenAPI check has already validated the structure. */
+/** The parsed body is untyped, because the OpenAPI check has already validated its structure. */
 // oxlint-disable-next-line typescript/no-explicit-any
 async function parsed(response: Response): Promise<any> {
   const text = await response.text()

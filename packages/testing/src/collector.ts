@@ -6,13 +6,13 @@ export type { CollectedSpan } from './otlp.js'
 
 /** A trace collector that accepts OTLP over HTTP and records the spans. */
 export interface Collector {
-  /** For `OTEL_EXPORTER_OTLP_ENDPOINT`. */
+  /** The value for `OTEL_EXPORTER_OTLP_ENDPOINT`. */
   readonly url: string
   readonly spans: readonly CollectedSpan[]
-  /** All bytes received. */
+  /** All bytes that the collector received. */
   readonly bytes: () => Buffer
   readonly headers: readonly IncomingHttpHeaders[]
-  /** Sets the response to later requests; `hang` sends none. */
+  /** Sets the response to later requests; with `hang`, they get no response. */
   answer(response: 200 | 400 | 503 | 'hang'): void
   close(): Promise<void>
 }

@@ -19,7 +19,7 @@ export interface OpenApiDocument {
   components: { schemas: Record<string, object> }
 }
 
-/** Statuses that any request can get before it reaches a route. */
+/** Statuses that a response may have before a route handles the request; routes need not document them. */
 const BEFORE_ROUTES = new Set([404, 405, 408, 413, 414, 415, 431])
 
 /**
@@ -67,7 +67,7 @@ function operationOf(document: OpenApiDocument, method: string, path: string) {
   return template === undefined ? undefined : document.paths[template]?.[method.toLowerCase()]
 }
 
-/** Disallows unnamed properties, except in problems, which may have extension members. */
+/** Disallows properties that a schema does not name, except in problems, which may have extension members. */
 function closed(components: OpenApiDocument['components']) {
   const schemas = Object.entries(components.schemas).map(([name, schema]) => {
     const open =
@@ -77,7 +77,7 @@ function closed(components: OpenApiDocument['components']) {
   return { schemas: Object.fromEntries(schemas) as Record<string, object> }
 }
 
-/** Turns relative references into references to the document. */
+/** Replaces references to `#/components` by references to the schema `document`. */
 function absolute(schema: object): object {
   return JSON.parse(
     JSON.stringify(schema).replaceAll('"#/components', '"document#/components'),

@@ -7,19 +7,19 @@ import type { TestProject } from 'vitest/node'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** The superuser's URL of the database `postgres`. */
+    /** The URL of the database `postgres`, with the superuser's credentials. */
     postgresUrl: string
     redisUrl: string
   }
 }
 
-/** Starts one PostgreSQL and one Redis per project; each test file creates a database. */
+/** Starts one PostgreSQL and one Redis per project; each test file creates a separate database. */
 export default async function setup(project: TestProject) {
   const folder = await mkdtemp(join(tmpdir(), 'malipo-test-'))
   const postgres = await startPostgres({
     dataDir: join(folder, 'postgres'),
     databases: [],
-    // Durability on disk is not tested.
+    // `fsync` is off, because no test covers durability on disk.
     flags: ['-c', 'fsync=off', '-c', 'max_connections=200'],
   })
   const redis = await startRedis()

@@ -6,11 +6,11 @@
 /** Secret values by kind: `password`, `phone` and so on. */
 export type Secrets = Readonly<Record<string, readonly string[]>>
 
-/** A shorter value would match by chance. */
+/** The minimum length of a secret value; a shorter one would match by chance. */
 const MIN_CHARACTERS = 7
 const CONTEXT_CHARACTERS = 60
 
-/** The occurrences of secrets in the output, in any encoding; empty if there are none. */
+/** The occurrences of secrets in the output, in all encodings of `formsOf`; empty if there are none. */
 export function leaks(text: string, secrets: Secrets): string[] {
   return Object.entries(secrets).flatMap(([kind, values]) =>
     [...new Set(values)].flatMap((value) => {
@@ -29,8 +29,8 @@ export function leaks(text: string, secrets: Secrets): string[] {
 }
 
 /**
- * The encodings of a value: plain, URL-encoded, JSON, nested JSON and Base64; a phone number also without `+`
- * and in national form.
+ * The encodings of a value: plain, URL-encoded, JSON, nested JSON and Base64. A phone number is also
+ * searched for without `+` and in national form.
  */
 function formsOf(value: string): string[] {
   const json = JSON.stringify(value).slice(1, -1)
@@ -38,6 +38,6 @@ function formsOf(value: string): string[] {
   const base64 = Buffer.from(value).toString('base64').replace(/=+$/, '')
   const phone = /^\+(\d{3})(\d{8,12})$/.exec(value)
   const phones = phone ? [`${phone[1]}${phone[2]}`, `0${phone[2]}`] : []
-  // Base64 depends on the preceding bytes: this finds a value at the start only, as in a header.
+  // Base64 depends on the preceding bytes, so this finds a value only at the start, as in a header.
   return [...new Set([value, encodeURIComponent(value), json, nested, base64, ...phones])]
 }

@@ -5,7 +5,7 @@
 
 type Value = string | number | boolean | bigint
 
-/** A received span; ids in hexadecimal, times in milliseconds since the epoch. */
+/** A received span, with ids in hexadecimal and times in milliseconds since the epoch. */
 export interface CollectedSpan {
   readonly service: string
   readonly resource: Readonly<Record<string, Value>>

@@ -1,15 +1,15 @@
 import { connect, createServer, type AddressInfo } from 'node:net'
 
-/** A TCP proxy that can cut or delay connections, to test lost and slow responses. */
+/** A TCP proxy that can cut or delay connections, for tests of lost and slow responses. */
 export interface Proxy {
   readonly port: number
-  /** Drops the response to the next matching request and closes its connection. */
+  /** Drops the response to the next matching request and closes the connection. */
   loseNextAnswer(): void
-  /** Delays responses from now on; 0: no delay. */
+  /** Delays all later responses by `ms`; 0 disables the delay. */
   slow(ms: number): void
-  /** Sends new connections to another port; existing ones remain. */
+  /** Connects new clients to another port; existing connections stay open. */
   retarget(port: number): void
-  /** Closes every connection; new ones are accepted. */
+  /** Closes every open connection, but still accepts new ones. */
   cut(): void
   close(): Promise<void>
 }
@@ -17,7 +17,7 @@ export interface Proxy {
 /**
  * Starts a proxy to a port of this machine.
  *
- * @param matches the request data whose response `loseNextAnswer` drops, after the server has processed
+ * @param matches whether `loseNextAnswer` drops the response to this request; the server still processes
  * the request
  */
 export async function startProxy(

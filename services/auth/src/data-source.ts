@@ -9,7 +9,7 @@ import { User } from './users/user.entity.js'
 export const dataSource = {
   entities: [User, Session, PendingRevocation, AuditEvent],
   migrations: [Initial1767225600000],
-  /** The service never deletes accounts, and only inserts into the audit trail. */
+  /** The service never deletes accounts, and never changes existing events of the audit trail. */
   rights: {
     users: ['SELECT', 'INSERT', 'UPDATE'],
     sessions: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],

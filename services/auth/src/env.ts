@@ -60,7 +60,7 @@ export const ENV = Symbol('env')
 
 /** RFC 7518, section 3.2: an HS256 key has at least 256 bits. */
 const MIN_SECRET_BYTES = 32
-/** A lower cost makes stolen hashes cheap to crack; only tests and the sandbox may use one. */
+/** Below this cost stolen hashes are cheap to crack; only tests and the sandbox may use a lower cost. */
 const MIN_LIVE_COST = 10
 
 /** @throws ConfigurationError with one line for each invalid variable */
@@ -68,7 +68,7 @@ export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
   return read(source, VARIABLES, ...checks)
 }
 
-/** Rate limits per network. In the sandbox, one machine may send the requests of all clients. */
+/** Rate limits per network, higher in the sandbox, where one machine may send all clients' requests. */
 export function networkLimits(env: Env) {
   const [registrations, refusals] = env.MODE === 'live' ? [100, 200] : [10_000, 4_000]
   return {
@@ -82,7 +82,7 @@ export function jwtSecret(env: Pick<Env, 'JWT_SECRET' | 'JWT_SECRET_FILE'>) {
   return readSecret(env.JWT_SECRET, env.JWT_SECRET_FILE)
 }
 
-/** The variables of `cli/operator`: those of the service, and the new operator's password. */
+/** The variables of `cli/operator`: those of the service, and the password of the new operator. */
 export function readOperatorEnv() {
   const OPERATOR_PASSWORD = str({
     default: undefined,
@@ -91,13 +91,13 @@ export function readOperatorEnv() {
   return read(process.env, { ...VARIABLES, OPERATOR_PASSWORD }, ...checks)
 }
 
-/** The variables of `cli/keys`, which runs without the rest of the configuration. */
+/** The variables of `cli/keys`, which needs no other configuration of the service. */
 export function readKeysEnv() {
   const { JWT_KEYS_DIR, JWT_EXPIRES_IN } = VARIABLES
   return read(process.env, { JWT_KEYS_DIR, JWT_EXPIRES_IN })
 }
 
-/** The variables of `cli/retention`: the database, with the credentials of the migrations. */
+/** The variables of `cli/retention`: the database, with the credentials that run migrations. */
 export function readRetentionEnv() {
   const AUDIT_RETENTION_DAYS = integer({ min: 1, max: 36_500 })({
     desc: 'Age in days at which `cli/retention` deletes audit events',

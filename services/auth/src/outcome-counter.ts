@@ -3,7 +3,7 @@ import { countBy } from '@malipo/kit/telemetry/metrics'
 import type { Registry } from 'prom-client'
 import { PROBLEMS } from './problems.js'
 
-/** The outcome of an operation that throws a problem; any other error counts as `failed`. */
+/** The label `outcome` for each problem that an operation throws; any other error counts as `failed`. */
 const OUTCOME_OF_PROBLEM = new Map<ProblemKind | undefined, string>([
   [PROBLEMS.wrongCredentials, 'wrong'],
   [PROBLEMS.refreshTokenNotValid, 'rejected'],
@@ -12,7 +12,7 @@ const OUTCOME_OF_PROBLEM = new Map<ProblemKind | undefined, string>([
   [PROBLEMS.tooManyAttempts, 'throttled'],
 ])
 
-/** Counts the outcomes of an operation in a counter with the label `outcome`. */
+/** Counts an operation's outcomes in a metric with the label `outcome`. */
 export class OutcomeCounter<Outcome extends string> {
   private readonly counters: Readonly<Record<string, { inc(): void }>>
 
@@ -25,7 +25,7 @@ export class OutcomeCounter<Outcome extends string> {
     this.counters = countBy(registry, { ...metric, help, label: 'outcome' }, outcomes)
   }
 
-  /** Counts the outcome of an operation's result or error; invalid input is not counted. */
+  /** Runs an operation and counts its outcome by its result or error; invalid input is not counted. */
   async count<T>(operation: () => Promise<T>, outcomeOf: (result: T) => Outcome): Promise<T> {
     try {
       const result = await operation()

@@ -1,6 +1,6 @@
 import { Problem, type ProblemKind } from '@malipo/kit/http/problem'
 
-/** The problems of auth, in addition to those of HTTP. */
+/** The types of problems that auth adds to the general HTTP ones. */
 export const PROBLEMS = {
   phoneTaken: { type: 'phone-taken', status: 409, title: 'Phone already registered' },
   emailTaken: { type: 'email-taken', status: 409, title: 'Email already registered' },
@@ -22,7 +22,7 @@ export const PROBLEMS = {
   },
 } as const satisfies Record<string, ProblemKind>
 
-/** RFC 6750, section 3: the challenge to a request without a token has no error code. */
+/** RFC 6750, section 3: the challenge has no error code if the request has no token. */
 const NO_TOKEN = { headers: { 'www-authenticate': 'Bearer' } }
 const INVALID_TOKEN = { headers: { 'www-authenticate': 'Bearer error="invalid_token"' } }
 
@@ -44,7 +44,7 @@ export function refreshTokenNotValid(): Problem {
   )
 }
 
-/** The same text for an unknown phone number and a wrong password. */
+/** The text is the same for an unknown phone number and for a wrong password. */
 export function wrongCredentials(detail = 'No account has this phone and password.'): Problem {
   return new Problem(PROBLEMS.wrongCredentials, detail, NO_TOKEN)
 }

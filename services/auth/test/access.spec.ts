@@ -7,7 +7,7 @@ import { type Env, readEnv } from '../src/env.js'
 import { NeedsScope, SignedGuard } from '../src/tokens/caller.guard.js'
 import { environment } from './auth.js'
 
-/** Each app is the service plus the controllers of one test. */
+/** Each test builds an app from the service and some of these controllers. */
 
 @Controller('api/declared')
 class Declared {
@@ -29,7 +29,7 @@ class Declared {
     return {}
   }
 
-  /** A method that is not a route. */
+  /** A method without a route needs no declaration. */
   helper() {
     return {}
   }

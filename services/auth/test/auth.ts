@@ -9,7 +9,7 @@ import { AppModule } from '../src/app.module.js'
 import { dataSource } from '../src/data-source.js'
 import { type Env, readEnv } from '../src/env.js'
 
-/** The service as its clients see it, and direct access to its database. */
+/** A running service with a client of its API and direct access to its database. */
 export interface Auth {
   client: Client
   databaseUrl: string
@@ -81,14 +81,14 @@ export async function newUser(client: Client): Promise<Person & { id: string }> 
   return { ...person, id: body.id as string }
 }
 
-/** Logs a user in; fails the test unless it succeeds. */
+/** Logs a user in; the test fails if the login does. */
 export async function login(client: Client, { phone, password }: Person) {
   const { status, body } = await client.post('/api/auth/login', { phone, password })
   expect(status).toBe(200)
   return body as { access_token: string; refresh_token: string; expires_in: number }
 }
 
-/** A new user with a session, and the claims of its token. */
+/** Registers a user and opens a session; includes the claims of its token. */
 export async function newSession(client: Client) {
   const user = await newUser(client)
   return { user, ...(await openSession(client, user)) }
@@ -100,7 +100,7 @@ export async function openSession(client: Client, user: Person) {
   return { token, refreshToken, ...claimsOf(token) }
 }
 
-/** The claims of a token, without verification. */
+/** Decodes the claims of a token without verifying it. */
 export function claimsOf(token: string) {
   const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as {
     sub: string
@@ -120,7 +120,7 @@ export async function isValid(client: Client, token: string): Promise<boolean> {
   return body.valid as boolean
 }
 
-/** A session of an operator, whose `scopes` are granted in the database. */
+/** Opens a session of a new user whose `scopes` are granted directly in the database. */
 export async function newOperator(auth: Auth, ...scopes: string[]) {
   const user = await newUser(auth.client)
   await auth.sql('UPDATE users SET scopes = $2 WHERE id = $1', user.id, scopes)

@@ -15,7 +15,7 @@ afterAll(() => auth.close())
 
 const HEAD = 'POST /api/auth/register HTTP/1.1\r\nHost: auth\r\nContent-Type: application/json\r\n'
 
-/** Sends the beginning of a request and returns the response until the server closes the connection. */
+/** Sends an incomplete request and returns all that the server sends before it closes the connection. */
 async function halfRequest(): Promise<string> {
   const socket = connect(Number(new URL(auth.client.url).port), '127.0.0.1')
   let answer = ''

@@ -23,7 +23,7 @@ afterAll(async () => {
 
 const ownDatabase = () => freshDatabase('auth', postgres.url('postgres'))
 
-/** Sends logins, validations and reads of one user until it is stopped, and counts the statuses. */
+/** Sends requests of one user in a loop. The returned function stops the loop and returns status counts. */
 function load(auth: Auth, user: Person, token: string) {
   const statuses = new Map<string, number>()
   const state = { over: false }
@@ -87,7 +87,7 @@ describe('PostgreSQL', () => {
         () => auth.client.get('/api/auth/validate', { token }),
         () => auth.client.get('/api/auth/me', { token }),
         () => auth.client.post('/api/auth/register', newPerson()),
-        // More attempts than the limit of failed logins: an outage must not count as failures.
+        // Exceeds the limit of failed logins: an outage must not count as failed logins.
         ...Array.from(
           { length: 12 },
           () => () => auth.client.post('/api/auth/login', { phone, password }),

@@ -23,7 +23,7 @@ const logins = (count: number) =>
     client.post('/api/auth/login', { phone: user.phone, password: user.password }),
   )
 
-/** At most this many logins are in progress at a time; the others are queued. */
+/** Upper bound of the number of passwords that are hashed at a time; other logins are queued. */
 const HASHING = 8
 const waiting = async () => {
   const { body } = await client.get('/metrics')
@@ -44,7 +44,7 @@ it('stays responsive while it hashes 64 passwords, and accepts all logins', asyn
   }
   expect((await concurrent).map(({ status }) => status)).toEqual(Array(64).fill(200))
   expect(times.length).toBeGreaterThan(30)
-  // The bench measures the exact figure: here other tests use the cores too.
+  // The bound is loose, because other tests use the cores too. The bench measures the exact figure.
   const p99 = times.toSorted((a, b) => a - b)[Math.floor(times.length * 0.99)]
   expect(p99).toBeLessThan(200)
 })
@@ -57,14 +57,14 @@ it('rejects logins at once with 503 and Retry-After while the queue for bcrypt i
     return { status, body, after: headers.get('retry-after'), ms: performance.now() - begun }
   }
   let done = 0
-  // In small groups, each after the last one was queued: the load shedder would reject a burst on a slow machine.
+  // Sends small groups one at a time: on a slow machine the load shedder would reject a burst.
   const sent: ReturnType<typeof answered>[] = []
   while ((await waiting()) < 180) {
     sent.push(...logins(20).map(answered))
     await vi.waitUntil(async () => done + (await waiting()) + HASHING > sent.length, 30_000)
   }
   const MANY = 60
-  // The queue takes the first of them; the load shedder admits a small group whose tick is short.
+  // The queue accepts only the first of these. Groups are small, so that the load shedder admits them.
   for (let count = 0; count < MANY; count += 5) {
     sent.push(...logins(5).map(answered))
     await sleep(10)
@@ -76,7 +76,7 @@ it('rejects logins at once with 503 and Retry-After while the queue for bcrypt i
   expect(rejected.length).toBeLessThanOrEqual(MANY)
   for (const { body, after } of rejected) {
     expect(body.type).toBe('/problems/unavailable')
-    // From the queue for bcrypt, or from the load shedder before it.
+    // Retry-After is 5 from the bcrypt queue, and 1 from the load shedder in front of it.
     expect(['5', '1']).toContain(after)
   }
   expect(rejected.map(({ after }) => after)).toContain('5')

@@ -7,7 +7,7 @@ import { expect } from 'vitest'
 
 const SCRIPT = join(import.meta.dirname, '../dist/cli/keys.js')
 
-/** Runs the built command on a folder, like an operator. */
+/** Runs the built `keys` command on a folder, like an operator. */
 export function keys(folder: string, args: string[], env: Record<string, string> = {}) {
   return new Promise<{ code: number; out: string; err: string }>((resolve) => {
     const all = [SCRIPT, ...args, '--dir', folder]
@@ -19,14 +19,14 @@ export function keys(folder: string, args: string[], env: Record<string, string>
 
 export const newFolder = () => mkdtempSync(join(tmpdir(), 'malipo-keys-'))
 
-/** A folder with a new key set. */
+/** Creates a folder with a new key set. */
 export async function newKeySet(...args: string[]): Promise<string> {
   const folder = newFolder()
   expect(await keys(folder, ['make', ...args])).toMatchObject({ code: 0, err: '' })
   return folder
 }
 
-/** The private keys of a folder. */
+/** Reads the private keys of a folder. */
 export function privateKeys(folder: string) {
   return readdirSync(folder).map((name) => {
     const jwk = JSON.parse(readFileSync(join(folder, name), 'utf8')) as JsonWebKey & { kid: string }

@@ -66,7 +66,7 @@ describe('a rotation', () => {
       await sleep(1_500)
       bring(set, second)
       await expect.poll(() => [...state.kids], { timeout: 15_000 }).toEqual([old, next])
-      // In production, `prune` drops it a minute after its last token has expired.
+      // In production, `prune` drops the old key a minute after its last token has expired.
       await sleep((LIFE_SECONDS + 1) * 1000)
       rmSync(join(set, `${old}.json`))
       bring(set, second)

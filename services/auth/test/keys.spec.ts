@@ -27,16 +27,16 @@ afterAll(() => auth.close())
 
 const encoded = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
 
-/** The valid token with another header and its original signature. */
+/** The valid token with a changed header and its original signature. */
 const withHeader = (header: object) => `${encoded(header)}.${token.split('.').slice(1).join('.')}`
 
-/** The valid claims, signed by HS256 with any secret: libraries refuse a public key as the secret. */
+/** Signs the valid claims by HS256 without a library: libraries refuse a public key as the secret. */
 function byHmac(secret: string, header: object) {
   const text = `${encoded({ alg: 'HS256', typ: 'JWT', ...header })}.${encoded(claims)}`
   return `${text}.${createHmac('sha256', secret).update(text).digest('base64url')}`
 }
 
-/** The valid claims with changes, signed by ES256. */
+/** Signs the valid claims, with changes, by ES256. */
 function signed(changes: object, key = privateKeys(folder)[0]?.key, header: object = {}) {
   if (!key) throw new Error('there is no key')
   return jwt.sign(

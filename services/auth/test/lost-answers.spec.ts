@@ -15,7 +15,7 @@ import {
   startAuth,
 } from './auth.js'
 
-/** The connection is closed after PostgreSQL has committed and before its result arrives. */
+/** The proxy closes the connection after PostgreSQL commits and before its result reaches auth. */
 
 let folder: string
 let postgres: Postgres

@@ -9,7 +9,7 @@ let auth: Auth
 beforeAll(async () => void (auth = await startAuth()))
 afterAll(() => auth.close())
 
-/** Runs the built command with this input, as `kubectl exec -i` would. */
+/** Runs the built `operator` command with this input, as `kubectl exec -i` would. */
 function operator(args: string[], own: Record<string, string> = {}, input = '') {
   const env = environment({ DATABASE_URL: auth.databaseUrl, ...own })
   const child = spawn(process.execPath, [SCRIPT, ...args], { env })

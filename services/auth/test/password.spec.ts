@@ -22,7 +22,7 @@ const ascending = (a: number, b: number) => a - b
 const attempt = async (phone: string, password: string) =>
   (await auth.client.post('/api/auth/login', { phone, password })).status
 
-/** Those of the tokens that are still valid. */
+/** Returns the tokens that are still valid. */
 async function validOf(tokens: (string | undefined)[]) {
   const valid = []
   for (const token of tokens) if (token && (await isValid(auth.client, token))) valid.push(token)
@@ -160,7 +160,7 @@ describe('POST /api/auth/password', () => {
         id,
       )
       expect(rows).toEqual([{ cause: 'password' }])
-      // A later login with the old password fails.
+      // A login that verified the old password before the change must not open a session after it.
       await connection.query('BEGIN')
       expect(await openInDatabase(run, { id: uuidV7(), ...opening })).toBeUndefined()
     } finally {

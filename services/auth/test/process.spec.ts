@@ -10,7 +10,7 @@ import { freshDatabase } from '@malipo/testing/database'
 import { describe, expect, it, vi } from 'vitest'
 import { environment, login, newPerson, newUser, type Person, untilReady } from './auth.js'
 
-/** The built service in a separate process. */
+/** Starts the built service in a separate process. */
 async function started(own: Record<string, string> = {}) {
   const env = environment({ DATABASE_URL: await freshDatabase('auth'), ...own })
   await runToEnd({ name: 'auth', script: 'migrate', env })
@@ -103,7 +103,7 @@ describe('the start', () => {
   })
 })
 
-/** Sends a request and returns its outcome, including a lost connection. */
+/** Sends a request and returns its status, or the reason if the connection is lost. */
 function ask(url: string, agent: Agent, token: string): Promise<number | string> {
   return new Promise((resolve) => {
     const headers = { authorization: `Bearer ${token}` }
@@ -116,7 +116,7 @@ function ask(url: string, agent: Agent, token: string): Promise<number | string>
   })
 }
 
-/** Sends requests until readiness fails, which it polls like a load balancer. */
+/** Polls readiness like a load balancer, and sends requests until it fails. */
 function clients(service: Service, token: string) {
   const answers = new Map<number | string, number>()
   const balancer = { ready: true }
@@ -167,7 +167,7 @@ describe('SIGTERM', () => {
   })
 })
 
-/** Logs in without the check against the OpenAPI document, which may be unavailable by then. */
+/** Logs in without the OpenAPI check, because the document may be unavailable by then. */
 async function attempt(client: Client, { phone, password }: Person): Promise<number> {
   const body = { phone, password }
   return (await client.sendUnchecked('POST', '/api/auth/login', { body })).status

@@ -8,7 +8,7 @@ let redis: Redis
 let auth: Auth
 let replica: Auth
 
-/** Both replicas trust this test as their proxy, so it can choose the client's address. */
+/** Both replicas trust this test as a proxy, so that its requests can have any client address. */
 beforeAll(async () => {
   const started = await startRedis()
   if (!started) throw new Error('no redis-server on the PATH')
@@ -32,7 +32,7 @@ afterAll(async () => {
 })
 
 let networks = 0
-/** An unused address. */
+/** Returns an address that no other test uses. */
 const newAddress = () => `198.18.${Math.floor(networks / 250)}.${(networks++ % 250) + 1}`
 
 const from = (address: string) => ({ headers: { 'x-forwarded-for': address } })
@@ -53,7 +53,7 @@ async function fail(phone: string, times: number, address: string, at = auth) {
   }
 }
 
-/** Deletes the counters, as if the wait had passed. */
+/** Deletes the counters, which has the same effect as waiting. */
 async function endWaits() {
   const keys = (await redis.keys('auth:login:*')).filter((key) => !key.includes(':reached:'))
   if (keys.length > 0) await redis.del(...keys)
@@ -98,7 +98,7 @@ describe('guessing the password of a phone from one network', () => {
       await endWaits()
     }
     expect(waits).toEqual([5, 15, 45, 60])
-    // After the wait, the owner logs in, which resets the limit.
+    // After the wait, the owner's login succeeds and resets the limit.
     expect((await attempt(phone, password, address)).status).toBe(200)
     await fail(phone, LIMIT, address)
     const { headers } = await attempt(phone, password, address)

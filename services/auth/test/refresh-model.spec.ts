@@ -11,8 +11,8 @@ beforeAll(async () => {
 afterAll(() => auth.close())
 
 /**
- * The contract of refresh tokens as a model: at any time one token is valid, and the token that it replaced
- * stays valid for 10 s.
+ * A model of the contract: one refresh token is current at any time, and the one that it replaced can be
+ * used again for 10 s after its first use.
  */
 class Model {
   readonly given: string[]
@@ -44,7 +44,7 @@ class Model {
   }
 }
 
-/** Steps: use one of the issued tokens, counted from the latest, or let time pass. */
+/** Each step uses one of the issued tokens, counted back from the latest, or lets time pass. */
 const steps = fc.array(
   fc.oneof(
     { weight: 3, arbitrary: fc.nat({ max: 3 }).map((back) => ({ back })) },

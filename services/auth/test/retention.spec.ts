@@ -11,7 +11,7 @@ let auth: Auth
 beforeAll(async () => void (auth = await startAuth()))
 afterAll(() => auth.close())
 
-/** Runs the built command with the role that owns the tables. */
+/** Runs the built `retention` command with the role that owns the tables. */
 function retention(own: Record<string, string | undefined>) {
   const env = environment({ DATABASE_URL: auth.databaseUrl, ...own })
   const child = spawn(process.execPath, [SCRIPT], { env })
@@ -23,7 +23,7 @@ function retention(own: Record<string, string | undefined>) {
   })
 }
 
-/** Inserts events of this age, whose ids contain the same time. */
+/** Inserts audit events of this age; their ids contain the same time. */
 async function insertEvents(count: number, ageDays: number) {
   const at = new Date(Date.now() - ageDays * DAY_MS)
   await auth.sql(

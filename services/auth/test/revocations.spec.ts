@@ -124,7 +124,7 @@ describe('after Redis has lost its data', () => {
        ) SELECT id FROM created`,
       sub,
     )
-    // One transaction, so all have the same time: pages must not be split by time alone.
+    // All revocations have the same time, so pages must not be split by time alone.
     await auth.sql('UPDATE sessions SET revoked_at = now() WHERE user_id = $1', sub)
     const marked = async () => redis.exists(...revoked.map(({ id }) => `revoked:${id}`))
     await expect.poll(marked, { timeout: 10_000 }).toBe(revoked.length)

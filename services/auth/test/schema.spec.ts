@@ -15,7 +15,7 @@ describe('the schema', () => {
     const source = await new DataSource(dataSourceOptions(env, dataSource)).initialize()
     try {
       const { upQueries } = await source.driver.createSchemaBuilder().log()
-      // Check constraints exist in the migrations only.
+      // The entities do not declare check constraints, so differences in these are ignored.
       const checks = await auth.sql<{ name: string }>(
         `SELECT conname AS name FROM pg_constraint WHERE contype = 'c'`,
       )

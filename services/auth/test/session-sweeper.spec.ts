@@ -16,7 +16,7 @@ beforeAll(async () => {
 })
 afterAll(() => auth.close())
 
-/** A session that was opened a day before it expired. */
+/** Inserts a session that was opened a day before it expired. */
 async function insertSession(expiredDaysAgo: number): Promise<string> {
   const expiresAt = Date.now() - expiredDaysAgo * DAY_MS
   const random = Math.floor(Math.random() * 0xffff_ffff_ffff)

@@ -20,7 +20,7 @@ const end = (id: string, token: string) =>
 
 const TTL_MS = (900 + 60) * 1000
 
-/** Expects the revocation in Redis in the form that payments reads. */
+/** Expects that Redis contains the revocation in the form that payments reads. */
 async function expectMarked(sid: string) {
   const [row] = await auth.sql<{ at: Date }>(
     'SELECT revoked_at AS at FROM sessions WHERE id = $1',

@@ -2,12 +2,12 @@ import { hash } from 'bcrypt'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Auth, newPerson, newUser, startAuth } from './auth.js'
 
-/** High enough that hashing dominates a login's time. */
+/** A bcrypt cost at which hashing dominates the time of a login. */
 const COST = 9
 const OLD_COST = 6
-/** Below the limit of failed logins for one phone. */
+/** Attempts for each phone; fewer than the failed logins that one phone may have. */
 const ROUNDS = 9
-/** The number of users, and of attempts for each of them. */
+/** Number of pairs of users, one with a hash of the current cost and one with a hash of an old cost. */
 const PAIRS = 4
 
 let auth: Auth
@@ -21,7 +21,7 @@ async function timed(phone: string): Promise<number> {
   return performance.now() - begin
 }
 
-/** The median, since other load on the machine causes outliers. */
+/** Uses the median, since other load on the machine causes outliers. */
 const median = (times: number[]) =>
   times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? NaN
 
@@ -40,7 +40,7 @@ it('takes the same time to reject an unknown phone, a wrong password and an old 
     }
   }
   const reference = median(times.known)
-  // Without dummy hashes, an unknown phone takes a tenth of the time, and an old hash about an eighth.
+  // Without dummy hashes, an unknown phone would take a tenth of the time, and an old hash about an eighth.
   for (const other of [median(times.unknown), median(times.old)]) {
     expect(other / reference).toBeGreaterThan(0.6)
     expect(other / reference).toBeLessThan(1.6)

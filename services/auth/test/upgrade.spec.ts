@@ -8,23 +8,20 @@ import { type Auth, environment, login, startAuth } from './auth.js'
 
 /**
  * Upgrades a database of an earlier release, with data that this release wrote, and starts the current
- * service on it. The migrations and statements of a release never change, because they have run in
- * production.
+ * service on it. The migrations and statements of a release never change: production has already run them.
  */
 interface Release {
   readonly version: string
   readonly migrations: readonly string[]
-  /** What the release wrote, as SQL. */
+  /** SQL that inserts data as the release wrote it. */
   readonly data: string
-  /** What must hold after the upgrade. */
+  /** Assertions that must hold after the upgrade. */
   readonly expectations: (auth: Auth) => Promise<void>
 }
 
 const PASSWORD = 'words of the first release'
 
-/**
- * There is no release yet. Until the first one, the current schema stands in for it, so that the test runs.
- */
+/** There is no release yet. The current schema stands in for the first one, so that the test runs. */
 const RELEASES: readonly Release[] = [
   {
     version: 'unreleased',

@@ -24,7 +24,7 @@ export class AuditController {
   }
 }
 
-/** Newest first. Ids are UUIDv7, so one index supports the order, the cursor and the time range. */
+/** Selects events, newest first. Ids are UUIDv7, so one index supports order, cursor and time range. */
 function select(orm: EntityManager, { kind, userId, limit, cursor, ...range }: AuditQueryDto) {
   const from = parseTime(range.from)
   const to = parseTime(range.to)
@@ -34,6 +34,6 @@ function select(orm: EntityManager, { kind, userId, limit, cursor, ...range }: A
   if (from) events.andWhere('event.id >= :from', { from: minUuidAt(from) })
   if (to) events.andWhere('event.id < :to', { to: minUuidAt(to) })
   if (cursor) events.andWhere('event.id < :after', { after: decodeCursor(cursor) })
-  // One row beyond the limit shows that there is a next page.
+  // A row beyond the limit shows that there is a next page.
   return events.orderBy('event.id', 'DESC').limit(limit + 1)
 }

@@ -11,7 +11,7 @@ const LOGIN_FAILURE: Statement = {
     ON CONFLICT ON CONSTRAINT audit_events_pkey DO NOTHING`,
 }
 
-/** Other events are inserted by the statements that cause them. `id` is also the operation id. */
+/** Other events are inserted by the statements that cause them. A retry passes the same `id`. */
 export async function recordLoginFailure(
   run: Run,
   { id, userId, origin }: { id: string; userId: string | null; origin: Origin },
@@ -25,8 +25,8 @@ const FIND_EVENT: Statement = {
 }
 
 /**
- * The number of sessions that a change revoked; undefined if the change did not apply. If an earlier attempt
- * committed, its audit event has the operation id, but the number is lost: the result is 0.
+ * Returns the number of sessions that a change revoked; undefined if it did not apply. If an earlier
+ * attempt committed, its audit event has the operation id; the number is then unknown, and the result is 0.
  */
 export async function countOrRecover(
   run: Run,
@@ -40,12 +40,12 @@ export async function countOrRecover(
 
 const DELETE_BATCH_SIZE = 1_000
 
-/** Ids are UUIDv7, so the events before a time are a range of the primary key. */
+/** Ids are UUIDv7, so the events before a given time are a range of the primary key. */
 const DELETE = `
   DELETE FROM audit_events
   WHERE id IN (SELECT id FROM audit_events WHERE id < $1 AND at < $2 ORDER BY id LIMIT $3)`
 
-/** A trigger allows this only to the table's owner and only with the setting `malipo.retention`. */
+/** Deletes old events. A trigger allows this only to the table's owner, with `malipo.retention` set. */
 export async function deleteEventsBefore(source: DataSource, cutoff: Date): Promise<number> {
   let total = 0
   let deleted: number

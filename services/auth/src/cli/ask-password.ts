@@ -6,7 +6,7 @@ import { UsageError } from './command.js'
 /** Reads a line of standard input, without echo on a terminal. The prompt goes to standard error. */
 export async function askPassword(): Promise<string> {
   if (stdin.isTTY) stderr.write('Password: ')
-  // On a terminal, readline itself echoes the input, here to a stream that discards it.
+  // On a terminal, readline itself echoes the input; this stream discards the echo.
   const discard = new Writable({ write: (_chunk, _encoding, done) => done() })
   const lines = createInterface({ input: stdin, output: discard, terminal: stdin.isTTY })
   lines.once('SIGINT', () => lines.close())

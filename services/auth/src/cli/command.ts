@@ -3,12 +3,12 @@ import { ConfigurationError } from '@malipo/kit/config/env'
 import { Problem } from '@malipo/kit/http/problem'
 import { KeySetError } from '../tokens/key-set.js'
 
-/** An invalid command, or one that cannot be carried out. The message is for the operator. */
+/** An invalid command, or one that cannot be executed. The message is for the operator. */
 export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
 
-/** Runs a command: prints its lines, or those of its error, after which the process exits with 1. */
+/** Runs a command and prints its lines. If it throws, prints the error's lines and sets the exit code 1. */
 export async function runCommand(name: string, command: () => string[] | Promise<string[]>) {
   try {
     for (const line of await command()) process.stdout.write(`${line}\n`)

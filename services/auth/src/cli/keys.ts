@@ -15,7 +15,7 @@ rotate  adds a key, which signs after --signs-in (300), when every replica must 
 prune   drops those keys, and adds none
 list    prints the state of each key`
 
-/** A changed Secret reaches every pod within two minutes, and clients cache the public keys for two more. */
+/** A changed Secret reaches every pod within two minutes, and clients cache public keys for two more. */
 const DEFAULT_SIGNS_IN_SECONDS = 300
 
 type Verb = (folder: string, policy: RotationPolicy) => string[]
@@ -74,7 +74,7 @@ function membersOf(folder: string): Member[] {
   return readKeyFolder(folder).map(({ kid = '', signsFrom }) => ({ kid, signsFrom }))
 }
 
-/** Renames the complete file into place, so that readers of the folder never see a partial key. */
+/** Writes the key to a temporary file and renames it, so that readers never see a partial key. */
 function create(folder: string, signsFrom: number, { now }: RotationPolicy): string {
   const day = timeOf(now).slice(0, 10)
   const kid = `${day}-${randomBytes(4).toString('hex')}`

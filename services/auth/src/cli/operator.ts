@@ -16,12 +16,12 @@ import { askPassword } from './ask-password.js'
 import { runCommand, UsageError } from './command.js'
 import { type OperatorCommand, parseCommand } from './operator-command.js'
 
-/** The origin in the audit trail. */
+/** The origin of the command's events in the audit trail. */
 const ORIGIN = { address: null, userAgent: 'operator command' }
 
 type OperatorEnv = ReturnType<typeof readOperatorEnv>
 
-/** It runs where the service runs, with its environment. */
+/** The command uses the service's environment, for example in its pod. */
 await runCommand('operator', async () => {
   const env = readOperatorEnv()
   setDefaultRegion(env.DEFAULT_REGION)
@@ -41,7 +41,7 @@ async function createOperator(database: Database, env: OperatorEnv, command: Ope
   const line =
     (await grant(database, env, command)) ??
     (await create(database, env, command)) ??
-    // Another client registered the phone number during the password prompt.
+    // Another client registered the phone number during the password prompt, so the account now exists.
     (await grant(database, env, command))
   if (line === undefined) throw new UsageError('the account no longer exists: retry')
   return line

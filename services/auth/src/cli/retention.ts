@@ -6,7 +6,7 @@ import { runCommand } from './command.js'
 
 const DAY_MS = 86_400_000
 
-/** Connects with the role of the migrations, because the service's role can't delete audit events. */
+/** Connects with the role that runs migrations, because the service's role can't delete audit events. */
 await runCommand('retention', async () => {
   const env = readRetentionEnv()
   const days = env.AUDIT_RETENTION_DAYS

@@ -1,4 +1,4 @@
-/** A key of the set. Times are Unix seconds. */
+/** A key of the key set. Times are Unix seconds. */
 export interface Member {
   readonly kid: string
   readonly signsFrom: number
@@ -7,7 +7,7 @@ export interface Member {
 export interface RotationPolicy {
   readonly now: number
   readonly tokenLifetimeSeconds: number
-  /** The delay until a new key signs; by then every replica has it. */
+  /** The delay before a new key signs; by the end of it every replica must have the key. */
   readonly signsInSeconds: number
 }
 
@@ -23,7 +23,7 @@ export function rotation(keys: readonly Member[], policy: RotationPolicy) {
   }
 }
 
-/** The keys whose successor has signed for a token's lifetime; never the current or a pending key. */
+/** The keys that signed no unexpired token: their successor has signed for at least a token's lifetime. */
 export function expiredKeys(
   keys: readonly Member[],
   { now, tokenLifetimeSeconds }: RotationPolicy,

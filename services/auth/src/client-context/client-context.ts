@@ -9,7 +9,7 @@ export interface Origin {
   readonly userAgent: string | null
 }
 
-/** The client of a request: its origin, and the headers of its response. */
+/** The client of a request: its origin, and a function that sets headers of the response. */
 export interface ClientContext {
   readonly origin: Origin
   readonly setHeaders: (headers: Readonly<Record<string, string>>) => void
@@ -28,11 +28,11 @@ export const Client = createParamDecorator(
 
 /** `ip` is the address of the nearest hop that is not a trusted proxy. */
 export function originOf({ ip, headers }: Pick<FastifyRequest, 'ip' | 'headers'>): Origin {
-  // The tables accept no more than 256 characters.
+  // A check constraint limits user agents to 256 characters.
   return { address: normalAddress(ip), userAgent: headers['user-agent']?.slice(0, 256) || null }
 }
 
-/** IPv4 mapped into IPv6 (RFC 4291, section 2.5.5.2) becomes IPv4; the zone of IPv6 is dropped. */
+/** Turns an IPv4-mapped IPv6 address (RFC 4291, section 2.5.5.2) into IPv4, and drops an IPv6 zone. */
 export function normalAddress(address: string | undefined): string | null {
   const bare = (address ?? '').replace(/%.*$/, '').replace(/^::ffff:(?=\d+\.)/i, '')
   return isIP(bare) ? bare.toLowerCase() : null

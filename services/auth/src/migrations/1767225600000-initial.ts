@@ -86,7 +86,7 @@ CREATE TABLE revocation_outbox (
 COMMENT ON TABLE revocation_outbox IS 'revocations that are not yet published to Redis';
 `
 
-/** Only the table's owner deletes audit events, and only after SET LOCAL malipo.retention = 'on'. */
+/** Only the table's owner can delete audit events, and only after SET LOCAL malipo.retention = 'on'. */
 const AUDIT = `
 CREATE TABLE audit_events (
   id uuid DEFAULT uuidv7() CONSTRAINT audit_events_pkey PRIMARY KEY,
@@ -127,8 +127,8 @@ CREATE TRIGGER audit_events_are_append_only BEFORE UPDATE OR DELETE OR TRUNCATE 
 `
 
 /**
- * Triggers, so that a session revoked directly in the database is published and audited as well. A
- * revocation is final: a reinstated session could outlive the key in Redis that rejects its tokens.
+ * Because these are triggers, a session revoked directly in the database is also published and audited. A
+ * revocation is final: otherwise a reinstated session could outlive the Redis key that rejects its tokens.
  */
 const REVOCATION = `
 CREATE FUNCTION record_session_revocation() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -154,8 +154,8 @@ CREATE TRIGGER sessions_revocation_is_final BEFORE UPDATE OF revoked_at ON sessi
 `
 
 /**
- * A function, because each statement in it takes a new snapshot. The calling statement may have waited for a
- * lock on the user's row. Its own, older snapshot misses the session of the login that held the lock.
+ * A function, because each statement in it takes a new snapshot. The calling statement may have waited for
+ * a login that locked the user's row. Its own, older snapshot does not contain the session of that login.
  */
 const REVOKE_SESSIONS_OF = `
 CREATE FUNCTION revoke_sessions_of(owner uuid, except_session uuid, cause text, actor uuid)

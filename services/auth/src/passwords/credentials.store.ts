@@ -29,7 +29,7 @@ const PASSWORD_REHASH: Statement = {
     WHERE id = $1 AND password_hash = $2`,
 }
 
-/** Replaces a hash unless the password was changed in the meantime. */
+/** Replaces a password's hash, unless the password was changed in the meantime. */
 export async function replaceHash(run: Run, from: Credentials, to: string): Promise<void> {
   await run(PASSWORD_REHASH, [from.id, from.passwordHash, to])
 }
@@ -38,9 +38,9 @@ interface NewPassword {
   /** Id of the audit event, which is also the operation id. */
   id: string
   userId: string
-  /** The session that stays active. */
+  /** The session that stays active after the change. */
   sid: string
-  /** Version of the current password that was verified. */
+  /** Version of the password that was verified as the current one. */
   passwordVersion: number
   passwordHash: string
   origin: Origin
@@ -66,7 +66,7 @@ const PASSWORD_CHANGE: Statement = {
     GROUP BY changed.id`,
 }
 
-/** @returns the number of other sessions revoked; undefined if another change committed first */
+/** @returns the number of other sessions revoked; undefined if another password change committed first */
 export async function changePassword(
   run: Run,
   retried: boolean,

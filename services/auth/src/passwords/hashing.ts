@@ -8,12 +8,12 @@ import { Registry } from 'prom-client'
 import { type Env, ENV } from '../env.js'
 import { costOf, remainingWork } from './work.js'
 
-/** Further calls are rejected. At cost 12, the last call in the queue waits about 20 s. */
+/** Maximum number of queued calls; more are rejected. At cost 12, a full queue takes about 20 s. */
 const MAX_QUEUED = 200
 
 /**
- * bcrypt at the configured cost, on Node's thread pool. One hash per core runs at a time. One thread stays
- * free, so that DNS lookups and the authentication of database connections do not wait for logins.
+ * Runs bcrypt at the configured cost on Node's thread pool, at most one hash per core at a time. One thread
+ * stays free for DNS lookups and the authentication of database connections.
  */
 @Injectable()
 export class PasswordHasher {
@@ -40,14 +40,14 @@ export class PasswordHasher {
     return costOf(stored) !== this.cost
   }
 
-  /** A mismatch takes the same work whether or not there is a stored hash. */
+  /** Compares a password with a stored hash; a mismatch takes the same work even if none is stored. */
   async matches(password: string, stored: string | undefined): Promise<boolean> {
     if (stored !== undefined && (await compare(password, stored))) return true
     for (const dummy of remainingWork(stored, this.cost)) await compare(password, dummy)
     return false
   }
 
-  /** Runs work that hashes once a thread is free. @throws Problem 503 if the queue is full */
+  /** Queues work that hashes, until a thread is free. @throws Problem 503 if the queue is full */
   async enqueue<T>(work: () => Promise<T>): Promise<T> {
     if (this.limit.pendingCount < MAX_QUEUED) return this.limit(work)
     throw new Problem(HTTP_PROBLEMS.unavailable, 'Too many logins are in progress. Retry later.', {

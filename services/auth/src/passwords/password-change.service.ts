@@ -13,7 +13,7 @@ import { PasswordCheck } from './password-check.js'
 import type { PasswordDto } from './passwords.dto.js'
 import { strengthHeader } from './strength.js'
 
-/** A change revokes the user's other sessions, because they may be stolen. */
+/** Changes passwords. A change revokes the user's other sessions, because a thief may have opened them. */
 @Injectable()
 export class PasswordChangeService {
   private readonly changes
@@ -28,7 +28,7 @@ export class PasswordChangeService {
     this.changes = new OutcomeCounter(registry, metric, ['changed', 'wrong', 'throttled', 'failed'])
   }
 
-  /** @throws Problem 400 for an unchanged password, 401 for a wrong current one, 429, 503 */
+  /** @throws Problem 400 for an unchanged password, 401 for a wrong current password, 429, 503 */
   async change(caller: ValidatedClaims, client: ClientContext, body: PasswordDto): Promise<void> {
     const operation = async () => this.apply(caller, client, body)
     return this.changes.count(operation, () => 'changed')
@@ -50,7 +50,7 @@ export class PasswordChangeService {
       passwordHash: await this.hasher.hash(newPassword),
       origin: client.origin,
     }
-    // No 503 while revocations are pending: a retry would fail, because the password has changed.
+    // Pending revocations cause no 503: a client's retry would fail, because the password has changed.
     const published = await this.revocations.revokeBy('password', user.id, (run, retried) =>
       changePassword(run, retried, row),
     )

@@ -7,7 +7,7 @@ import { type Attempt, LoginRateLimit } from '../rate-limit/login-rate-limit.js'
 import { type Credentials, credentialsOf, replaceHash } from './credentials.store.js'
 import { PasswordHasher } from './hashing.js'
 
-/** An unknown phone and a wrong password have the same result and take the same time. */
+/** Checks passwords. An unknown phone and a wrong password have the same result and take the same time. */
 @Injectable()
 export class PasswordCheck {
   constructor(
@@ -21,7 +21,7 @@ export class PasswordCheck {
   async check(attempt: Attempt, password: string): Promise<Credentials | undefined> {
     await this.limit.assertLoginAllowed(attempt)
     const user = await this.database.read((run) => credentialsOf(run, attempt.phone))
-    // Points are consumed only when hashing starts: attempts in the queue are not failures yet.
+    // An attempt consumes points only when its hashing starts: a queued attempt has not failed yet.
     const { matches, reservation } = await this.hasher.enqueue(async () => {
       const reservation = await this.limit.reserve(attempt)
       return { reservation, matches: await this.hasher.matches(password, user?.passwordHash) }
@@ -39,7 +39,7 @@ export class PasswordCheck {
     return user
   }
 
-  /** The login succeeds whether or not this does; if it fails, the next login tries again. */
+  /** The login succeeds even if this rehash fails; in that case the next login repeats the rehash. */
   private async rehash(user: Credentials, password: string) {
     try {
       const passwordHash = await this.hasher.hash(password)

@@ -3,14 +3,14 @@ import { IsString, registerDecorator } from 'class-validator'
 
 export const PASSWORD = {
   minCharacters: 8,
-  /** bcrypt ignores further bytes; truncating would accept the first 72 bytes as the password. */
+  /** bcrypt ignores further bytes, so the first 72 bytes of a longer password would suffice to log in. */
   maxBytes: 72,
 } as const
 
 interface PasswordRule {
   readonly name: string
   readonly message: string
-  /** `commonest` is in lower case. */
+  /** Whether a password follows the rule. The entries of `commonest` are in lower case. */
   readonly holds: (password: string, commonest: ReadonlySet<string>) => boolean
 }
 
@@ -24,7 +24,7 @@ const NEW_PASSWORD: readonly PasswordRule[] = [
   {
     name: 'isLongEnough',
     message: `must have at least ${PASSWORD.minCharacters} characters`,
-    // Code points, so that an emoji is one character.
+    // Counts code points, so that an emoji is one character.
     holds: (password) => Array.from(password).length >= PASSWORD.minCharacters,
   },
   HASHABLE,
@@ -43,8 +43,8 @@ export function passwordViolations(password: string, commonest: ReadonlySet<stri
 let commonest: Promise<ReadonlySet<string>> | undefined
 
 /**
- * The most common leaked passwords in lower case: 18,000 of a list of 49,000, without those that are too
- * short anyway. They are unpacked on first use, in 25 ms, and take 4 MB of memory.
+ * The most common leaked passwords, in lower case: the 18,000 of a list of 49,000 that are long enough to
+ * pass the minimum length. They are unpacked on first use, in 25 ms, and take 4 MB of memory.
  */
 export function commonestPasswords(): Promise<ReadonlySet<string>> {
   return (commonest ??= loadCommonest())
@@ -56,12 +56,12 @@ async function loadCommonest() {
   return new Set(all.filter((password) => password.length >= PASSWORD.minCharacters))
 }
 
-/** Validates a DTO's new password. */
+/** Validates a new password in a DTO. */
 export function IsPassword(): PropertyDecorator {
   return applyDecorators(IsText(), ...NEW_PASSWORD.map(Satisfies))
 }
 
-/** Validates a password to compare: a longer one than bcrypt reads matches no account. */
+/** Validates an existing password in a DTO. One that exceeds bcrypt's limit belongs to no account. */
 export function IsGivenPassword(): PropertyDecorator {
   return applyDecorators(IsText(), Satisfies(HASHABLE))
 }
@@ -75,7 +75,7 @@ function Satisfies({ name, message, holds }: PasswordRule): PropertyDecorator {
       target: target.constructor,
       propertyName: property as string,
       validator: {
-        // `IsString` reports values of other types.
+        // Only strings are checked here; `IsString` rejects other types.
         validate: async (value: unknown) =>
           typeof value !== 'string' || holds(value, await commonestPasswords()),
         defaultMessage: () => message,

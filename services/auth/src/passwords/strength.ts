@@ -2,15 +2,15 @@ import type { ZxcvbnFactory } from '@zxcvbn-ts/core'
 
 let estimator: Promise<ZxcvbnFactory> | undefined
 
-/** The response header with the strength of a new password, a hint for its owner. */
+/** The response header that shows the strength of a new password, as a hint for its owner. */
 export async function strengthHeader(password: string, own: readonly string[]) {
   return { 'password-strength': String(await strengthOf(password, own)) }
 }
 
-/** From 0 (easy to guess) to 4. `own` are attributes of the owner, such as the email address. */
+/** The strength from 0 (easy to guess) to 4. `own` has attributes of the owner, such as the email address. */
 export async function strengthOf(password: string, own: readonly string[]): Promise<number> {
   estimator ??= load()
-  // Longer passwords are cut: the time grows superlinearly, and 24 characters take at most 6 ms.
+  // Only 24 characters are checked: the time grows superlinearly, and 24 characters take at most 6 ms.
   return (await estimator).check(password.slice(0, 24), [...own]).score
 }
 
@@ -20,7 +20,7 @@ async function load() {
     import('@zxcvbn-ts/language-common'),
   ])
   return new ZxcvbnFactory({
-    // Sorted by frequency. The rest of the list is left out: those passwords are rejected anyway.
+    // The most frequent 10,000 suffice: a new password that is in the list is rejected anyway.
     dictionary: { common: dictionary['passwords-common'].slice(0, 10_000) },
     graphs: adjacencyGraphs,
     l33tMaxSubstitutions: 4,

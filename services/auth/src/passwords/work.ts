@@ -3,7 +3,7 @@ export function costOf(hash: string): number {
   return Number(hash.slice(4, 6))
 }
 
-/** A well-formed hash without a known password: 22 characters of salt, 31 of digest. */
+/** A well-formed bcrypt hash that matches no known password: 22 characters of salt, 31 of digest. */
 export function dummyHash(cost: number): string {
   return `$2b$${String(cost).padStart(2, '0')}$${'K'.repeat(21)}u${'.'.repeat(31)}`
 }

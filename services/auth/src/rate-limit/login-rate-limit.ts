@@ -6,7 +6,7 @@ import type { ClientContext } from '../client-context/client-context.js'
 import { type Env, ENV, networkLimits } from '../env.js'
 import { type Consumption, MINUTE, RateLimit, tooManyAttempts } from './rate-limit.js'
 
-/** An active session of the phone's owner that was last used from this network. */
+/** Finds an active session of the phone's owner that was last used from this network. */
 const SESSION_FROM_NETWORK: Statement = {
   name: 'session_from_network',
   text: `
@@ -20,7 +20,7 @@ const SESSION_FROM_NETWORK: Statement = {
     LIMIT 1`,
 }
 
-/** A password attempt for a phone. */
+/** An attempt to log in to the account with this phone. */
 export interface Attempt {
   phone: string
   client: ClientContext
@@ -62,7 +62,7 @@ export class LoginRateLimit {
     await this.admit(attempt, wider)
   }
 
-  /** Consumes a point of each limit, which the outcome of the attempt settles. @throws Problem 429 */
+  /** Consumes a point of each limit; `succeeded` or `failed` settles the points later. @throws Problem 429 */
   async reserve(attempt: Attempt) {
     const keys = keysOf(attempt)
     const pair = await this.pair.consume(keys.pair)
@@ -91,7 +91,7 @@ export class LoginRateLimit {
     }
   }
 
-  /** @throws Problem 429 unless both are allowed, or the phone's owner has a session from the network */
+  /** @throws Problem 429 if a wider limit is exhausted, unless the owner has a session from the network */
   private async admit({ phone, client }: Attempt, wider: readonly Consumption[]): Promise<void> {
     const exhausted = wider.find(({ isAllowed }) => !isAllowed)
     if (!exhausted) return

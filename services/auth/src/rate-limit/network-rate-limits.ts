@@ -24,13 +24,13 @@ export class NetworkRateLimits {
     client.setHeaders(refreshes.headers)
   }
 
-  /** Counts an invalid refresh token. Guessing one is infeasible, but each attempt costs a query. */
+  /** Counts an invalid refresh token. Guessing one is infeasible, but each guess costs a query. */
   async countRejectedRefresh(client: ClientContext): Promise<void> {
     const network = networkOf(client.origin.address)
     await this.rejectedRefreshes.penalize(await this.rejectedRefreshes.consume(network))
   }
 
-  /** Counts a registration, whatever its outcome. @throws Problem 429 */
+  /** Counts a registration, whether or not it succeeds. @throws Problem 429 */
   async countRegistration(client: ClientContext): Promise<void> {
     const registrations = await this.registrations.consume(networkOf(client.origin.address))
     if (!registrations.isAllowed) throw tooManyAttempts(registrations)

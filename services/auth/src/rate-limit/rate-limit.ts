@@ -9,7 +9,7 @@ export const HOUR = 3600
 
 /** The wait triples each time the limit is reached again, up to this maximum. */
 const MAX_WAIT_SECONDS = HOUR
-/** After this time without a violation, the wait is as short as the window again. */
+/** After this time since the first violation, the wait is as short as the window again. */
 const VIOLATIONS_EXPIRE_SECONDS = 6 * HOUR
 
 /** The result of `peek` or `consume`. */
@@ -24,9 +24,9 @@ export interface Consumption {
 }
 
 /**
- * All replicas count together in Redis; without Redis, each process counts alone. Counters expire no later
- * than the keys of revoked sessions, unless the limit was reached: otherwise a flood of first attempts could
- * evict those keys from a full Redis.
+ * All replicas share their counters in Redis; without Redis, each process counts alone. Except for
+ * registrations, a counter expires no later than the key of a revoked session, unless its limit was
+ * reached. Otherwise a flood of first attempts could evict those keys from a full Redis.
  */
 export class RateLimit {
   private readonly counts
@@ -43,7 +43,7 @@ export class RateLimit {
     this.violations = limiter(redis, `auth:${name}:reached`, unlimited, VIOLATIONS_EXPIRE_SECONDS)
   }
 
-  /** The remaining quota, without consuming a point. */
+  /** Reads the remaining quota without consuming a point. */
   async peek(subject: string): Promise<Consumption> {
     const key = hashed(subject)
     const found = await this.counts.get(key)
@@ -61,12 +61,12 @@ export class RateLimit {
     }
   }
 
-  /** Returns the point, if one was consumed. */
+  /** Gives the point back, if one was consumed. */
   async refund({ key, isAllowed }: Consumption): Promise<void> {
     if (isAllowed) await this.counts.reward(key)
   }
 
-  /** Keeps the point. The last point of the limit also extends the wait. */
+  /** Leaves the point consumed. If it was the last point of the limit, the wait grows. */
   async penalize({ key, isAllowed, remaining }: Consumption): Promise<void> {
     if (!isAllowed || remaining > 0) return
     const { consumedPoints: times } = await this.violations.consume(key)
@@ -107,7 +107,7 @@ export function tooManyAttempts({ resetSeconds, headers }: Consumption): Problem
   return new Problem(PROBLEMS.tooManyAttempts, detail, { retryAfterSeconds: resetSeconds, headers })
 }
 
-/** A hash, so that Redis stores no phone number and no address in plain text. */
+/** Hashes the subject, so that Redis stores no phone number and no address in plain text. */
 function hashed(text: string): string {
   return createHash('sha256').update(text).digest('base64url')
 }

@@ -49,7 +49,7 @@ const DELETE_EXPIRED: Statement = {
   text: 'DELETE FROM revocation_outbox WHERE revoked_at < now() - make_interval(secs => $1)',
 }
 
-/** Deletes revocations of sessions whose access tokens have all expired. */
+/** Deletes pending revocations of sessions whose access tokens have all expired. */
 export async function deleteExpired(run: Run, lifetimeSeconds: number) {
   await run(DELETE_EXPIRED, [lifetimeSeconds])
 }

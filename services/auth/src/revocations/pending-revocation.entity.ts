@@ -9,7 +9,7 @@ export class PendingRevocation {
   })
   sessionId: string
 
-  /** A string instead of the class, since sessions/ imports this folder. */
+  /** The entity's name instead of its class, since sessions/ imports this folder. */
   @ManyToOne('Session')
   @JoinColumn({ name: 'session_id', foreignKeyConstraintName: 'revocation_outbox_session_id_fkey' })
   session: object

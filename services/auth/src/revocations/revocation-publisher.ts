@@ -10,7 +10,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import { type Env, ENV } from '../env.js'
 import { deletePublished, type RevokedSession } from './outbox.store.js'
 
-/** The maximum number of revocations per Redis transaction, which blocks other clients of Redis. */
+/** Maximum number of revocations per Redis transaction, which blocks other clients of Redis. */
 export const PUBLISH_BATCH_SIZE = 200
 
 /**
@@ -19,7 +19,7 @@ export const PUBLISH_BATCH_SIZE = 200
  */
 @Injectable()
 export class RevocationPublisher {
-  /** How long an access token of a session can outlive its revocation. */
+  /** How long a session's access tokens can outlive its revocation. */
   readonly lifetimeSeconds: number
 
   constructor(
@@ -31,7 +31,7 @@ export class RevocationPublisher {
     this.lifetimeSeconds = revocationLifetimeSeconds(env.JWT_EXPIRES_IN)
   }
 
-  /** @returns false if Redis did not acknowledge; true without Redis: no service then caches tokens */
+  /** @returns whether Redis acknowledged; true without Redis, because no service then caches tokens */
   async publish(revocations: readonly RevokedSession[]): Promise<boolean> {
     if (!this.redis.isConfigured) return true
     for (let i = 0; i < revocations.length; i += PUBLISH_BATCH_SIZE) {

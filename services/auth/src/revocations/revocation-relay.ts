@@ -15,9 +15,9 @@ import {
 import { PUBLISH_BATCH_SIZE, RevocationPublisher } from './revocation-publisher.js'
 
 /**
- * Publishes the revocations that an outage of Redis or a crash of a replica left in the outbox. After each
- * connection to Redis, it publishes all revocations that still matter: Redis may have lost data, or a replica
- * with older data may have been promoted. No lease is needed, because publishing twice has no further effect.
+ * Publishes the revocations that an outage of Redis or a crash of a replica left in the outbox. On
+ * connection to Redis, it publishes again all whose tokens may be unexpired: Redis may have lost data, or
+ * promoted a replica with older data. It needs no lease, because publishing twice has no further effect.
  */
 @Injectable()
 export class RevocationRelay {
@@ -49,7 +49,7 @@ export class RevocationRelay {
     if (!this.redis.isConfigured) return
     const batch = await this.database.read((run) => pendingRevocations(run, PUBLISH_BATCH_SIZE))
     this.pending = batch.length
-    // The next connection wakes the worker.
+    // The relay runs again when Redis is connected.
     if (!this.redis.isUp) return
     if (this.needsRepublish) await this.republish()
     await this.publish(batch)

@@ -8,7 +8,7 @@ import { RevocationPublisher } from './revocation-publisher.js'
 const CAUSES = ['logout', 'revoked', 'password', 'scopes', 'refresh_reuse'] as const
 type Cause = (typeof CAUSES)[number]
 
-/** Counts revocations and publishes them to all services. */
+/** Counts session revocations and publishes them to all services. */
 @Injectable()
 export class RevocationsService {
   private readonly revoked
@@ -22,15 +22,15 @@ export class RevocationsService {
     this.revoked = countBy(registry, metric, CAUSES)
   }
 
-  /** Counts the revocation if new. @returns false while Redis is unavailable; the relay then retries */
+  /** Publishes a revocation and counts it if new. @returns false while Redis is down; the relay retries */
   async publish(cause: Cause, revoked: RevokedSession, isNew = true): Promise<boolean> {
     if (isNew) this.revoked[cause].inc()
     return this.publisher.publish([revoked])
   }
 
   /**
-   * Runs a change, which returns the number of revoked sessions, and publishes the user's pending revocations,
-   * including those of an earlier attempt. Returns undefined, like the change, if the change does not apply.
+   * Runs a change (it returns the number of sessions that it revoked), then publishes the user's pending
+   * revocations, including those of an earlier attempt. Returns undefined if the change does not apply.
    */
   async revokeBy(
     cause: Cause,

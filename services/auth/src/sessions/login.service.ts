@@ -20,7 +20,7 @@ export class LoginService {
     this.logins = new OutcomeCounter(registry, metric, ['ok', 'wrong', 'throttled', 'failed'])
   }
 
-  /** @throws Problem 401 for a wrong phone or password, 429, 503 */
+  /** @throws Problem 401 for an unknown phone or a wrong password, 429, 503 */
   async login(attempt: Attempt, password: string): Promise<TokensDto> {
     const operation = async () => {
       const user = await this.passwords.check(attempt, password)

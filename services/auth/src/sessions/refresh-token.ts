@@ -1,13 +1,13 @@
 import { hash, randomBytes } from 'node:crypto'
 
 /**
- * A refresh token has two parts of 256 random bits: all refresh tokens of a session share the first, and each
- * has its own second part. The database stores only hashes. Even a token that was replaced long ago
- * identifies its session by the first part, although a session stores only two tokens.
+ * A refresh token has two parts of 256 random bits: all refresh tokens of a session share the first, and
+ * each has its own second part. The database stores only hashes, of two tokens per session. The first part
+ * identifies the session even of a token that was replaced long ago.
  */
 export interface RefreshToken {
   readonly text: string
-  /** SHA-256 of the parts. Random input needs no slow hash. */
+  /** SHA-256 hashes of the two parts. Random input needs no slow hash. */
   readonly hashes: TokenHashes
 }
 
@@ -15,7 +15,7 @@ export type TokenHashes = Readonly<Record<'session' | 'own', Buffer>>
 
 const PART_LENGTH = 43
 
-/** Also matches a token cut after its first part: its use is a reuse, which revokes the session. */
+/** Also matches a token cut off after its first part: using it counts as reuse, which revokes the session. */
 const TOKEN = /^[\w-]{43}(?:[\w-]{43})?$/
 
 export function newRefreshToken(): RefreshToken {

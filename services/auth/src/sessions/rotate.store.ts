@@ -4,7 +4,7 @@ import type { TokenHashes } from './refresh-token.js'
 
 interface Rotation {
   readonly presented: TokenHashes
-  /** Hash of the successor's own part. It is random, so it is also the operation id. */
+  /** Hash of the successor's second part; since that part is random, it also serves as the operation id. */
   readonly successor: Buffer
   /** Time since the request arrived, ms. */
   readonly ageMs: number
@@ -12,7 +12,7 @@ interface Rotation {
   readonly origin: Origin
 }
 
-/** Use of the current token, of the previous one within the grace period, or of any other one. */
+/** Which token was used: the current one, the previous one in the grace period, or any other one. */
 export type Use = 'rotated' | 'repeated' | 'reused'
 
 interface Rotated {
@@ -20,18 +20,18 @@ interface Rotated {
   readonly sid: string
   readonly sub: string
   readonly scopes: string[] | null
-  /** Set if a `reused` token revoked the session. */
+  /** Set if the token was `reused`, which revokes the session. */
   readonly revokedAt: Date | null
 }
 
-/** A client that lost the response may repeat the request until this long after the first use. */
+/** A client that lost the response may repeat its request until this long after the token's first use. */
 const GRACE_SECONDS = 10
 
 /*
  * FOR UPDATE serialises concurrent uses. A session stores its current and its previous token. Using the
- * current token makes it the previous one. Using the previous one again replaces the current token, which was
- * never used, and does not extend the grace period. So only one current token is valid at any time. Any other
- * token of the session was replaced earlier or is forged, which means that a token was stolen.
+ * current token makes it the previous one. Using the previous one again replaces the current token, which
+ * was never used, and does not extend the grace period. So only one current token is valid at any time. Any
+ * other token of the session was replaced earlier or is forged, so using it means that a token was stolen.
  */
 const REFRESH_TOKEN_ROTATE: Statement = {
   name: 'refresh_token_rotate',
@@ -80,7 +80,7 @@ const REFRESH_TOKEN_ROTATE: Statement = {
     LEFT JOIN revoked ON revoked.id = verdict.id`,
 }
 
-/** Uses a refresh token, or revokes its session; undefined if it belongs to no active session. */
+/** Exchanges a refresh token, or revokes the session of a reused one; undefined if no session is active. */
 export async function rotate(
   run: Run,
   { presented, successor, ageMs, lifetimeSeconds, origin: { address, userAgent } }: Rotation,

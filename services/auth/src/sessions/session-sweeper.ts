@@ -3,13 +3,13 @@ import { minUuidAt } from '@malipo/kit/postgres/uuid-v7'
 import { Workers } from '@malipo/kit/worker/workers'
 import { Inject, Injectable } from '@nestjs/common'
 
-/** Expired sessions are retained for 30 days, to explain old entries of the audit trail. */
+/** Sessions are retained for 30 days after they expire, to explain old entries of the audit trail. */
 const RETENTION_MS = 30 * 86_400_000
 const BATCH_SIZE = 500
 
 /**
- * Ids are UUIDv7, so the ids from before the cutoff are a range of the primary key. With an index on
- * `expires_at`, every refresh would have to update all indexes of the table. Revoked sessions expire too.
+ * Ids are UUIDv7, so the ids from before the cutoff are a range of the primary key. An index on
+ * `expires_at` would make every refresh update all indexes of the table. Revoked sessions also expire.
  */
 const DELETE_EXPIRED: Statement = {
   name: 'sessions_delete_expired',
@@ -30,7 +30,7 @@ const DELETE_EXPIRED: Statement = {
     RETURNING sessions.id`,
 }
 
-/** Deletes sessions that expired long ago. Replicas skip rows that another one has locked. */
+/** Deletes sessions that expired long ago. A replica skips rows that another replica has locked. */
 @Injectable()
 export class SessionSweeper {
   constructor(
@@ -44,7 +44,7 @@ export class SessionSweeper {
     })
   }
 
-  /** Deletes one batch; @returns how many sessions it deleted */
+  /** Deletes one batch. @returns the number of sessions that it deleted */
   async sweep(): Promise<number> {
     const cutoff = new Date(Date.now() - RETENTION_MS)
     const values = [minUuidAt(cutoff), cutoff, BATCH_SIZE]

@@ -1,17 +1,17 @@
 import { Column, Entity, Index, JoinColumn, ManyToOne, PrimaryColumn, Unique } from 'typeorm'
 import { User } from '../users/user.entity.js'
 
-/** The same comments as in the migration. */
+/** Column comments; they must equal those in the migration. */
 const SESSION_PART_COMMENT = 'of the first part, which all refresh tokens of the session share'
 const CURRENT_COMMENT = 'of the second part of the current refresh token'
 
-/** Opened by a login. Access tokens with its id are valid until it is revoked or expires. */
+/** A login opens a session. Its access tokens are rejected once the session is revoked or expires. */
 @Entity('sessions')
 @Unique('sessions_refresh_token_hash_key', ['refreshTokenHash'])
 @Index('sessions_revoked_at_idx', ['revokedAt', 'id'], { where: 'revoked_at IS NOT NULL' })
 @Index('sessions_user_id_idx', ['userId'], { where: 'revoked_at IS NULL' })
 export class Session {
-  /** UUIDv7; the `sid` of the session's tokens. */
+  /** UUIDv7; the `sid` claim of the session's tokens. */
   @PrimaryColumn({ type: 'uuid', primaryKeyConstraintName: 'sessions_pkey' })
   id: string
 
@@ -22,7 +22,7 @@ export class Session {
   @JoinColumn({ name: 'user_id', foreignKeyConstraintName: 'sessions_user_id_fkey' })
   user: User
 
-  /** SHA-256, like the two hashes below; refresh tokens themselves are not stored. */
+  /** A SHA-256 hash, like the next two columns; refresh tokens themselves are not stored. */
   @Column({ name: 'refresh_token_hash', type: 'bytea', comment: SESSION_PART_COMMENT })
   refreshTokenHash: Buffer
 
@@ -39,7 +39,7 @@ export class Session {
   @Column({ name: 'last_used_at', type: 'timestamptz', precision: 3 })
   lastUsedAt: Date
 
-  /** From the last use, like `address`. */
+  /** The user agent of the last login or refresh, like `address`. */
   @Column({ name: 'user_agent', type: 'text', nullable: true })
   userAgent: string | null
 
@@ -52,14 +52,14 @@ export class Session {
   @Column({ name: 'expires_at', type: 'timestamptz', precision: 3 })
   expiresAt: Date
 
-  /** Set once; a trigger then writes the outbox row and the audit event. */
+  /** Set only once; a trigger then writes the outbox row and the audit event. */
   @Column({ name: 'revoked_at', type: 'timestamptz', precision: 3, nullable: true })
   revokedAt: Date | null
 
   @Column({ name: 'revocation_cause', type: 'text', nullable: true })
   revocationCause: 'logout' | 'revoked' | 'password' | 'scopes' | 'refresh_reuse' | null
 
-  /** The user who revoked it, if any. */
+  /** The user who revoked the session, if any. */
   @Column({ name: 'revoked_by', type: 'uuid', nullable: true })
   revokedBy: string | null
 }

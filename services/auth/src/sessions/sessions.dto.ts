@@ -27,7 +27,7 @@ export class RefreshDto {
   refresh_token: string
 }
 
-/** RFC 6749, section 5.1, which uses snake_case. */
+/** The response of RFC 6749, section 5.1, which uses snake_case. */
 export class TokensDto {
   @ApiProperty({ type: String, description: 'JWT', example: 'eyJhbGciOiJIUzI1NiIs…' })
   access_token: string

@@ -12,7 +12,7 @@ import { rotate, type Use } from './rotate.store.js'
 import type { TokensDto } from './sessions.dto.js'
 import { activeSessions, openSession, type Revocation, revokeSession } from './sessions.store.js'
 
-/** A session's tokens carry its id and are valid while it is active. */
+/** Manages sessions. A token carries its session's id and is valid only while the session is active. */
 @Injectable()
 export class SessionsService {
   constructor(
@@ -22,7 +22,7 @@ export class SessionsService {
     @Inject(ENV) private readonly env: Pick<Env, 'SESSION_EXPIRES_IN'>,
   ) {}
 
-  /** @returns undefined if the password was changed after it was checked */
+  /** @returns undefined if the password was changed after it was verified */
   async open(user: Credentials, origin: Origin): Promise<TokensDto | undefined> {
     const { id: userId, passwordVersion } = user
     const sid = newUuid()
@@ -36,8 +36,8 @@ export class SessionsService {
 
   /**
    * Exchanges a refresh token; undefined if it belongs to no active session. A reused token revokes the
-   * session: both the legitimate client and a thief hold a token of it, and the service cannot distinguish
-   * them.
+   * session: a legitimate client and a thief then both have tokens of it, and the service cannot
+   * distinguish them.
    */
   async refresh(
     presented: RefreshToken,
@@ -68,7 +68,7 @@ export class SessionsService {
 
   /**
    * Resolves when every replica of every service rejects the session's tokens; false if the user never had
-   * the session. @throws Problem 503 while Redis is unavailable; the session is revoked nevertheless
+   * this session. @throws Problem 503 while Redis is unavailable, although the session is already revoked
    */
   async revoke(revocation: Revocation): Promise<boolean> {
     const revoked = await this.database.write((run) => revokeSession(run, revocation))

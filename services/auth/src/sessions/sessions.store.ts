@@ -8,7 +8,7 @@ import type { Session } from './session.entity.js'
 interface NewSession {
   id: string
   userId: string
-  /** Version of the password that was checked. */
+  /** Version of the password that was verified. */
   passwordVersion: number
   hashes: TokenHashes
   lifetimeSeconds: number
@@ -40,7 +40,7 @@ const SESSION_OPEN: Statement = {
     SELECT scopes FROM holder`,
 }
 
-/** `id` is the operation id. @returns undefined if the password changed after it was checked */
+/** `id` is the operation id. @returns undefined if the password changed after it was verified */
 export async function openSession(
   run: Run,
   { id, userId, passwordVersion, hashes, lifetimeSeconds, origin }: NewSession,
@@ -55,7 +55,7 @@ type SessionRow = Pick<
   'id' | 'createdAt' | 'lastUsedAt' | 'expiresAt' | 'userAgent' | 'address'
 >
 
-/** The limit bounds the response for a client that logs in every minute. */
+/** The limit bounds the size of the response, for example for a client that logs in every minute. */
 const SESSIONS_ACTIVE: Statement = {
   name: 'sessions_active',
   text: `
@@ -75,7 +75,7 @@ export async function activeSessions(run: Run, userId: string): Promise<SessionR
 
 export interface Revocation {
   sid: string
-  /** The session's user, who revokes it. */
+  /** The id of the session's user, who requests the revocation. */
   sub: string
   cause: 'logout' | 'revoked'
 }
@@ -98,7 +98,7 @@ const SESSION_REVOKE: Statement = {
     LEFT JOIN revoked ON revoked.id = target.id`,
 }
 
-/** undefined if the user has no such session; `isNew` is false if it was already revoked. */
+/** @returns undefined if the user has no such session; `isNew` is false if it was already revoked */
 export async function revokeSession(
   run: Run,
   { sid, sub, cause }: Revocation,

@@ -6,7 +6,7 @@ import type { Claims } from './claims.js'
 import type { Scope } from './scopes.js'
 import { TokensService } from './tokens.service.js'
 
-/** Accepts valid tokens, with one of the scopes that the route names, if any. */
+/** Accepts valid tokens. If the route names scopes, the token must have at least one of them. */
 @Injectable()
 export class CallerGuard implements CanActivate {
   constructor(private readonly tokens: TokensService) {}
@@ -16,7 +16,7 @@ export class CallerGuard implements CanActivate {
   }
 }
 
-/** Accepts tokens of revoked sessions too: after a lost response, a client retries its logout. */
+/** Also accepts tokens of revoked sessions: a client that lost the response retries its logout. */
 @Injectable()
 export class SignedGuard implements CanActivate {
   constructor(private readonly tokens: TokensService) {}

@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isKeyFile, type Key, KeySetError, parseKeys } from './key-set.js'
 
-/** The key set of a folder, which may be a mounted Secret. @throws KeySetError if it is invalid */
+/** Reads the key set of a folder, which may be a mounted Secret. @throws KeySetError if it is invalid */
 export function readKeyFolder(folder: string): Key[] {
   return parseKeys(new Map(keyFiles(folder).map((name) => [name, textOf(folder, name)])))
 }
@@ -24,7 +24,7 @@ function textOf(folder: string, name: string): string {
   }
 }
 
-/** The contents of the key files by name, in order. */
+/** The contents of the key files by file name, sorted by file name. */
 export async function keyTexts(folder: string): Promise<Map<string, string>> {
   const names = (await readdir(folder)).filter(isKeyFile).toSorted()
   const texts = new Map<string, string>()

@@ -10,11 +10,11 @@ import {
 import { basename } from 'node:path'
 
 /**
- * A new key starts to sign when every replica and every client that caches the public keys has it. Of the
- * keys that have started, the latest signs; all keys verify.
+ * A signing key. It signs from `signsFrom`, when every replica and every client that caches the public keys
+ * has it. Of the keys that have started to sign, the latest signs; all keys verify.
  */
 export interface Key {
-  /** undefined for the secret, whose tokens have no `kid`. */
+  /** undefined for `JWT_SECRET`, whose tokens have no `kid`. */
   readonly kid: string | undefined
   readonly algorithm: 'ES256' | 'HS256'
   /** Unix seconds. */
@@ -23,7 +23,7 @@ export interface Key {
   readonly verifying: KeyObject
 }
 
-/** The file of a private key: RFC 7517 and 7518; `nbf` is the time from which it signs. */
+/** The contents of a private key's file (RFC 7517 and 7518); the key signs from the time `nbf`. */
 interface KeyFile extends JsonWebKey {
   kid: string
   nbf: number
@@ -42,12 +42,12 @@ export function secretKey(secret: string): Key {
   return { kid: undefined, algorithm: 'HS256', signsFrom: 0, signing: key, verifying: key }
 }
 
-/** `<kid>.json`: a valid name of an item of a Kubernetes Secret. */
+/** Whether a file is named `<kid>.json`, which is also a valid name in a Kubernetes Secret. */
 export function isKeyFile(name: string): boolean {
   return /^[\w-]{1,64}\.json$/.test(name)
 }
 
-/** The keys of files by name; other files are ignored. @throws KeySetError for an invalid set */
+/** Parses key files by name; other files are ignored. @throws KeySetError for an invalid set */
 export function parseKeys(files: ReadonlyMap<string, string>): Key[] {
   const keys = [...files]
     .filter(([name]) => isKeyFile(name))
@@ -71,7 +71,7 @@ function parseKey(kid: string, text: string): Key {
   return { kid, algorithm: 'ES256', signsFrom: file.nbf, ...pair }
 }
 
-/** undefined if the private and the public part do not match. */
+/** Returns undefined if the private and the public part do not match. */
 function keyPair({ kty, crv, d, x, y }: KeyFile) {
   try {
     const signing = createPrivateKey({ key: { kty, crv, d, x, y }, format: 'jwk' })
@@ -84,7 +84,7 @@ function keyPair({ kty, crv, d, x, y }: KeyFile) {
   }
 }
 
-/** The key that signs at this time; if none has started to sign, the first one. */
+/** The key that signs at this time: the latest that has started to sign, or else the first one. */
 export function signingKey(keys: readonly Key[], nowSeconds: number): Key {
   const inOrder = keys.toSorted((a, b) => a.signsFrom - b.signsFrom)
   const key = inOrder.findLast(({ signsFrom }) => signsFrom <= nowSeconds) ?? inOrder[0]
@@ -92,7 +92,7 @@ export function signingKey(keys: readonly Key[], nowSeconds: number): Key {
   return key
 }
 
-/** A key has one algorithm: neither `none` nor a public key used as an HMAC secret is accepted. */
+/** The token's key by `kid` and algorithm. So neither `none` nor a public key as HMAC secret is accepted. */
 export function verifyingKey(keys: readonly Key[], token: string): Key | undefined {
   const [head = ''] = token.split('.', 1)
   const text = Buffer.from(head, 'base64url').toString()
@@ -109,7 +109,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** The public keys of the set in the format of RFC 7517; the secret has none. */
+/** The public keys of the set in the format of RFC 7517; `JWT_SECRET` has no public key. */
 export function publicKeys(keys: readonly Key[]) {
   return keys.flatMap(({ kid, verifying }) => {
     if (kid === undefined) return []

@@ -1,6 +1,6 @@
 export type Mode = 'sandbox' | 'live'
 
-/** `everyone` has it by default, `granted` needs an operator, `never` cannot be granted. */
+/** How users get the scope: by default (`everyone`), by an operator's grant, or not at all (`never`). */
 type Rule = 'everyone' | 'granted' | 'never'
 
 /** In `live`, only a signed webhook or an operator settles a payment, never the merchant. */
@@ -16,7 +16,7 @@ export type Scope = keyof typeof SCOPES
 
 const ALL = Object.keys(SCOPES) as Scope[]
 
-/** The scopes of a new operator, unless the command names others. */
+/** The scopes that the operator command grants by default. */
 export const OPERATOR_SCOPES: readonly Scope[] = ['payments:admin', 'auth:admin']
 
 export function defaultScopes(mode: Mode): Scope[] {

@@ -7,7 +7,7 @@ import { type Env, ENV, jwtSecret } from '../env.js'
 import { keyTexts, readKeyFolder } from './key-folder.js'
 import { type Key, parseKeys, publicKeys, secretKey, signingKey, verifyingKey } from './key-set.js'
 
-/** The keys of this replica: the secret, a key set, or both, so that one can replace the other. */
+/** The keys of this replica: `JWT_SECRET`, a key set, or both while one replaces the other. */
 @Injectable()
 export class SigningKeys {
   private readonly secret: readonly Key[]
@@ -35,12 +35,12 @@ export class SigningKeys {
     workers.add({ name: 'signing_keys_poll', intervalMs: 2_000, run: () => this.poll(folder) })
   }
 
-  /** The key that signs now. */
+  /** The key that signs tokens now. */
   current(): Key {
     return signingKey(this.keys, Date.now() / 1000)
   }
 
-  /** The key that verifies a token. @throws Error if the token names none of ours */
+  /** The key that verifies a token. @throws Error if no key has the token's `kid` and algorithm */
   verifying(token: string): KeyObject {
     const key = verifyingKey(this.keys, token)
     if (!key) throw new Error('no key has the kid and the algorithm of the token')

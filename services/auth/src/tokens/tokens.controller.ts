@@ -16,7 +16,7 @@ export class TokensController {
     private readonly keys: SigningKeys,
   ) {}
 
-  /** Public: the token is the input of the request, not its authentication. */
+  /** Public, because the token is the input of the request and does not authenticate the caller. */
   @Get('api/auth/validate')
   @Public()
   @ValidateDocs()
@@ -29,7 +29,7 @@ export class TokensController {
     return { valid: true, payload }
   }
 
-  /** A new key signs only after 300 s, so a cached set always contains the current key. */
+  /** Clients can cache the set, because by default a new key signs only 300 s after its creation. */
   @Get('.well-known/jwks.json')
   @Public()
   @Header('cache-control', 'public, max-age=120')

@@ -2,7 +2,7 @@ import { ApiProperty } from '@nestjs/swagger'
 
 const UUID = { type: String, format: 'uuid', example: '019b76da-a800-7000-8000-0242ac120002' }
 
-/** The claims of a valid token, and the phone and email of its holder. */
+/** The claims of a valid token, and the phone and email of its user. */
 export class PayloadDto {
   @ApiProperty({ ...UUID, description: 'User id' })
   sub: string

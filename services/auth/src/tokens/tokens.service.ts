@@ -41,7 +41,7 @@ export class TokensService {
     })
   }
 
-  /** `scopes: null` means the mode's defaults. */
+  /** `scopes: null` means the default scopes of the mode. */
   sign({ sub, sid, scopes }: { sub: string; sid: string; scopes: readonly string[] | null }) {
     const { signing, algorithm, kid } = this.keys.current()
     const scope = effectiveScopes(scopes, this.env.MODE).join(' ')
@@ -53,7 +53,7 @@ export class TokensService {
     }
   }
 
-  /** The claims of an unexpired token that we signed for our audience; otherwise undefined. */
+  /** The claims of an unexpired token that auth signed for its audience; otherwise undefined. */
   verify(token: string): Claims | undefined {
     try {
       return claimsOf(this.verifier.verify<object>(token))
@@ -62,7 +62,7 @@ export class TokensService {
     }
   }
 
-  /** Also requires an active session. @throws Problem 503 while the database is unavailable */
+  /** Like `verify`, and requires an active session. @throws Problem 503 while the database is unavailable */
   async validate(token: string): Promise<ValidatedClaims | undefined> {
     const claims = this.verify(token)
     if (!claims) return undefined

@@ -24,10 +24,10 @@ export class GrantsService {
     this.changes = new Counter({ name: 'scope_changes_total', help, registers: [registry] })
   }
 
-  /** @throws Problem 400 for a scope that cannot be granted, 404, 503 while Redis is unavailable */
+  /** @throws Problem 400 for a scope that cannot be granted, 404, 503 if Redis is unavailable */
   async set(userId: string, requested: readonly string[], by: { id: string; origin: Origin }) {
     const grantable = grantableScopes(this.env.MODE)
-    // In the order of the table of scopes, without duplicates.
+    // The scopes in the order of the table `SCOPES`, without duplicates.
     const scopes = grantable.filter((scope) => requested.includes(scope))
     if (scopes.length < new Set(requested).size) {
       const message = `must contain only ${grantable.join(', ')}`

@@ -5,7 +5,7 @@ import type { Origin } from '../client-context/client-context.js'
 interface ScopeChange {
   /** Id of the audit event, which is also the operation id. */
   id: string
-  /** Scopes of a user without stored scopes. */
+  /** The mode's default scopes, which apply to a user without stored scopes. */
   defaults: readonly string[]
   origin: Origin
 }
@@ -71,7 +71,7 @@ const SCOPES_GRANT: Statement = {
     SELECT id, scopes FROM changed`,
 }
 
-/** Adds scopes to those of a user; undefined if no account has the phone. */
+/** Adds scopes to those of a user; returns undefined if no account has the phone. */
 export async function grantScopes(
   run: Run,
   grant: ScopeChange & { phone: string; granted: readonly string[] },

@@ -37,7 +37,7 @@ export class UsersService {
     return this.registrations.count(operation, () => 'created')
   }
 
-  /** The account of an authenticated caller; accounts are never deleted. */
+  /** Returns the account of an authenticated caller, which exists because accounts are never deleted. */
   async byId(id: string): Promise<UserRow> {
     return this.database.find('user_by_id', async (orm) => {
       const { phone, email, createdAt } = await orm.getRepository(User).findOneByOrFail({ id })

@@ -32,9 +32,9 @@ const USERS_IN_CONFLICT: Statement = {
 type NewUser = Pick<User, 'id' | 'phone' | 'email' | 'passwordHash' | 'scopes'>
 
 /**
- * Inserts a user; returns the row, or the field that another account already has. The id is also the
- * operation id: an earlier attempt may have inserted the row. ON CONFLICT avoids an error whose DETAIL would
- * write the phone number or email address to PostgreSQL's log.
+ * Inserts a user; returns the row, or the name of the field whose value another account already has. The id
+ * is also the operation id: an earlier attempt may have inserted the row. ON CONFLICT avoids an error whose
+ * DETAIL would write the phone number or email address to PostgreSQL's log.
  */
 export async function insertUser(
   run: Run,
