@@ -16,17 +16,17 @@ import { startTracing } from './telemetry/start-tracing.js'
 
 interface Service<E> {
   readonly about: ServiceInfo
-  /** Response headers of the service that scripts from `CORS_ORIGINS` may read. */
+  /** The service's own response headers that scripts from `CORS_ORIGINS` may read. */
   readonly exposedHeaders?: readonly string[]
   with(env: E): DynamicModule
 }
 
 type BootEnv = HttpEnv & Pick<DatabaseEnv, 'DB_WAIT_MS'>
 
-/** Time that a shutdown may take in addition to the drain and the longest wait of a request. */
+/** Time for a shutdown in addition to the drain and to `DB_WAIT_MS`, the longest wait of a request. */
 const SHUTDOWN_SLACK_MS = 5_000
 
-/** Starts a service, which listens before its database is available, and shuts it down on a signal. */
+/** Starts a service and shuts it down on a signal. The service listens before its database is available. */
 export async function bootstrap<E extends BootEnv>(service: Service<E>, readEnv: () => E) {
   const env = envOrExit(readEnv)
   const app = await createApp(service, env)
@@ -42,7 +42,7 @@ export async function bootstrap<E extends BootEnv>(service: Service<E>, readEnv:
   log.info({ port: env.PORT, mode: env.MODE }, 'listening')
 }
 
-/** The configured app before it listens. */
+/** Creates the configured app, which does not listen yet. */
 export async function createApp<E extends BootEnv>(service: Service<E>, env: E) {
   const app: NestFastifyApplication = await NestFactory.create(
     service.with(env),
@@ -60,7 +60,7 @@ export async function createApp<E extends BootEnv>(service: Service<E>, env: E) 
   return app
 }
 
-/** The version of the package whose `src` or `dist` contains a module; `module` is its `import.meta.url`. */
+/** Returns the version of the package that contains `module`, an `import.meta.url` in `src` or `dist`. */
 export function versionOf(module: string): string {
   const text = readFileSync(new URL('../package.json', module), 'utf8')
   return (JSON.parse(text) as { version: string }).version

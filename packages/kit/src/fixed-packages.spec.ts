@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 
 const ROOT = join(import.meta.dirname, '../../..')
 
-/** The packages that the product's users require, and that no refactoring may drop. */
+/** Packages that the product's users require: no refactoring may drop them. */
 const FIXED = [
   '@nestjs/core',
   '@nestjs/terminus',
@@ -19,7 +19,7 @@ const FIXED = [
   'axios',
 ]
 
-/** Matches the imports that remain in compiled code, which excludes type-only imports. */
+/** Matches imports that remain in compiled code, that is, all but type-only imports. */
 const IMPORT = /^(?:import|export) (?!type\b)(?:[^'"]*? from )?'([^'.][^']*)'/gm
 
 const imported = new Set(

@@ -13,9 +13,9 @@ import { Database } from './postgres/database.js'
 import { Redis } from './redis/redis.js'
 
 /**
- * Liveness always succeeds, since a restart repairs no dependency. Readiness fails until this replica has
- * first reached its migrated database, and while it shuts down. A later failure of the database or Redis
- * affects all replicas: it is reported as `degraded`, and every replica stays ready.
+ * Liveness always succeeds, because a restart can't repair a dependency. Readiness fails during shutdown, and
+ * until the replica first reaches its migrated database. A later outage of the database or Redis affects all
+ * replicas alike, so it is only reported as `degraded` and every replica stays ready.
  */
 @ApiExcludeController()
 @Controller('health')
@@ -65,7 +65,7 @@ export class HealthController {
     return this.ping('redis', () => this.redis.ping())
   }
 
-  /** Reports `down` as `degraded`, without the error's message. Probes of one second share a ping. */
+  /** Reports a failed ping as `degraded`, without its error. Probes within one second share one ping. */
   private async ping(name: string, ping: () => Promise<void>): Promise<HealthIndicatorResult> {
     const check = this.indicators.check(name)
     const result = await check.attempt(ping).withTimeout(500).cacheFor(1_000)

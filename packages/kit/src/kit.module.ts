@@ -17,7 +17,7 @@ import { TracingShutdown } from './telemetry/start-tracing.js'
 import { WorkerMetrics } from './worker/worker.js'
 import { Workers } from './worker/workers.js'
 
-/** Database, Redis, logger, metrics and health checks, global in each service. */
+/** Provides the database, Redis, logger, metrics and health checks to all modules of a service. */
 @Module({})
 export class KitModule {
   /** @param redisTimeoutMs overrides the default command timeout of Redis */

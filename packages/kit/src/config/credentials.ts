@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 
-/** Credentials in files are read for each new connection, so that renewing them needs no restart. */
+/** Credential files are read again for each new connection, so that rotated credentials need no restart. */
 
-/** A secret given directly or in a file, which takes precedence. The file's last line break is removed. */
+/** Returns `value`, or the content of the file without its last line break if `path` is set. */
 export function readSecret(
   value: string | undefined,
   path: string | undefined,
@@ -10,7 +10,7 @@ export function readSecret(
   return path ? readFileSync(path, 'utf8').replace(/\r?\n$/, '') : value
 }
 
-/** TLS options that verify the server. Pass on the object itself: a copy would not read the file again. */
+/** TLS options that verify the server. Pass the object itself: a copy would not read the file again. */
 export function tlsOptions(caFile: string | undefined) {
   if (!caFile) return { rejectUnauthorized: true }
   let lastRead = readFileSync(caFile, 'utf8')
@@ -20,7 +20,7 @@ export function tlsOptions(caFile: string | undefined) {
       try {
         lastRead = readFileSync(caFile, 'utf8')
       } catch {
-        // The file is being replaced. An exception while the driver connects would end the process.
+        // The file may be missing during its replacement. An exception in the driver would end the process.
       }
       return lastRead
     },

@@ -10,7 +10,7 @@ import {
 
 /** Environment variables, validated once at start. Each service lists its own in its `env.ts`. */
 
-/** One line for each variable that is missing or invalid. */
+/** The environment is invalid: `lines` has one line for each missing or invalid variable. */
 export class ConfigurationError extends Error {
   constructor(readonly lines: readonly string[]) {
     super(lines.join('\n'))
@@ -47,7 +47,7 @@ export const ratio = makeValidator<number>((input) => {
   throw new EnvError('must be a number from 0 to 1')
 })
 
-/** Headers as OpenTelemetry specifies them: `name=value` separated by commas, values percent-encoded. */
+/** Headers in OpenTelemetry's format: comma-separated `name=value` pairs with percent-encoded values. */
 export const headers = makeValidator<Record<string, string>>((input) => {
   const pairs = input.split(',').map(parseHeader)
   if (pairs.every((pair) => pair !== undefined)) return Object.fromEntries(pairs)
@@ -72,10 +72,10 @@ export const readableFile = makeValidator<string>((input) => {
   }
 })
 
-/** Checks variables that depend on each other. Returns messages by variable; empty if all are valid. */
+/** Checks variables that depend on each other. Returns a message for each invalid variable. */
 export type Check<E> = (env: E) => Readonly<Partial<Record<string, string>>>
 
-/** Reads the variables of `specs`; an empty one is unset. Errors contain no values, which may be secret. */
+/** Reads the variables in `specs`; empty ones count as unset. Errors omit values, which may be secrets. */
 export function readEnv<S extends Record<string, ValidatorSpec<unknown>>>(
   source: NodeJS.ProcessEnv,
   specs: S,

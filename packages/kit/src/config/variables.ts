@@ -2,7 +2,7 @@ import { bool, type CleanedEnv, EnvError, makeValidator, str } from 'envalid'
 import { type CountryCode, isSupportedCountry } from 'libphonenumber-js/min'
 import { type Check, headers, integer, list, ratio, readableFile, readEnv, url } from './env.js'
 
-/** The variables that both services share, in groups. `desc` is the text in the README's table. */
+/** The variables that both services share, in groups. `desc` is the description in the README's table. */
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'silent'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
@@ -118,7 +118,7 @@ export const checkRedis: Check<RedisEnv> = (env) => {
   return { REDIS_SENTINEL_MASTER: 'is required with REDIS_SENTINELS' }
 }
 
-/** The environment of a migration, which runs before Redis or the other service exists. */
+/** Reads only the variables of migrations, which run before Redis and the other service exist. */
 export function readMigrationEnv() {
   const variables = {
     ...databaseVariables,

@@ -6,8 +6,8 @@ import type { Request, RequestObserver } from './request.js'
 import { traceIdOf } from './request-tracing.js'
 
 /**
- * Logs one line per request, successes at `debug` unless `all` is set. The line has the route's template
- * instead of the path, which may contain a phone number or a reference.
+ * Logs one line per request; successes are logged at `debug` unless `all` is set. The line contains the
+ * route's template instead of the path, because a path may contain a phone number or a payment reference.
  */
 export function logRequests(log: Logger, all: boolean): RequestObserver {
   const successLevel = all ? 'info' : 'debug'
@@ -18,7 +18,7 @@ export function logRequests(log: Logger, all: boolean): RequestObserver {
 }
 
 function levelOf(status: number, failure: Problem | undefined) {
-  // Probes arrive every second. The component that is not ready logs the reason itself.
+  // Probes arrive every second, and the component that is not ready already logs the reason.
   if (failure?.kind === HTTP_PROBLEMS.notReady) return undefined
   if (status >= 500) return status === 503 ? 'warn' : 'error'
   return status >= 400 ? 'info' : undefined
@@ -27,7 +27,7 @@ function levelOf(status: number, failure: Problem | undefined) {
 function line(request: Request, reply: FastifyReply, status: number) {
   const { id, actor, failure, method, routeOptions } = request
   const isOurs = failure && status >= 500 && failure.kind !== HTTP_PROBLEMS.notReady
-  // pino leaves out a field that is undefined.
+  // pino omits undefined fields.
   return {
     requestId: mask(id),
     traceId: traceIdOf(request),
@@ -42,7 +42,7 @@ function line(request: Request, reply: FastifyReply, status: number) {
   }
 }
 
-/** A client chooses the names of unknown fields: one may be a phone number, a token or a password. */
+/** Clients choose the names of unknown fields, so a name may be a phone number, a token or a password. */
 function fieldForLog(field: string): string {
   return /^[a-z_.]{1,40}$/i.test(field) ? field : '[other]'
 }

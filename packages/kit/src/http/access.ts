@@ -22,28 +22,28 @@ export type Access =
 
 const ACCESS = Symbol('access')
 
-/** A route that needs no credentials. */
+/** Declares a route that needs no credentials. */
 export function Public(): MethodDecorator {
   return declare({ kind: 'public' })
 }
 
-/** A route without a bearer token whose callers sign their requests; `guard` verifies the signature. */
+/** Declares a route whose callers sign requests and send no token. `guard` verifies the signature. */
 export function PublicBySignature(guard: Type<CanActivate>): MethodDecorator {
   return declare({ kind: 'signature' }, guard)
 }
 
-/** A route that needs an access token with any scope; `guard` validates the token. */
+/** Declares a route that needs an access token, whatever its scopes; `guard` validates the token. */
 export function NeedsToken(guard: Type<CanActivate>): MethodDecorator {
   return applyDecorators(declare({ kind: 'token' }, guard), ApiBearerAuth())
 }
 
-/** Makes a service's `@NeedsScope(...scopes)`: a route that needs a token with one of these scopes. */
+/** Creates a service's `@NeedsScope(...scopes)`, for routes that need a token with one of these scopes. */
 export function needsScope<Scope extends string>(guard: Type<CanActivate>) {
   return (...scopes: readonly [Scope, ...Scope[]]): MethodDecorator =>
     applyDecorators(declare({ kind: 'scope', scopes }, guard), ApiBearerAuth())
 }
 
-/** The caller that the route's guard has authenticated. */
+/** Injects the caller that the route's guard has authenticated. */
 export const CurrentCaller = createParamDecorator((_: unknown, context: ExecutionContext) => {
   const { caller } = context.switchToHttp().getRequest<Request>()
   if (!caller) throw new Error('the route has no guard that authenticates the caller')
@@ -56,21 +56,21 @@ export function accessOf(handler: object): Access | undefined {
   return access?.kind === 'scope' && access.scopes.length === 0 ? undefined : access
 }
 
-/** The scopes of which the current route requires one; empty if it declares none. */
+/** The scopes that the route accepts (the token needs one of them); empty if the route declares none. */
 export function scopesOf(context: ExecutionContext): readonly string[] {
   const access = accessOf(context.getHandler())
   return access?.kind === 'scope' ? access.scopes : []
 }
 
-/** RFC 6750, section 2.1; the scheme is case-insensitive (RFC 9110, section 11.1). */
+/** The syntax of RFC 6750, section 2.1, with a case-insensitive scheme (RFC 9110, section 11.1). */
 const BEARER = /^Bearer +([\w.~+/-]+=*)$/i
 
-/** The token in an `Authorization` header; undefined without a well-formed bearer token. */
+/** The bearer token in an `Authorization` header; undefined if it is missing or malformed. */
 export function bearerToken(authorization: string | undefined): string | undefined {
   return BEARER.exec(authorization ?? '')?.[1]
 }
 
-/** 403 with the challenge of RFC 6750, section 3.1. */
+/** A 403 with the `insufficient_scope` challenge of RFC 6750, section 3.1. */
 export function insufficientScope(kind: ProblemKind, scopes: readonly string[]): Problem {
   return new Problem(kind, `The token needs the scope ${scopes.join(' or ')}.`, {
     headers: {
@@ -83,7 +83,7 @@ function declare(access: Access, ...guards: Type<CanActivate>[]): MethodDecorato
   return applyDecorators(SetMetadata(ACCESS, access), UseGuards(...guards))
 }
 
-/** Aborts the start of a service if a route declares no access: it would be open to everyone. */
+/** Aborts startup if a route declares no access, because such a route would be open to everyone. */
 @Module({ imports: [DiscoveryModule] })
 export class AccessCheck {
   constructor(discovery: DiscoveryService, scanner: MetadataScanner) {

@@ -26,7 +26,7 @@ describe('normalisePhone', () => {
     ['amina', 'UG', undefined],
     ['call 0772123456', 'UG', undefined],
     ['+256772123456 ext 5', 'UG', undefined],
-    // Sixteen digits: E.164 allows fifteen.
+    // E.164 allows 15 digits, but not 16.
     ['+491234567890123', 'UG', '+491234567890123'],
     ['+4912345678901234', 'UG', undefined],
     [`+256772123456${' '.repeat(30)}`, 'UG', undefined],

@@ -14,11 +14,11 @@ export const SECURITY_HEADERS = {
 export function setCommonHeaders(request: Request, reply: FastifyReply) {
   reply.header(REQUEST_ID, request.id)
   reply.headers(SECURITY_HEADERS)
-  // Any response of the API may contain a token or personal data.
+  // Any API response may contain a token or personal data.
   if (isApi(request)) reply.header('cache-control', 'no-store')
 }
 
-/** The client's request id if it is safe in a log and in a header, otherwise a new one. */
+/** The client's request id if it is safe in a log and in a header, otherwise a new id. */
 export function requestId(headers: IncomingHttpHeaders): string {
   const given = headers[REQUEST_ID]
   return typeof given === 'string' && /^[A-Za-z0-9][\w.:-]{0,127}$/.test(given)
@@ -26,18 +26,18 @@ export function requestId(headers: IncomingHttpHeaders): string {
     : randomUUID()
 }
 
-/** A valid `traceparent`, including later versions: W3C Trace Context, section 3.2. */
+/** A valid `traceparent` of this or a later version (W3C Trace Context, section 3.2). */
 const TRACEPARENT =
   /^(?!ff|00.{53}-)[\da-f]{2}-(?!0{32})([\da-f]{32})-(?!0{16})[\da-f]{16}-[\da-f]{2}(?:-[\x21-\x7e]*)?$/
-/** W3C Trace Context, section 3.3. */
+/** The length and characters of `tracestate` (W3C Trace Context, section 3.3). */
 const TRACESTATE = /^[\x20-\x7e]{1,512}$/
 
-/** The caller's trace, even with tracing off. OpenTelemetry's propagator would take 1.3 MB of memory. */
+/** Parses the caller's trace id even with tracing off: OpenTelemetry's propagator would use 1.3 MB of RAM. */
 export function incomingTraceId({ traceparent }: IncomingHttpHeaders): string | undefined {
   return typeof traceparent === 'string' ? TRACEPARENT.exec(traceparent)?.[1] : undefined
 }
 
-/** The headers of a call to another service. With tracing on, its span replaces `traceparent`. */
+/** The headers for a call to another service. With tracing on, the call's span replaces `traceparent`. */
 export function propagationHeaders(
   id: string,
   headers: IncomingHttpHeaders,

@@ -5,19 +5,19 @@ import type { Request } from './request.js'
 
 export const BODY_LIMIT_BYTES = 100_000
 
-/** Parsers, validators and PostgreSQL's jsonb recurse into a body: deeper ones could overflow the stack. */
+/** Parsers, validators and PostgreSQL's jsonb recurse into a body: deep nesting could overflow the stack. */
 const MAX_DEPTH = 32
 
-/** Libraries drop these fields silently, against prototype pollution. A body with one is rejected instead. */
+/** To prevent prototype pollution, libraries silently drop these fields. Here the body is rejected. */
 const FORBIDDEN_FIELDS: ReadonlySet<string> = new Set(['constructor', 'prototype'])
 
-/** An escape of NUL or of a surrogate. Bodies with one are rare: only those are checked string by string. */
+/** An escaped NUL or surrogate. Bodies with one are rare, so only they are checked string by string. */
 const SUSPICIOUS = /\\u(0000|d[89a-f])/i
 
 /**
- * Parses JSON bodies only: UTF-8, without `__proto__`, and without U+0000 and lone surrogates, which neither
- * `text` nor `jsonb` of PostgreSQL accepts. An invalid body becomes a `Problem` that `InputPipe` throws after
- * the guards: an unauthenticated caller must get 401, not 400.
+ * Accepts only JSON bodies in UTF-8 without `__proto__`. It rejects U+0000 and lone surrogates, which
+ * PostgreSQL's `text` and `jsonb` can't store. An invalid body becomes a `Problem`, which `InputPipe` throws
+ * after the guards have run: an unauthenticated caller must get 401, not 400.
  */
 export function acceptJsonOnly(fastify: FastifyInstance) {
   fastify.removeAllContentTypeParsers()
@@ -43,7 +43,7 @@ function malformed(detail: string, cause?: Error) {
   return new Problem(HTTP_PROBLEMS.malformed, detail, {}, { cause })
 }
 
-/** The reason to reject a body: it is too deep or has a forbidden field. */
+/** The reason to reject a body: too deep nesting or a forbidden field; undefined if there is none. */
 function faultOf(value: unknown, depth = MAX_DEPTH): string | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   if (depth === 0) return `The body is nested more than ${MAX_DEPTH} levels deep.`

@@ -15,11 +15,11 @@ const LIMITS = {
 
 const registry = new Registry()
 const agent = new Agent({ keepAlive: true, maxSockets: 1_000 })
-/** How long a request blocks the event loop, ms. */
+/** How long each request blocks the event loop, ms. */
 let workMs = 0
-/** Delays responses without using the CPU, as an unavailable database does. */
+/** Responses wait for this promise without using the CPU, as during an outage of the database. */
 let outage: Promise<void> | undefined
-/** How long a response waits without using the CPU, ms. */
+/** How long each response waits without using the CPU, ms. */
 let waitMs = 0
 let server: Server
 let url: string
@@ -65,8 +65,8 @@ const sendAll = (count: number, path?: string) =>
   Promise.all(Array.from({ length: count }, () => send(path)))
 
 /**
- * Sends concurrent requests over connections that are already open, so that they arrive in one tick. Admitted
- * requests take a second.
+ * Sends concurrent requests over connections that are already open, so that they arrive in one event-loop
+ * tick. Each admitted request takes a second.
  */
 async function burst(count: number, path?: string) {
   await sendAll(count, path)

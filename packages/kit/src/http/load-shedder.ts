@@ -7,28 +7,28 @@ import { REQUEST_ID, requestId, SECURITY_HEADERS } from './headers.js'
 /**
  * Rejects API requests that can't be answered in time, before any work is done for them:
  *
- * - A burst arrives within one tick of the event loop. The tick admits requests for `maxTickMs`, then rejects
- *   the rest if more than `maxInFlight` are in flight.
- * - Under overload the event loop is never idle, unlike during an outage of the database. Then only as many
- *   requests are admitted as complete within `targetLatencyMs` (Little's law).
+ * - Burst: many requests arrive within one event-loop tick. The tick admits requests for `maxTickMs`, and
+ *   further ones only while fewer than `maxInFlight` are in flight.
+ * - Overload: the event loop is never idle, unlike during an outage of the database. Only as many requests
+ *   may be in flight as the process completes within `targetLatencyMs` (Little's law).
  */
 
 const LIMITS = {
-  /** How long a tick of the event loop admits requests. */
+  /** How long an event-loop tick admits all requests of a burst. */
   maxTickMs: 10,
-  /** With fewer in flight a long tick rejects none: it may be long because other processes use the CPU. */
+  /** With fewer in flight, even a long tick admits requests: other processes may have slowed it down. */
   maxInFlight: 200,
-  /** An event loop without idle time for this long counts as overloaded. */
+  /** An event loop that has not been idle for this long counts as overloaded. */
   saturatedAfterMs: 500,
-  /** Under overload, as many requests may be in flight as complete in this time. */
+  /** Under overload, as many requests may be in flight as the process completes in this time. */
   targetLatencyMs: 50,
-  /** At least this many requests may always be in flight. */
+  /** Requests are always admitted while fewer than this many are in flight. */
   minInFlight: 64,
   /** How long a tick may spend on writing rejections. */
   maxRejectMs: 5,
 }
 
-/** Runs the load shedder before the server's request listener. Probes and metrics always pass. */
+/** Puts the load shedder in front of the server's request listener. Only API requests can be rejected. */
 export function shedOverload(server: Server, registry: Registry, limits = LIMITS) {
   const rejected = new Counter({
     name: 'http_requests_shed_total',
@@ -83,10 +83,10 @@ class LoadShedder {
   }
 
   private startTick(now: number): number {
-    // Immediates run after all requests of this tick's poll phase.
+    // Immediates run after the poll phase, in which all requests of this tick arrive.
     setImmediate(() => (this.tickStartedAt = undefined))
     const { idle } = performance.eventLoopUtilization()
-    // Shorter idle times are only gaps between two requests of a burst.
+    // Idle time of up to 1 ms is only a gap between two requests of a burst.
     if (idle - this.totalIdleMs > 1) this.lastIdleAt = now
     this.totalIdleMs = idle
     if (now - this.rateMeasuredAt > 250) {
@@ -98,14 +98,14 @@ class LoadShedder {
   }
 }
 
-/** Writes rejections for `maxTickMs` per tick: a thousand in one tick would delay other responses. */
+/** Spends at most `maxTickMs` per tick on rejections: a thousand at once would delay other responses. */
 class RejectionQueue {
   private queue: (readonly [IncomingMessage, ServerResponse])[] = []
 
   constructor(private readonly maxTickMs: number) {}
 
   add(request: IncomingMessage, response: ServerResponse) {
-    // Immediates run after all requests of this tick's poll phase.
+    // Immediates run after the poll phase, in which all requests of this tick arrive.
     if (this.queue.push([request, response]) === 1) setImmediate(() => this.flush())
   }
 
@@ -134,7 +134,7 @@ function reject(request: IncomingMessage, response: ServerResponse) {
   const id = requestId(request.headers)
   const body = problemDocument(OVERLOADED, pathOf(request), id)
   const own = ['content-length', String(Buffer.byteLength(body)), REQUEST_ID, id]
-  // Node writes a list of headers as it is, but copies an object first.
+  // Node writes an array of headers as it is, but copies an object first.
   response.writeHead(OVERLOADED.kind.status, [...REJECTION_HEADERS, ...own])
   response.end(body)
 }

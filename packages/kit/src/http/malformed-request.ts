@@ -13,14 +13,14 @@ import { sendProblem, toProblem } from './problem.filter.js'
 import type { Request } from './request.js'
 import { REQUEST_ID, requestId } from './headers.js'
 
-/** Requests that never reach a route: neither the problem filter nor the access log sees them. */
+/** Handles requests that never reach a route, so that the problem filter and the access log miss them. */
 
 const BY_CODE: Readonly<Record<string, ProblemKind>> = {
   ERR_HTTP_REQUEST_TIMEOUT: HTTP_PROBLEMS.timeout,
   HPE_HEADER_OVERFLOW: HTTP_PROBLEMS.headersTooLarge,
 }
 
-/** Responds to a path that can't be decoded or has too long a segment, which Fastify's router rejects. */
+/** Responds when Fastify's router rejects a path that can't be decoded or has too long a segment. */
 export function replyToInvalidUrl(
   error: Error,
   request: Request,

@@ -6,18 +6,18 @@ import { isSampled } from '../telemetry/tracing.js'
 import { Public } from './access.js'
 import { METHODS, type RequestObserver } from './request.js'
 
-/** Observes the duration of each request. Paths that match no route share one label. */
+/** Observes the duration of each request. Requests that match no route share one label value. */
 export function measureRequests(registry: Registry): RequestObserver {
   const duration = new Histogram({
     name: 'http_request_duration_seconds',
     help: 'Request duration by route template, from the first byte read to the response sent; status 499: the client disconnected first',
     labelNames: ['method', 'route', 'status_code'],
-    // They include the bounds of the service-level objectives: 0.1, 0.25, 0.5 and 1.
+    // The buckets include the thresholds of the service-level objectives: 0.1, 0.25, 0.5 and 1.
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15],
     registers: [],
     enableExemplars: true,
   })
-  // prom-client's constructor rejects exemplars unless the registry always uses the OpenMetrics format.
+  // Registered separately: with exemplars, prom-client's constructor accepts only an OpenMetrics registry.
   registry.registerMetric(duration)
   return ({ method, routeOptions, span }, reply, status) => {
     const labels = {
@@ -31,7 +31,7 @@ export function measureRequests(registry: Registry): RequestObserver {
   }
 }
 
-/** Metrics in Prometheus' text format, or in OpenMetrics, which alone has exemplars, if the scraper accepts it. */
+/** Serves OpenMetrics, with exemplars, if the scraper accepts it; otherwise Prometheus' text format. */
 @ApiExcludeController()
 @Controller('metrics')
 export class MetricsController {
@@ -43,7 +43,7 @@ export class MetricsController {
     @Headers('accept') accept = '',
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
-    // Prometheus sends the type with parameters, which `accepts` would compare for equality.
+    // Prometheus sends the media type with parameters; `accepts` would require an exact match.
     const isOpenMetrics = accept.includes('application/openmetrics-text')
     const registry = isOpenMetrics ? openMetrics(this.registry) : this.registry
     void reply.type(registry.contentType)
@@ -51,7 +51,7 @@ export class MetricsController {
   }
 }
 
-/** Copies the counters: to write OpenMetrics, prom-client removes `_total` from a counter's own name. */
+/** Copies the counters: when prom-client writes OpenMetrics, it removes `_total` from a counter's name. */
 function openMetrics(registry: Registry): Registry {
   const copy = new Registry()
   copy.setContentType(Registry.OPENMETRICS_CONTENT_TYPE as never)

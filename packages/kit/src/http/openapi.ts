@@ -52,7 +52,7 @@ export class ProblemSchema {
   errors?: FieldErrorSchema[]
 }
 
-/** The problems of every route with a body. */
+/** Problems that every route with a body may return. */
 export const BODY_PROBLEMS = [
   HTTP_PROBLEMS.validation,
   HTTP_PROBLEMS.malformed,
@@ -63,7 +63,7 @@ export const BODY_PROBLEMS = [
 interface Route {
   summary: string
   description?: string
-  /** In addition to 503, which every route may return. */
+  /** Problems of this route, besides 503, which every route may return. */
   problems?: readonly ProblemKind[]
 }
 
@@ -98,7 +98,7 @@ function problemResponse(kinds: readonly ProblemKind[]) {
   })
 }
 
-/** Swagger UI at /docs and the document at /docs-json, both public. */
+/** Serves Swagger UI at /docs and the OpenAPI document at /docs-json; both are public. */
 export function serveOpenApi(app: NestFastifyApplication, about: ServiceInfo) {
   const config = new DocumentBuilder()
     .setTitle(about.title)

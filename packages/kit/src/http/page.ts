@@ -3,7 +3,7 @@ import { ApiPropertyOptional } from '@nestjs/swagger'
 import { IsInt, IsOptional, Max, Min, ValidateBy } from 'class-validator'
 import { Normalise } from './validation.js'
 
-/** Keyset pagination: a page ends with a cursor that encodes the id of its last row. */
+/** Keyset pagination: a page's `nextCursor` encodes the id of its last row. */
 
 export interface Page<Row> {
   readonly data: Row[]
@@ -12,7 +12,7 @@ export interface Page<Row> {
 
 const MAX_LIMIT = 100
 
-/** The `limit` of a query. `fallback` is for OpenAPI; the property's initial value is the actual default. */
+/** Validates a query's `limit`. `fallback` documents the default, which the property's initial value sets. */
 export function PageLimit(fallback: number): PropertyDecorator {
   return applyDecorators(
     ApiPropertyOptional({ type: Number, minimum: 1, maximum: MAX_LIMIT, default: fallback }),
@@ -37,7 +37,7 @@ export function PageCursor(): PropertyDecorator {
   )
 }
 
-/** Builds a page of up to `limit` rows. `found` contains one more row if there is a next page. */
+/** Builds a page of up to `limit` rows. An extra row in `found` means that there is a next page. */
 export function pageOf<Row extends { readonly id: string }>(
   found: readonly Row[],
   limit: number,
@@ -47,7 +47,7 @@ export function pageOf<Row extends { readonly id: string }>(
   return { data, nextCursor: last ? encodeCursor(last.id) : null }
 }
 
-/** A cursor is a UUID in base64url: clients treat it as opaque. */
+/** Encodes a UUID in base64url as a cursor, which clients treat as opaque. */
 export function encodeCursor(id: string): string {
   return Buffer.from(id.replaceAll('-', ''), 'hex').toString('base64url')
 }

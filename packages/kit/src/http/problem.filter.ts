@@ -11,7 +11,7 @@ import {
 import type { Request } from './request.js'
 import type { RouteTable } from './route-table.js'
 
-/** The problems for errors of Fastify and Nest, by status. */
+/** The problem kind and detail for errors of Fastify and Nest, by HTTP status. */
 const BY_STATUS: Readonly<Record<number, readonly [ProblemKind, string]>> = {
   400: [HTTP_PROBLEMS.malformed, 'The request can’t be read.'],
   404: [HTTP_PROBLEMS.notFound, 'No route has this path.'],
@@ -22,7 +22,7 @@ const BY_STATUS: Readonly<Record<number, readonly [ProblemKind, string]>> = {
   431: [HTTP_PROBLEMS.headersTooLarge, 'The headers are larger than 16 kB.'],
 }
 
-/** Converts anything thrown into a problem. */
+/** Converts any thrown value into a problem. */
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error
   const other = [HTTP_PROBLEMS.internal, 'The cause is in the log, under the request id.'] as const
@@ -30,7 +30,7 @@ export function toProblem(error: unknown): Problem {
   return new Problem(kind, detail, {}, { cause: error })
 }
 
-/** Fastify's own errors have a code that begins with `FST_`; Nest's are instances of `HttpException`. */
+/** The status of an error of Nest (`HttpException`) or Fastify (a code with prefix `FST_`); otherwise 500. */
 function statusOf(error: unknown): number {
   if (error instanceof HttpException) return error.getStatus()
   if (!(error instanceof Error) || !('code' in error) || !('statusCode' in error)) return 500
@@ -49,7 +49,7 @@ export class ProblemFilter implements ExceptionFilter {
     sendProblem(request, reply, this.withAllowedMethods(toProblem(error), request))
   }
 
-  /** A path that exists under another method gets 405 with `Allow` (RFC 9110, section 15.5.6). */
+  /** Turns a 404 into a 405 with `Allow` if the path has other methods (RFC 9110, section 15.5.6). */
   private withAllowedMethods(problem: Problem, request: Request): Problem {
     if (problem.kind !== HTTP_PROBLEMS.notFound) return problem
     const allowed = this.routes.methodsOf(pathOf(request))

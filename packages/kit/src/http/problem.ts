@@ -1,6 +1,6 @@
 /**
- * Every error response is a problem document, RFC 9457. Code throws a `Problem` with a kind of the service's
- * `problems.ts`. Anything else that is thrown becomes a 500 that contains only the request id.
+ * Every error response is a problem document (RFC 9457). Code throws a `Problem` with a kind of the service's
+ * `problems.ts`. Other errors, except Fastify's and Nest's, become a 500 that reveals only the request id.
  */
 
 /** A kind of problem. `type` is the last segment of the URI `/problems/{type}`. */
@@ -18,7 +18,7 @@ export interface FieldError {
 
 interface ProblemExtras {
   readonly errors?: readonly FieldError[]
-  /** Seconds, sent as `Retry-After`. */
+  /** The value of `Retry-After`, in seconds. */
   readonly retryAfterSeconds?: number
   readonly headers?: Readonly<Record<string, string>>
   /** Extension members of the document (RFC 9457, section 3.2). */
@@ -38,7 +38,7 @@ export class Problem extends Error {
   }
 }
 
-/** The kinds that all services share. */
+/** Problem kinds that all services share. */
 export const HTTP_PROBLEMS = {
   malformed: { type: 'malformed-request', status: 400, title: 'The request can’t be read' },
   validation: { type: 'validation', status: 400, title: 'The request is not valid' },
@@ -66,7 +66,7 @@ export function overloaded(cause?: unknown): Problem {
 
 export const PROBLEM_JSON = 'application/problem+json'
 
-/** The path of a request's URL without the query, which may contain a phone. */
+/** The path of a request's URL, without the query because that may contain a phone number. */
 export function pathOf({ url = '/' }: { readonly url?: string | undefined }): string {
   return url.split('?', 1)[0] ?? '/'
 }

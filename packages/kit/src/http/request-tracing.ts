@@ -14,7 +14,7 @@ import { isSampled, TRACER } from '../telemetry/tracing.js'
 import { incomingTraceId } from './headers.js'
 import { METHODS, type Request, type RequestObserver } from './request.js'
 
-/** Probes and scrapes arrive several times a second, and their spans would be useless. */
+/** Probes and scrapes are not traced: they arrive several times a second, and the spans would be useless. */
 const UNTRACED = /^\/(health|metrics)\b/
 
 /** Gives each request its context and, with tracing on, its span. */
@@ -27,7 +27,7 @@ export function traceRequests(fastify: FastifyInstance) {
       done()
     })
   }
-  // In `preHandler`, because reading the body switches the request to the async context of its socket.
+  // The context is set in `preHandler`, because reading the body switches to the socket's async context.
   fastify.addHook('preHandler', (request, _reply, done) => {
     const { id, span } = request
     const own = { requestId: id, traceId: traceIdOf(request), isCompleted: false }
@@ -49,7 +49,7 @@ function startSpan(request: Request): Span | undefined {
   }
   const verb = isKnown ? method : 'HTTP'
   const name = route === undefined ? verb : `${verb} ${route}`
-  // Without `tracestate`, which may identify a user: it is only forwarded (headers.ts).
+  // `tracestate` is left out because it may identify a user: it is only forwarded (headers.ts).
   const { traceparent } = headers
   const parent = propagation.extract(ROOT_CONTEXT, { traceparent })
   return trace.getTracer(TRACER).startSpan(name, { kind: SpanKind.SERVER, attributes }, parent)
@@ -69,7 +69,7 @@ export const completeContext: RequestObserver = (request, _reply, status) => {
   span.end()
 }
 
-/** The trace that the request belongs to: its own if recorded, otherwise the caller's. */
+/** The id of the request's own trace if it is recorded, otherwise of the caller's trace. */
 export function traceIdOf({ span, headers }: Request): string | undefined {
   return isSampled(span) ? span.spanContext().traceId : incomingTraceId(headers)
 }

@@ -5,7 +5,7 @@ import type { Problem } from './problem.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The raw body, which signatures cover. */
+    /** The raw bytes of the body, which signatures are computed over. */
     rawBody?: Buffer
     /** The caller's id for the log, never a phone number or an email address. */
     actor?: string
@@ -13,7 +13,7 @@ declare module 'fastify' {
     caller?: object
     /** Set once the body has been read. */
     context?: RequestContext
-    /** Undefined if tracing is off, and for probes and scrapes. */
+    /** The request's span; undefined with tracing off, and for probes and scrapes. */
     span?: Span | undefined
     /** The error response, for the access log. */
     failure?: Problem
@@ -34,12 +34,12 @@ export function isApi({ url }: { readonly url?: string | undefined }): boolean {
 /** Called once per request, when the response has been sent or the client has disconnected. */
 export type RequestObserver = (request: Request, reply: FastifyReply, status: number) => void
 
-/** nginx's status for a client that disconnected before the response. */
+/** nginx's status code for a client that disconnects before the response is sent. */
 const CLIENT_CLOSED_REQUEST = 499
 
 /**
  * Calls the observers when a response closes. Fastify's `onResponse` and `onRequestAbort` miss clients that
- * send a whole request and disconnect before the response: an overloaded service would look healthy.
+ * send a complete request but disconnect before the response: an overloaded service would look healthy.
  */
 export function observeRequests(fastify: FastifyInstance, observers: readonly RequestObserver[]) {
   fastify.addHook('onRequest', (request, reply, done) => {

@@ -12,7 +12,7 @@ routes.add('/a.b', 'GET')
 it.each([
   ['/api/payments', ['GET', 'HEAD', 'POST']],
   ['/api/payments/PAY-1', ['GET']],
-  // A parameter matches this path too.
+  // `/api/payments/:reference` matches this path too.
   ['/api/payments/webhook', ['GET', 'POST']],
   ['/api/payments/', []],
   ['/api/payments/PAY-1/more', []],

@@ -16,10 +16,10 @@ import { RouteTable } from './route-table.js'
 import { Drain } from './shutdown.js'
 import { InputPipe } from './validation.js'
 
-/** The time limit for receiving a request, and for its headers alone. */
+/** Time limit for receiving a whole request, and for receiving its headers alone. */
 const RECEIVE_TIMEOUT_MS = 15_000
 
-/** @param log returns the logger, which does not exist before the app */
+/** @param log returns the logger, which is created together with the app */
 export function createAdapter({ TRUSTED_PROXIES }: HttpEnv, log: () => Logger): FastifyAdapter {
   return new FastifyAdapter({
     bodyLimit: BODY_LIMIT_BYTES,
@@ -32,7 +32,7 @@ export function createAdapter({ TRUSTED_PROXIES }: HttpEnv, log: () => Logger): 
     genReqId: (request: IncomingMessage) => requestId(request.headers),
     // Node ignores `requestTimeout` if `headersTimeout` is longer, as it is by default.
     http: { connectionsCheckingInterval: 1_000, headersTimeout: RECEIVE_TIMEOUT_MS },
-    // Common proxies close idle connections after 60 s, and must do so first.
+    // Longer than the 60 s after which common proxies close idle connections: the proxy must close first.
     keepAliveTimeout: 72_000,
     requestTimeout: RECEIVE_TIMEOUT_MS,
     return503OnClosing: false,
@@ -40,7 +40,7 @@ export function createAdapter({ TRUSTED_PROXIES }: HttpEnv, log: () => Logger): 
   })
 }
 
-/** Adds the hooks, the body parser, the pipe and the filter of every route, before routes are registered. */
+/** Adds the hooks, body parser, pipe and filter of all routes. Call it before routes are registered. */
 export function configureRoutes(app: NestFastifyApplication, log: Logger, env: HttpEnv) {
   const fastify = app.getHttpAdapter().getInstance()
   const routes = new RouteTable()
@@ -61,7 +61,7 @@ export function configureRoutes(app: NestFastifyApplication, log: Logger, env: H
   app.useGlobalFilters(new ProblemFilter(routes))
 }
 
-/** @param exposedHeaders response headers of the service that scripts may read besides the common ones */
+/** @param exposedHeaders the service's own response headers that scripts may read, besides the common ones */
 export function allowOrigins(
   app: NestFastifyApplication,
   { CORS_ORIGINS }: HttpEnv,

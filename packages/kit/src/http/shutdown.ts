@@ -6,13 +6,13 @@ import { isApi } from './request.js'
 
 const SIGNALS = ['SIGTERM', 'SIGINT']
 
-/** Shuts the app down on a signal, or exits with 1 after `limitMs`, before the pod's grace period ends. */
+/** Shuts the app down on a signal. After `limitMs` it exits with 1, before the pod's grace period ends. */
 export function shutDownOnSignal(app: INestApplication, limitMs: number, log: Logger) {
   app.enableShutdownHooks(SIGNALS, { useProcessExit: true })
   const drain = app.get(Drain)
   for (const signal of SIGNALS) {
     process.once(signal, () => {
-      // Runs before Nest stops the modules' background work, so that readiness fails immediately.
+      // The drain begins before Nest stops background work, so that readiness fails immediately.
       drain.begin()
       setTimeout(() => {
         log.error(`shutdown took longer than ${limitMs} ms: exiting`)
@@ -23,9 +23,9 @@ export function shutDownOnSignal(app: INestApplication, limitMs: number, log: Lo
 }
 
 /**
- * Keeps serving after SIGTERM until no API request has arrived for `quietMs`. Proxies learn with a delay,
- * which grows with the cluster's load, that a pod is terminating: had the listener closed, their clients
- * would get 502. The drain ends after `maxDrainMs` even if a client keeps sending.
+ * Keeps the service running after SIGTERM until it has sent no API response for `quietMs`. Proxies learn late
+ * that a pod is terminating, the later the more loaded the cluster is: if the listener were closed by then,
+ * clients would get 502. The drain ends after `maxDrainMs` even if a client keeps sending requests.
  */
 export class Drain implements BeforeApplicationShutdown {
   private startedAt = 0
@@ -45,7 +45,7 @@ export class Drain implements BeforeApplicationShutdown {
     this.startedAt = this.servedAt = performance.now()
   }
 
-  /** Observes every response, including those to requests that arrived before the drain began. */
+  /** Observes every response, including those to requests received before the drain began. */
   watch(fastify: FastifyInstance) {
     fastify.addHook('onSend', (request, reply, _payload, done) => {
       if (this.isShuttingDown) {
@@ -71,7 +71,7 @@ export class Drain implements BeforeApplicationShutdown {
   }
 }
 
-/** The maximum duration of a drain, ms. The charts derive the grace period from it. */
+/** The maximum duration of a drain, ms. The charts derive the pod's grace period from this value. */
 export function maxDrainMs(quietMs: number): number {
   return 4 * quietMs
 }

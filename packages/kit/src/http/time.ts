@@ -1,9 +1,9 @@
 import { isISO8601, ValidateBy } from 'class-validator'
 
-/** RFC 3339, section 5.6. ISO 8601 also allows week dates, days of the year and times without a zone. */
+/** RFC 3339, section 5.6. ISO 8601 also allows week dates, ordinal dates and times without a time zone. */
 const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/
 
-/** The time in an RFC 3339 string; undefined for another format or a date that does not exist. */
+/** Parses an RFC 3339 time. Returns undefined for any other format, or for a date that does not exist. */
 export function parseTime(input: unknown): Date | undefined {
   if (typeof input !== 'string' || !RFC_3339.test(input)) return undefined
   if (!isISO8601(input, { strict: true })) return undefined

@@ -15,7 +15,7 @@ interface BatchedCall {
   readonly spanLink: SpanLink | undefined
 }
 
-/** Runs the batched statements: concurrent calls of one statement become items of one JSON parameter. */
+/** Runs batched statements: concurrent calls of a statement are sent together, as items of a JSON array. */
 export class BatchedStatements {
   private readonly batches = new Map<Statement, Batch<BatchedCall, Row[]>>()
   private readonly limits: BatchLimits
@@ -24,7 +24,7 @@ export class BatchedStatements {
     private readonly context: QueryContext,
     { DB_BATCH_MAX: maxItems, DB_POOL_MAX }: Pick<DatabaseEnv, 'DB_BATCH_MAX' | 'DB_POOL_MAX'>,
   ) {
-    // Batches of one item need a connection each.
+    // Without batching, as many calls run at once as the pool has connections.
     const maxInFlight = maxItems === 1 ? DB_POOL_MAX : MAX_IN_FLIGHT
     this.limits = { ...LIMITS, maxItems, maxInFlight }
   }

@@ -6,7 +6,7 @@ import { poolOf } from './pool-options.js'
 
 export type DatabaseMetrics = ReturnType<typeof databaseMetrics>
 
-/** Metrics of statements, batches and retries. Without a registry, as in a command, nothing reads them. */
+/** Metrics of statements, batches and retries. Commands pass no registry: nothing reads their metrics. */
 export function databaseMetrics(registry = new Registry(), workers = new WorkerMetrics(registry)) {
   const registers = [registry]
   const retries = {

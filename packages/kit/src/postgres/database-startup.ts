@@ -5,11 +5,11 @@ import { type RunResult, Worker, type WorkerMetrics } from '../worker/worker.js'
 import { driverOf, poolOf, QUERY_TIMEOUT_MS } from './pool-options.js'
 import { closeConnection } from './query.js'
 
-/** Longer than a connection attempt and a query together. */
+/** Longer than the timeouts of a connection attempt and a query together. */
 const INITIALIZE_TIMEOUT_MS = 10_000
 const UNDEFINED_TABLE = '42P01'
 
-/** Connects to the database and waits for its migrations while the process already serves. */
+/** Connects to the database and waits for its migrations, while the process already serves requests. */
 export class DatabaseStartup {
   isOpen = false
   isClosed = false
@@ -38,7 +38,7 @@ export class DatabaseStartup {
     if (this.dataSource.isInitialized) await this.dataSource.destroy()
   }
 
-  /** Resolves to false when the database is not open by `deadline`, ms since the epoch, or is closed. */
+  /** Resolves to true when the database opens, or to false at `deadline` (ms since the epoch) or on close. */
   async untilOpen(deadline: number): Promise<boolean> {
     const timeoutMs = Math.max(0, deadline - Date.now())
     return (await withTimeout(this.opened.promise, timeoutMs)) ?? false
@@ -58,7 +58,7 @@ export class DatabaseStartup {
     return 'done'
   }
 
-  /** Connects TypeORM. Closes its connections when PostgreSQL does not respond, so that it fails. */
+  /** Connects TypeORM. After a timeout, closes its connections so that pending queries fail, not hang. */
   private async initialize(): Promise<void> {
     const timer = setTimeout(() => {
       for (const runner of driverOf(this.dataSource).connectedQueryRunners) {

@@ -18,16 +18,16 @@ export type { Run, Statement } from './statement.js'
 interface Attempt {
   /** Milliseconds since the epoch. */
   readonly deadline: number
-  /** After a batch failed, its calls are retried one by one. */
+  /** Set after a batch has failed: its calls are retried one by one. */
   readonly unbatched: boolean
   executed: boolean
 }
 
 /**
- * The PostgreSQL of a service, and the only place that retries a statement, so that a failover fails no
- * request. What was not applied for certain is retried on a fresh connection until `DB_WAIT_MS` has passed;
- * then the response is 503. What is in doubt is retried by `write` only, which recognises an earlier success
- * by its operation id.
+ * The PostgreSQL database of a service, and the only code that retries statements, so that requests survive a
+ * failover. A statement that was certainly not applied is retried on a new connection until `DB_WAIT_MS` has
+ * passed; then the request gets 503. If a write may have been applied, `write` passes that on to the retry,
+ * which looks for the write's operation id.
  */
 export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly startup: DatabaseStartup
@@ -45,7 +45,7 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
     this.batched = new BatchedStatements(this.context, env)
   }
 
-  /** Does not wait: the process is up before its database is. */
+  /** Does not wait for the database: the process serves requests before its database is up. */
   onApplicationBootstrap() {
     this.startup.start()
   }
@@ -54,7 +54,7 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
     await this.startup.close()
   }
 
-  /** Whether the database was ever reached with every migration that this code needs. */
+  /** Whether this process has ever reached the database with every migration that this code needs. */
   get isOpen(): boolean {
     return this.startup.isOpen
   }
@@ -63,22 +63,22 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
     return this.startup.waitingFor
   }
 
-  /** Reads by statements, and retries after any lost connection until `DB_WAIT_MS` has passed. */
+  /** Reads with SQL statements, and retries after any lost connection until `DB_WAIT_MS` has passed. */
   async read<T>(work: (run: Run) => Promise<T>): Promise<T> {
     return this.withRetries((attempt) => work(this.runOf(attempt)))
   }
 
-  /** Reads by TypeORM's repositories, and retries as `read` does. Metrics and traces have the `name`. */
+  /** Reads with TypeORM's repositories, and retries as `read` does. Metrics and traces contain the `name`. */
   async find<T>(name: string, work: (orm: EntityManager) => Promise<T>): Promise<T> {
     return this.withRetries(() => runTypeOrmQuery(this.context, name, work))
   }
 
   /**
-   * Writes by `work`, which carries an operation id that the database keeps unique. `retried` means that an
-   * earlier attempt may have been committed: `work` must then look for its operation id before it reports a
-   * conflict or that nothing was found.
+   * Writes with `work`, which stores an operation id that is unique in the database. If `retried` is true, an
+   * earlier attempt may have been committed: `work` must look for its operation id before it reports a
+   * conflict or a missing row.
    *
-   * @throws Problem 503 when the database does not respond within `DB_WAIT_MS`; the write is then in doubt
+   * @throws Problem 503 if the database does not respond within `DB_WAIT_MS`; the write may have been applied
    */
   async write<T>(work: (run: Run, retried: boolean) => Promise<T>): Promise<T> {
     let isInDoubt = false
@@ -93,8 +93,8 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 
   /**
-   * Resolves once a new writing transaction has committed, and with it all that was read before. A result that
-   * was found, not written, waits for this: after a crash PostgreSQL shows commits that no standby has received.
+   * Commits a transaction, and so waits until the standby has every commit read so far. A result that was
+   * found rather than written needs this: after a crash, PostgreSQL shows commits that no standby has received.
    */
   async awaitDurable(deadline = Date.now() + this.env.DB_WAIT_MS): Promise<void> {
     await this.withRetries((attempt) => this.runOf(attempt)(DURABILITY_BARRIER, [{}]), deadline)
@@ -138,7 +138,7 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
         const { cause, verdict, batchSize } =
           error instanceof StatementFailed ? error : new StatementFailed(error, 'sent')
         if (verdict === 'final') throw cause
-        // An earlier statement of the attempt may have been committed, even if the last one was not.
+        // An earlier statement of the attempt may have been committed, even if the failed one was not.
         if (verdict === 'in_doubt' || attempt.executed) onDoubt()
         unbatched ||= batchSize > 1
         const waitMs = verdict === 'conflict' ? 0 : pauseMs * (0.5 + Math.random() / 2)

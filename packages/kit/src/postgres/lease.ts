@@ -4,13 +4,13 @@ import type { Run, Statement } from './statement.js'
 
 const TRY_LOCK: Statement = {
   name: 'lease_try_lock',
-  // Locks with two keys can't collide with those with one 64-bit key.
+  // An advisory lock with two keys can't collide with one that has a single 64-bit key.
   text: 'SELECT pg_try_advisory_xact_lock(hashtext($1), 0) AS acquired',
 }
 
 /**
- * A lease that is an advisory lock of the run's own transaction: a holder that loses the connection loses both,
- * so it can't write after its lease. A run must be safe to repeat, and shorter than the query timeout.
+ * A lease held by an advisory lock of the run's transaction: losing the connection loses both, so a holder
+ * can't write after losing its lease. A run must be safe to repeat and shorter than the query timeout.
  */
 export function transactionLease(database: Database, name: string): Lease<Run> {
   return (run) =>

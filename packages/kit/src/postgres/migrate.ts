@@ -6,19 +6,19 @@ import { createLogger, type Logger } from '../telemetry/logger.js'
 import { dataSourceOptions, type EntitiesAndMigrations } from './pool-options.js'
 import { retryVerdict } from './retry.js'
 
-/** The advisory lock of a database's migrations. Arbitrary, and the same in every release. */
+/** The key of the advisory lock for migrations: an arbitrary number that must not change between releases. */
 const LOCK = 4_711_000
 
 type Privileges = Readonly<Record<string, readonly ('SELECT' | 'INSERT' | 'UPDATE' | 'DELETE')[]>>
 
 export interface Migrated extends EntitiesAndMigrations {
-  /** What the service's role may do with each table. It has no access to a table that is not listed. */
+  /** The privileges of the service's role, by table. The role can't access tables that are not listed. */
   readonly rights: Privileges
 }
 
 /**
- * Runs the pending migrations, each in a transaction, and grants the service's role its privileges. A session's
- * advisory lock makes sure that of several replicas that start at once only one migrates.
+ * Runs each pending migration in a transaction, then grants the service's role its privileges. An advisory
+ * lock of the session ensures that only one of several replicas migrates at a time.
  */
 export async function migrate(name: string, own: Migrated) {
   try {
@@ -37,7 +37,7 @@ export async function migrate(name: string, own: Migrated) {
   }
 }
 
-/** A migration may take longer than a request's statement. A second connection holds the lock. */
+/** Removes the timeouts for requests: migrations may take longer. The lock takes a second connection. */
 function migrationOptions(env: DatabaseEnv, own: EntitiesAndMigrations) {
   const options = dataSourceOptions(env, own)
   const unlimited = { statement_timeout: 0, idle_in_transaction_session_timeout: 0 }
@@ -59,7 +59,7 @@ async function connect(source: DataSource, log: Logger): Promise<DataSource> {
 async function withLock(source: DataSource, work: () => Promise<void>) {
   const runner = source.createQueryRunner()
   try {
-    // Polls, because CREATE INDEX CONCURRENTLY of the holder waits for a statement that waits for the lock.
+    // Polls: the lock holder's CREATE INDEX CONCURRENTLY would wait for a statement that waits for the lock.
     while (!(await tryLock(runner))) await sleep(200)
     await work()
   } finally {
@@ -75,8 +75,8 @@ async function tryLock(runner: QueryRunner): Promise<boolean> {
 }
 
 /**
- * Grants `role` exactly these privileges, in one transaction: a running service never lacks one. The role that
- * runs the migrations owns the tables and needs none.
+ * Grants `role` exactly these privileges in one transaction, so that a running service never lacks one. The
+ * role that runs the migrations owns the tables and needs no grants.
  */
 async function grant(source: DataSource, role: string, privileges: Privileges): Promise<void> {
   if (await isCurrentRole(source, role)) return
@@ -92,7 +92,7 @@ async function grant(source: DataSource, role: string, privileges: Privileges): 
   })
 }
 
-/** Waits for the role: an operator creates it and the database in any order. */
+/** Waits until `role` exists: a Kubernetes operator may create it before or after the database. */
 async function isCurrentRole(source: DataSource, role: string): Promise<boolean> {
   for (const deadline = Date.now() + 60_000; Date.now() < deadline; await sleep(500)) {
     const [row] = await source.query<{ isCurrent: boolean }[]>(

@@ -6,9 +6,9 @@ import type { DatabaseEnv } from '../config/variables.js'
 
 export type EntitiesAndMigrations = Pick<DataSourceOptions, 'entities' | 'migrations'>
 
-/** Enforced by PostgreSQL, except for a COMMIT that waits for a standby. */
+/** PostgreSQL enforces this limit, except on a COMMIT that waits for a standby. */
 const STATEMENT_TIMEOUT_MS = 5_000
-/** How long the client waits for a result: longer, because the error of PostgreSQL says more. */
+/** The client's limit, longer than PostgreSQL's because PostgreSQL's own error is more informative. */
 export const QUERY_TIMEOUT_MS = 6_000
 
 /** TypeORM's options for the database of `env`; `extra` is passed to the pool. */
@@ -31,7 +31,7 @@ export function dataSourceOptions(env: DatabaseEnv, own: EntitiesAndMigrations):
       max: env.DB_POOL_MAX,
       connectionTimeoutMillis: 3_000,
       statement_timeout: STATEMENT_TIMEOUT_MS,
-      // A locked row fails its batch. Half of `DB_WAIT_MS` is left to retry the calls unbatched.
+      // A locked row fails the whole batch. Half of `DB_WAIT_MS` remains to retry its calls one by one.
       lock_timeout: Math.max(1, Math.min(1_000, Math.floor(env.DB_WAIT_MS / 2))),
       idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
       keepAlive: true,
@@ -40,7 +40,7 @@ export function dataSourceOptions(env: DatabaseEnv, own: EntitiesAndMigrations):
   }
 }
 
-/** The pool that TypeORM's queries and our statements share; it exists once TypeORM has connected. */
+/** The pool that TypeORM and `query.ts` share; it exists once TypeORM has connected. */
 export function poolOf(dataSource: DataSource): Pool {
   return driverOf(dataSource).master
 }
@@ -52,17 +52,17 @@ export function driverOf({ driver }: DataSource): PostgresDriver {
 /** Connections whose last commit may be missing on the synchronous standby. */
 const uncertain = new WeakSet<object>()
 
-/** Marks a connection when its wait for the standby is cancelled, which PostgreSQL reports as success. */
+/** Marks a connection whose commit stopped waiting for the standby: PostgreSQL reports it as successful. */
 function watchCommits(client: Client) {
   client.on('notice', (notice) => {
-    // The function in syncrep.c that warns; the warning's text depends on the locale.
+    // Matches the function in syncrep.c that warns, because the warning's text depends on the locale.
     if (notice.routine === 'SyncRepWaitForLSN') uncertain.add(client)
   })
-  // The pool listens only while a connection is idle. Without a listener, `error` ends the process.
+  // The pool handles `error` only on idle connections. Without a listener, `error` ends the process.
   client.on('error', () => undefined)
 }
 
-/** Whether the last commit on this connection may be missing on the standby. Clears the mark. */
+/** Returns whether the connection's last commit may be missing on the standby, and clears the mark. */
 export function takeUncertainCommit(client: object): boolean {
   return uncertain.delete(client)
 }

@@ -13,7 +13,7 @@ export interface QueryContext {
   readonly metrics: DatabaseMetrics
 }
 
-/** Executes a prepared statement for one call or a batch until `deadline`, ms since the epoch. */
+/** Executes a prepared statement for one call or one batch. `deadline` is in ms since the epoch. */
 export async function query(
   { dataSource, metrics }: QueryContext,
   { name, text }: Statement,
@@ -55,9 +55,9 @@ export async function query(
 }
 
 /**
- * Runs TypeORM queries on one connection, which is closed when they take longer than the query timeout. After
- * pg's own `query_timeout`, TypeORM returns the connection to the pool, where the next query would wait behind
- * the one that hangs (and see `fetchRows`).
+ * Runs TypeORM queries on one connection, and closes it if they exceed the query timeout. With pg's own
+ * `query_timeout`, TypeORM would return the connection to the pool, and the next query would wait behind the
+ * one that hangs. `fetchRows` documents another reason.
  */
 export async function runTypeOrmQuery<T>(
   { dataSource, metrics }: QueryContext,
@@ -87,13 +87,13 @@ export async function runTypeOrmQuery<T>(
   }
 }
 
-/** Fails the query that is running; the pool drops the connection when it is released. */
+/** Closes a connection, which fails its running query. The pool drops the connection when it is released. */
 export async function closeConnection(runner: QueryRunner): Promise<void> {
   const client: Client = await runner.connect()
   await client.end()
 }
 
-/** Which statement on which server, never its values. */
+/** Span attributes name the statement and the server, but never contain values. */
 function statementSpan(name: string, { options }: Pool): SpanOptions {
   const { connectionString, database, host, port } = options
   const url = URL.parse(connectionString ?? '')
@@ -108,10 +108,10 @@ function statementSpan(name: string, { options }: Pool): SpanOptions {
 }
 
 /**
- * Sends a query with a callback and a timeout of our own. For a promise or `query_timeout`, pg assigns a new
- * function to `query.callback`, which V8 allocates in the old generation: it holds the values and rows until
- * a major collection, 2.8 KB for each create instead of 0.6 KB (docs/performance.md). After a timeout the
- * connection must be closed: its result may still arrive.
+ * Sends a query with a callback and our own timeout. For a promise or `query_timeout`, pg would assign a new
+ * function to `query.callback`. V8 allocates that function in the old generation, where it retains values and
+ * rows until a major collection: 2.8 KB per create instead of 0.6 KB (docs/performance.md). After a timeout
+ * the connection must be closed, because the result may still arrive.
  */
 async function fetchRows(
   client: PoolClient,

@@ -9,7 +9,7 @@ import {
 
 const coded = (code: string) => Object.assign(new Error('an error'), { code })
 
-/** The error, and the verdict for it while connecting and after the statement was sent. */
+/** A name, an error, and the verdicts for it while connecting and after the statement was sent. */
 const TABLE: [string, unknown, RetryVerdict, RetryVerdict][] = [
   ['a server that is starting up', coded('57P03'), 'not_applied', 'not_applied'],
   ['a read-only server', coded('25006'), 'not_applied', 'not_applied'],

@@ -1,24 +1,24 @@
-/** What an error says about the statement that failed with it; `database.ts` acts on it. */
+/** Whether a failed statement can be retried, judged by its error. `database.ts` acts on the verdict. */
 export type RetryVerdict =
-  /** Certainly not executed, or rolled back: wait briefly and retry. */
+  /** The statement was not executed, or was rolled back: retry after a short wait. */
   | 'not_applied'
-  /** Rolled back because of a concurrent transaction: retry at once. */
+  /** The statement was rolled back because of a concurrent transaction: retry at once. */
   | 'conflict'
-  /** It may have been committed: only its operation id shows whether it was. */
+  /** The statement may have been committed: only its operation id shows whether it was. */
   | 'in_doubt'
-  /** An error that a retry would not change, such as a violated constraint. */
+  /** A retry would fail the same way, for example because of a violated constraint. */
   | 'final'
 
-/** Verdict by SQLSTATE (PostgreSQL documentation, appendix A). Other codes of class 08 are in doubt. */
+/** Verdicts by SQLSTATE (PostgreSQL, appendix A). Other codes of class 08 are `in_doubt`, others `final`. */
 const BY_SQLSTATE: Readonly<Record<string, RetryVerdict>> = {
   '08001': 'not_applied', // could not establish the connection
   '08004': 'not_applied', // the server rejected the connection
-  '25006': 'not_applied', // read-only: a replica, or the primary of a moment ago
-  '28P01': 'not_applied', // wrong password: it is being rotated, the file is read again
+  '25006': 'not_applied', // read-only: a replica, or a primary that was just demoted
+  '28P01': 'not_applied', // wrong password: during a rotation, the retry reads the new file
   '53300': 'not_applied', // too many connections
   '55P03': 'not_applied', // lock not available within lock_timeout
-  '57014': 'not_applied', // cancelled, by statement_timeout too: never during a commit
-  '57P03': 'not_applied', // starting up or shutting down, before the connection was accepted
+  '57014': 'not_applied', // cancelled, for example by statement_timeout; never during a commit
+  '57P03': 'not_applied', // the server is starting up or shutting down and refused the connection
   '40001': 'conflict', // serialization failure
   '40P01': 'conflict', // deadlock
   '57P01': 'in_doubt', // terminated by an administrator: a shutdown or a failover
@@ -26,11 +26,11 @@ const BY_SQLSTATE: Readonly<Record<string, RetryVerdict>> = {
   '58000': 'in_doubt', // system error
 }
 
-/** None starts with E, as the codes of system errors do. */
+/** No SQLSTATE starts with E, unlike the codes of system errors. */
 const SQLSTATE = /^[\dA-DF-Z][\dA-Z]{4}$/
 const SYSTEM_ERROR = /^E(?!RR_)[A-Z\d_]+$/
 
-/** `pg` reports a lost connection and its own timeouts by these messages, without a code. */
+/** `pg` reports lost connections and its own timeouts with these messages, without an error code. */
 const CONNECTION_LOST =
   /^(Connection terminated|Query read timeout|timeout exceeded|Client has encountered a connection error|Client was closed)|not queryable/
 
@@ -42,7 +42,7 @@ export class UncertainCommit extends Error {
   }
 }
 
-/** An earlier attempt of the same write is still running in the database: retry after it has ended. */
+/** An earlier attempt of the same write is still running in the database: retry after it ends. */
 export class StillRunning extends Error {
   constructor() {
     super('An earlier attempt of this write is still running')
@@ -50,7 +50,7 @@ export class StillRunning extends Error {
   }
 }
 
-/** How far a statement had come when it failed. */
+/** The stage at which a statement failed. */
 export type Phase = 'connecting' | 'sent'
 
 export class StatementFailed extends Error {
@@ -63,12 +63,12 @@ export class StatementFailed extends Error {
   ) {
     super('The statement failed')
     const verdict = retryVerdict(cause, phase)
-    // In a batch the error may be due to another call: each call is retried unbatched.
+    // In a batch, another call may have caused the error, so each call is retried unbatched.
     this.verdict = verdict === 'final' && batchSize > 1 ? 'conflict' : verdict
   }
 }
 
-/** A network error before the statement was sent means that it is not applied; after that it is in doubt. */
+/** Classifies an error. A network error is `not_applied` before the statement was sent, `in_doubt` later. */
 export function retryVerdict(error: unknown, phase: Phase): RetryVerdict {
   if (error instanceof UncertainCommit) return 'in_doubt'
   if (error instanceof StillRunning) return 'not_applied'

@@ -1,17 +1,17 @@
 import type { QueryResultRow } from 'pg'
 
-/** One SQL statement. Its name identifies the prepared statement, and the statement in metrics and traces. */
+/** One SQL statement. `name` identifies it as a prepared statement, and in metrics and traces. */
 export interface Statement {
   readonly name: string
   readonly text: string
   /**
-   * Set on a statement that serves several concurrent requests. Its only parameter is a JSON array of their
-   * inputs, each with its index as `nth`. Each row has the `nth` of the input that it belongs to.
+   * Set if one execution serves several concurrent requests. The statement's only parameter is then a JSON
+   * array of their inputs, each with its index as `nth`. Each result row has the `nth` of its input.
    */
   readonly batched?: {
-    /** The rows and unique keys that an input locks. Inputs with a key in common are never in one batch. */
+    /** Names the rows and unique keys that an input locks. Inputs that share one never share a batch. */
     readonly conflictKeys?: (item: never) => readonly string[]
-    /** Whether the statement is sent although the request's client has disconnected. */
+    /** Whether to send the statement even if the request's client has disconnected. */
     readonly evenIfAborted?: boolean
   }
 }
@@ -25,7 +25,7 @@ export type Run = <Row extends QueryResultRow>(
 ) => Promise<Row[]>
 
 /**
- * A write that needs no table and no privilege: a transactional message in the WAL. Its commit waits until
+ * Writes a transactional message to the WAL, which needs no table and no privilege. Its commit waits until
  * the standby has every earlier commit.
  */
 export const DURABILITY_BARRIER: Statement = {

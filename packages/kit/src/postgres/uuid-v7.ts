@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto'
 
 /**
- * A new UUIDv7 (RFC 9562, section 5.7) of a time in ms since the epoch; its order is the order of time. Node
- * buffers the random bits of `randomUUID`, and a call to the system for each id takes 4 % of a create.
+ * Creates a UUIDv7 (RFC 9562, section 5.7) for a time in ms since the epoch; ids sort by time. `randomUUID`
+ * buffers its random bits: a system call for each id would take 4 % of the time to create a payment.
  */
 export function newUuid(msecs = Date.now()): string {
   return `${timePart(msecs)}-7${randomUUID().slice(15)}`
 }
 
-/** The smallest UUIDv7 of a time: the ids made before it are smaller, the ids made from then on are not. */
+/** The smallest UUIDv7 of a time: ids created earlier are smaller, and ids created from then on are not. */
 export function minUuidAt(time: Date): string {
   // The first 48 bits are the Unix time in milliseconds.
   const msecs = Math.min(Math.max(0, time.getTime()), 2 ** 48 - 1)

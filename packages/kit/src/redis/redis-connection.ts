@@ -2,13 +2,13 @@ import { Redis as Client, type RedisOptions } from 'ioredis'
 import { readSecret, tlsOptions } from '../config/credentials.js'
 import type { RedisEnv } from '../config/variables.js'
 
-/** A client that is not connected yet; undefined when no Redis is configured. It reconnects without limit. */
+/** Creates an unconnected client, which reconnects indefinitely; undefined if no Redis is configured. */
 export function connect(env: RedisEnv, commandTimeoutMs: number): Client | undefined {
   const options: RedisOptions = {
     lazyConnect: true,
     connectTimeout: 2_000,
     commandTimeout: commandTimeoutMs,
-    // A command that waits for a connection, or is sent again, would be late.
+    // Commands are neither queued while disconnected nor sent again: their results would be too late.
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,

@@ -14,7 +14,7 @@ export interface Publication {
   readonly message: string
 }
 
-/** Values read at one moment of Redis' clock. */
+/** Values, and the time by Redis' clock at which they were read. */
 export interface TimedValues {
   readonly nowMs: number
   /** In the order of the keys; null for a missing key. */
@@ -22,25 +22,25 @@ export interface TimedValues {
 }
 
 /**
- * A Redis client that never throws: while Redis is down, slow or not configured, each command resolves to
- * `undefined`. Redis holds only copies of what a database stores.
+ * A Redis client whose reads and writes never throw: while Redis is down, slow or not configured, they
+ * resolve to `undefined`. Redis holds only copies of data that a database stores.
  */
 export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
-  /** For libraries that send their own commands; undefined if no Redis is configured. */
+  /** The underlying client, for libraries that send their own commands; undefined if none is configured. */
   readonly raw: Client | undefined
   private readonly subscribers: Client[] = []
   private wasUp = false
   /**
-   * Names the data set by the server's run id and replication id; undefined while unknown. It changes when a
-   * server restarts or a replica is promoted: the last writes may then be missing. If the Redis user may not
-   * run INFO, each connection gets a random name.
+   * Identifies Redis' data by the server's `run_id` and `master_replid`; undefined while unknown. The value
+   * changes when the server restarts or a replica is promoted, because the last writes may then be missing.
+   * It is random for each connection if the Redis user may not run INFO.
    */
   dataset: string | undefined
 
   constructor(
     private readonly env: RedisEnv,
     private readonly log: Logger,
-    /** Short by default: a request can read the source instead. */
+    /** Short by default, because a request can read the data from its source instead. */
     private readonly commandTimeoutMs = 250,
   ) {
     this.raw = connect(env, commandTimeoutMs)
@@ -51,7 +51,7 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
       log.info('Redis is connected')
     })
     this.raw.on('close', () => (this.dataset = undefined))
-    // ioredis emits an error for every failed reconnect: only the first one is a warning.
+    // ioredis emits an error for every failed reconnect: only the first is logged as a warning.
     this.raw.on('error', (error: Error) => {
       log[this.wasUp ? 'warn' : 'debug']({ err: error }, 'Redis is unavailable')
       this.wasUp = false
@@ -100,14 +100,14 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
     return this.attempt('SET', (client) => client.set(key, value, 'PX', wholeMs(ttlMs)))
   }
 
-  /** Sets a value if the key does not exist; null if it does. */
+  /** Sets a value if the key does not exist; resolves to null if it does. */
   async setOnce(key: string, value: string, ttlMs: number): Promise<'OK' | null | undefined> {
     return this.attempt('SET', (client) => client.set(key, value, 'PX', wholeMs(ttlMs), 'NX'))
   }
 
   /**
-   * Sets values and publishes their messages in one transaction, so that a subscriber finds the value of its
-   * message. `undefined` means in doubt: the transaction may have been executed.
+   * Sets values and publishes their messages in one transaction, so that a subscriber finds each message's
+   * value. If this resolves to `undefined`, the transaction may or may not have been executed.
    */
   async setAndPublish(channel: string, publications: readonly Publication[]) {
     return this.attempt('MULTI', async (client) => {
@@ -121,8 +121,8 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 
   /**
-   * Subscribes to a channel over a separate connection, before the app starts. Messages are lost while the
-   * subscription is not live, and on a connection that broke silently. `onLoss` is called when the
+   * Subscribes to a channel over a separate connection; call it before the app starts. Messages are lost
+   * while `isLive` is false, and while a broken connection has not been detected. `onLoss` is called when the
    * connection closes.
    */
   subscribe(
@@ -140,7 +140,7 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
     subscriber.on('ready', () => {
       subscriber.subscribe(channel).then(
         () => (subscription.isLive = subscriber.status === 'ready'),
-        // Reconnects, and so subscribes again.
+        // The `ready` event of the reconnect subscribes again.
         () => subscriber.disconnect(true),
       )
     })
@@ -188,7 +188,7 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 }
 
-/** A span names the command, never its keys. */
+/** A span contains the command's name, but never its keys. */
 function commandSpan(name: string, { options: { host, port } }: Client) {
   return {
     name,
@@ -201,7 +201,7 @@ function commandSpan(name: string, { options: { host, port } }: Client) {
   }
 }
 
-/** Redis accepts whole milliseconds, at least one. */
+/** Redis accepts expiry times only in whole milliseconds, of at least one. */
 function wholeMs(ttlMs: number): number {
   return Math.max(1, Math.floor(ttlMs))
 }

@@ -8,7 +8,7 @@ import {
   revocationLifetimeSeconds,
 } from './session-revocation.js'
 
-/** The bytes in Redis, as the issuer formats them and every reader parses them. */
+/** The exact strings that the issuer writes to Redis and that every reader parses. */
 const FORMATS = [
   {
     revocation: { sid: '0198c0de-0000-7000-8000-000000000001', revokedAtMs: 1_800_000_000_123 },

@@ -1,19 +1,19 @@
 import type { Publication } from './redis.js'
 
 /**
- * The format in which services share revoked sessions through Redis. The key `revoked:{sid}` holds the time in
- * decimal milliseconds, and expires after the session's last access token. The channel `revoked` announces
- * each revocation as JSON: `{"sid": string, "at": number}`.
+ * The format in which services share revoked sessions through Redis. The key `revoked:{sid}` holds the
+ * revocation time in decimal milliseconds, and expires after the session's last access token. The channel
+ * `revoked` announces each revocation as JSON: `{"sid": string, "at": number}`.
  */
 export interface SessionRevocation {
   readonly sid: string
-  /** By the issuer's clock; 0 for a malformed time, with which the session is still revoked. */
+  /** By the issuer's clock. A malformed time is read as 0: the session still counts as revoked. */
   readonly revokedAtMs: number
 }
 
 export const REVOCATION_CHANNEL = 'revoked'
 
-/** The youngest access token was signed just before the revocation, by a clock up to 60 s ahead of its reader's. */
+/** The key outlives a token signed just before the revocation by a clock up to 60 s ahead of its reader's. */
 export function revocationLifetimeSeconds(accessTokenLifetimeSeconds: number): number {
   return accessTokenLifetimeSeconds + 60
 }
@@ -34,13 +34,13 @@ export function formatRevocation(
   }
 }
 
-/** The time of a revocation from the value of its key; undefined if the session is not revoked. */
+/** Parses the revocation time in a key's value; undefined if the session is not revoked. */
 export function parseRevocationValue(value: string | null): number | undefined {
   if (value === null) return undefined
   return /^\d{1,15}$/.test(value) ? Number(value) : 0
 }
 
-/** A message of the channel; undefined if it names no session. */
+/** Parses a message from the channel; undefined if it names no session. */
 export function parseRevocationMessage(message: string): SessionRevocation | undefined {
   try {
     const { sid, at } = (JSON.parse(message) ?? {}) as { sid?: unknown; at?: unknown }

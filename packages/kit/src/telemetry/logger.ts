@@ -9,7 +9,7 @@ export type { Logger } from 'pino'
 /** The injection token of the service's logger. */
 export const LOG = Symbol('log')
 
-/** Logs one JSON line an event to standard output: level, time, service, msg and the event's fields. */
+/** Logs one JSON line per event to standard output, with level, time, service, msg and the event's fields. */
 export function createLogger(service: string, level: LogLevel): Logger {
   return pino({
     level,
@@ -17,7 +17,7 @@ export function createLogger(service: string, level: LogLevel): Logger {
     timestamp: stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     serializers: { err: errorForLog },
-    // pino leaves out a field that is undefined.
+    // pino omits undefined fields.
     mixin: () => {
       const { requestId, traceId } = requestContext.getStore() ?? {}
       return { requestId: requestId && mask(requestId), traceId }
@@ -25,7 +25,7 @@ export function createLogger(service: string, level: LogLevel): Logger {
   })
 }
 
-/** An error, masked, without values of a row or request (PostgreSQL's `detail`, Axios' `config`). */
+/** Masks an error, and omits values of rows and requests (PostgreSQL's `detail`, Axios' `config`). */
 export function errorForLog(error: unknown): object {
   if (!(error instanceof Error)) return { type: typeof error, message: mask(String(error)) }
   const { name, message, stack, cause } = error
@@ -40,7 +40,7 @@ export function errorForLog(error: unknown): object {
   }
 }
 
-/** Nest's own log lines, through the same logger. */
+/** Passes Nest's own log lines to the service's logger. */
 export function nestLogger(log: Logger): LoggerService {
   const at =
     (level: Exclude<LogLevel, 'silent'>) =>
@@ -51,7 +51,7 @@ export function nestLogger(log: Logger): LoggerService {
       if (message instanceof Error) log[level]({ context, stack, err: message }, message.name)
       else log[level]({ context, stack }, mask(String(message)))
     }
-  // Nest logs each module and route that it maps, which helps only to debug a start.
+  // Nest's `log` lines list each module and route, which only helps to debug startup.
   return {
     log: at('debug'),
     error: at('error'),

@@ -1,8 +1,8 @@
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
 
-/** Each label has a small fixed set of values, never a client's choice, so that the number of series is bounded. */
+/** Label values come from small fixed sets, never from clients, so that the number of series is bounded. */
 
-/** A registry with the runtime's metrics. Each app has its own: tests run two in one process. */
+/** A registry with Node's default metrics, one per app, because tests run two apps in one process. */
 export function createRegistry(): Registry {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
@@ -18,7 +18,7 @@ export function registerBuildInfo(registry: Registry, { version }: { version: st
   }).set({ version, node: process.version }, 1)
 }
 
-/** A counter by one label. Each series starts at 0: `rate()` misses an increment that creates a series. */
+/** A counter with one label. Series start at 0, because `rate()` misses an increment that creates one. */
 export function countBy<Value extends string>(
   registry: Registry,
   { name, help, label }: { name: string; help: string; label: string },

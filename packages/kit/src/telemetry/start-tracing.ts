@@ -3,12 +3,12 @@ import { context, propagation, trace } from '@opentelemetry/api'
 import type { Logger } from './logger.js'
 import type { startSdk, TracingEnv } from './tracing-sdk.js'
 
-/** Shorter than the slack of a shutdown (bootstrap.ts). */
+/** Must be shorter than `SHUTDOWN_SLACK_MS` in bootstrap.ts. */
 const FLUSH_TIMEOUT_MS = 2_000
 
 let provider: ReturnType<typeof startSdk> | undefined
 
-/** Registers the SDK if `OTEL_EXPORTER_OTLP_ENDPOINT` is set; otherwise its 3 MB are not loaded. */
+/** Loads and registers the SDK, which takes 3 MB, only if `OTEL_EXPORTER_OTLP_ENDPOINT` is set. */
 export async function startTracing(
   service: { readonly name: string; readonly version: string },
   env: TracingEnv,
@@ -23,10 +23,10 @@ export function isTracing(): boolean {
   return provider !== undefined
 }
 
-/** Unregisters the SDK and sends the spans that wait, for a bounded time. */
+/** Unregisters the SDK and sends the queued spans, for at most `FLUSH_TIMEOUT_MS`. */
 export async function stopTracing(): Promise<void> {
   if (!provider) return
-  // An export that fails is logged by the exporter.
+  // The exporter logs failed exports.
   const flushed = provider.shutdown().catch(() => undefined)
   provider = undefined
   for (const api of [trace, propagation, context]) api.disable()

@@ -34,9 +34,9 @@ export function startSdk(
   })
   const processor = new BatchSpanProcessor({
     exporter: logFailures(exporter, log),
-    // About a kilobyte each; more are dropped, and no request waits for the collector.
+    // Maximum spans in memory, about 1 kB each. More are dropped: no request waits for the collector.
     maxQueueSize: 2_048,
-    // Serialized without a break, between requests.
+    // An export is serialized without interruption, so its size limits how long requests wait.
     maxExportBatchSize: 256,
     scheduledDelayMillis: 2_000,
     exportTimeoutMillis: 2 * EXPORT_TIMEOUT_MS,
@@ -49,7 +49,7 @@ export function startSdk(
   const provider = new TracerProvider({
     resource: defaultResource().merge(resourceFromAttributes(service)),
     sampler: new ParentBasedSampler({ root: rootSampler(env.OTEL_TRACES_SAMPLER_ARG) }),
-    // As many links as the largest batch; no value of ours is longer.
+    // The largest batch has this many links; our attribute values are never longer than 256 characters.
     spanLimits: { linkCountLimit: 1_000, attributeValueLengthLimit: 256 },
     spanProcessors: [processor],
   })
@@ -59,7 +59,7 @@ export function startSdk(
   return provider
 }
 
-/** Samples a ratio of the traces that start here, and each batch that links to a sampled request. */
+/** Samples a fraction of the traces that start here, and every batch that links to a sampled request. */
 function rootSampler(ratio: number): Sampler {
   const byRatio = new TraceIdRatioBasedSampler(ratio)
   return {

@@ -11,19 +11,19 @@ import {
 } from '@opentelemetry/api'
 
 /**
- * Spans on the OpenTelemetry API; docs/tracing.md lists them. No span holds a value of a request or the
- * database: it names a route by its template, a statement by its name and an error by its code.
+ * Creates spans with the OpenTelemetry API; docs/tracing.md lists them. Spans contain no values from requests
+ * or the database: they name a route by its template, a statement by its name and an error by its code.
  */
 
 export const TRACER = 'malipo'
 
 export interface SpanOptions {
-  /** From a small fixed set. */
+  /** One of a small fixed set of names. */
   readonly name: string
   readonly attributes: Attributes
 }
 
-/** A request whose trace is recorded, waiting for a batched call since `since` (`performance.now()`). */
+/** A recorded request that waits for a batched call; `since` is when the wait began (`performance.now()`). */
 export interface SpanLink {
   readonly span: Span
   readonly since: number
@@ -31,20 +31,20 @@ export interface SpanLink {
 
 interface BatchLinks {
   readonly links: readonly SpanLink[]
-  /** Requests in the batch, recorded or not. */
+  /** The number of requests in the batch, recorded or not. */
   readonly size: number
 }
 
 const BATCH = createContextKey('the requests of a batch')
 
-/** Whether the span is sent to the collector; unlike `isRecording()` also true after its end. */
+/** Whether the span is sent to the collector. Unlike `isRecording()`, this stays true after the span ends. */
 export function isSampled(span: Span | undefined): span is Span {
   return span !== undefined && (span.spanContext().traceFlags & TraceFlags.SAMPLED) !== 0
 }
 
 /**
- * Runs `work` in a client span of the active request, if its trace is recorded. Work for a batch gets one
- * root span with a link to each request; each request gets a span that covers its wait and links back.
+ * If the active request is recorded, runs `work` in a client span of it. Work for a batch gets one root span
+ * with a link to each request. Each request gets a span that covers its wait and links to the root span.
  */
 export function withSpan<T>(
   options: () => SpanOptions,
@@ -59,13 +59,13 @@ export function withSpan<T>(
   return runInSpans([span], work)
 }
 
-/** The active request as `withSharedSpan` links to it; undefined when its trace is not recorded. */
+/** A link to the active request, for `withSharedSpan`; undefined if the request is not recorded. */
 export function currentSpanLink(): SpanLink | undefined {
   const span = trace.getActiveSpan()
   return isSampled(span) ? { span, since: performance.now() } : undefined
 }
 
-/** Runs `work` for the requests of a batch, outside the context of the one that happened to dispatch it. */
+/** Runs `work` for the requests of a batch, outside the context of the request that dispatched it. */
 export function withSharedSpan<T>(requests: readonly (SpanLink | undefined)[], work: () => T): T {
   const links = requests.filter((link) => link !== undefined)
   const [first] = links
@@ -78,7 +78,7 @@ export function withSharedSpan<T>(requests: readonly (SpanLink | undefined)[], w
   return context.with(shared, work)
 }
 
-/** The batch's own span first, then one for each request. */
+/** Starts the batch's own span, followed by one span for each recorded request. */
 function startBatchSpans({ name, attributes: own }: SpanOptions, { links, size }: BatchLinks) {
   const tracer = trace.getTracer(TRACER)
   const attributes = { ...own, 'malipo.requests': size }
@@ -92,7 +92,7 @@ function startBatchSpans({ name, attributes: own }: SpanOptions, { links, size }
   return [shared, ...waits] as const
 }
 
-/** Runs `work` with the first span active, and ends all of them with its outcome. */
+/** Runs `work` with the first span active, then ends all spans with the outcome of `work`. */
 async function runInSpans<T>(
   spans: readonly [Span, ...Span[]],
   work: (span: Span) => Promise<T>,
@@ -108,7 +108,7 @@ async function runInSpans<T>(
   }
 }
 
-/** Names the error by its code: its message may hold values. */
+/** Records an error's code or name, but not its message, which may contain values. */
 function recordFailure(span: Span, error: unknown) {
   const { code, name } = (error ?? {}) as { code?: unknown; name?: unknown }
   const type = [code, name].find((candidate) => typeof candidate === 'string')

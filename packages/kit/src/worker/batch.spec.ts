@@ -140,7 +140,7 @@ describe('a batch', () => {
     batches[1]?.complete()
     batches[2]?.complete()
     await tick()
-    // The queue is empty again: calls are accepted.
+    // The queue is empty again, so calls are accepted.
     const late = call(13)
     for (let i = 0; i < 3; i++) {
       for (const { complete } of batches) complete()
@@ -218,7 +218,7 @@ describe('a batch', () => {
     await vi.advanceTimersByTimeAsync(60)
     const abandoned = { error: expect.any(Abandoned) }
     expect(await Promise.all([first, ...others])).toEqual([abandoned, abandoned, abandoned])
-    // One batch is dispatched beside the one that does not complete.
+    // A second batch is dispatched while the first one hangs.
     void call(5)
     await tick()
     for (const id of [6, 7]) void call(id)
@@ -229,7 +229,7 @@ describe('a batch', () => {
     const { call, batches } = manualBatch()
     const only = call(1)
     await tick()
-    // One for deadlines, one for the delay of the next batch.
+    // One timer checks deadlines, the other ends the delay of the next batch.
     expect(vi.getTimerCount()).toBe(2)
     batches[0]?.complete()
     await only
@@ -267,7 +267,7 @@ describe('in any interleaving', () => {
           const keys = items.flatMap((item) => item.keys)
           expect(new Set(keys).size).toBe(keys.length)
           for (const id of waiting) if (requests[id]?.isCompleted) waiting.delete(id)
-          // No item starves: the oldest one is in every batch.
+          // No item starves: every batch contains the oldest waiting item.
           expect(items[0]?.id).toBe([...waiting][0])
           for (const { id } of items) waiting.delete(id)
           sent.push(...items)

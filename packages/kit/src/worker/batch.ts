@@ -1,14 +1,14 @@
 export interface BatchLimits {
-  /** Batches in flight at once. */
+  /** Maximum batches in flight at once. */
   readonly maxInFlight: number
   readonly maxItems: number
-  /** Items in the queue; more are rejected. */
+  /** Maximum items in the queue; further items are rejected. */
   readonly maxQueued: number
-  /** How long a batch that is not full waits for the batches in flight, ms. */
+  /** How long a batch that is not full waits for the batches in flight to complete, ms. */
   readonly maxDelayMs: number
-  /** When the last item of a full batch has queued for longer, new items are rejected, ms. */
+  /** Maximum queue time, ms: if the last item of a full batch queued for longer, new items are rejected. */
   readonly maxQueueTimeMs: number
-  /** A batch in flight for longer counts as an outage: until it ends, queue time rejects nothing, ms. */
+  /** Time in flight after which a batch counts as an outage, ms. In an outage, no queue time is too long. */
   readonly stallThresholdMs: number
 }
 
@@ -24,12 +24,12 @@ export class Overloaded extends Error {
   override readonly name = 'Overloaded'
 }
 
-/** The request completed before the result arrived. A batch in flight may still take effect. */
+/** The request completed before the result arrived. If the batch is in flight, it may still take effect. */
 export class Abandoned extends Error {
   override readonly name = 'Abandoned'
 }
 
-/** The deadline passed before the result arrived. A batch in flight may still take effect. */
+/** The deadline passed before the result arrived. If the batch is in flight, it may still take effect. */
 export class DeadlineExceeded extends Error {
   override readonly name = 'DeadlineExceeded'
 }
@@ -47,7 +47,7 @@ const CHECK_DEADLINES_EVERY_MS = 50
 
 /**
  * Groups concurrent calls into batches: the calls of one event-loop tick, and those that arrive while batches
- * are in flight. Items with a key in common are never in one batch, and are dispatched in call order. While
+ * are in flight. Items that share a key are never in one batch, and are dispatched in call order. While
  * batches complete in time, calls that would queue for too long are rejected; during an outage they queue.
  */
 export class Batch<Item, Result> {
@@ -60,8 +60,8 @@ export class Batch<Item, Result> {
   private deadlineTimer: NodeJS.Timeout | undefined
 
   /**
-   * @param send processes a batch, and returns a result for each item in their order
-   * @param keysOf keys that an item must not share with another of its batch
+   * @param send processes a batch, and returns the results in the order of the items
+   * @param keysOf returns an item's keys, which no other item of its batch may have
    */
   constructor(
     private readonly send: (items: readonly Item[]) => Promise<readonly Result[]>,
@@ -79,7 +79,7 @@ export class Batch<Item, Result> {
     return promise
   }
 
-  /** An immediate runs after all I/O events of this event-loop tick. */
+  /** An immediate runs after all I/O events of this event-loop tick: the batch includes all their calls. */
   private scheduleFlush() {
     this.flushImmediate ??= setImmediate(() => {
       this.flushImmediate = undefined
@@ -101,7 +101,7 @@ export class Batch<Item, Result> {
     if (this.queue.length === 0) this.queueTimeMs = 0
   }
 
-  /** A second batch is dispatched beside the first when it is full or the first one takes long. */
+  /** While one batch is in flight, the next is dispatched only if it is full or the first takes long. */
   private canDispatch(): boolean {
     const { maxInFlight, maxItems, maxDelayMs } = this.limits
     if (this.inFlight.size === 0) return true
@@ -115,7 +115,7 @@ export class Batch<Item, Result> {
     return Date.now() - dispatchedAt
   }
 
-  /** Takes the next batch in FIFO order. A conflicting item stays queued, and blocks later ones with its keys. */
+  /** Takes the next batch in FIFO order. A conflicting item stays queued, as do later items with its keys. */
   private takeBatch(): PendingBatch<Item, Result> {
     const { maxItems } = this.limits
     const batch: PendingItem<Item, Result>[] = []
@@ -154,7 +154,7 @@ export class Batch<Item, Result> {
     }
   }
 
-  /** Flushes after `maxDelayMs`. An interval, because a timer's first run can be early by up to a tick. */
+  /** Flushes after `maxDelayMs`. This is an interval, because a timer's first run can be slightly early. */
   private startDelayTimer(): NodeJS.Timeout | undefined {
     const { maxInFlight, maxDelayMs } = this.limits
     if (maxInFlight === 1) return undefined

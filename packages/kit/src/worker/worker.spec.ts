@@ -34,7 +34,7 @@ function workerOf(
   return { worker, warn, info, runs }
 }
 
-/** A run that ends when the test says so. */
+/** A run that ends when the test calls `finish`. */
 function pendingRun() {
   const { promise, resolve } = Promise.withResolvers<void>()
   return { run: vi.fn(() => promise), finish: resolve }

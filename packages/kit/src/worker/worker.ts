@@ -8,17 +8,17 @@ export type RunResult = 'more' | 'done' | void
 
 /**
  * Calls `run` if no other replica holds the lease, otherwise returns `held`. The lease lasts until `run`
- * settles, or its holder crashes or disconnects. `Context` is passed to a run, such as its transaction.
+ * settles, or until its holder crashes or disconnects. `Context` is what a run gets, such as its transaction.
  */
 export type Lease<Context> = (
   run: (context: Context) => Promise<RunResult>,
 ) => Promise<RunResult | 'held'>
 
 interface Schedule {
-  /** Label in the metrics and the log. */
+  /** The worker's label in metrics and logs. */
   readonly name: string
   readonly intervalMs: number
-  /** Maximum deviation, as a fraction of the interval: replicas started together drift apart. */
+  /** Maximum random deviation, as a fraction of the interval: replicas started together drift apart. */
   readonly jitter?: number
 }
 
@@ -51,7 +51,7 @@ export class Worker<Context = never> {
     this.begin()
   }
 
-  /** Runs immediately or, if a run is in progress, once more after it. */
+  /** Starts a run immediately or, if one is in progress, right after it. */
   wake() {
     if (this.current) this.isWoken = true
     else this.begin()
@@ -78,7 +78,7 @@ export class Worker<Context = never> {
 
   private pauseMs(result: RunResult | 'held'): number {
     if (this.isWoken) return 0
-    // A pause, so that requests get the event loop and the database in between.
+    // Pauses so that requests can use the event loop and the database between runs.
     if (result === 'more') return 20
     const { intervalMs, jitter = 0.2 } = this.options
     return intervalMs * (1 + jitter * (2 * this.random() - 1))
@@ -125,7 +125,7 @@ export class WorkerMetrics {
     })
   }
 
-  /** Exports the counters of a worker from the start, so that `rate()` sees its first failure. */
+  /** Exports a worker's counters from startup, so that `rate()` includes the worker's first failure. */
   register(worker: string) {
     for (const outcome of ['ok', 'failed']) this.runs.inc({ worker, outcome }, 0)
   }

@@ -7,7 +7,7 @@ import {
 import { LOG, type Logger } from '../telemetry/logger.js'
 import { Worker, WorkerMetrics, type WorkerOptions } from './worker.js'
 
-/** The background workers of a service: they start with it and stop before it drains. */
+/** A service's background workers, which start with the service and stop before it drains. */
 @Injectable()
 export class Workers implements OnApplicationBootstrap, OnModuleDestroy {
   private readonly workers: Pick<Worker, 'start' | 'stop'>[] = []
