@@ -58,7 +58,7 @@ export class DatabaseStartup {
     return 'done'
   }
 
-  /** Connects TypeORM. After a timeout, closes its connections so that pending queries fail, not hang. */
+  /** Connects TypeORM. After a timeout, closes its connections, so that pending queries fail. */
   private async initialize(): Promise<void> {
     const timer = setTimeout(() => {
       for (const runner of driverOf(this.dataSource).connectedQueryRunners) {

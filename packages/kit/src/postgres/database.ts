@@ -94,7 +94,7 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
 
   /**
    * Commits a transaction, and so waits until the standby has every commit read so far. A result that was
-   * found rather than written needs this: after a crash, PostgreSQL shows commits that no standby has received.
+   * found rather than written needs this: after a crash PostgreSQL shows commits that no standby received.
    */
   async awaitDurable(deadline = Date.now() + this.env.DB_WAIT_MS): Promise<void> {
     await this.withRetries((attempt) => this.runOf(attempt)(DURABILITY_BARRIER, [{}]), deadline)

@@ -13,7 +13,7 @@ export interface SessionRevocation {
 
 export const REVOCATION_CHANNEL = 'revoked'
 
-/** The key outlives a token signed just before the revocation by a clock up to 60 s ahead of its reader's. */
+/** The key outlives a token signed just before the revocation by a clock 60 s ahead of its reader's. */
 export function revocationLifetimeSeconds(accessTokenLifetimeSeconds: number): number {
   return accessTokenLifetimeSeconds + 60
 }
