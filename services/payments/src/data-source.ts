@@ -3,7 +3,7 @@ import { Initial1795910400000 } from './migrations/1795910400000-initial.js'
 import { PaymentEvent } from './payments/payment-event.entity.js'
 import { Payment } from './payments/payment.entity.js'
 
-/** The service's role can't change events or webhooks. */
+/** The service's schema, and the rights of its role. The role can't change events or webhooks. */
 export const dataSource = {
   entities: [Payment, PaymentEvent],
   migrations: [Initial1795910400000],
@@ -14,7 +14,7 @@ export const dataSource = {
     payment_totals_position: ['SELECT', 'UPDATE'],
     webhooks: ['SELECT', 'INSERT'],
     webhook_conflicts: ['SELECT', 'INSERT', 'UPDATE'],
-    // UPDATE permits `FOR UPDATE SKIP LOCKED`.
+    // `FOR UPDATE SKIP LOCKED` requires the UPDATE privilege.
     idempotency_keys: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
   },
 } satisfies Migrated

@@ -22,7 +22,7 @@ const providerSecrets = makeValidator<ProviderSecret[]>((input) => {
   throw new EnvError(SECRETS_FORM)
 })
 
-/** Every variable of the service. No other file reads `process.env`. */
+/** Every environment variable of the service. No other file reads `process.env`. */
 export const VARIABLES = {
   ...httpVariables(4000, 'As that of auth, which grants scopes by it'),
   ...databaseVariables,

@@ -1,6 +1,6 @@
 import { Problem, type ProblemKind } from '@malipo/kit/http/problem'
 
-/** The problems of payments, in addition to those of HTTP. */
+/** The problems specific to payments, in addition to the general HTTP problems. */
 export const PROBLEMS = {
   unauthenticated: { type: 'unauthenticated', status: 401, title: 'Authentication required' },
   signature: { type: 'webhook-signature', status: 401, title: 'Invalid webhook signature' },
@@ -39,7 +39,7 @@ export const PROBLEMS = {
   },
 } as const satisfies Record<string, ProblemKind>
 
-/** The same 404 whether a payment does not exist or belongs to another user. */
+/** Returns the same 404 whether a payment does not exist or belongs to another user. */
 export function noPayment(): Problem {
   return new Problem(PROBLEMS.noPayment, 'No payment of yours has this reference.')
 }

@@ -9,7 +9,7 @@ import { dataSource } from '../src/data-source.js'
 import { type Env, readEnv } from '../src/env.js'
 import { environment } from './payments.js'
 
-/** Each app is the service plus the controllers of one test. */
+/** Each app has kit, the providers that authenticate callers, and the controllers of one test. */
 
 @Controller('api/declared')
 class Declared {

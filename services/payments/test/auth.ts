@@ -2,12 +2,12 @@ import { runToEnd, type Service, startService } from '@malipo/local/process'
 import { Client } from '@malipo/testing/client'
 import { expect, inject } from 'vitest'
 
-/** The real auth service in its own process, and users that are logged in to it. */
+/** Starts the real auth service in its own process, and logs users in to it. */
 
 /** Long enough for HS256. */
 export const JWT_SECRET = 'a secret of the tests with 32 characters or more'
 
-/** The environment of an auth service, with the lowest bcrypt cost that its mode allows. */
+/** The environment of an auth service, with the lowest bcrypt cost that `MODE` allows. */
 export function authEnvironment(overrides: Record<string, string | undefined>) {
   const MODE = overrides.MODE ?? 'sandbox'
   const BCRYPT_COST = MODE === 'live' ? '10' : '4'
@@ -53,7 +53,7 @@ export async function login(
   return body.access_token as string
 }
 
-/** Grants scopes by the operator command, and logs in again for a token with these scopes. */
+/** Grants scopes with the operator command, and logs in again to get a token with these scopes. */
 export async function grant(user: User, scopes: string, mode: 'sandbox' | 'live'): Promise<User> {
   const isLive = mode === 'live'
   const env = authEnvironment({

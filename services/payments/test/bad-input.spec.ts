@@ -10,7 +10,7 @@ import { environment, migrate, SECRETS } from './payments.js'
 import { as, newPayment, webhookBody, signed, paymentInput } from './requests.js'
 import { until } from './until.js'
 
-/** Malformed and hostile requests to the service as a process. */
+/** Malformed and hostile requests to the service, which runs in its own process. */
 
 let databaseUrl: string
 let service: Service

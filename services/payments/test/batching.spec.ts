@@ -10,10 +10,10 @@ import { migrate, type Payments, startPayments } from './payments.js'
 import { as, fromProvider, newPayment, paymentInput, signed, webhookBody } from './requests.js'
 import { until } from './until.js'
 
-/** Concurrent requests share a batched statement: each must get the response that it would get unbatched. */
+/** Concurrent requests share a batched statement, but each must get the response that it would get alone. */
 
 let proxy: Proxy
-/** A replica behind the proxy and one with a direct connection, used by the same user. */
+/** Two replicas for the same user: `payments` connects through the proxy, `other` directly. */
 let payments: Payments
 let other: Payments
 let owner: User
@@ -40,19 +40,19 @@ afterAll(async () => {
   await proxy.close()
 })
 
-/** A customer's email address that identifies the statement whose result gets lost. */
+/** The proxy can lose the result of a statement that contains this email address. */
 const CUT = 'cut@example.com'
 
 const POISON = `CREATE FUNCTION refuse_poison() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN RAISE EXCEPTION 'poison' USING ERRCODE = 'check_violation'; END $$`
 
-/** A trigger of this test rejects the insert of this request: 500, which the contract does not document. */
+/** Sends a request that the trigger rejects. It gets 500, which the contract does not document. */
 function poison() {
   const options = { body: paymentInput({ description: 'poison' }), token: owner.token }
   return payments.client.sendUnchecked('POST', '/api/payments', options)
 }
 
-/** Blocks inserts with the maximum number of statements in flight, so that further calls are queued. */
+/** Blocks as many inserts as may be in flight, so that further statements are queued. */
 async function blockBatches() {
   const unblock = await holdWrites(other.databaseUrl)
   const inFlight = [user.create()]
@@ -65,7 +65,7 @@ async function blockBatches() {
   }
 }
 
-/** The replica runs in the test's process: once the event loop is idle, every request has been queued. */
+/** Waits until the event loop is idle. All requests are then queued: the replica runs in this process. */
 async function allQueued() {
   await until(async () => {
     const before = performance.eventLoopUtilization()
@@ -74,7 +74,7 @@ async function allQueued() {
   })
 }
 
-/** Starts requests while the batches are blocked, so that they share the next ones; returns the responses. */
+/** Starts requests while statements are blocked, so that they share batches; returns the responses. */
 async function queuedTogether<T>(start: () => readonly Promise<T>[]): Promise<T[]> {
   const unblock = await blockBatches()
   const started = start()
@@ -88,7 +88,7 @@ const times = <T>(count: number, start: (n: number) => T) =>
 
 const statuses = (answers: { status: number }[]) => answers.map(({ status }) => status)
 
-/** The number of payments with this description that each transaction created. */
+/** For each transaction, the number of payments with this description that it created. */
 async function perTransaction(mark: string): Promise<number[]> {
   const rows = await other.sql<{ n: number }>(
     `SELECT count(*)::int AS n FROM payments WHERE description = $1 GROUP BY xmin`,
@@ -224,7 +224,7 @@ describe('batched transitions', () => {
   })
 
   it('wait at most a second for a payment that another transaction has locked', async () => {
-    // Two payments, because the second of two transitions of the same payment is rejected.
+    // Two payments, because the second of two transitions of the same payment would be rejected.
     const [locked, alsoLocked] = [await newPayment(user), await newPayment(user)]
     const references = await Promise.all(times(20, () => newPayment(user)))
     const releases = [await lockRow(payments, locked), await lockRow(payments, alsoLocked)]
@@ -288,7 +288,7 @@ describe('batched reads', () => {
 })
 
 describe('batched repeats', () => {
-  /** How many statements of each name the replica sent during `work`. */
+  /** The number of statements of each name that the replica sent during `work`. */
   const sentFor = async (names: readonly string[], work: () => Promise<unknown>) => {
     const counts = () =>
       Promise.all(

@@ -43,7 +43,7 @@ const claimsOf = (token: string) =>
     unknown
   >
 
-/** A token with the owner's claims and some changes, signed with the given secret. */
+/** A token with the owner's claims, overridden by `changes`, and signed with `secret`. */
 function forged(changes: object, secret: string, alg = 'HS256') {
   const text = `${encoded({ alg, typ: 'JWT' })}.${encoded({ ...claimsOf(owner.token), ...changes })}`
   return `${text}.${createHmac('sha256', secret).update(text).digest('base64url')}`

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { newUser, startAuth, type User } from './auth.js'
 import { type Payments, startPayments } from './payments.js'
 
-/** What a call to auth sends, and how a request behaves if the connection is slow or cut. */
+/** What a call to auth sends, and how a request behaves if the connection to auth is slow or cut. */
 
 let auth: Service
 let redis: Redis
@@ -42,7 +42,7 @@ afterAll(async () => {
 })
 beforeEach(() => {
   sent = ''
-  // Until an id matches, the proxy passes all data to the callback above, which records it.
+  // Arms the proxy with an id that never matches, so that the callback above records all data.
   loseAnswerTo('an id that no request has')
 })
 
@@ -70,7 +70,7 @@ describe('a call to auth', () => {
     const user = await newUser(auth.url)
     loseAnswerTo('cut-off')
     expect((await list(user, { 'x-request-id': 'cut-off' })).status).toBe(200)
-    // The connection was cut after this request arrived, so it was the second call that got a response.
+    // The proxy cut the connection after it had received the first call, so the response is to the second.
     expect(sent).toContain('cut-off')
   })
 

@@ -24,7 +24,7 @@ function atOnce<T>(count: number, send: (user: As, n: number) => Promise<T>): Pr
 const having = <T extends { status: number }>(status: number, answers: T[]) =>
   answers.filter((answer) => answer.status === status)
 
-/** The changes of a payment, in order. */
+/** The events of a payment, in order. */
 async function history(reference: string) {
   const { body } = await users[0].events(reference)
   return body.data as { from: string | null; to: string; cause: string; webhookId: string | null }[]

@@ -5,16 +5,16 @@ import { startAuth } from './auth.js'
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Auth in `sandbox`, whose users may settle their own payments. */
+    /** The URL of auth in `sandbox` mode, in which users may settle their own payments. */
     authUrl: string
     authDatabaseUrl: string
-    /** Auth in `live`, whose users may not. */
+    /** The URL of auth in `live` mode, in which users may not settle payments. */
     liveAuthUrl: string
     liveAuthDatabaseUrl: string
   }
 }
 
-/** Two real auth services for the tests, each on its own database. */
+/** Starts two real auth services for the tests, each on its own database. */
 export default async function setup(project: TestProject) {
   const { postgresUrl, redisUrl } = project.getProvidedContext()
   const start = async (mode: string) => {

@@ -94,7 +94,7 @@ async function find(id: string, version: number): Promise<Voucher | undefined> {
   return (await query<Voucher>(url, text, [id, version]))[0]
 }
 
-/** Redeems a voucher as a service would: one statement, and a replay if the key is taken. */
+/** Redeems a voucher as a service would: with one statement, and a replay if the key is taken. */
 function redeem(id: string, amount: number, header: string): Promise<Outcome<Voucher>> {
   const operationId = randomUUID()
   const key = readKey(header, 'POST /vouchers/redeem', { id, amount })

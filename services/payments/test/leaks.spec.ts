@@ -49,7 +49,7 @@ afterAll(() => stage.close())
 const sent = (client: Client, method: string, path: string, options: object = {}) =>
   client.sendUnchecked(method, path, options)
 
-/** Calls to auth, valid and invalid. */
+/** Sends valid and invalid requests to auth. */
 async function atAuth() {
   const auth = new Client(stage.auth.url)
   const post = (path: string, body: unknown, token?: string) =>
@@ -81,7 +81,7 @@ async function atAuth() {
   await post('logout', undefined, token)
 }
 
-/** Calls to payments, valid and invalid. */
+/** Sends valid and invalid requests to payments. */
 async function atPayments() {
   const payer = await newUser(stage.auth.url)
   const { token, phone, email } = payer
@@ -94,7 +94,7 @@ async function atPayments() {
   inTraces.key.push(key)
   const headers = {
     'idempotency-key': key,
-    // A client chooses its request ids.
+    // Clients choose their request ids, so an id may contain a phone number.
     'x-request-id': phone.slice(1),
     tracestate: `vendor=${phone.slice(1)}`,
     baggage: `email=${email}`,
@@ -128,7 +128,7 @@ async function atPayments() {
   await sent(client, 'GET', '/api/payments', { headers: { authorization: `Basic ${phone}` } })
 }
 
-/** Causes a database error that repeats its input, and terminates connections. */
+/** Causes a database error whose message contains the input, then terminates the connections. */
 async function broken() {
   const sql = (text: string) => query(stage.databaseUrl, text)
   await sql(`CREATE FUNCTION leak_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -147,7 +147,7 @@ async function broken() {
 }
 
 /**
- * Waits until a final request is in the logs and traces of both services. By then the earlier requests are
+ * Waits until a final request to each service is in its logs and traces. By then, the earlier requests are
  * there too.
  */
 async function settled() {

@@ -12,7 +12,7 @@ import { readEnv } from '../src/env.js'
 import { environment } from './payments.js'
 import { until } from './until.js'
 
-/** The lease of kit's workers, on a real PostgreSQL. */
+/** The lease of kit's workers, tested on a real PostgreSQL. */
 
 const SLEEP = { name: 'sleep', text: 'SELECT pg_sleep(0.005)' }
 const INSERT = { name: 'insert', text: 'INSERT INTO runs (replica) VALUES ($1)' }
@@ -36,7 +36,7 @@ function newDatabase() {
   return database
 }
 
-/** The server process that holds the lease. */
+/** The id of the server process that holds the lease. */
 const holderPid = async () => {
   const [row] = await query<{ pid: number }>(
     url,

@@ -6,7 +6,7 @@ import { as, type As, newPayment, paymentInput } from './requests.js'
 
 let payments: Payments
 let user: As
-/** The times before each of the three payments and after the last. */
+/** One time before each of the three payments, and one after the last. */
 const times: string[] = []
 const made: { reference: string; createdAt: string }[] = []
 

@@ -3,7 +3,7 @@ import { onTestFinished } from 'vitest'
 import type { Payments } from './payments.js'
 import { until } from './until.js'
 
-/** Begins a transaction with one statement and keeps its locks, at most until the end of the test. */
+/** Begins a transaction with one statement, whose locks last at most until the end of the test. */
 async function beginWith(databaseUrl: string, text: string, values: string[] = []) {
   const connection = new Connection({ connectionString: databaseUrl })
   await connection.connect()
@@ -14,8 +14,8 @@ async function beginWith(databaseUrl: string, text: string, values: string[] = [
 }
 
 /**
- * Locks a payment's row. The returned function commits; if it gets a status, it changes the payment's status
- * first.
+ * Locks a payment's row. The returned function commits. If it is given a status, it first changes the
+ * payment's status.
  */
 export async function lockRow({ databaseUrl }: Payments, reference: string) {
   const row = 'SELECT 1 FROM payments WHERE reference = $1 FOR UPDATE'
@@ -30,13 +30,13 @@ export async function lockRow({ databaseUrl }: Payments, reference: string) {
   }
 }
 
-/** Blocks every write of payments, as a migration could. The returned function unblocks them. */
+/** Blocks every write to payments, as a migration could. The returned function unblocks the writes. */
 export async function holdWrites(databaseUrl: string) {
   const connection = await beginWith(databaseUrl, 'LOCK TABLE payments IN SHARE MODE')
   return () => connection.end()
 }
 
-/** Waits until this number of statements is waiting for a lock. */
+/** Waits until `count` statements are waiting for a lock. */
 export async function untilBlocked(payments: Pick<Payments, 'sql'>, count: number) {
   const waiting = async () => {
     const [row] = await payments.sql<{ n: number }>(

@@ -8,10 +8,10 @@ import { migrate, type Payments, startPayments } from './payments.js'
 import { as, type As, fromProvider, newPayment, webhookBody } from './requests.js'
 import { until } from './until.js'
 
-/** The connection is closed after PostgreSQL has committed and before its result arrives. */
+/** The proxy closes the connection after PostgreSQL has committed and before its result arrives. */
 
 let proxy: Proxy
-/** A replica behind the proxy and one with a direct connection, used by the same user. */
+/** Two replicas for the same user: `payments` connects through the proxy, `direct` does not. */
 let payments: Payments
 let direct: Payments
 let user: As
@@ -151,7 +151,7 @@ describe('a connection lost during a concurrent transition', () => {
     const answer = user.move(reference, 'PENDING')
     await untilBlocked(direct, 1)
     proxy.cut()
-    // The retry waits behind the first attempt.
+    // The retry waits for the row lock behind the first attempt.
     await untilBlocked(direct, 2)
     await release(moveTo)
     return answer

@@ -109,7 +109,7 @@ describe('the number of series', () => {
       await client.sendUnchecked('PROPFIND', `/api/payments/${n}`, {})
       await client.sendUnchecked('REPORT', `/nowhere/${n}`, {})
     }
-    // The totals of earlier payments add series too.
+    // Wait for the totals of earlier payments, because they add series too.
     await until(async () => {
       const [row] = await payments.sql<{ events: number }>(
         'SELECT count(*)::integer AS events FROM payment_events',

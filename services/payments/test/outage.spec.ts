@@ -32,7 +32,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-/** Creates, transitions and reads payments until it is stopped. */
+/** Creates, transitions and reads payments until `stop` is aborted. */
 async function customer(answers: Answer[], stop: AbortSignal): Promise<void> {
   while (!stop.aborted) {
     const key = { 'idempotency-key': randomUUID() }
@@ -100,7 +100,7 @@ describe('PostgreSQL down for longer than DB_WAIT_MS', () => {
       expect(JSON.stringify(body)).not.toMatch(/ECONN|127\.0\.0\.1|terminat/)
       expect(headers.get('retry-after')).toMatch(/^[1-9]\d*$/)
     }
-    // Readiness reuses a ping for a second.
+    // Readiness reuses the result of a database ping for a second.
     const ready = () => replica.client.get('/health/ready')
     await until(async () => (await ready()).body.status === 'degraded')
     expect((await ready()).status).toBe(200)

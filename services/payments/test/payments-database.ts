@@ -10,16 +10,16 @@ import { foldEvents } from '../src/totals/fold.store.js'
 import { migrate } from './payments.js'
 import { until } from './until.js'
 
-/** A migrated database without the service: the test itself writes payments and folds their events. */
+/** A migrated database without the service. The test itself writes payments and folds their events. */
 
 export interface PaymentsDatabase {
   readonly url: string
-  /** Opens a connection, which is closed together with the database. */
+  /** Opens a connection that `close` closes. */
   connection(): Promise<Client>
   close(): Promise<void>
 }
 
-/** Starts a PostgreSQL for one test file, since a transaction in any database of a server delays the fold. */
+/** Starts a PostgreSQL for one test file: a transaction in any database of a server delays the fold. */
 export async function ownServer() {
   const folder = await mkdtemp(join(tmpdir(), 'malipo-payments-'))
   const flags = ['-c', 'fsync=off']
@@ -43,7 +43,7 @@ export function openPaymentsDatabase(url: string): PaymentsDatabase {
     url,
     async connection() {
       const client = new Client({ connectionString: url })
-      // A killed server closes its connections, which is not an error here.
+      // A killed server closes its connections. That error is expected here.
       client.on('error', () => undefined)
       await client.connect()
       clients.push(client)

@@ -15,9 +15,9 @@ export interface Payments {
   readonly client: Client
   readonly databaseUrl: string
   sql<Row extends object>(text: string, ...values: unknown[]): Promise<Row[]>
-  /** The value of one line of /metrics; 0 if it does not exist yet. */
+  /** The value of a series in /metrics; 0 if the series does not exist yet. */
   metric(line: string): Promise<number>
-  /** Another replica on the same database, Redis and auth. */
+  /** Starts another replica on the same database, Redis and auth. */
   replica(own?: Own): Promise<Payments>
   close(): Promise<void>
 }
@@ -67,7 +67,7 @@ export async function listening(own: Own) {
   return app
 }
 
-/** Runs the pending migrations of the service, or those of another release. */
+/** Runs the service's pending migrations, or the given migrations of another release. */
 export async function migrate(
   databaseUrl: string,
   migrations: Migrated['migrations'] = dataSource.migrations,
@@ -84,7 +84,7 @@ export function untilReady(client: Client) {
   return until(async () => (await client.get('/health/ready')).status === 200)
 }
 
-/** The value of one line of /metrics; 0 if it does not exist yet. */
+/** The value of a series in /metrics; 0 if the series does not exist yet. */
 export async function metric(client: Client, line: string): Promise<number> {
   const { body } = await client.get('/metrics')
   const found = String(body)

@@ -28,7 +28,7 @@ const start = (own: Record<string, string>) =>
     env: environment({ LOG_LEVEL: 'info', DATABASE_URL: databaseUrl, ...own }),
   })
 
-/** A status, or the error if the request got no response. */
+/** The status of a response, or the error if the request got no response. */
 interface Result {
   readonly key: string
   readonly status?: number
@@ -83,8 +83,8 @@ describe('SIGTERM under load', () => {
 
     const answered = results.filter(({ status }) => status !== undefined)
     expect([...new Set(answered.map(({ status }) => status))]).toEqual([201])
-    // A request without a response was not accepted, because the listener was closed. So its key is not
-    // stored.
+    // A request without a response was not accepted, because the listener was closed. So the request's key is
+    // not stored.
     const unanswered = results.filter(({ error }) => error !== undefined)
     for (const { error } of unanswered) expect(['ECONNREFUSED', 'ECONNRESET']).toContain(error)
     const stored = await query<{ key: string }>(databaseUrl, 'SELECT key FROM idempotency_keys')
@@ -98,7 +98,7 @@ describe('SIGTERM under load', () => {
     const stopped = service.stop()
     await until(async () => (await ready(service)) === 503)
     const agent = new Agent()
-    // Probes don't extend the drain, but requests do: the last one arrives after SHUTDOWN_DRAIN_MS.
+    // Probes don't extend the drain, but requests do: the last request arrives after SHUTDOWN_DRAIN_MS.
     const statuses = []
     for (let i = 0; i < 3; i++) {
       await sleep(600)
@@ -136,7 +136,7 @@ describe('migrate', () => {
   it('runs each migration once on three concurrent replicas', async () => {
     const url = await freshDatabase('migrated')
     const env = { DATABASE_URL: url }
-    // No replica can migrate beyond the first table until all three have started.
+    // This transaction blocks the creation of the first table until all three replicas have started.
     const holder = new Connection({ connectionString: url })
     await holder.connect()
     await holder.query('BEGIN')

@@ -5,7 +5,7 @@ import { withPayments } from './with-payments.js'
 
 const { payments, owner, user } = await withPayments()
 
-/** The response to a request that waits for the lock of another transaction, which changes the payment. */
+/** Returns the response to a request that waits for a lock while another transaction changes the payment. */
 async function whileMoved<T>(reference: string, to: string, begin: () => Promise<T>): Promise<T> {
   const release = await lockRow(payments, reference)
   const begun = begin()

@@ -4,12 +4,12 @@ import { Webhook } from 'standardwebhooks'
 import { expect } from 'vitest'
 import { type Payments, SECRETS } from './payments.js'
 
-/** Short forms of the requests that tests send. */
+/** Helpers for the requests that tests send. */
 
 type Sender = { readonly token: string }
 type Headers = Record<string, string>
 
-/** The body of a request to create a payment; a field that is changed to undefined is left out. */
+/** The body of a request to create a payment. A field that `changes` sets to undefined is omitted. */
 export function paymentInput(changes: Record<string, unknown> = {}) {
   return {
     amount: 5000,
@@ -64,7 +64,7 @@ export async function newPayment(user: As, ...statuses: string[]): Promise<strin
   return body.reference as string
 }
 
-/** A body as a string, with the headers of a provider's signature. */
+/** A body as JSON, with the headers of a provider's signature. */
 export function signed(
   body: { webhookId?: string },
   options: { secret?: string; at?: Date; id?: string } = {},

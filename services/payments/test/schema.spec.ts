@@ -10,7 +10,7 @@ import { newPayment, webhookBody } from './requests.js'
 import { until } from './until.js'
 import { withPayments } from './with-payments.js'
 
-/** The constraints and triggers that hold for any SQL. */
+/** The constraints and triggers, which apply to any SQL statement. */
 
 const { payments, user } = await withPayments()
 

@@ -13,7 +13,7 @@ import { newUser } from './auth.js'
 import { environment, migrate, startPayments, type Payments } from './payments.js'
 import { as, newPayment, type As } from './requests.js'
 
-/** The limits of a statement: the time in which a result must arrive, and the memory once it has arrived. */
+/** The limits on a statement: how long its result may take, and how much memory it retains afterwards. */
 
 let databaseUrl: string
 let proxy: Proxy
@@ -41,7 +41,7 @@ describe('a database that accepts statements and does not respond', () => {
 
   const reads = {
     'a payment': { read: async (reference: string) => user.get(reference), withinMs: 3_000 },
-    // Sent by TypeORM, which has the same timeout for all queries.
+    // TypeORM sends this query. Its timeout is the same for all queries.
     'a list': { read: async () => user.list(), withinMs: 9_000 },
   }
 

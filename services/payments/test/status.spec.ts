@@ -7,7 +7,7 @@ import { withPayments } from './with-payments.js'
 
 const { payments, user } = await withPayments()
 
-/** The transitions that lead to each status. */
+/** The transitions that lead from INITIATED to each status. */
 const WAYS: Record<Status, Status[]> = {
   INITIATED: [],
   PENDING: ['PENDING'],

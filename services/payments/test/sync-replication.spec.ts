@@ -10,7 +10,7 @@ import { migrate, type Payments, startPayments } from './payments.js'
 import { as, type As, newPayment, webhookBody } from './requests.js'
 import { until } from './until.js'
 
-/** A PostgreSQL with synchronous replication and no standby, so commits wait. */
+/** PostgreSQL with synchronous replication and no standby, so that commits wait. */
 
 let folder: string
 let postgres: Postgres
@@ -32,7 +32,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-/** Sets the standby that commits wait for. With '' there is none, and waiting commits continue. */
+/** Sets the standby for which commits wait. With '', commits don't wait, and those that wait complete. */
 async function standby(name: string) {
   const url = postgres.url('postgres')
   await query(url, `ALTER SYSTEM SET synchronous_standby_names = '${name}'`)
@@ -46,16 +46,14 @@ async function standby(name: string) {
   })
 }
 
-/** The backends whose commits wait for the standby. */
+/** The backends whose commits are waiting for the standby. */
 const waiting = () =>
   query<{ pid: number; query: string }>(
     postgres.url('postgres'),
     `SELECT pid, query FROM pg_stat_activity WHERE wait_event = 'SyncRep'`,
   )
 
-/**
- * Cancels the wait, as an operator or a crash could: the commit is visible, but no standby has received it.
- */
+/** Cancels the wait, as an operator or a crash could: the commit becomes visible, but no standby has it. */
 async function cancelWaiting() {
   await until(async () => (await waiting()).length > 0)
   for (const { pid } of await waiting()) {

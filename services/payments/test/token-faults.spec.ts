@@ -15,15 +15,15 @@ import { until } from './until.js'
  * The expected status of a request when Redis, auth or a clock fails, by the state of its token:
  *
  * - `fresh`: validated less than TOKEN_CACHE_TTL_MS ago
- * - `stale`: validated earlier, but within TOKEN_CACHE_STALE_MS
+ * - `stale`: validated earlier, but less than TOKEN_CACHE_STALE_MS ago
  * - `revoked`: its session was revoked before the fault, and the replica received the message
- * - `missed`: revoked in the same way, but the replica was started after the message
+ * - `missed`: its session was revoked before the fault, but the replica started after the message
  * - `unseen`: valid, and not yet used at any replica
  *
  * A valid token never gets 401, and a token of a revoked session never gets 200.
  */
 const TABLE: [keyof typeof faults, ...number[]][] = [
-  // fault, and the statuses of: fresh, stale, revoked, missed, unseen
+  // Columns: fault, then the statuses for fresh, stale, revoked, missed, unseen
   ['nothing fails', /*             */ 200, 200, 401, 401, 200],
   ['Redis is down', /*             */ 200, 200, 401, 401, 200],
   ['Redis takes 200 ms', /*        */ 200, 200, 401, 401, 200],
@@ -66,7 +66,7 @@ it.each(TABLE)('if %s, the statuses are %i, %i, %i, %i, %i', async (name, ...exp
   cleanups.push(() => fault.end?.())
   await fault.before?.()
   await fixture.logout(revoked)
-  // With a TTL of 1 ms, an entry is stale at the second replica while it is fresh at the first.
+  // With a TTL of 1 ms, the entry that is fresh at the first replica is stale at the second.
   const [first, second] = await Promise.all([
     fault.start?.() ?? fixture.replica(),
     fault.start?.({ TOKEN_CACHE_TTL_MS: '1' }) ?? fixture.replica({ TOKEN_CACHE_TTL_MS: '1' }),
@@ -112,7 +112,7 @@ it.each(['the clock is 30 s ahead', 'the clock is 30 s behind'] as const)(
   60_000,
 )
 
-/** Sends requests to the witness until Redis has an entry of each user's token. */
+/** Sends requests to the replica `witness` until Redis has an entry of each user's token. */
 async function untilCached(...users: User[]) {
   await until(async () => {
     await Promise.all(users.map((user) => sendRequest(user, witness)))

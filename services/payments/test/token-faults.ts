@@ -16,7 +16,7 @@ type Replica = Pick<Payments, 'client' | 'metric' | 'close'>
 export interface Fault {
   /** Runs before the session is revoked. */
   before?(): Promise<unknown>
-  /** Causes the fault, which affects these replicas. The tokens of the users in `cached` are in Redis. */
+  /** Causes the fault for these replicas. The tokens of the users in `cached` are in Redis. */
   begin?(replicas: readonly Replica[], cached: readonly User[]): Promise<unknown>
   end?(): Promise<unknown>
   /** Starts a replica that has the fault, in its own process. */
@@ -59,7 +59,7 @@ function redisDown({ redis }: TokenFixture): Fault {
 function authDown({ auth, proxies }: TokenFixture): Fault {
   return {
     begin: async () => {
-      // The process keeps running for the next rows of the table: only its port becomes unreachable.
+      // Auth keeps running for the next rows of the table: only its port becomes unreachable.
       proxies.auth.retarget(9)
       proxies.auth.cut()
     },
@@ -96,9 +96,7 @@ function slow({ proxies }: TokenFixture, delayMs: { auth?: number; redis?: numbe
   }
 }
 
-/**
- * Redis restarts with a snapshot from before the revocation: it contains the entry but not the revocation.
- */
+/** Redis restarts with a snapshot from before the revocation, which has the entry but no revocation. */
 function redisStale({ redis, redisClient, dataDir }: TokenFixture): Fault {
   return {
     before: () => redisClient.save(),
@@ -106,7 +104,7 @@ function redisStale({ redis, redisClient, dataDir }: TokenFixture): Fault {
       await redis.kill()
       await redis.restart()
       await untilRedisCircuitCloses(...replicas)
-      // After it reconnects, auth publishes recent revocations again. Delete them, as if it had not done so
+      // Auth publishes recent revocations again after it reconnects. Delete them, as if it had not done so
       // yet.
       const revocations = cached.map((user) => `revoked:${sidOf(user)}`)
       await until(async () => (await redisClient.del(revocations)) > 0)
@@ -135,7 +133,7 @@ function failover({ redis, proxies, redisClient }: TokenFixture): Fault {
       const admin = new RedisClient(promoted?.url ?? '')
       await until(async () => {
         const subscribers = String(await admin.client('LIST', 'TYPE', 'PUBSUB')).match(/^id=/gm)
-        // The first replica of the fixture is subscribed too.
+        // The fixture's first replica, which is not in `replicas`, is subscribed too.
         return subscribers?.length === replicas.length + 1
       })
       await untilRedisCircuitCloses(...replicas)
@@ -150,7 +148,7 @@ function failover({ redis, proxies, redisClient }: TokenFixture): Fault {
   }
 }
 
-/** Shifts the clock of a replica, which runs in its own process. */
+/** Starts a replica in its own process, with a clock that is shifted by `shiftMs`. */
 function shiftedClock({ addresses }: TokenFixture, shiftMs: number) {
   const script = `const now = Date.now; Date.now = () => now() + ${shiftMs}`
   const NODE_OPTIONS = `--import="data:text/javascript,${encodeURIComponent(script)}"`
@@ -170,7 +168,7 @@ function shiftedClock({ addresses }: TokenFixture, shiftMs: number) {
   }
 }
 
-/** Checks the precondition of a fault: Redis has the entries, and no revocation of their sessions. */
+/** Checks the precondition of a fault: Redis has the entries, but no revocation of their sessions. */
 async function expectNoRevocation(redisClient: RedisClient, cached: readonly User[]) {
   expect(await redisClient.exists(cached.map(cacheKeyOf))).toBe(cached.length)
   expect(await redisClient.exists(cached.map((user) => `revoked:${sidOf(user)}`))).toBe(0)

@@ -14,7 +14,7 @@ import { type Payments, startPayments } from './payments.js'
 import { as } from './requests.js'
 import { until } from './until.js'
 
-/** Auth and Redis of one test file, and payments replicas that reach both through proxies. */
+/** Auth and Redis for one test file, and payments replicas that reach both through proxies. */
 export interface TokenFixture {
   readonly auth: Service
   readonly redis: Redis
@@ -23,11 +23,11 @@ export interface TokenFixture {
   /** The data directory of Redis: `SAVE` writes there, and a restart reads it. */
   readonly dataDir: string
   readonly proxies: { readonly auth: Proxy; readonly redis: Proxy }
-  /** The environment of a payments service in another process. */
+  /** The environment variables of a payments service that runs in another process. */
   readonly addresses: Record<'AUTH_SERVICE_URL' | 'REDIS_URL' | 'DATABASE_URL', string>
   replica(overrides?: Record<string, string>): Promise<Payments>
   newUser(): Promise<User>
-  /** Another auth service on the same database. */
+  /** Starts another auth service on the same database. */
   otherAuth(overrides: Record<string, string>): Promise<Service>
   /** Logs out; resolves when auth has published the revocation. */
   logout(user: User): Promise<void>
@@ -36,7 +36,7 @@ export interface TokenFixture {
   close(): Promise<void>
 }
 
-/** Sends a request whose status shows the result of the token check: 200, or an error of the guard. */
+/** Sends a request whose status shows the result of the token check: 200, or an error from the guard. */
 export const sendRequest = (user: User, at: Pick<Payments, 'client'>) =>
   as(user, at).list('?limit=1')
 

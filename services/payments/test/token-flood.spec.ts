@@ -42,13 +42,13 @@ const countByStatus = (statuses: number[]) =>
     Object.entries(Object.groupBy(statuses, String)).map(([status, of]) => [status, of?.length]),
   )
 
-/** Sends an invalid token from an address that a trusted proxy forwards. */
+/** Sends an invalid token, forwarded by a trusted proxy from this address. */
 const sendInvalid = async (address: string, token = invalidToken()) => {
   const headers = { 'x-forwarded-for': address }
   return payments.client.get('/api/payments', { token, headers })
 }
 
-/** The number of commands with this name that Redis received during the work. */
+/** The number of commands with this name that Redis received during `work`. */
 async function countCommands(name: string, work: () => Promise<unknown>): Promise<number> {
   const client = new RedisClient(fixture.redis.url)
   await client.call('CONFIG', 'RESETSTAT')
@@ -211,7 +211,7 @@ describe('calls to auth while it hangs', () => {
       requests.push(...Array.from({ length: many }, sendUncached))
       await until(async () => (await inFlight()) + durations.length === requests.length)
     }
-    // On a slow machine the load shedder may reject some of them.
+    // On a slow machine, the load shedder may reject some of these requests.
     while ((await inFlight()) < 256) await send(32)
     await until(async () => (await sendRequest(cached, replica)).status === 200)
     await send(44)
@@ -221,7 +221,7 @@ describe('calls to auth while it hangs', () => {
     expect(await inFlight()).toBe(0)
     expect(await replica.metric('token_check_breaker_open{dependency="auth"}')).toBe(1)
     recover()
-    // The circuit allows one call a second, and closes at the first success.
+    // The circuit allows one call a second, and closes at the first successful one.
     await until(async () => {
       await sendRequest(cached, replica)
       return (await replica.metric('token_check_breaker_open{dependency="auth"}')) === 0

@@ -12,7 +12,7 @@ import {
 } from './token-fixture.js'
 import { until } from './until.js'
 
-/** How soon payments rejects tokens of a revoked session, and the races that could delay it. */
+/** How soon payments rejects the tokens of a revoked session, and races that could delay the rejection. */
 
 let fixture: TokenFixture
 let payments: Payments
@@ -43,7 +43,7 @@ async function untilCached() {
   expect(await status()).toBe(200)
 }
 
-/** Runs the work while responses of auth or Redis are delayed. */
+/** Runs `work` while responses of auth or Redis are delayed. */
 async function withDelay<T>(of: 'auth' | 'redis', ms: number, work: () => Promise<T>): Promise<T> {
   fixture.proxies[of].slow(ms)
   try {
@@ -59,7 +59,7 @@ describe('a token of a revoked session', () => {
     await untilCached()
     await Promise.all(replicas.map(status))
     await fixture.logout(user)
-    // The contract allows a second; the message may take 10 ms of it.
+    // The contract allows one second. This test allows the revocation message 10 ms.
     await sleep(10)
     expect(await Promise.all(replicas.map(status))).toEqual([401, 401, 401])
     await Promise.all(replicas.slice(1).map((replica) => replica.close()))
@@ -101,7 +101,7 @@ describe('a token of a revoked session', () => {
 
   it('is rejected without a call to auth if it was never used before', async () => {
     await markRevoked()
-    // On a busy machine Redis may be too slow, and the check calls auth: then repeat the request.
+    // If Redis is too slow on a busy machine, the check calls auth, and the request is repeated.
     await until(async () => {
       const before = await fixture.validateCalls()
       expect(await status()).toBe(401)

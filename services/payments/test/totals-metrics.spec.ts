@@ -15,7 +15,7 @@ import { migrate, type Payments, startPayments } from './payments.js'
 import { as, newPayment } from './requests.js'
 import { until } from './until.js'
 
-/** The metrics of the totals, on several replicas of the service. */
+/** The metrics of the payment totals, on several replicas of the service. */
 
 let server: Awaited<ReturnType<typeof ownServer>>
 let database: PaymentsDatabase

@@ -15,7 +15,7 @@ import {
   writePayment,
 } from './payments-database.js'
 
-/** The statements of docs/runbooks/payment-totals-behind.md. */
+/** Tests the SQL in docs/runbooks/payment-totals-behind.md. */
 
 let server: Awaited<ReturnType<typeof ownServer>>
 let database: PaymentsDatabase
@@ -38,7 +38,7 @@ async function runbookSql(name: string): Promise<string> {
   return sql
 }
 
-/** Whole rows, to show that the rebuild does not change them. */
+/** Returns whole rows of events, to show that the rebuild does not change them. */
 const eventsOf = async (currency: string) => {
   const events = `SELECT payment_events::text FROM payment_events
     JOIN payments ON payments.id = payment_id WHERE currency = $1 ORDER BY 1`
@@ -72,7 +72,7 @@ it('rebuilds wrong totals while payments are written, and misses no event', asyn
 it('counts imported events once after the server has passed their transaction ids', async () => {
   await writePayment(client)
   const imported = await writePayment(client)
-  // Like a dump from a server that has executed more transactions.
+  // Imitates a dump from a server that has executed more transactions than this one.
   await client.query(
     `INSERT INTO payment_events
        (payment_id, version, operation_id, to_status, at, actor, cause, xid)

@@ -147,7 +147,7 @@ describe('a fold', () => {
   })
 })
 
-/** The transactions of one writer, in order. */
+/** The transactions of one concurrent writer, in order. */
 const writer = fc.array(
   fc.record({
     steps: fc.integer({ min: 1, max: 4 }),

@@ -22,7 +22,7 @@ export interface Traced {
 
 type Own = Record<string, string | undefined>
 
-/** Records only traces whose `traceparent` is sampled, unless `own` sets `OTEL_TRACES_SAMPLER_ARG`. */
+/** Traces are recorded only if their `traceparent` is sampled, unless `own` sets the sampling ratio. */
 export async function startTraced(own: Own = {}): Promise<Traced> {
   const collector = await startCollector()
   const common = {
@@ -60,7 +60,7 @@ export async function startTraced(own: Own = {}): Promise<Traced> {
 }
 
 /**
- * A trace that a caller started: the request's header, and the span that is the parent of the service's span.
+ * A trace that a caller started: the header to send, and the id of the caller's span, which is the parent.
  */
 export function beginTrace(flags = '01') {
   const traceId = randomBytes(16).toString('hex')

@@ -10,8 +10,7 @@ import { expect, it, onTestFinished } from 'vitest'
 const STATEMENT = () => ({ name: 'statement', attributes: {} })
 
 /**
- * Creates a library's span that contains one of our statements, which in turn contains another span of the
- * library.
+ * Creates a library's span that contains a span of kit, which in turn contains another span of the library.
  */
 async function callLibrary(): Promise<{ traceparent?: string }> {
   const library = trace.getTracer('library')

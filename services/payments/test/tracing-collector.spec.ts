@@ -59,7 +59,7 @@ async function loadedBy(own: Record<string, string | undefined>): Promise<string
   )
 }
 
-/** The scripts of OpenTelemetry except for its API, which prom-client imports too. */
+/** The scripts of OpenTelemetry, except for its API, which prom-client also imports. */
 const ofOpenTelemetry = (urls: string[]) =>
   urls.filter((url) => /@opentelemetry\/(?!api\/)|tracing-sdk/.test(url))
 
@@ -132,7 +132,7 @@ describe('a collector', () => {
   })
 
   it.each([
-    // More spans than the queue holds.
+    // These requests create more spans than the queue holds.
     ['is unreachable', async () => `http://127.0.0.1:${await freePort()}`, undefined, 1_500],
     ['never answers', () => collector.url, 'hang' as const, 200],
     ['rejects spans', () => collector.url, 400 as const, 200],

@@ -42,8 +42,7 @@ const database = {
 }
 
 /**
- * The spans as an indented tree. Siblings are sorted by name, since some of them start in the same
- * millisecond.
+ * Formats spans as an indented tree. Siblings are sorted by name, since some start in the same millisecond.
  */
 function tree(spans: readonly CollectedSpan[], parentId: string, indent = ''): string[] {
   return spans
@@ -57,7 +56,7 @@ function tree(spans: readonly CollectedSpan[], parentId: string, indent = ''): s
 
 describe('a request', () => {
   it('is one trace through payments, Redis, auth and both databases', async () => {
-    // The first request also creates the cache's generation.
+    // The first request also creates the generation of the token cache.
     await newPayment(user)
     const { token } = await newUser(stage.auth.url)
     const { traceId, parentId, headers } = beginTrace()
@@ -151,10 +150,7 @@ describe('a request', () => {
 })
 
 describe('a batch of requests', () => {
-  /**
-   * Expects a span with this name that links to several requests of the traces, and a link back from each of
-   * them.
-   */
+  /** Expects a span with this name that links to several requests in `traces`, and a link back from each. */
   async function expectShared(name: string, traces: readonly { traceId: string }[]) {
     const isOf = ({ traceId }: { traceId: string }) => traces.some((one) => one.traceId === traceId)
     const named = () => stage.collector.spans.filter((span) => span.name === name)
@@ -205,7 +201,7 @@ describe('a batch of requests', () => {
   it('shares one Redis span, with links in both directions', async () => {
     const users = await Promise.all(Array.from({ length: 10 }, () => newUser(stage.auth.url)))
     const traces = users.map(() => beginTrace())
-    // Slower than usual, but below the 50 ms after which requests stop waiting for Redis.
+    // Delays Redis by less than the 50 ms after which requests stop waiting for Redis.
     redisWire.slow(30)
     onTestFinished(() => redisWire.slow(0))
     await Promise.all(users.map((one, n) => as(one, stage).create({}, traces[n]?.headers)))

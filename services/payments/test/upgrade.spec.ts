@@ -8,12 +8,12 @@ import { migrate, type Payments, startPayments } from './payments.js'
 import { as, type As, fromProvider, newPayment, webhookBody } from './requests.js'
 
 /**
- * Runs the next release's migrations on a database of an earlier release, with the rows that this release
+ * Runs the next release's migrations on a database of an earlier release, with rows that the earlier release
  * wrote.
  *
- * The first release adds a case here: the names of its migrations, which never change again, and a frozen SQL
- * file of its rows in place of `write`. Until then, one synthetic migration after the current ones tests the
- * steps.
+ * The first release must add a case here: the names of its migrations, which never change after that, and a
+ * frozen SQL file of its rows in place of `write`. Until then, a synthetic migration after the current ones
+ * tests the procedure.
  */
 interface Release {
   readonly migrations: Migrated['migrations']
@@ -21,7 +21,7 @@ interface Release {
   write(databaseUrl: string): Promise<void>
 }
 
-/** The service on the database of `release` after `migrations`. */
+/** Upgrades a database of `release` with `migrations`, and starts the service on it. */
 async function upgrade(
   release: Release,
   migrations: Migrated['migrations'] = dataSource.migrations,

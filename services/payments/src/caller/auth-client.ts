@@ -7,13 +7,13 @@ import { context, propagation, type Span } from '@opentelemetry/api'
 import axios, { type AxiosInstance } from 'axios'
 import { Histogram, type Registry } from 'prom-client'
 
-/** The result of auth's `/validate`. An outage is a result too, and never taken for a rejection. */
+/** The result of auth's `/validate`. An outage is the result `unavailable`, never `rejected`. */
 export type Validation =
   | { readonly kind: 'valid'; readonly claims: Claims }
   | { readonly kind: 'rejected' }
   | { readonly kind: 'unavailable' }
 
-/** The claims that payments uses; `exp` in seconds since the epoch. */
+/** The claims that payments uses. `exp` is in seconds since the epoch. */
 export interface Claims {
   readonly sub: string
   readonly sid: string
@@ -21,18 +21,18 @@ export interface Claims {
   readonly exp: number
 }
 
-/** In addition to auth's wait for its own database (`DB_WAIT_MS`), so that its 503 arrives first. */
+/** Added to auth's wait for its database (`DB_WAIT_MS`), so that auth's 503 arrives before the timeout. */
 const TIMEOUT_MARGIN_MS = 3_000
-/** Maximum calls in flight, including those that wait for a socket. Auth handles this many in about 50 ms. */
+/** Maximum calls in flight, including those that wait for a socket. Auth handles 256 calls in about 50 ms. */
 const MAX_IN_FLIGHT = 256
-/** Seconds, from a response of an idle auth to auth's longest wait for its database. */
+/** Buckets in seconds, from an idle auth's response time to auth's longest wait for its database. */
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15]
 const VALIDATE_PATH = '/api/auth/validate'
-/** Idle connections close before auth closes them (72 s), so that few calls use a closed one. */
+/** Idle connections close after 30 s, before auth closes them (72 s), so that few calls use a closed one. */
 const AGENT_OPTIONS = { keepAlive: true, maxSockets: 32, timeout: 30_000 }
 
 export class AuthClient implements OnApplicationShutdown {
-  /** The default agents don't limit sockets; axios requires one agent per scheme. */
+  /** Node's default agents don't limit sockets. Axios requires one agent per scheme. */
   private readonly agents = {
     httpAgent: new HttpAgent(AGENT_OPTIONS),
     httpsAgent: new HttpsAgent(AGENT_OPTIONS),
@@ -64,7 +64,7 @@ export class AuthClient implements OnApplicationShutdown {
       maxRedirects: 0,
       // A valid response is a small JSON object. Axios has no limit by default.
       maxContentLength: 16_384,
-      // Otherwise HTTP_PROXY and HTTPS_PROXY would receive tokens.
+      // By default, axios would send tokens through the proxies in HTTP_PROXY and HTTPS_PROXY.
       proxy: false,
       // Axios throws for 4xx and 5xx by default.
       validateStatus: () => true,
@@ -76,7 +76,7 @@ export class AuthClient implements OnApplicationShutdown {
     this.agents.httpsAgent.destroy()
   }
 
-  /** `headers` propagate the request id. Returns `unavailable` if too many calls are in flight. */
+  /** Validates a token; `unavailable` if too many calls are in flight. `headers` propagate the request id. */
   async validate(token: string, headers: Record<string, string>): Promise<Validation> {
     if (this.inFlight >= MAX_IN_FLIGHT) return { kind: 'unavailable' }
     this.inFlight++
@@ -109,7 +109,7 @@ export class AuthClient implements OnApplicationShutdown {
   }
 }
 
-/** The span of a call; its attributes are the same for every token. */
+/** The name and attributes of a call's span, which are the same for every token. */
 function spanOptionsOf({ origin, hostname, port, protocol }: URL): SpanOptions {
   const defaultPort = protocol === 'https:' ? 443 : 80
   return {

@@ -1,8 +1,8 @@
 import type { Claims } from './auth-client.js'
 
-/** The cache entry of a token that auth accepted, as the replicas share it through Redis. */
+/** The cache entry of a token that auth accepted. Replicas share it through Redis. */
 export interface CachedToken extends Claims {
-  /** Just before the call to auth, by Redis' clock: an entry never appears younger than it is. */
+  /** Redis' time just before the call to auth, so that an entry never appears younger than it is. */
   readonly at: number
   /** The generation of the cache that the entry belongs to; see `TokenCache`. */
   readonly generation: string
@@ -13,15 +13,15 @@ export interface CacheTimes {
   readonly staleMs: number
 }
 
-/** Auth's clock, which sets `exp`, and this process's clock may differ by this much. */
+/** The maximum tolerated difference between auth's clock, which sets `exp`, and this process's clock. */
 export const CLOCK_SKEW_MS = 30_000
 
-/** How long Redis stores an entry, if positive. `nowMs` is by this process's clock. */
+/** The time for which Redis stores an entry; 0 or less: not stored. `nowMs` is this process's time. */
 export function cacheLifetimeMs(exp: number, nowMs: number, { ttlMs, staleMs }: CacheTimes) {
   return Math.min(Math.max(ttlMs, staleMs), exp * 1000 - nowMs - CLOCK_SKEW_MS)
 }
 
-/** `fresh`: used without a call to auth. `stale`: used only while auth is unavailable. */
+/** A `fresh` entry is used without a call to auth, a `stale` entry only while auth is unavailable. */
 export type Freshness = 'fresh' | 'stale' | 'unusable'
 
 export function freshness(
@@ -30,13 +30,13 @@ export function freshness(
   { ttlMs, staleMs }: CacheTimes,
 ): Freshness {
   const ageMs = clocks.redisMs - at
-  // A negative age means that Redis' clock went back, so the age is unknown.
+  // A negative age means that Redis' clock was set back, so the real age is unknown.
   if (ageMs < 0 || clocks.ownMs >= exp * 1000 - CLOCK_SKEW_MS) return 'unusable'
   if (ageMs < ttlMs) return 'fresh'
   return ageMs < staleMs ? 'stale' : 'unusable'
 }
 
-/** Parses an entry's JSON; undefined if it is malformed, since another release may have written it. */
+/** Parses an entry's JSON; undefined if it is malformed, as an entry from another release may be. */
 export function parseCachedToken(json: string): CachedToken | undefined {
   try {
     const entry = JSON.parse(json) as Partial<CachedToken> | null

@@ -7,7 +7,7 @@ import type { Caller, Scope } from './scopes.js'
 import { TokenCheck } from './token-check.js'
 import { bearerJwt } from './unverified-token.js'
 
-/** Accepts requests with a valid token that has one of the route's scopes. */
+/** Accepts a request if its token is valid and has at least one of the route's scopes. */
 @Injectable()
 export class CallerGuard implements CanActivate {
   constructor(@Inject(TokenCheck) private readonly tokenCheck: TokenCheck) {}
@@ -17,7 +17,7 @@ export class CallerGuard implements CanActivate {
     return true
   }
 
-  /** @throws Problem 401 for a missing or invalid token, 403, 429, or 503 if auth is unavailable */
+  /** @throws Problem 401: no valid token; 403: no required scope; 429: throttled; 503: auth unavailable */
   async admit(request: Request, scopes: readonly string[]): Promise<Caller> {
     const token = bearerJwt(request.headers.authorization)
     if (token === undefined) {

@@ -55,7 +55,7 @@ const STALENESS = {
   help: 'Longest delay between a revocation and a later acceptance of its token, since process start',
 }
 
-/** The token check with its caches and metrics, subscribed to revocations. */
+/** Creates the token check with its caches and metrics, and subscribes it to revocations. */
 export function createTokenCheck(
   env: Pick<Env, 'TOKEN_CACHE_TTL_MS' | 'TOKEN_CACHE_STALE_MS'>,
   { auth, redis, log, registry }: Dependencies,

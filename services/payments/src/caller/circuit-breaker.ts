@@ -1,4 +1,4 @@
-/** Opens after consecutive failures, then allows one call per interval; the first success closes it. */
+/** Opens after `maxFailures` failures in a row, then allows one call per interval until a call succeeds. */
 export class CircuitBreaker {
   private failures = 0
   private retryAt = 0
@@ -11,7 +11,7 @@ export class CircuitBreaker {
     return this.failures >= this.limits.maxFailures
   }
 
-  /** Whether to make a call now. While the circuit is open, `true` counts as the interval's retry. */
+  /** Whether to make a call now. While the circuit is open, `true` uses up the one call of the interval. */
   allows(nowMs: number): boolean {
     if (!this.isOpen) return true
     if (nowMs < this.retryAt) return false

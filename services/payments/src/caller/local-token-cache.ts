@@ -11,29 +11,29 @@ import type { RevokedSessions, SessionState } from './revoked-sessions.js'
 import type { Caller } from './scopes.js'
 import type { CacheRead } from './token-cache.js'
 
-/** The caller of a token and the state of its session; shared by all requests with that token. */
+/** The caller of a token and the state of its session, shared by all requests with that token. */
 export interface Identity {
   readonly caller: Caller
   readonly session: SessionState
 }
 
 interface LocalEntry extends Identity {
-  /** The entry as Redis returned it. */
+  /** The unparsed entry, as Redis returned it. */
   readonly json: string
   readonly cachedToken: CachedToken
   session: SessionState
-  /** Until this time the entry is used without a Redis read, by `performance.now()`. */
+  /** The time, by `performance.now()`, until which the entry is used without a Redis read. */
   localUntil: number
 }
 
 const LOCAL_TTL_MS = 500
-/** Each entry takes about a kilobyte. */
+/** Maximum number of entries, at about a kilobyte each. */
 const MAX_ENTRIES = 10_000
 
 /**
  * The in-memory cache in front of Redis. While the subscription to revocations is live, an entry is used
- * without Redis for 500 ms after its read was sent, or until a revocation message arrives. Older entries are
- * retained, because an unchanged value from Redis need not be parsed again.
+ * without a Redis read until 500 ms after its last read was sent, or until a message revokes its session.
+ * Older entries are retained, because an unchanged value from Redis need not be parsed again.
  */
 export class LocalTokenCache {
   private readonly entries = new LRUCache<string, LocalEntry>({ max: MAX_ENTRIES })
@@ -44,7 +44,7 @@ export class LocalTokenCache {
     private readonly times: CacheTimes,
   ) {}
 
-  /** The identity of a token whose entry needs no Redis read. */
+  /** The identity of a token; undefined if its entry must be read from Redis first. */
   get(tokenHash: string): Identity | undefined {
     const entry = this.entries.get(tokenHash)
     const isUsable =
@@ -56,12 +56,12 @@ export class LocalTokenCache {
     return isUsable ? entry : undefined
   }
 
-  /** The session id of a token that was cached, whether or not its entry is still usable. */
+  /** The session id of a cached token, whether or not its entry is still usable. */
   sessionIdOf(tokenHash: string): string | undefined {
     return this.entries.peek(tokenHash)?.cachedToken.sid
   }
 
-  /** Adds or refreshes an entry after a Redis read; undefined if the read has no usable entry. */
+  /** Adds or refreshes the entry that a Redis read returned; undefined if it returned no usable entry. */
   admit(tokenHash: string, sid: string, read: CacheRead) {
     const previous = this.entries.get(tokenHash)
     const isUnchanged =
@@ -90,7 +90,7 @@ export class LocalTokenCache {
     return { caller, session: this.sessions.stateOf(sid) }
   }
 
-  /** Parses the entry of a Redis read; undefined if it belongs to another generation or session. */
+  /** Parses the entry of a Redis read; undefined if none is valid for this generation and session. */
   private parse(sid: string, { json, generation }: CacheRead): LocalEntry | undefined {
     const cachedToken = json === null ? undefined : parseCachedToken(json)
     if (json === null || !cachedToken) return undefined

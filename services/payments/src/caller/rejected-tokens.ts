@@ -2,15 +2,15 @@ import { networkOf } from '@malipo/kit/http/network'
 import { LRUCache } from 'lru-cache'
 import { RateLimiterMemory } from 'rate-limiter-flexible'
 
-/** Hundreds of users of a mobile network may share an address, and their tokens expire together. */
+/** The limit is high: hundreds of mobile users may share an address, and their tokens may expire together. */
 const RATE_LIMIT = { points: 100, duration: 10 }
 
 /**
- * Tokens that auth rejected, and the addresses that sent them. A rejection is final, so for a few seconds the
- * token is rejected again without a call to auth. An address that sends many rejected tokens is throttled.
+ * Tokens that auth rejected, and the addresses that sent them. A rejection is final, so the token is rejected
+ * for a few seconds without another call to auth. An address that sends many rejected tokens is throttled.
  *
- * Both sets are bounded and in memory: a flood of invalid tokens must not evict revocations from Redis, and
- * must be throttled even without Redis.
+ * Both sets are bounded and in memory, so that a flood of invalid tokens can't evict revocations from Redis,
+ * and is throttled even without Redis.
  */
 export class RejectedTokens {
   private readonly hashes = new LRUCache<string, true>({ max: 10_000, ttl: 5_000 })
@@ -20,7 +20,7 @@ export class RejectedTokens {
     return this.hashes.has(tokenHash)
   }
 
-  /** Records that auth rejected a token from an address. */
+  /** Records that auth rejected a token, and the address that sent the token. */
   async add(tokenHash: string, address: string): Promise<void> {
     this.hashes.set(tokenHash, true)
     await this.addresses.penalty(networkOf(address))

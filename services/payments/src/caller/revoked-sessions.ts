@@ -1,14 +1,14 @@
 import { LRUCache } from 'lru-cache'
 
-/** The state of a session in this replica, from its own requests and from revocation messages. */
+/** The state of a session as this replica sees it in its own requests and in revocation messages. */
 export interface SessionState {
-  /** The last acceptance of one of its tokens, ms since the epoch by this process's clock; 0: none. */
+  /** When one of its tokens was last accepted, in ms since the epoch by this process's clock; 0 if never. */
   acceptedAt: number
-  /** By auth's clock; undefined while the session is not revoked, 0 if the time is unknown. */
+  /** When auth revoked the session, by auth's clock; undefined if it did not, 0 if the time is unknown. */
   revokedAt: number | undefined
 }
 
-/** The number of most recently used sessions that are tracked, at about 200 bytes each. */
+/** Maximum number of tracked sessions, at about 200 bytes each. The least recently used are dropped. */
 const MAX_SESSIONS = 20_000
 
 /** Revocations that this replica has seen, so that a check in progress can reject a token without Redis. */
@@ -16,7 +16,7 @@ export class RevokedSessions {
   private readonly states = new LRUCache<string, SessionState>({ max: MAX_SESSIONS })
   private maxStalenessMs = 0
 
-  /** The state of a session, which is created if there is none. */
+  /** Returns the state of a session, and creates it if there is none. */
   stateOf(sid: string): SessionState {
     const existing = this.states.get(sid)
     if (existing) return existing

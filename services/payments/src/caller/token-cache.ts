@@ -7,13 +7,13 @@ import { parseRevocationValue, revocationKey } from '@malipo/kit/redis/session-r
 import { currentSpanLink, withSharedSpan } from '@malipo/kit/telemetry/tracing'
 import { CircuitBreaker } from './circuit-breaker.js'
 
-/** The result of a read: a token's entry and its session's revocation at one moment. */
+/** The result of a read: a token's entry and the revocation of its session, read at the same moment. */
 export interface CacheRead {
-  /** Redis' clock, ms since the epoch. */
+  /** The time of the read by Redis' clock, in ms since the epoch. */
   readonly redisNowMs: number
-  /** `performance.now()` before the read was sent: its result is no older than that. */
+  /** `performance.now()` just before the read was sent. The result is no older than that. */
   readonly sentAt: number
-  /** Undefined if Redis lost the generation just after it was created: nothing can be stored then. */
+  /** Undefined if Redis lost the generation just after it was created; then no entry can be stored. */
   readonly generation: string | undefined
   /** The entry, unparsed; null if there is none. */
   readonly json: string | null
@@ -21,11 +21,11 @@ export interface CacheRead {
   readonly revokedAt: number | undefined
 }
 
-/** A read in progress: `fast` for callers that can fall back to auth, `eventual` for those that can't. */
+/** A read in progress: `fast` is for callers that can fall back to auth, `eventual` for those that can't. */
 export interface PendingRead {
-  /** Undefined after 50 ms, or immediately while the circuit is open. */
+  /** Resolves to undefined after 50 ms, or immediately while the circuit is open. */
   readonly fast: Promise<CacheRead | undefined>
-  /** Undefined if Redis is down or hangs. */
+  /** Resolves to undefined if Redis is down or hangs, or if too many reads are waiting. */
   readonly eventual: Promise<CacheRead | undefined>
 }
 
@@ -40,15 +40,15 @@ interface ReadRequest {
   readonly spanLink: ReturnType<typeof currentSpanLink>
 }
 
-/** A request that can call auth instead gains nothing from a slower cache. */
+/** Timeout of `fast` reads: a request that can call auth instead gains nothing from a slower cache. */
 const FAST_MS = 50
-/** For callers that can't fall back to auth. A busy machine must not make Redis look unavailable. */
+/** Timeout of Redis commands for `eventual` reads. A busy machine must not make Redis look unavailable. */
 export const REDIS_TIMEOUT_MS = 750
-/** No retry interval: every read probes Redis, and callers don't wait for it while the circuit is open. */
+/** No retry interval: every read probes Redis, but `fast` reads don't wait while the circuit is open. */
 const BREAKER = { maxFailures: 3, retryIntervalMs: 0 }
 /**
- * One round trip at a time, each for all reads that are waiting: a command with 512 keys takes Redis about
- * 200 µs. While Redis hangs, only a bounded number of reads waits.
+ * One round trip at a time serves up to 256 waiting reads: a command with their 512 keys takes Redis about
+ * 200 µs. The queue is bounded, since Redis may hang.
  */
 const LIMITS: BatchLimits = {
   maxInFlight: 1,
@@ -58,19 +58,18 @@ const LIMITS: BatchLimits = {
   maxQueueTimeMs: Infinity,
   stallThresholdMs: Infinity,
 }
-/** Longer than the lifetime of any entry: when a generation expires, the whole cache is invalid. */
+/** Lifetime of a generation, longer than that of any entry. When it expires, all entries become invalid. */
 const GENERATION_TTL_MS = 7 * 24 * 3600 * 1000
 
 /**
  * The token cache that replicas share through Redis: entries of tokens (`token:{sha256}`), read together with
  * auth's revocations (`revoked:{sid}`).
  *
- * - One command reads an entry and its revocation, so the order of writes doesn't matter: an entry that is
- *   written after a logout is read with the revocation, which outlives every entry.
- * - An entry is valid only in its generation, a random string under a key that contains the name of Redis'
- *   data set. If Redis loses its data, it loses the generation too. A restarted Redis or a promoted replica
- *   has a data set with another name. In both cases every older entry is a miss, since revocations may be
- *   missing.
+ * - One command reads an entry and its session's revocation, so the order of writes doesn't matter. Even if
+ *   an entry is written after a logout, the read returns the revocation too, which outlives every entry.
+ * - Each entry carries a generation: a random string that Redis stores under a key with the server's `run_id`
+ *   and `master_replid`. After a loss of data, a restart or a failover, the old generation is not found under
+ *   the current key. Every older entry is then a miss, since revocations may be missing too.
  */
 export class TokenCache {
   private readonly reads: Batch<ReadRequest, CacheRead | undefined>
@@ -87,7 +86,7 @@ export class TokenCache {
     )
   }
 
-  /** Whether Redis is down, or was slow several times in a row. */
+  /** Whether Redis is down, or three reads in a row were slow or failed. */
   get isOpen(): boolean {
     return this.breaker.isOpen || this.redis.dataset === undefined
   }
@@ -95,7 +94,7 @@ export class TokenCache {
   read(tokenHash: string, sid: string): PendingRead {
     if (this.redis.dataset === undefined) return NO_READ
     const request = { tokenHash, sid, spanLink: currentSpanLink() }
-    // The batch rejects a read if its queue is full.
+    // `call` rejects if the queue of the batch is full.
     const eventual = this.reads.call(request, { deadline: Infinity }).catch(() => undefined)
     return { fast: this.breaker.isOpen ? NO_READ.fast : withTimeout(eventual, FAST_MS), eventual }
   }
@@ -116,7 +115,7 @@ export class TokenCache {
     return requests.map((_, i) => values && readAt(values, i, sentAt))
   }
 
-  /** Creates the generation if there is none. Concurrent replicas all read the one created first. */
+  /** Reads entries, and creates a missing generation. Concurrent replicas all use the first one created. */
   private async fetch(
     requests: readonly ReadRequest[],
     dataset: string,

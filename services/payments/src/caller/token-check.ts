@@ -18,7 +18,7 @@ import {
 } from './token-decision.js'
 import { claimedSessionId, hashToken } from './unverified-token.js'
 
-/** The request with the token. Auth receives its id and trace; its address may be throttled. */
+/** The request that presents the token. Auth receives its id and trace; its address may be throttled. */
 type TokenRequest = Pick<Request, 'id' | 'headers' | 'ip'>
 
 interface TokenCheckParts {
@@ -36,21 +36,21 @@ interface PresentedToken {
   readonly request: TokenRequest
 }
 
-/** How long a request with a stale entry waits for auth. A longer call counts as a failure. */
+/** Maximum time that a request with a stale entry waits for auth. A slower call counts as a failure. */
 const SLOW_AUTH_MS = 500
-/** If auth took longer, only a later Redis read can show that no revocation followed its result. */
+/** Maximum time from a call to auth to the use of its result without a later Redis read of revocations. */
 const RECENT_MS = 750
 const AUTH_BREAKER = { maxFailures: 3, retryIntervalMs: 1_000 }
 
 /**
  * Validates access tokens. Auth decides; all replicas share its results through Redis. docs/token-check.md
- * lists the rules and their reasons. Two hold everywhere:
+ * lists the rules and their reasons. Two rules always apply:
  *
- * - A token is rejected only because auth rejected it or published a revocation; otherwise 503.
- * - A token is accepted only after its revocation has been read, and this read follows all other waiting.
+ * - A token is rejected only because auth rejected it or published a revocation. If in doubt: 503.
+ * - Before a token is accepted, the revocation of its session is read, after all other waits.
  */
 export class TokenCheck {
-  /** Checks in progress by token hash. */
+  /** Checks in progress, by token hash. */
   private readonly inFlight = new Map<string, Promise<Decision>>()
   private readonly authBreaker = new CircuitBreaker(AUTH_BREAKER)
 
@@ -117,7 +117,7 @@ export class TokenCheck {
     if (read || validation.kind !== 'valid' || isRecent(calledAt)) {
       return this.conclude(validation, presented, read, calledAt)
     }
-    // Both were slow, so the Redis result may be newer than auth's. Call auth again.
+    // Redis and auth were both slow, so the read may have followed the call to auth. Call auth again.
     const before = await eventual
     const calledAgainAt = performance.now()
     return this.conclude(
@@ -128,7 +128,7 @@ export class TokenCheck {
     )
   }
 
-  /** Validates the token of a stale entry with auth, and uses the entry if auth is unavailable. */
+  /** Validates a token that has a stale entry. Uses the entry if auth is slow or unavailable. */
   private async revalidate(
     presented: PresentedToken,
     sid: string,
@@ -151,7 +151,7 @@ export class TokenCheck {
     return this.useStale(tokenHash, sid)
   }
 
-  /** Waits for Redis as long as it takes: the revocation must be read after the wait for auth. */
+  /** Reads Redis again, waiting until its timeout: the revocation must be read after the wait for auth. */
   private async useStale(tokenHash: string, sid: string): Promise<Decision> {
     return this.decideByCache(await this.parts.shared.read(tokenHash, sid).eventual, tokenHash, sid)
   }
@@ -177,7 +177,7 @@ export class TokenCheck {
     return validation
   }
 
-  /** Decides by auth's result. `before` is the Redis read that preceded the call to auth. */
+  /** Decides on a token by auth's result. `before` is the Redis read that preceded the call to auth. */
   private async conclude(
     validation: Validation,
     { tokenHash }: PresentedToken,
@@ -193,8 +193,8 @@ export class TokenCheck {
     const pending = shared.read(tokenHash, sid)
     const after = (await pending.fast) ?? (isRecent(calledAt) ? undefined : await pending.eventual)
     if (after?.revokedAt !== undefined) return this.revoke(sid, after.revokedAt)
-    // No revocation is lost within a generation: if both reads show the same one, no revocation occurred
-    // during the call.
+    // Redis loses no revocation within a generation. So if both reads return the same generation, the second
+    // one would have shown a revocation that occurred during the call.
     const isConfirmed = after?.generation !== undefined && after.generation === before?.generation
     if (isConfirmed) {
       const hit = local.admit(tokenHash, sid, after)

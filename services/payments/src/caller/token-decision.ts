@@ -1,7 +1,7 @@
 import type { Identity } from './local-token-cache.js'
 import type { Caller } from './scopes.js'
 
-/** The outcomes of a check. `throttled`: the address has sent too many rejected tokens. */
+/** The outcomes of a check. `throttled`: the request's address has sent too many rejected tokens. */
 export const OUTCOMES = ['hit', 'miss', 'stale', 'rejected', 'throttled', 'unavailable'] as const
 export type Outcome = (typeof OUTCOMES)[number]
 
@@ -11,7 +11,7 @@ export type CheckResult =
   | { readonly kind: 'throttled'; readonly retryAfterSeconds: number }
   | { readonly kind: 'unavailable' }
 
-/** The result of a check, and the outcome that it is counted as. */
+/** The result of a check, and the outcome that the metrics count. */
 export interface Decision {
   readonly outcome: Outcome
   readonly result: CheckResult
@@ -20,7 +20,7 @@ export interface Decision {
 export const REJECTED: Decision = { outcome: 'rejected', result: { kind: 'rejected' } }
 export const UNAVAILABLE: Decision = { outcome: 'unavailable', result: { kind: 'unavailable' } }
 
-/** Checks for a revocation last: its message may have arrived during the wait for Redis or auth. */
+/** Accepts a token unless its session was revoked, for example during the wait for Redis or auth. */
 export function accept(outcome: Outcome, { session, caller }: Identity): Decision {
   if (session.revokedAt !== undefined) return REJECTED
   session.acceptedAt = Date.now()

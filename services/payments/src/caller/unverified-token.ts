@@ -3,7 +3,7 @@ import { bearerToken } from '@malipo/kit/http/access'
 
 /** Data of a token that has not been validated. None of it may be trusted. */
 
-/** Longer than any token that auth issues, and shorter than Node's limit of 16 kB for headers. */
+/** More than any token of auth requires, and less than Node's limit of 16 kB for all headers. */
 const MAX_HEADER_CHARACTERS = 4_096
 const JWT = /^[\w-]+\.[\w-]+\.[\w-]+$/
 
@@ -14,12 +14,12 @@ export function bearerJwt(authorization: string | undefined): string | undefined
   return token !== undefined && JWT.test(token) ? token : undefined
 }
 
-/** The key of a token in caches. A hash, so that a reader of Redis can't recover the token. */
+/** The key of a token in the caches: a hash, so that a reader of Redis can't recover the token. */
 export function hashToken(token: string): string {
   return hash('sha256', token)
 }
 
-/** The session id that a token claims, which lets the same Redis read include the session's revocation. */
+/** The session id that a token claims. With it, one Redis read returns both the entry and the revocation. */
 export function claimedSessionId(token: string): string | undefined {
   try {
     const payload = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as {

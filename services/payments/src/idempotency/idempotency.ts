@@ -7,9 +7,9 @@ import type { IdempotencyKey } from './key.js'
 /**
  * Idempotency-Key (draft-07): a repeated request gets the first response again.
  *
- * The statement that writes a resource also claims the key (`key-claim.ts`). The resource decides which
- * responses are stored, by whether its statement claims the key. If the key is taken, the request calls
- * `replay` with a loader of the resource.
+ * The statement that writes a resource also claims the key and stores the response (`key-claim.ts`). Each
+ * resource decides for which responses its statement claims the key. If the key is already taken, the request
+ * calls `replay` with a function that loads the resource.
  */
 
 /** The header of a replayed response. */
@@ -20,14 +20,14 @@ export type Outcome<Resource> = { readonly replayed?: boolean } & (
   { readonly resource: Resource } | { readonly problem: Problem }
 )
 
-/** The first response for an idempotency key, stored as a reference to the resource in its body. */
+/** The first response for an idempotency key. A reference to the resource is stored instead of the body. */
 export interface StoredResponse {
   readonly fingerprint: Buffer
   readonly operationId: string
-  /** Its HTTP status. */
+  /** The response's HTTP status. */
   readonly status: number
   readonly resourceId: string
-  /** The version that the response shows, or the one at which the request was rejected. */
+  /** The resource's version in the response, or the version at which the request was rejected. */
   readonly resourceVersion: number
 }
 
@@ -46,7 +46,7 @@ JOIN idempotency_keys USING (caller, route, key)`,
   batched: {},
 }
 
-/** A request whose key is taken. */
+/** A request whose key is already taken. */
 interface RepeatedRequest {
   readonly caller: string
   readonly key: IdempotencyKey
@@ -56,9 +56,9 @@ interface RepeatedRequest {
 }
 
 /**
- * Replays the first response; 422 if the first request was a different one, 409 while it is still running.
+ * Replays the first response; 422 if the first request was a different one, 409 if it is still running.
  *
- * @param load loads the resource at the stored version, or the problem that rejected the request
+ * @param load returns the resource at the stored version, or the problem that the request got
  * @throws StillRunning if the running request may be an earlier attempt of this one
  */
 export async function replay<Resource extends object>(
@@ -70,7 +70,7 @@ export async function replay<Resource extends object>(
   if (!stored && retried) throw new StillRunning()
   if (!stored) return { problem: keyInUse() }
   if (!stored.fingerprint.equals(fingerprint)) return { problem: keyReused() }
-  // If the stored operation id is that of this request, its own earlier attempt claimed the key.
+  // If the stored operation id is this request's, an earlier attempt of this request claimed the key.
   const replayed = stored.operationId !== operationId
   const loaded = await load(stored)
   if (!(loaded instanceof Problem)) return { resource: loaded, replayed }

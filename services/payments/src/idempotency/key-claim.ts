@@ -1,23 +1,23 @@
 import type { IdempotencyKey } from './key.js'
 
 /**
- * SQL that claims an idempotency key in the statement that writes a resource, for any resource. The
- * statement's `input` has the columns of `KEY_COLUMNS` and is filtered by `TRY_LOCK_KEY`. It writes only for
- * the rows that `claimKeys` returns, so a key's row commits only together with the write.
+ * SQL fragments for a statement that writes a resource of any type and claims the request's idempotency key.
+ * The statement's `input` has the columns `KEY_COLUMNS` and is filtered by `TRY_LOCK_KEY`. A row with a key
+ * is written only if `claimKeys` returns its operation id, so the key and the write commit together.
  */
 
-/** The columns of `json_to_recordset` for a request with or without a key. */
+/** Column definitions for `json_to_recordset`. Without a key, `key`, `route` and `fingerprint` are null. */
 export const KEY_COLUMNS = 'caller uuid, operation_id uuid, key text, route text, fingerprint bytea'
 
 /**
- * True for a request that has no key or acquires the lock of its key. The first request holds the lock while
- * it runs. The lock ends with the transaction, so a lost connection leaves no lock behind.
+ * True for a request that has no key, or that acquires the lock of its key. The first request holds this lock
+ * until its transaction ends, so a lost connection leaves no lock behind.
  */
 export const TRY_LOCK_KEY = `
     (key IS NULL
       OR pg_try_advisory_xact_lock(hashtextextended(concat_ws(' ', caller, route, key), 0)))`
 
-/** The response to store with a key: SQL expressions over the rows of `from`. */
+/** The response that is stored with a key: SQL expressions over the rows of `from`. */
 export interface StoredColumns {
   /** A relation with the columns of `KEY_COLUMNS`. */
   readonly from: string
@@ -41,7 +41,7 @@ export const claimKeys = (stored: StoredColumns) => `
   ON CONFLICT DO NOTHING
   RETURNING operation_id`
 
-/** The values of `KEY_COLUMNS` for a request, apart from `caller` and `operation_id`. */
+/** The values of `KEY_COLUMNS` for a request, except `caller` and `operation_id`. */
 export function keyValues(idempotencyKey: IdempotencyKey | undefined) {
   if (!idempotencyKey) return {}
   const { key, route, fingerprint } = idempotencyKey
@@ -50,7 +50,7 @@ export function keyValues(idempotencyKey: IdempotencyKey | undefined) {
 
 export type KeyValues = Readonly<Partial<Record<'caller' | 'route' | 'key', string>>>
 
-/** Keeps two requests with the same key out of one batch, where they would not see each other's row. */
+/** Separates requests with the same key: in one batch, neither would see the other's row. */
 export function keyConflicts({ caller, route, key }: KeyValues): readonly string[] {
   return key === undefined ? [] : [`${caller} ${route} ${key}`]
 }

@@ -2,7 +2,7 @@ import { Database, type Statement } from '@malipo/kit/postgres/database'
 import { Workers } from '@malipo/kit/worker/workers'
 import { Inject, Injectable } from '@nestjs/common'
 
-/** The contract promises 24 hours; twice that allows for clocks that differ. */
+/** How long keys are stored. The contract promises 24 hours; twice that allows for clock differences. */
 const RETENTION_MS = 48 * 3_600_000
 const INTERVAL_MS = 600_000
 const BATCH_SIZE = 1_000
@@ -25,7 +25,7 @@ WHERE (idempotency_keys.caller, idempotency_keys.route, idempotency_keys.key)
 RETURNING true AS deleted`,
 }
 
-/** Deletes expired idempotency keys in batches. Replicas skip rows that another one has locked. */
+/** Deletes expired idempotency keys in batches. A replica skips rows that another replica has locked. */
 @Injectable()
 export class KeySweeper {
   constructor(
@@ -39,7 +39,7 @@ export class KeySweeper {
     })
   }
 
-  /** Deletes one batch; @returns how many keys it deleted */
+  /** Deletes one batch and returns the number of deleted keys. */
   async sweep(now = Date.now()): Promise<number> {
     const before = new Date(now - RETENTION_MS)
     return (await this.database.write((run) => run(DELETE, [before, BATCH_SIZE]))).length

@@ -15,7 +15,7 @@ describe('an Idempotency-Key', () => {
   )
 })
 
-/** The input of a fingerprint, as the controller makes it. */
+/** Part of the request from which the controller computes the fingerprint. */
 const command = (amount: unknown, currency = 'UGX') => ({
   currency,
   amountMinor: parseAmount(amount, currency),

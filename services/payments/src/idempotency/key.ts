@@ -11,9 +11,9 @@ export interface IdempotencyKey {
 }
 
 /**
- * Reads the header.
+ * Reads the Idempotency-Key header.
  *
- * @param request the parsed body and conditions, for the fingerprint
+ * @param request the parsed body and conditions, from which the fingerprint is computed
  * @throws Problem 400 for a malformed key
  */
 export function readKey(
@@ -30,8 +30,8 @@ export function readKey(
 }
 
 /**
- * Equal for two requests with the same meaning. It is computed from the parsed body and conditions, so `5000`
- * equals `"5000"` and the order of fields does not matter. Values are JSON values or bigints.
+ * A hash that is equal for requests with the same meaning. Its input is the parsed body and conditions:
+ * `5000` equals `"5000"`, and the order of fields does not matter. Values are JSON values or bigints.
  */
 export function fingerprint(request: unknown): Buffer {
   return hash('sha256', canonical(request), 'buffer')

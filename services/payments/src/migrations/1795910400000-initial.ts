@@ -1,6 +1,6 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm'
 
-/** Payments, their events and totals, the inbox of webhooks, and the idempotency keys. */
+/** Creates the tables of payments, their events and totals, received webhooks, and idempotency keys. */
 export class Initial1795910400000 implements MigrationInterface {
   name = 'Initial1795910400000'
 

@@ -1,17 +1,17 @@
-/** A payment's ETag is its version, a strong tag (RFC 9110, section 8.8.3). */
+/** A payment's ETag is its version as a strong tag (RFC 9110, section 8.8.3). */
 
 export function etagOf(version: number): string {
   return `"${version}"`
 }
 
-/** The versions that `If-Match` accepts. Versions start at 1, so an empty list matches none. */
+/** The versions that `If-Match` accepts. An empty list matches no version. */
 export type Condition = { readonly versions: readonly number[] } | 'malformed'
 
 const TAG = /^(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"$/
 
 /**
- * Parses `If-Match` (RFC 9110, section 13.1.1). Without the header, or with `*`, the result is undefined: no
- * condition, since the payment exists. A weak tag or a tag in another format never matches.
+ * Parses `If-Match` (RFC 9110, section 13.1.1). Undefined means no condition: the header is absent, or it is
+ * `*`, which every existing payment matches. A weak tag or a tag in another format never matches.
  */
 export function conditionOf(ifMatch: string | undefined): Condition | undefined {
   if (ifMatch === undefined || ifMatch.trim() === '*') return undefined

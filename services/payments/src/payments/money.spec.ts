@@ -7,10 +7,10 @@ const MOST = 10n ** 12n
 const currencies = codes().filter(isCurrency)
 const currency = fc.constantFrom(...currencies)
 
-/** The digits of a currency as its wire form shows them. */
+/** The number of decimal places in a currency's wire form. */
 const digitsOf = (code: string) => (formatAmount(1n, code).split('.')[1] ?? '').length
 
-/** A currency and a valid amount of it, in minor units. */
+/** A currency and a valid amount in its minor units. */
 const money = currency.chain((code) =>
   fc.record({
     code: fc.constant(code),
@@ -68,8 +68,7 @@ describe('an amount', () => {
       fc.property(money, ({ code, minor }) => {
         const text = formatAmount(minor, code)
         const number = JSON.parse(text) as number
-        // A double represents any 15 digits exactly. A number with more is already rounded before it is
-        // parsed here.
+        // A double preserves up to 15 significant digits. `JSON.parse` may have rounded a longer number.
         fc.pre(text.replace('.', '').length <= 15)
         expect(parseAmount(number, code)).toBe(minor)
       }),

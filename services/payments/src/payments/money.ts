@@ -1,18 +1,18 @@
 import { data } from 'currency-codes'
 
 /**
- * Money is a bigint of the currency's minor units (cents; UGX has none). On the wire it is a decimal string
- * with exactly the currency's digits, as ISO 4217 list one defines them.
+ * Money is a bigint of the currency's minor units (cents for USD, shillings for UGX). On the wire it is a
+ * decimal string with exactly as many decimal places as ISO 4217 list one defines for the currency.
  */
 
-/** Codes of list one that are not money: precious metals, bond units, testing, no currency. */
+/** Codes in list one for something other than money: precious metals, bond units, testing, no currency. */
 const NOT_MONEY = /^X(A[UG]|B[ABCD]|DR|P[DT]|SU|TS|UA|XX)$/
 
 const DIGITS: ReadonlyMap<string, number> = new Map(
   data.filter(({ code }) => !NOT_MONEY.test(code)).map(({ code, digits }) => [code, digits]),
 )
 
-/** In major units. */
+/** Maximum amount, in major units. */
 const MAX_AMOUNT = 10n ** 12n
 
 const DECIMAL = /^(0|[1-9]\d*)(?:\.(\d+))?$/
@@ -25,7 +25,7 @@ export function isCurrency(code: string): boolean {
  * Parses an amount from JSON: a number or a decimal string, in major units of `currency`. A number is read in
  * its shortest decimal form, so `0.1` is exactly a tenth.
  *
- * @returns minor units; for an invalid amount, its validation message
+ * @returns the amount in minor units, or a validation message for an invalid amount
  */
 export function parseAmount(input: unknown, currency: string): bigint | string {
   const digits = DIGITS.get(currency)
@@ -44,7 +44,7 @@ export function parseAmount(input: unknown, currency: string): bigint | string {
 const FORM = 'must be a positive amount, as a number or a decimal string'
 const OVER = 'must be at most 1000000000000'
 
-/** A number's decimal form without an exponent, which JavaScript uses from 10^21 and below 10^-6. */
+/** Formats a number without an exponent, which JavaScript would use from 10^21 and below 10^-6. */
 function decimal(value: number): string {
   if (value >= 1e21) return '9'.repeat(22)
   return value > 0 && value < 1e-6 ? value.toFixed(20) : String(value)

@@ -1,11 +1,11 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm'
 import type { Status } from './transitions.js'
 
-/** The operation that changed the payment. */
+/** The kinds of operations that change a payment. */
 export const CAUSES = ['create', 'status', 'webhook'] as const
 export type Cause = (typeof CAUSES)[number]
 
-/** A version of a payment. The statement that changes the payment inserts it; the table is append-only. */
+/** A version of a payment, inserted by the statement that changes the payment. The table is append-only. */
 @Entity('payment_events')
 export class PaymentEvent {
   @PrimaryColumn({ type: 'uuid', name: 'payment_id' })
@@ -24,7 +24,7 @@ export class PaymentEvent {
   @Column({ type: 'timestamptz', precision: 3 })
   at: Date
 
-  /** A user's id or a provider's name. */
+  /** The id of the user, or the name of the provider, that changed the payment. */
   @Column({ type: 'text' })
   actor: string
 

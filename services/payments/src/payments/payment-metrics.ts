@@ -7,10 +7,10 @@ import { CAUSES, type Cause } from './payment-event.entity.js'
 import type { Payment } from './payment.entity.js'
 import { isTerminal, STATUSES } from './transitions.js'
 
-/** Seconds from creation to a terminal status: seconds for a mobile wallet, days for a bank. */
+/** Buckets in seconds. A mobile wallet settles a payment within seconds, a bank within days. */
 const DURATION_BUCKETS = [1, 5, 15, 60, 300, 900, 3_600, 14_400, 86_400, 604_800]
 
-/** Transitions since the start of the process. Sums of money come from the database (`totals/`). */
+/** Metrics of transitions since the process started. Sums of money come from the database (`totals/`). */
 @Injectable()
 export class PaymentMetrics {
   private readonly rejected
@@ -43,7 +43,7 @@ export class PaymentMetrics {
     this.rejected = countBy(registry, rejected, ['not_allowed', 'version_changed'])
   }
 
-  /** Counts an outcome unless it is a replay, whose first response was counted. */
+  /** Counts an outcome. A replay is not counted, since its first response was. */
   recordOutcome(outcome: Outcome<Payment>, cause: Cause) {
     if (outcome.replayed) return
     if ('resource' in outcome) this.recordTransition(outcome.resource, cause)
@@ -55,7 +55,7 @@ export class PaymentMetrics {
     const { status, createdAt, updatedAt } = payment
     this.transitions.inc({ status, cause })
     if (!isTerminal(status)) return
-    // Never negative, although the clocks of two replicas may differ.
+    // The clocks of two replicas may differ, so the difference may be negative.
     const durationMs = Math.max(0, Date.parse(updatedAt) - Date.parse(createdAt))
     this.duration.observe({ status }, durationMs / 1000)
   }

@@ -4,7 +4,7 @@ import type { Status } from './transitions.js'
 export const PAYMENT_METHODS = ['MOBILE_MONEY', 'CARD', 'BANK_TRANSFER'] as const
 export type PaymentMethod = (typeof PAYMENT_METHODS)[number]
 
-/** ISO 8601 in UTC with milliseconds, as on the wire. */
+/** A time as an ISO 8601 string in UTC with milliseconds, as on the wire. */
 const TIME = {
   type: 'timestamptz',
   precision: 3,
@@ -14,7 +14,7 @@ const TIME = {
   },
 } as const
 
-/** The current state of a payment. Its events have the mutable columns of every earlier version. */
+/** The current state of a payment. Its events store the mutable columns of each version. */
 @Entity('payments')
 export class Payment {
   @PrimaryColumn({ type: 'uuid' })
@@ -24,7 +24,7 @@ export class Payment {
   @Column({ type: 'uuid', name: 'owner_id' })
   ownerId: string
 
-  /** Minor units of the currency; pg returns a bigint as a string. */
+  /** In minor units of the currency. It is a string, because `pg` returns a bigint as a string. */
   @Column({ type: 'bigint', name: 'amount_minor' })
   amountMinor: string
 

@@ -10,7 +10,7 @@ import {
   PaymentPageDto,
 } from './payments.dto.js'
 
-/** The problems of every route that validates a token. */
+/** The problems that every route with token validation may return. */
 export const TOKEN_PROBLEMS = [
   PROBLEMS.unauthenticated,
   PROBLEMS.forbidden,

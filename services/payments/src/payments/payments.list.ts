@@ -8,7 +8,7 @@ import type { Viewer } from './payments.store.js'
 
 const EQUAL_FIELDS = ['status', 'currency', 'paymentMethod', 'customerPhone'] as const
 
-/** An unset field does not filter. The times include `createdFrom` and exclude `createdTo`. */
+/** Filters of a list. Unset fields match every payment; `createdFrom` is inclusive, `createdTo` exclusive. */
 export interface Filter extends Partial<Pick<Payment, (typeof EQUAL_FIELDS)[number]>> {
   readonly createdFrom?: Date
   readonly createdTo?: Date
@@ -17,7 +17,7 @@ export interface Filter extends Partial<Pick<Payment, (typeof EQUAL_FIELDS)[numb
   readonly after?: string
 }
 
-/** Newest first. UUIDv7 ids sort by creation: one index serves the page, its cursor and the times. */
+/** Newest first. UUIDv7 ids sort by creation, so one index serves the order, the cursor and time filters. */
 export async function listPayments(
   database: Database,
   viewer: Viewer,

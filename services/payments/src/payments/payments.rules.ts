@@ -2,7 +2,7 @@ import { applyDecorators } from '@nestjs/common'
 import { IsString, Length, ValidateBy, type ValidationArguments } from 'class-validator'
 import { isCurrency, parseAmount } from './money.js'
 
-/** The rules of payments as decorators for DTOs. */
+/** Validation rules for fields of DTOs, as decorators. */
 
 /** Requires a string of 1 to `max` characters. */
 export const IsText = (max: number) =>
@@ -24,7 +24,7 @@ export const IsAmount = () =>
 function amountOf({ object, value }: ValidationArguments) {
   const { currency } = object as { currency?: unknown }
   const isValid = typeof currency === 'string' && isCurrency(currency)
-  // UYW has the most digits (4), so an invalid currency causes no second error for the amount.
+  // The fallback UYW has the most decimal places (4), so that an invalid currency causes only one error.
   return parseAmount(value, isValid ? currency : 'UYW')
 }
 

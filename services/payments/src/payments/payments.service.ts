@@ -25,12 +25,12 @@ type CreateBody = Omit<NewPayment, 'id' | 'ownerId' | 'amountMinor' | 'status' |
   readonly amountMinor: bigint
 }
 
-/** The validated body and condition of a change of status. */
+/** The validated body and `If-Match` condition of a request to change a status. */
 type StatusChange = Pick<Transition, 'to' | 'versions' | 'providerTransactionId' | 'reason'>
 
 export interface Reply {
   readonly payment: Payment
-  /** Whether this is the first response again. */
+  /** Whether this is a replay of the first response. */
   readonly replayed?: boolean | undefined
 }
 
@@ -45,7 +45,7 @@ export class PaymentsService {
     @Inject(PaymentMetrics) private readonly metrics: PaymentMetrics,
   ) {}
 
-  /** @throws Problem 409 if the key is in use, 422 if it was used for another request */
+  /** @throws Problem 409 if the key is in use, 422 if it was used for a different request */
   async create(caller: Caller, input: CreateBody, key: IdempotencyKey | undefined): Promise<Reply> {
     const now = new Date()
     const payment = {
@@ -79,7 +79,7 @@ export class PaymentsService {
     return payment
   }
 
-  /** @throws Problem 404; 409 or 422 for the key; 412 for If-Match; 400 for a wrong transition */
+  /** @throws Problem 404; 409 or 422 for the key; 412 for `If-Match`; 400 for a transition not allowed */
   async changeStatus(
     caller: Caller,
     id: string | undefined,
@@ -94,7 +94,7 @@ export class PaymentsService {
       const decision = await transition(run, input)
       if (decision?.claimed && decision.payment) return { resource: decision.payment }
       if (key && !decision?.claimed) {
-        // 404 comes first: a caller who can't see the payment must learn nothing about its keys.
+        // Check visibility first: a caller who can't see the payment must learn nothing about its keys.
         if (!(await find(run, id, viewer))) return { problem: noPayment() }
         const request = { caller: caller.id, key, operationId, retried }
         return replay(run, request, async (stored) => {
@@ -112,7 +112,7 @@ export class PaymentsService {
 
   private async reply(outcome: Outcome<Payment>, cause: Cause): Promise<Reply> {
     this.metrics.recordOutcome(outcome, cause)
-    // The row of a replay may come from a commit that no standby has received yet.
+    // A replay may show a commit that no standby has received yet.
     if (outcome.replayed) await this.database.awaitDurable()
     if ('problem' in outcome) throw outcome.problem
     return { payment: outcome.resource, replayed: outcome.replayed }

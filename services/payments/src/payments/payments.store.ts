@@ -12,15 +12,15 @@ import { paymentColumns } from './payment-columns.js'
 import type { Payment } from './payment.entity.js'
 
 /**
- * The statements on payments. A write is a single statement and thus a single transaction: a payment commits
- * together with its event and its idempotency key. A batched statement reads a relation, `input`, with one
- * row per request.
+ * The SQL statements on payments. A write is a single statement and thus a single transaction: a payment
+ * commits together with its event and its idempotency key. A batched statement reads a relation, `input`,
+ * with one row per request.
  */
 
 /** The `resource_type` of stored responses. */
 export const RESOURCE_TYPE = 'payment'
 
-/** The columns that are the same for every new payment. */
+/** The columns that have the same value in every new payment. */
 const INITIAL_VALUES = {
   providerName: null,
   providerTransactionId: null,
@@ -99,7 +99,7 @@ export async function insert(
     },
   ])
   if (!inserted) return undefined
-  // jsonb reorders the fields of metadata; every other column is stored as sent.
+  // `metadata` is read back, because jsonb reorders its fields. Every other column is stored as sent.
   const { metadata } = inserted
   return { ...payment, ...INITIAL_VALUES, updatedAt: payment.createdAt, metadata }
 }
@@ -120,7 +120,7 @@ WHERE owner_id = viewer OR sees_all`,
   batched: {},
 }
 
-/** The payment, if the viewer may see it. */
+/** Finds a payment; undefined if it does not exist or the viewer may not see it. */
 export async function find(run: Run, id: string, viewer: Viewer): Promise<Payment | undefined> {
   const [payment] = await run<Payment>(FIND, [{ id, viewer: viewer.id, sees_all: viewer.seesAll }])
   return payment
@@ -136,7 +136,7 @@ JOIN payments ON payments.id = event.payment_id`,
   batched: {},
 }
 
-/** The payment as an operation left it; undefined if the operation has not committed. */
+/** The payment as it was after an operation; undefined if the operation has not committed. */
 export async function findByOperation(run: Run, operationId: string): Promise<Payment | undefined> {
   const [payment] = await run<Payment>(FIND_BY_OPERATION, [{ operation_id: operationId }])
   return payment
@@ -153,7 +153,7 @@ JOIN payment_events AS event
   batched: {},
 }
 
-/** The payment that a stored response shows. */
+/** The payment at the version that a stored response shows. */
 export async function findVersion(
   run: Run,
   { resourceId: id, resourceVersion: version }: StoredResponse,

@@ -18,7 +18,7 @@ export interface Transition {
   readonly id: string
   readonly viewer: Viewer
   readonly to: Status
-  /** Versions that `If-Match` names. */
+  /** The versions that `If-Match` accepts; undefined without a condition. */
   readonly versions: readonly number[] | undefined
   readonly providerTransactionId: string | undefined
   readonly reason: string | undefined
@@ -27,22 +27,22 @@ export interface Transition {
   readonly key: IdempotencyKey | undefined
 }
 
-/** The decision of the database. */
+/** The database's decision on a transition. */
 export interface Decision {
   readonly responseStatus: 200 | 400 | 412
   /** The payment before the change. */
   readonly current: Pick<Payment, 'status' | 'version'>
-  /** False if the idempotency key was already taken; then nothing was changed or stored. */
+  /** False if the idempotency key was already taken. In that case, nothing was changed or stored. */
   readonly claimed: boolean
   /** The payment after the change. */
   readonly payment: Payment | undefined
 }
 
 /*
- * The row is locked before the decision, so each concurrent caller decides on the state that the previous one
- * committed. The UPDATE relies only on that decision. Its own view of the status comes from the statement's
- * snapshot, which is older than the lock. A rejection claims the key just as a change does.
- * Rows are locked in the order of their ids, so that two batches can't deadlock.
+ * The statement locks the payment's row before it decides, so each concurrent request decides on the state
+ * that the previous one committed. The UPDATE relies only on that decision: the status that it reads itself
+ * comes from the statement's snapshot, which is older than the lock. A rejection claims the key as a change
+ * does. Rows are locked in the order of their ids, so that two batches can't deadlock.
  */
 const TRANSITION: Statement = {
   name: 'payment_transition',
@@ -125,7 +125,7 @@ LEFT JOIN changed USING (id)`,
 type Row = Payment &
   Omit<Decision, 'current' | 'payment'> & { currentStatus: Status; currentVersion: number }
 
-/** Changes a payment's status or rejects it; undefined if the viewer can't see it or its key is locked. */
+/** Applies or rejects a transition; undefined if the viewer can't see the payment or its key is locked. */
 export async function transition(run: Run, input: Transition): Promise<Decision | undefined> {
   const [row] = await run<Row>(TRANSITION, [
     {

@@ -1,7 +1,7 @@
 import { Problem } from '@malipo/kit/http/problem'
 import { PROBLEMS } from '../problems.js'
 
-/** The statuses that may follow each status. A trigger also rejects changes of terminal statuses. */
+/** The statuses that may follow each status. A database trigger also rejects changes to terminal payments. */
 export const TRANSITIONS = {
   INITIATED: ['PENDING'],
   PENDING: ['SUCCESS', 'FAILED'],
@@ -21,15 +21,15 @@ export function isTerminal(status: Status): boolean {
   return next[status].length === 0
 }
 
-/** The statuses from which `to` is one transition away. */
+/** The statuses from which a single transition leads to `to`. */
 export function statusesBefore(to: Status): Status[] {
   return STATUSES.filter((from) => next[from].includes(to))
 }
 
 /**
- * The statuses from which more than one transition leads to `to`: a webhook with `to` is premature then. In a
- * status that neither function returns, `to` has been reached or can't be reached any more, so the webhook is
- * superseded.
+ * The statuses from which more than one transition is needed to reach `to`; in these, a webhook with status
+ * `to` is premature. If neither function returns the payment's status, the payment has reached `to` or can no
+ * longer reach it, so the webhook is superseded.
  */
 export function earlierStatuses(to: Status): Status[] {
   return STATUSES.filter(
@@ -42,10 +42,10 @@ function leadsTo(from: Status, to: Status): boolean {
 }
 
 /**
- * The rejection that a statement on payments decided on.
+ * The problem for a transition that the database rejected.
  *
  * @param responseStatus 400 or 412
- * @param current the payment's status and version at the decision
+ * @param current the payment's status and version when the database decided
  */
 export function rejectionOf(
   responseStatus: number,

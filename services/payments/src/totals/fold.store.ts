@@ -5,11 +5,11 @@ import type { Run, Statement } from '@malipo/kit/postgres/database'
  * single statement.
  *
  * `xid` is the id of the transaction that inserted the event. Every transaction below `pg_snapshot_xmin`, the
- * oldest id still running, has ended, so no event can appear there later. A fold that stops below it misses
- * no event, however long a transaction stays open. All events of a transaction are folded together.
+ * oldest id still running, has ended, so no event with a lower `xid` can appear later. A fold that stops
+ * below it misses none, however long a transaction stays open. A transaction's events are folded together.
  *
  * The position is updated only if it still has the value in this statement's snapshot. Of two concurrent
- * folds, the second waits for the lock, then finds another value and changes nothing.
+ * folds, the second waits for the row lock, then finds another value and changes nothing.
  *
  * `OFFSET 0` makes the planner look up each payment by its primary key.
  */
@@ -54,7 +54,7 @@ const FOLD: Statement = {
     SELECT count(*)::integer AS pending FROM pending`,
 }
 
-/** Folds about `limit` events into the totals; @returns `limit` if more may be left, fewer otherwise */
+/** Folds about `limit` events into the totals; @returns `limit` if more may be left, otherwise fewer */
 export async function foldEvents(run: Run, limit: number): Promise<number> {
   const [row] = await run<{ pending: number }>(FOLD, [limit])
   return row?.pending ?? 0

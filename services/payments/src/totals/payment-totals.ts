@@ -9,15 +9,15 @@ import { registerTotals } from './totals-metrics.js'
 
 const FOLD_EVERY_MS = 2_000
 const READ_EVERY_MS = 5_000
-/** Events per fold. Thousands would occupy a core of the database, and requests would wait. */
+/** Events per fold. A fold of thousands would occupy a core of the database, and requests would wait. */
 const BATCH_SIZE = 500
-/** An older snapshot is not reported: without a database, the current values are unknown. */
+/** Metrics report no older snapshot: while the database is down, the current values are unknown. */
 const SNAPSHOT_TTL_MS = 15_000
 
 /**
- * Counts payments and their amounts by status, method and currency in a table of the database. A restart
- * loses nothing, requests need not update the table, and a scrape reads no database. One replica at a time
- * folds new events into the table; every replica reports it.
+ * Counts payments and sums their amounts by status, method and currency, in a database table. A restart loses
+ * no count, requests need not update the table, and a scrape does not read the database. One replica at a
+ * time folds new events into the table; every replica reports the table's values.
  */
 @Injectable()
 export class PaymentTotals {

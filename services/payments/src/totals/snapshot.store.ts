@@ -21,7 +21,7 @@ const TOTALS: Statement = {
     FROM payment_totals`,
 }
 
-/** Counts at most 10000 in each group, which bounds the cost. */
+/** Counts open payments by status and age. Each count stops at 10000, which bounds the cost. */
 const OPEN_COUNTS: Statement = {
   name: 'payments_open_count',
   text: `
@@ -58,7 +58,7 @@ const OLDEST_OPEN: Statement = {
     FROM unnest(ARRAY['INITIATED', 'PENDING']) AS statuses (status)`,
 }
 
-/** Infinite if the position is ahead of the server's transactions: it comes from another server. */
+/** The lag is infinite if the position is ahead of this server's transactions: another server wrote it. */
 const LAG: Statement = {
   name: 'payment_totals_lag',
   text: `

@@ -3,8 +3,8 @@ import { Counter, type Registry } from 'prom-client'
 import type { Snapshot } from './snapshot.store.js'
 
 /**
- * Registers the metrics of the payment totals, which report the last snapshot on each scrape. Every replica
- * reports the same values: aggregate them with max, not sum. Without a snapshot the series are absent.
+ * Registers the metrics of the payment totals. On each scrape, they report the last snapshot. Every replica
+ * reports the same values: aggregate them with max, not sum. Without a snapshot, the series are absent.
  */
 export function registerTotals(registry: Registry, lastSnapshot: () => Snapshot | undefined) {
   const total = (name: string, help: string, field: 'entered' | 'amountMinor') =>
@@ -57,7 +57,7 @@ export function registerTotals(registry: Registry, lastSnapshot: () => Snapshot 
     help: 'Age of the oldest event not yet in the totals; 0 if there is none; infinite if the tables come from another server',
   }
   observableGauge(registry, lag, (gauge) => {
-    // `reset` would set a gauge without labels to 0 instead.
+    // A `reset` would set a gauge without labels to 0 instead of removing its series.
     gauge.remove()
     const snapshot = lastSnapshot()
     if (snapshot) gauge.set(snapshot.lagSeconds)

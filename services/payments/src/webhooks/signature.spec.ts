@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { parseSecrets, type ProviderSecret, signer } from './signature.js'
 
-/** The test vector of Standard Webhooks: "sign function works" in the libraries of its repository. */
+/** The test vector of Standard Webhooks, from "sign function works" in the libraries of its repository. */
 const VECTOR = {
   secret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
   body: '{"test": 2432232314}',
@@ -12,7 +12,7 @@ const VECTOR = {
     'webhook-signature': 'v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=',
   },
 }
-/** Signatures of other messages in that repository. */
+/** The signature of another message, from the same repository. */
 const FOREIGN = 'v1,Ceo5qEr07ixe2NLpvHk3FH9bwy/WavXrAFQ/9tdO6mc='
 const SIGNATURE = VECTOR.headers['webhook-signature']
 const SENT_AT = 1_614_265_330_000
@@ -27,11 +27,11 @@ function secretsOf(text: string): ProviderSecret[] {
 
 const mtn = secretsOf(`mtn=${VECTOR.secret}`)
 
-/** Returns the signer for the vector with changed headers or another body. */
+/** Verifies the vector, with changed headers or another body, and returns the signer. */
 const signerOf = (changes: Partial<typeof VECTOR.headers> = {}, body = VECTOR.body) =>
   signer(mtn, body, { ...VECTOR.headers, ...changes })
 
-/** Signs as the specification requires, without its library. */
+/** Signs as the specification requires, without the library that verifies. */
 function sign(secret: string, id: string, timestamp: string, body: string) {
   const key = Buffer.from(secret.replace('whsec_', ''), 'base64')
   return `v1,${createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')}`

@@ -1,6 +1,6 @@
 import { Webhook, WebhookVerificationError } from 'standardwebhooks'
 
-/** Signatures of providers: Standard Webhooks 1.0, symmetric (`v1`), with a tolerance of five minutes. */
+/** Verifies providers' signatures: Standard Webhooks 1.0, symmetric (`v1`), five minutes of tolerance. */
 
 /** A provider and one of its secrets. During a rotation, a provider has several. */
 export interface ProviderSecret {
@@ -41,7 +41,7 @@ function parseSecret(entry: string): ProviderSecret | undefined {
   return { provider, verifier: new Webhook(encoded) }
 }
 
-/** The provider whose secret signed these bytes within the tolerance; undefined if none did. */
+/** The provider whose secret signed this body, at a time within the tolerance; undefined if none did. */
 export function signer(
   secrets: readonly ProviderSecret[],
   body: string,

@@ -18,7 +18,7 @@ declare module 'fastify' {
   }
 }
 
-/** Injection token. */
+/** The injection token of the providers' secrets. */
 export const PROVIDER_SECRETS = Symbol('provider secrets')
 
 /** The sender that the guard has authenticated. */

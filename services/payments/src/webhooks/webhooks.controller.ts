@@ -33,7 +33,7 @@ export class WebhooksController {
   }
 }
 
-/** The signed id; a different id in the body is rejected. */
+/** The signed id of a provider's webhook, or the id in a user's body. Two different ids are rejected. */
 function idOf(sender: Sender, inBody: string | undefined): string {
   const id = sender.kind === 'provider' ? sender.webhookId : inBody
   if (id === undefined)

@@ -12,7 +12,7 @@ import { noPayment, webhookReused } from '../problems.js'
 import { WebhookDto } from './webhooks.dto.js'
 import { apply, findWebhook, type IncomingWebhook, storeConflict } from './webhooks.store.js'
 
-/** The sender of a webhook: a provider, authenticated by its signature, or a user, by a token. */
+/** The sender of a webhook: a provider (authenticated by a signature) or a user (by a token). */
 export type Sender =
   | { readonly kind: 'provider'; readonly name: string; readonly webhookId: string }
   | { readonly kind: 'user'; readonly id: string }
@@ -35,10 +35,10 @@ export class WebhookMetrics {
 }
 
 /**
- * Applies the webhooks of providers, which send them late, twice, out of order or never. An id is applied at
- * most once. Every duplicate gets 200 with the payment, because a provider repeats a webhook until it gets
- * 2xx. If a webhook is premature or its payment does not exist, nothing is stored, so that its next delivery
- * can still be applied.
+ * Applies the webhooks of providers, which may send them late, twice, out of order or never. A webhook id is
+ * applied at most once. Every duplicate gets 200 with the payment, because a provider repeats a webhook until
+ * it gets 2xx. If a webhook is premature or its payment does not exist, nothing is stored, so that a later
+ * delivery can still be applied.
  */
 @Injectable()
 export class WebhooksService {
@@ -51,7 +51,7 @@ export class WebhooksService {
   /**
    * @param webhookId the signed id, or the id in the body
    * @param payload the body as received, stored as evidence
-   * @throws Problem 400 if premature, 404 without a payment that the sender can see, 422 for a reused id
+   * @throws Problem 400 if premature, 404 if the sender can see no such payment, 422 if the id was reused
    */
   async receive(sender: Sender, webhookId: string, body: WebhookDto, payload: unknown) {
     const webhook = incomingWebhook(sender, webhookId, body, payload)
@@ -59,7 +59,7 @@ export class WebhooksService {
     this.metrics.outcomes[result.outcome].inc()
     if (result.outcome === 'applied')
       this.paymentMetrics.recordTransition(result.payment, 'webhook')
-    // The stored row of a duplicate may come from a commit that no standby has received yet.
+    // A duplicate may show a commit that no standby has received yet.
     if (result.outcome === 'duplicate') await this.database.awaitDurable()
     if ('problem' in result) throw result.problem
     return result.payment
@@ -73,7 +73,7 @@ type Result =
 async function applyOnce(run: Run, webhook: IncomingWebhook): Promise<Result> {
   const result = await apply(run, webhook)
   if (result?.payment) return { outcome: 'applied', payment: result.payment }
-  // Even a webhook that is premature or has no payment may reuse a stored id.
+  // A webhook may reuse a stored id even if it is premature or its payment does not exist.
   const stored = await findWebhook(run, webhook)
   if (!stored) {
     if (result?.outcome !== 'premature') return { outcome: 'unknown_payment', problem: noPayment() }
@@ -86,7 +86,7 @@ async function applyOnce(run: Run, webhook: IncomingWebhook): Promise<Result> {
     return { outcome: 'conflict', problem: webhookReused() }
   }
   if (result?.outcome === 'superseded') return { outcome: 'superseded', payment }
-  // If an earlier attempt of this request stored it and lost its connection, this is not a duplicate.
+  // If an earlier attempt of this request stored the webhook and lost its connection, it is no duplicate.
   const isOwn = operationId === webhook.operationId
   return { outcome: isOwn ? 'applied' : 'duplicate', payment }
 }

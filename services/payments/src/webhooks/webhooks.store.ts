@@ -26,7 +26,7 @@ export interface IncomingWebhook {
   readonly operationId: string
 }
 
-// As in a transition, the UPDATE relies on the decision on the locked row: its snapshot is older.
+// As in a transition, the UPDATE relies on the decision about the locked row: its own snapshot is older.
 const APPLY: Statement = {
   name: 'webhook_apply',
   text: `
@@ -103,7 +103,7 @@ FROM decision
 LEFT JOIN changed USING (id)`,
   batched: {
     conflictKeys: ({ source, webhook_id, id = '' }: Keys) => [id, `${source} ${webhook_id}`],
-    // A provider may disconnect without waiting; its webhook must be applied nevertheless.
+    // A provider may disconnect before the response; its webhook must be applied nevertheless.
     evenIfAborted: true,
   },
 }
@@ -111,7 +111,7 @@ LEFT JOIN changed USING (id)`,
 type Keys = { source: string; webhook_id: string; id?: string }
 
 interface WebhookResult {
-  /** `duplicate`: its id is stored already. */
+  /** `duplicate`: the webhook's id was already stored. */
   readonly outcome: 'applied' | 'superseded' | 'premature' | 'duplicate'
   /** The payment's status before the webhook. */
   readonly currentStatus: Status
@@ -121,7 +121,7 @@ interface WebhookResult {
 
 type Row = Omit<WebhookResult, 'payment'> & Payment
 
-/** Applies a webhook, or stores it as superseded; undefined if the viewer can't see the payment. */
+/** Applies a webhook or stores it as superseded; undefined if the sender can't see the payment. */
 export async function apply(
   run: Run,
   webhook: IncomingWebhook,
