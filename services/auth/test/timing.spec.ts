@@ -5,7 +5,7 @@ import { type Auth, newPerson, newUser, startAuth } from './auth.js'
 /** A bcrypt cost at which hashing dominates the time of a login. */
 const COST = 9
 const OLD_COST = 6
-/** Attempts for each phone; fewer than the failed logins that one phone may have. */
+/** Attempts for each phone, below the limit of failed logins to one phone. */
 const ROUNDS = 9
 /** Number of pairs of users, one with a hash of the current cost and one with a hash of an old cost. */
 const PAIRS = 4

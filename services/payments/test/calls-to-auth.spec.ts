@@ -70,7 +70,7 @@ describe('a call to auth', () => {
     const user = await newUser(auth.url)
     loseAnswerTo('cut-off')
     expect((await list(user, { 'x-request-id': 'cut-off' })).status).toBe(200)
-    // The proxy cut the connection after it had received the first call, so the response is to the second.
+    // The proxy cut the connection after receiving the first call, so the second call got the response.
     expect(sent).toContain('cut-off')
   })
 

@@ -168,7 +168,7 @@ function shiftedClock({ addresses }: TokenFixture, shiftMs: number) {
   }
 }
 
-/** Checks the precondition of a fault: Redis has the entries, but no revocation of their sessions. */
+/** Checks the precondition of a fault: Redis has the cached entries, but no revocations of their sessions. */
 async function expectNoRevocation(redisClient: RedisClient, cached: readonly User[]) {
   expect(await redisClient.exists(cached.map(cacheKeyOf))).toBe(cached.length)
   expect(await redisClient.exists(cached.map((user) => `revoked:${sidOf(user)}`))).toBe(0)

@@ -36,7 +36,7 @@ export interface TokenFixture {
   close(): Promise<void>
 }
 
-/** Sends a request whose status shows the result of the token check: 200, or an error from the guard. */
+/** Sends a request. The status of its response, 200 or an error, shows the result of the token check. */
 export const sendRequest = (user: User, at: Pick<Payments, 'client'>) =>
   as(user, at).list('?limit=1')
 

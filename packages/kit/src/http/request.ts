@@ -39,7 +39,8 @@ const CLIENT_CLOSED_REQUEST = 499
 
 /**
  * Calls the observers when a response closes. Fastify's `onResponse` and `onRequestAbort` miss clients that
- * send a complete request but disconnect before the response: an overloaded service would look healthy.
+ * send a complete request but disconnect before the response. With these hooks alone, an overloaded service
+ * would look healthy.
  */
 export function observeRequests(fastify: FastifyInstance, observers: readonly RequestObserver[]) {
   fastify.addHook('onRequest', (request, reply, done) => {

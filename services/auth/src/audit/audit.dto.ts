@@ -51,7 +51,7 @@ export class AuditEventDto {
   @ApiProperty({ type: String, enum: KINDS })
   kind: Kind
 
-  @ApiProperty({ ...OPTIONAL_ID, description: 'Account; null if no account has the phone' })
+  @ApiProperty({ ...OPTIONAL_ID, description: 'Account; null if no account has the phone number' })
   userId: string | null
 
   @ApiProperty({

@@ -20,7 +20,7 @@ async function load() {
     import('@zxcvbn-ts/language-common'),
   ])
   return new ZxcvbnFactory({
-    // The most frequent 10,000 suffice: a new password that is in the list is rejected anyway.
+    // The 10,000 most common passwords suffice: `IsPassword` rejects a new password from the longer list.
     dictionary: { common: dictionary['passwords-common'].slice(0, 10_000) },
     graphs: adjacencyGraphs,
     l33tMaxSubstitutions: 4,

@@ -84,7 +84,7 @@ function keyPair({ kty, crv, d, x, y }: KeyFile) {
   }
 }
 
-/** The key that signs at this time: the latest that has started to sign, or else the first one. */
+/** The key that signs now: the newest whose start time has passed, or the first if there is none. */
 export function signingKey(keys: readonly Key[], nowSeconds: number): Key {
   const inOrder = keys.toSorted((a, b) => a.signsFrom - b.signsFrom)
   const key = inOrder.findLast(({ signsFrom }) => signsFrom <= nowSeconds) ?? inOrder[0]
@@ -92,7 +92,7 @@ export function signingKey(keys: readonly Key[], nowSeconds: number): Key {
   return key
 }
 
-/** The token's key by `kid` and algorithm. So neither `none` nor a public key as HMAC secret is accepted. */
+/** Finds a token's key by `kid` and algorithm: neither `none` nor a public key as HMAC secret is accepted. */
 export function verifyingKey(keys: readonly Key[], token: string): Key | undefined {
   const [head = ''] = token.split('.', 1)
   const text = Buffer.from(head, 'base64url').toString()

@@ -27,7 +27,7 @@ export function registerTotals(registry: Registry, lastSnapshot: () => Snapshot 
   )
   total(
     'payments_entered_amount_minor_total',
-    'Amounts of the payments that have entered each status, in minor units of the currency (ISO 4217). The table payment_totals is exact, a sample is a float',
+    'Amounts of the payments that have entered each status, in minor units of the currency (ISO 4217). The table payment_totals is exact; a sample is a float',
     'amountMinor',
   )
   const openCounts = {

@@ -16,7 +16,7 @@ export const ReceiveDocs = () =>
     {
       summary: 'Receive a provider webhook',
       description:
-        'Authenticated by a Standard Webhooks signature, or by a token with `payments:settle` for the caller’s own payments. An id is applied once: a duplicate returns 200 and changes nothing.',
+        'Authenticated by a Standard Webhooks signature, or by a token with `payments:settle` for the caller’s own payments. A webhook id is applied once: a duplicate returns 200 and changes nothing.',
       problems: [
         ...BODY_PROBLEMS,
         PROBLEMS.transition,

@@ -51,7 +51,7 @@ export class WebhooksService {
   /**
    * @param webhookId the signed id, or the id in the body
    * @param payload the body as received, stored as evidence
-   * @throws Problem 400 if premature, 404 if the sender can see no such payment, 422 if the id was reused
+   * @throws Problem 400 if the payment can't have this status yet, 404 if the sender can see no such payment, 422 if the id was reused
    */
   async receive(sender: Sender, webhookId: string, body: WebhookDto, payload: unknown) {
     const webhook = incomingWebhook(sender, webhookId, body, payload)
