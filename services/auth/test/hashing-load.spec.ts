@@ -72,14 +72,14 @@ it('rejects logins at once with 503 and Retry-After while the queue for bcrypt i
   const answers = await Promise.all(sent)
   const rejected = answers.filter(({ status }) => status === 503)
   expect(answers.filter(({ status }) => status === 200)).toHaveLength(sent.length - rejected.length)
-  expect(rejected.length).toBeGreaterThan(0)
-  expect(rejected.length).toBeLessThanOrEqual(MANY)
+  // Retry-After is 5 from the queue, and 1 from the load shedder, which may reject more on a slow machine.
+  const byQueue = rejected.filter(({ after }) => after === '5')
+  expect(byQueue.length).toBeGreaterThan(0)
+  expect(byQueue.length).toBeLessThanOrEqual(MANY)
   for (const { body, after } of rejected) {
     expect(body.type).toBe('/problems/unavailable')
-    // Retry-After is 5 from the bcrypt queue, and 1 from the load shedder in front of it.
     expect(['5', '1']).toContain(after)
   }
-  expect(rejected.map(({ after }) => after)).toContain('5')
   const longest = Math.max(...answers.map(({ ms }) => ms))
   expect(Math.max(...rejected.map(({ ms }) => ms))).toBeLessThan(longest / 2)
 }, 60_000)
