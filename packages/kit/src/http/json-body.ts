@@ -8,7 +8,7 @@ export const BODY_LIMIT_BYTES = 100_000
 /** Parsers, validators and PostgreSQL's jsonb recurse into a body: deep nesting could overflow the stack. */
 const MAX_DEPTH = 32
 
-/** To prevent prototype pollution, libraries silently drop these fields. Here the body is rejected. */
+/** A field with one of these names could change the class or prototype of an object it is copied to. */
 const FORBIDDEN_FIELDS: ReadonlySet<string> = new Set(['constructor', 'prototype'])
 
 /** An escaped NUL or surrogate. Bodies with one are rare, so only they are checked string by string. */

@@ -43,6 +43,13 @@ describe('InputPipe', () => {
     expect(await strict({ name: 'amina' })).toEqual({ name: 'amina' })
   })
 
+  it('normalises the fields that a DTO inherits', async () => {
+    class ChildDto extends StrictDto {}
+    const value = { name: 'amina', count: '1' }
+    const child = await pipe.transform(value, { type: 'body', metatype: ChildDto })
+    expect(child).toEqual({ name: 'amina', count: 1 })
+  })
+
   it.each(['constructor', '__proto__', 'toString'])('rejects a field named %s', async (field) => {
     const value = JSON.parse(`{"name": "amina", "${field}": [1]}`) as unknown
     expect((await problemOf(strict(value)))?.extras.errors).toMatchObject([{ field }])

@@ -9,17 +9,23 @@ export function AllowUnknownFields(): ClassDecorator {
   return (target) => Reflect.defineMetadata(UNKNOWN_FIELDS_ALLOWED, true, target)
 }
 
-type Normaliser = (value: unknown) => unknown
+const NORMALISERS = Symbol('the normalisers of properties')
 
-/** The normalisers of each DTO, by property. */
-const NORMALISERS = new WeakMap<object, Map<string, Normaliser>>()
+type Normaliser = (value: unknown) => unknown
 
 /** Replaces the value of a DTO's property with its normal form before validation. */
 export function Normalise(normaliser: Normaliser): PropertyDecorator {
-  return (prototype, property) => {
-    const own = NORMALISERS.get(prototype) ?? new Map<string, Normaliser>()
-    NORMALISERS.set(prototype, own.set(property as string, normaliser))
-  }
+  return (prototype, property) =>
+    Reflect.defineMetadata(
+      NORMALISERS,
+      [...normalisersOf(prototype), [property, normaliser]],
+      prototype,
+    )
+}
+
+/** Includes those that the DTO inherits. */
+function normalisersOf(prototype: object) {
+  return (Reflect.getMetadata(NORMALISERS, prototype) ?? []) as [string, Normaliser][]
 }
 
 /** A 400 that names each invalid field. */
@@ -55,14 +61,16 @@ export class InputPipe implements PipeTransform {
   }
 }
 
+/** Fields that would replace the instance's class or prototype. A body is rejected earlier (json-body.ts). */
+const RESERVED = ['constructor', '__proto__']
+
 function instanceOf(dto: Type<object>, fields: object): object {
-  // These fields would replace the instance's class or prototype.
-  const reserved = ['constructor', '__proto__'].filter((name) => Object.hasOwn(fields, name))
+  const reserved = RESERVED.filter((name) => Object.hasOwn(fields, name))
   if (reserved.length > 0) {
     throw validationProblem(reserved.map((field) => ({ field, message: 'should not exist' })))
   }
   const instance = Object.assign(new dto(), fields) as Record<string, unknown>
-  for (const [name, normalise] of NORMALISERS.get(dto.prototype as object) ?? []) {
+  for (const [name, normalise] of normalisersOf(dto.prototype as object)) {
     if (name in fields) instance[name] = normalise(instance[name])
   }
   return instance
