@@ -1,5 +1,5 @@
 import { applyDecorators } from '@nestjs/common'
-import { IsString, registerDecorator } from 'class-validator'
+import { IsString, ValidateBy } from 'class-validator'
 
 export const PASSWORD = {
   minCharacters: 8,
@@ -69,16 +69,13 @@ export function IsGivenPassword(): PropertyDecorator {
 const IsText = () => IsString({ message: 'must be a string' })
 
 function Satisfies({ name, message, holds }: PasswordRule): PropertyDecorator {
-  return (target, property) =>
-    registerDecorator({
-      name,
-      target: target.constructor,
-      propertyName: property as string,
-      validator: {
-        // Only strings are checked here; `IsString` rejects other types.
-        validate: async (value: unknown) =>
-          typeof value !== 'string' || holds(value, await commonestPasswords()),
-        defaultMessage: () => message,
-      },
-    })
+  return ValidateBy({
+    name,
+    validator: {
+      // Only strings are checked here; `IsString` rejects other types.
+      validate: async (value: unknown) =>
+        typeof value !== 'string' || holds(value, await commonestPasswords()),
+      defaultMessage: () => message,
+    },
+  })
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { Problem } from '@malipo/kit/http/problem'
 import type { Redis } from '@malipo/kit/redis/redis'
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible'
@@ -109,5 +109,5 @@ export function tooManyAttempts({ resetSeconds, headers }: Consumption): Problem
 
 /** Hashes the subject, so that Redis stores no phone number and no address in plain text. */
 function hashed(text: string): string {
-  return createHash('sha256').update(text).digest('base64url')
+  return hash('sha256', text, 'base64url')
 }
