@@ -1,0 +1,90 @@
+import 'reflect-metadata'
+import {
+  IsEmail,
+  IsInt,
+  IsOptional,
+  IsString,
+  MaxLength,
+  Min,
+  validate,
+  ValidateBy,
+  ValidateIf,
+  ValidateNested,
+} from 'class-validator'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { isSurelyValid } from './valid-input.js'
+
+class BaseDto {
+  @IsEmail()
+  email: unknown
+}
+
+class OrderDto extends BaseDto {
+  @IsString()
+  @MaxLength(5)
+  name: unknown
+
+  @IsOptional()
+  @IsInt()
+  @Min(1)
+  count?: unknown
+
+  @ValidateIf(({ name }: OrderDto) => name === 'gift')
+  @IsString()
+  message?: unknown
+}
+
+const orderOf = (fields: object) => Object.assign(new OrderDto(), fields)
+const VALID = { email: 'amina@example.com', name: 'order' }
+
+describe('isSurelyValid', () => {
+  it.each([
+    VALID,
+    { ...VALID, count: 1 },
+    { ...VALID, count: null },
+    { ...VALID, name: 'gift', message: 'hi' },
+  ])('accepts %j', (fields) => {
+    expect(isSurelyValid(orderOf(fields))).toBe(true)
+  })
+
+  it('decides as class-validator does for rules that it reads', async () => {
+    const value = fc.oneof(
+      fc.constantFrom(...Object.values(VALID), 'gift', 'longer', '', 1, 0, 1.5, null, undefined),
+      fc.jsonValue(),
+    )
+    const names = fc.constantFrom('email', 'name', 'count', 'message', 'unknown')
+    const fields = fc.dictionary(names, value).map((some) => ({ ...VALID, ...some }))
+    await fc.assert(
+      fc.asyncProperty(fields, async (input) => {
+        const options = { whitelist: true, forbidNonWhitelisted: true }
+        const errors = await validate(orderOf(input), options)
+        expect(isSurelyValid(orderOf(input))).toBe(errors.length === 0)
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  it('leaves rules of other kinds to class-validator', () => {
+    class AsyncDto {
+      @ValidateBy({ name: 'isAsync', validator: { validate: () => Promise.resolve(true) } })
+      value = 1
+    }
+    class EachDto {
+      @IsString({ each: true })
+      value = ['a']
+    }
+    class ConditionalDto {
+      @IsString({ validateIf: () => false })
+      value = 1
+    }
+    class NestedDto {
+      @ValidateNested()
+      value = orderOf(VALID)
+    }
+    class PlainDto {}
+    for (const dto of [AsyncDto, EachDto, ConditionalDto, NestedDto, PlainDto]) {
+      expect(isSurelyValid(new dto())).toBe(false)
+    }
+  })
+})
