@@ -32,7 +32,7 @@ const PAUSE_MS = 200
 
 const { promise: aborted, reject: abort } = Promise.withResolvers()
 aborted.catch(() => undefined)
-const limitMs = 15 * 60_000
+const limitMs = 30 * 60_000
 setTimeout(() => abort(`not finished within ${limitMs / 1_000} s`), limitMs).unref()
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => abort(`stopped by ${signal}`))
 const loader = fork(join(import.meta.dirname, 'load.mjs'))
