@@ -12,7 +12,8 @@ import {
   ValidateNested,
 } from 'class-validator'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { setImmediate } from 'node:timers/promises'
+import { describe, expect, it, vi } from 'vitest'
 import { isSurelyValid } from './valid-input.js'
 
 class BaseDto {
@@ -63,6 +64,18 @@ describe('isSurelyValid', () => {
       }),
       { numRuns: 500 },
     )
+  })
+
+  it('calls an asynchronous rule only once per class, and ignores its rejection', async () => {
+    const rejected = vi.fn(() => Promise.reject(new Error('the list is unreadable')))
+    class AsyncDto {
+      @ValidateBy({ name: 'isAsync', validator: { validate: rejected } })
+      value = 1
+    }
+    expect([isSurelyValid(new AsyncDto()), isSurelyValid(new AsyncDto())]).toEqual([false, false])
+    expect(rejected).toHaveBeenCalledTimes(1)
+    // An unhandled rejection would fail the test run.
+    await setImmediate()
   })
 
   it('leaves rules of other kinds to class-validator', () => {
