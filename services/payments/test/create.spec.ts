@@ -59,6 +59,7 @@ describe('POST /api/payments', () => {
     ['USD', '50.5', '50.50'],
     ['USD', 0.1, '0.10'],
     ['BHD', '1.234', '1.234'],
+    ['XCG', '1.23', '1.23'],
     ['UGX', 1e12, '1000000000000'],
     ['USD', '1000000000000.00', '1000000000000.00'],
   ])('returns %s %s as %s', async (currency, amount, expected) => {
@@ -129,6 +130,8 @@ describe('POST /api/payments rejects with 400', () => {
     ['no currency', { currency: undefined }, 'currency'],
     ['a currency in lower case', { currency: 'ugx' }, 'currency'],
     ['a code that is not money', { currency: 'XXX' }, 'currency'],
+    ['a unit of account', { currency: 'CLF' }, 'currency'],
+    ['a withdrawn currency', { currency: 'ANG' }, 'currency'],
     ['a currency that is a list', { currency: ['UGX'] }, 'currency'],
     ['no payment method', { paymentMethod: undefined }, 'paymentMethod'],
     ['an unknown payment method', { paymentMethod: 'CASH' }, 'paymentMethod'],

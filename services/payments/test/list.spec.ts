@@ -78,6 +78,16 @@ describe('GET /api/payments', () => {
     expect(await found(`?${query(times)}`)).toEqual(expected)
   })
 
+  it('returns and finds a payment whose currency was withdrawn after its creation', async () => {
+    const owner = as(await newUser(), payments)
+    const { body } = await owner.create({ currency: 'EUR', amount: '12.34' })
+    await payments.sql(`UPDATE payments SET currency = 'BGN' WHERE id = $1`, body.id)
+    const withdrawn = { reference: body.reference as string, currency: 'BGN', amount: '12.34' }
+    expect((await owner.get(withdrawn.reference)).body).toMatchObject(withdrawn)
+    expect((await owner.list('?currency=BGN')).body.data).toMatchObject([withdrawn])
+    expect((await owner.move(withdrawn.reference, 'PENDING')).body).toMatchObject(withdrawn)
+  })
+
   it('includes createdFrom and excludes createdTo, to the millisecond', async () => {
     const at = made[1]?.createdAt ?? ''
     expect(await found(`?createdFrom=${at}`)).toEqual([2, 1])

@@ -1,11 +1,10 @@
-import { codes } from 'currency-codes'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { formatAmount, isCurrency, parseAmount } from './money.js'
+import { CURRENCIES } from './currencies.js'
+import { formatAmount, parseAmount } from './money.js'
 
 const MOST = 10n ** 12n
-const currencies = codes().filter(isCurrency)
-const currency = fc.constantFrom(...currencies)
+const currency = fc.constantFrom(...CURRENCIES)
 
 /** The number of decimal places in a currency's wire form. */
 const digitsOf = (code: string) => (formatAmount(1n, code).split('.')[1] ?? '').length
@@ -27,20 +26,21 @@ describe('digits are those of ISO 4217', () => {
     ['KES', '0.01'],
     ['USD', '0.01'],
     ['BHD', '0.001'],
-    ['CLF', '0.0001'],
+    ['XCG', '0.01'],
+    // Withdrawn, but readable.
+    ['BGN', '0.01'],
+    ['BYR', '1'],
   ])('the least amount of %s is %s', (code, least) => {
     expect(formatAmount(1n, code)).toBe(least)
     expect(parseAmount(least, code)).toBe(1n)
   })
 
-  it.each(['XAU', 'XTS', 'XXX', 'XDR', 'ugx', 'UG', 'toString', ''])('%j is no money', (code) => {
-    expect(isCurrency(code)).toBe(false)
-    expect(parseAmount('1', code)).toMatch(/currency/)
-  })
-
-  it('knows every country’s currency', () => {
-    expect(currencies.length).toBeGreaterThan(150)
-  })
+  it.each(['XAU', 'XTS', 'XXX', 'XDR', 'CLF', 'ugx', 'UG', 'toString', ''])(
+    'no amount is in %j',
+    (code) => {
+      expect(parseAmount('1', code)).toMatch(/currency/)
+    },
+  )
 })
 
 describe('an amount', () => {
@@ -50,7 +50,7 @@ describe('an amount', () => {
         expect(parseAmount(formatAmount(minor, code), code)).toBe(minor)
       }),
     )
-    for (const code of currencies) expect(parseAmount(formatAmount(123n, code), code)).toBe(123n)
+    for (const code of CURRENCIES) expect(parseAmount(formatAmount(123n, code), code)).toBe(123n)
   })
 
   it('has exactly the currency’s digits on the wire', () => {
@@ -81,7 +81,7 @@ describe('an amount', () => {
     expect(parseAmount(0.1, 'USD')).toBe(10n)
   })
 
-  it.each(['USD', 'UGX', 'CLF'])('may be 10^12 %s and no more', (code) => {
+  it.each(['USD', 'UGX', 'BHD'])('may be 10^12 %s and no more', (code) => {
     const digits = digitsOf(code)
     expect(parseAmount(1e12, code)).toBe(MOST * 10n ** BigInt(digits))
     expect(parseAmount('1000000000000', code)).toBe(MOST * 10n ** BigInt(digits))

@@ -1,25 +1,14 @@
-import { data } from 'currency-codes'
+import { digitsOf } from './currencies.js'
 
 /**
  * Money is a bigint of the currency's minor units (cents for USD, shillings for UGX). On the wire it is a
- * decimal string with exactly as many decimal places as ISO 4217 list one defines for the currency.
+ * decimal string with exactly as many decimal places as ISO 4217 defines for the currency.
  */
-
-/** Codes in list one for something other than money: precious metals, bond units, testing, no currency. */
-const NOT_MONEY = /^X(A[UG]|B[ABCD]|DR|P[DT]|SU|TS|UA|XX)$/
-
-const DIGITS: ReadonlyMap<string, number> = new Map(
-  data.filter(({ code }) => !NOT_MONEY.test(code)).map(({ code, digits }) => [code, digits]),
-)
 
 /** Maximum amount, in major units. */
 const MAX_AMOUNT = 10n ** 12n
 
 const DECIMAL = /^(0|[1-9]\d*)(?:\.(\d+))?$/
-
-export function isCurrency(code: string): boolean {
-  return DIGITS.has(code)
-}
 
 /**
  * Parses an amount from JSON: a number or a decimal string, in major units of `currency`. A number is read in
@@ -28,7 +17,7 @@ export function isCurrency(code: string): boolean {
  * @returns the amount in minor units, or a validation message for an invalid amount
  */
 export function parseAmount(input: unknown, currency: string): bigint | string {
-  const digits = DIGITS.get(currency)
+  const digits = digitsOf(currency)
   if (digits === undefined) return 'needs an ISO 4217 currency'
   if (typeof input !== 'number' && typeof input !== 'string') return FORM
   const match = DECIMAL.exec(typeof input === 'number' ? decimal(input) : input)
@@ -52,7 +41,7 @@ function decimal(value: number): string {
 
 /** The wire form of minor units: 5000 minor units are `"5000"` in UGX and `"50.00"` in USD. */
 export function formatAmount(minor: bigint, currency: string): string {
-  const digits = DIGITS.get(currency) ?? 0
+  const digits = digitsOf(currency) ?? 0
   if (digits === 0) return minor.toString()
   const text = minor.toString().padStart(digits + 1, '0')
   return `${text.slice(0, -digits)}.${text.slice(-digits)}`

@@ -3,7 +3,8 @@ import { PageCursor, PageLimit } from '@malipo/kit/http/page'
 import { IsTime } from '@malipo/kit/http/time'
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger'
 import { IsIn, IsOptional, IsString, MaxLength } from 'class-validator'
-import { IsAmount, IsCurrency, IsMetadata, IsText } from './payments.rules.js'
+import { ISO_4217_PUBLISHED } from './currencies.js'
+import { IsAmount, IsCurrency, IsMetadata, IsStoredCurrency, IsText } from './payments.rules.js'
 import { CAUSES, type Cause } from './payment-event.entity.js'
 import { PAYMENT_METHODS, type PaymentMethod } from './payment.entity.js'
 import { type Status, STATUSES } from './transitions.js'
@@ -21,7 +22,10 @@ export class CreatePaymentDto {
   @IsAmount()
   amount: string | number
 
-  @ApiProperty({ description: 'ISO 4217', example: 'UGX' })
+  @ApiProperty({
+    description: `A current currency of ISO 4217 as published on ${ISO_4217_PUBLISHED}; no fund code or unit of account`,
+    example: 'UGX',
+  })
   @IsCurrency()
   currency: string
 
@@ -81,9 +85,9 @@ export class ListPaymentsDto {
   @IsIn(STATUSES, { message: `must be one of ${STATUSES.join(', ')}` })
   status?: Status
 
-  @ApiProperty({ required: false, example: 'UGX' })
+  @ApiProperty({ required: false, description: 'Current or withdrawn', example: 'UGX' })
   @IsOptional()
-  @IsCurrency()
+  @IsStoredCurrency()
   currency?: string
 
   @ApiProperty({ enum: PAYMENT_METHODS, required: false })

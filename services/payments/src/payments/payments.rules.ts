@@ -1,6 +1,7 @@
 import { applyDecorators } from '@nestjs/common'
 import { IsString, Length, ValidateBy, type ValidationArguments } from 'class-validator'
-import { isCurrency, parseAmount } from './money.js'
+import { isCurrency, isStoredCurrency } from './currencies.js'
+import { parseAmount } from './money.js'
 
 /** Validation rules for fields of DTOs, as decorators. */
 
@@ -24,16 +25,23 @@ export const IsAmount = () =>
 function amountOf({ object, value }: ValidationArguments) {
   const { currency } = object as { currency?: unknown }
   const isValid = typeof currency === 'string' && isCurrency(currency)
-  // The fallback UYW has the most decimal places (4), so that an invalid currency causes only one error.
-  return parseAmount(value, isValid ? currency : 'UYW')
+  // The fallback BHD has the most decimal places (3), so that an invalid currency causes only one error.
+  return parseAmount(value, isValid ? currency : 'BHD')
 }
 
-export const IsCurrency = () =>
+/** Requires a currency that a new payment can have. */
+export const IsCurrency = () => currencyRule(isCurrency, 'must be a current ISO 4217 currency')
+
+/** Requires a currency that a stored payment can have, including a withdrawn one. */
+export const IsStoredCurrency = () =>
+  currencyRule(isStoredCurrency, 'must be a current or withdrawn ISO 4217 currency')
+
+const currencyRule = (isAllowed: (code: string) => boolean, message: string) =>
   ValidateBy({
     name: 'isCurrency',
     validator: {
-      validate: (value: unknown) => typeof value === 'string' && isCurrency(value),
-      defaultMessage: () => 'must be an ISO 4217 currency, such as UGX',
+      validate: (value: unknown) => typeof value === 'string' && isAllowed(value),
+      defaultMessage: () => `${message}, such as UGX`,
     },
   })
 
