@@ -32,11 +32,11 @@ JWT_AUDIENCE: {{ .Values.jwt.audience | quote }}
 SESSION_EXPIRES_IN: {{ .Values.session.expiresInSeconds | int64 | quote }}
 BCRYPT_COST: {{ .Values.bcryptCost | quote }}
 UV_THREADPOOL_SIZE: {{ .Values.threads | quote }}
-{{- with .Values.throttle.registrationsPerHour }}
-REGISTRATIONS_PER_HOUR: {{ . | int64 | quote }}
+{{- with .Values.throttle.registrationsPerMinute }}
+REGISTRATIONS_PER_MINUTE: {{ . | int64 | quote }}
 {{- end }}
-{{- with .Values.throttle.refusalsPerAddress }}
-REFUSALS_PER_ADDRESS: {{ . | int64 | quote }}
+{{- with .Values.throttle.refusalsPerMinute }}
+REFUSALS_PER_MINUTE: {{ . | int64 | quote }}
 {{- end }}
 {{- end }}
 

@@ -9,6 +9,7 @@ import { PasswordHasher } from './passwords/hashing.js'
 import { PasswordChangeService } from './passwords/password-change.service.js'
 import { PasswordCheck } from './passwords/password-check.js'
 import { PasswordController } from './passwords/password.controller.js'
+import { AttemptCounter } from './rate-limit/attempt-counter.js'
 import { LoginRateLimit } from './rate-limit/login-rate-limit.js'
 import { NetworkRateLimits } from './rate-limit/network-rate-limits.js'
 import { RevocationPublisher } from './revocations/revocation-publisher.js'
@@ -55,6 +56,7 @@ export class AppModule {
         { provide: ENV, useValue: env },
         SigningKeys,
         TokensService,
+        AttemptCounter,
         LoginRateLimit,
         NetworkRateLimits,
         RevocationPublisher,

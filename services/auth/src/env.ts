@@ -44,13 +44,13 @@ export const VARIABLES = {
     default: 4,
     desc: 'Size of Node’s thread pool, which hashes passwords; set it to the number of cores plus one',
   }),
-  REGISTRATIONS_PER_HOUR: integer({ min: 1, max: 1_000_000 })({
+  REGISTRATIONS_PER_MINUTE: integer({ min: 1, max: 1_000_000 })({
     default: undefined,
-    desc: 'Registrations per hour from one network (an IPv4 address or an IPv6 /64); 100 in `live`, 10000 in `sandbox`',
+    desc: 'Registrations per minute from one IPv4 address or IPv6 /64 (twice as many per /56, four times per /48); 20 in `live`, 10000 in `sandbox`',
   }),
-  REFUSALS_PER_ADDRESS: integer({ min: 10, max: 1_000_000 })({
+  REFUSALS_PER_MINUTE: integer({ min: 10, max: 1_000_000 })({
     default: undefined,
-    desc: 'Rejected logins, and rejected refreshes, per network in ten minutes; 200 in `live`, 4000 in `sandbox`',
+    desc: 'Rejected logins, and rejected refreshes, per minute from one IPv4 address or IPv6 /64 (twice as many per /56, four times per /48); 60 in `live`, 4000 in `sandbox`',
   }),
 }
 
@@ -70,10 +70,10 @@ export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
 
 /** Rate limits per network, higher in the sandbox, where one machine may send all clients' requests. */
 export function networkLimits(env: Env) {
-  const [registrations, refusals] = env.MODE === 'live' ? [100, 200] : [10_000, 4_000]
+  const [registrations, refusals] = env.MODE === 'live' ? [20, 60] : [10_000, 4_000]
   return {
-    registrationsPerHour: env.REGISTRATIONS_PER_HOUR ?? registrations,
-    refusalsPerAddress: env.REFUSALS_PER_ADDRESS ?? refusals,
+    registrationsPerMinute: env.REGISTRATIONS_PER_MINUTE ?? registrations,
+    refusalsPerMinute: env.REFUSALS_PER_MINUTE ?? refusals,
   }
 }
 

@@ -85,7 +85,12 @@ export async function newUser(client: Client): Promise<Person & { id: string }> 
 export async function login(client: Client, { phone, password }: Person) {
   const { status, body } = await client.post('/api/auth/login', { phone, password })
   expect(status).toBe(200)
-  return body as { access_token: string; refresh_token: string; expires_in: number }
+  return body as {
+    access_token: string
+    refresh_token: string
+    device_token: string
+    expires_in: number
+  }
 }
 
 /** Registers a user and opens a session; includes the claims of its token. */

@@ -164,7 +164,8 @@ describe('PUT /api/auth/users/{id}/scopes', () => {
       const id = uuidV7()
       const { hashes } = newRefreshToken()
       const origin = { address: null, userAgent: null }
-      const opening = { userId: sub, passwordVersion: 1, hashes, lifetimeSeconds: 60, origin }
+      const session = { userId: sub, passwordVersion: 1, lifetimeSeconds: 60, origin }
+      const opening = { ...session, hashes, deviceTokenHash: hashes.own }
       expect(await openInDatabase(run, { id, ...opening })).toEqual({ scopes: null })
       const answer = put(sub, ['payments:read'])
       await sleep(300)

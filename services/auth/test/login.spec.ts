@@ -28,11 +28,13 @@ describe('POST /api/auth/login', () => {
       token_type: 'Bearer',
       expires_in: 900,
       refresh_token: expect.stringMatching(/^[\w-]{86}$/),
+      device_token: expect.stringMatching(/^[\w-]{64}$/),
     })
     expect(headers.get('cache-control')).toBe('no-store')
     const sessions = await auth.sql<object>('SELECT * FROM sessions WHERE user_id = $1', user.id)
     expect(sessions).toHaveLength(1)
     expect(JSON.stringify(sessions)).not.toContain(body.refresh_token)
+    expect(JSON.stringify(sessions)).not.toContain(body.device_token)
   })
 
   it('puts neither phone nor email into the token', async () => {
@@ -76,6 +78,11 @@ describe('POST /api/auth/login', () => {
     ['a phone that can’t be one', { phone: 'amina', password: 'long enough' }, 'phone'],
     ['no password', { phone: '+256772123456' }, 'password'],
     ['a password of 73 bytes', { phone: '+256772123456', password: 'a'.repeat(73) }, 'password'],
+    [
+      'a device token that is no string',
+      { phone: '+256772123456', password: 'long enough', device_token: 7 },
+      'device_token',
+    ],
     ['an unknown field', { phone: '+256772123456', password: 'long enough', otp: '1' }, 'otp'],
   ])('rejects %s and names the field', async (_, body, field) => {
     const answer = await auth.client.post('/api/auth/login', body)

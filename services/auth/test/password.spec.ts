@@ -147,7 +147,8 @@ describe('POST /api/auth/password', () => {
       const id = uuidV7()
       const { hashes } = newRefreshToken()
       const origin = { address: null, userAgent: null }
-      const opening = { userId: own.sub, passwordVersion: 1, hashes, lifetimeSeconds: 60, origin }
+      const session = { userId: own.sub, passwordVersion: 1, lifetimeSeconds: 60, origin }
+      const opening = { ...session, hashes, deviceTokenHash: hashes.own }
       const run: Run = async (statement, values) =>
         (await connection.query({ ...statement, values: [...values] })).rows
       expect(await openInDatabase(run, { id, ...opening })).toEqual({ scopes: null })

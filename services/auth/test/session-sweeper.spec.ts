@@ -1,8 +1,10 @@
 import { createApp } from '@malipo/kit/bootstrap'
 import { minUuidAt } from '@malipo/kit/postgres/uuid-v7'
+import type { Type } from '@nestjs/common'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { AppModule } from '../src/app.module.js'
 import { readEnv } from '../src/env.js'
+import { AttemptCounter } from '../src/rate-limit/attempt-counter.js'
 import { SessionSweeper } from '../src/sessions/session-sweeper.js'
 import { type Auth, environment, newSession, newUser, startAuth } from './auth.js'
 
@@ -41,11 +43,11 @@ const remaining = async (...ids: string[]) =>
     ({ id }) => id,
   )
 
-async function sweep() {
+async function sweep(type: Type<{ sweep(): Promise<number> }> = SessionSweeper) {
   const env = readEnv(environment({ REDIS_URL: undefined, DATABASE_URL: auth.databaseUrl }))
   const app = await createApp(AppModule, env)
   await app.listen(0, '127.0.0.1')
-  const deleted = await app.get(SessionSweeper).sweep()
+  const deleted = await app.get(type).sweep()
   await app.close()
   return deleted
 }
@@ -90,4 +92,28 @@ it('deletes in batches until none is left', async () => {
     auth.sql(`SELECT 1 FROM sessions WHERE expires_at < now() - interval '50 days'`)
   await expect.poll(expired, { timeout: 20_000 }).toEqual([])
   await app.close()
+})
+
+it('deletes a session only when its device token has expired too', async () => {
+  const [valid, expired] = [await insertSession(31), await insertSession(31)]
+  await auth.sql(
+    `UPDATE sessions
+     SET device_token_hash = sha256('secret'),
+         last_used_at = now() - make_interval(days => CASE id WHEN $1 THEN 89 ELSE 91 END)
+     WHERE id = ANY ($2)`,
+    valid,
+    [valid, expired],
+  )
+  await sweep()
+  expect(await remaining(valid, expired)).toEqual([valid])
+})
+
+it('deletes counted attempts when all of them have expired', async () => {
+  await auth.sql(
+    `INSERT INTO login_attempts (subject, expires_at)
+     VALUES (sha256('old'), now() - interval '1 s'), (sha256('new'), now() + interval '1 min')`,
+  )
+  expect(await sweep(AttemptCounter)).toBe(1)
+  const rows = await auth.sql(`SELECT 1 FROM login_attempts WHERE subject = sha256('new')`)
+  expect(rows).toHaveLength(1)
 })

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { networkOf } from './network.js'
+import { networkOf, networksOf } from './network.js'
 
 it.each([
   ['192.0.2.1', '192.0.2.1/32'],
@@ -17,4 +17,18 @@ it.each([
   ['1', 'unknown'],
 ])('the network of %j is %s', (address, network) => {
   expect(networkOf(address)).toBe(network)
+})
+
+it.each([
+  ['192.0.2.1', ['192.0.2.1/32']],
+  ['::ffff:192.0.2.1', ['192.0.2.1/32']],
+  [
+    '2001:db8:1234:abcd::1',
+    ['2001:db8:1234:abcd::/64', '2001:db8:1234:ab00::/56', '2001:db8:1234:0::/48'],
+  ],
+  ['fe80::1%eth0', ['fe80:0:0:0::/64', 'fe80:0:0:0::/56', 'fe80:0:0:0::/48']],
+  [null, ['unknown']],
+  ['unknown', ['unknown']],
+])('the networks of %j are %j', (address, networks) => {
+  expect(networksOf(address)).toEqual(networks)
 })

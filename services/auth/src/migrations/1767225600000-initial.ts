@@ -4,7 +4,7 @@ export class Initial1767225600000 implements MigrationInterface {
   readonly name = 'Initial1767225600000'
 
   async up(runner: QueryRunner) {
-    for (const statement of [USERS, SESSIONS, OUTBOX, AUDIT, REVOCATION, REVOKE_SESSIONS_OF]) {
+    for (const statement of STATEMENTS) {
       await runner.query(statement)
     }
   }
@@ -48,6 +48,8 @@ CREATE TABLE sessions (
   refresh_token_hash bytea NOT NULL,
   current_token_hash bytea NOT NULL,
   previous_token_hash bytea,
+  device_token_hash bytea,
+  password_version integer NOT NULL DEFAULT 1,
   rotated_at timestamptz(3),
   last_used_at timestamptz(3) NOT NULL,
   user_agent text,
@@ -63,6 +65,7 @@ CREATE TABLE sessions (
     octet_length(refresh_token_hash) = 32
     AND octet_length(current_token_hash) = 32
     AND octet_length(previous_token_hash) = 32
+    AND octet_length(device_token_hash) = 32
   ),
   CONSTRAINT sessions_user_agent_is_short CHECK (char_length(user_agent) <= 256),
   CONSTRAINT sessions_expire_after_creation CHECK (expires_at > created_at),
@@ -73,8 +76,20 @@ CREATE TABLE sessions (
 COMMENT ON COLUMN sessions.refresh_token_hash IS
   'of the first part, which all refresh tokens of the session share';
 COMMENT ON COLUMN sessions.current_token_hash IS 'of the second part of the current refresh token';
+COMMENT ON COLUMN sessions.password_version IS
+  'of the password that opened the session, or that the session set; another version invalidates its device token';
 CREATE INDEX sessions_user_id_idx ON sessions (user_id) WHERE revoked_at IS NULL;
 CREATE INDEX sessions_revoked_at_idx ON sessions (revoked_at, id) WHERE revoked_at IS NOT NULL;
+`
+
+/** `fillfactor` leaves space in each page for updates, which change no indexed column (HOT). */
+const LOGIN_ATTEMPTS = `
+CREATE TABLE login_attempts (
+  subject bytea CONSTRAINT login_attempts_pkey PRIMARY KEY,
+  expires_at timestamptz NOT NULL,
+  CONSTRAINT login_attempts_subject_is_sha256 CHECK (octet_length(subject) = 32)
+) WITH (fillfactor = 50);
+COMMENT ON COLUMN login_attempts.expires_at IS 'when all counted attempts have expired';
 `
 
 const OUTBOX = `
@@ -166,3 +181,5 @@ CREATE FUNCTION revoke_sessions_of(owner uuid, except_session uuid, cause text, 
     RETURNING id, revoked_at
   $$;
 `
+
+const STATEMENTS = [USERS, SESSIONS, LOGIN_ATTEMPTS, OUTBOX, AUDIT, REVOCATION, REVOKE_SESSIONS_OF]

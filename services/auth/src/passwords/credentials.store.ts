@@ -1,6 +1,7 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
 import { countOrRecover } from '../audit/audit.store.js'
 import type { Origin } from '../client-context/client-context.js'
+import { DEVICE_TOKEN_DAYS, type DeviceToken } from '../tokens/device-token.js'
 
 export interface Credentials {
   id: string
@@ -9,16 +10,69 @@ export interface Credentials {
   passwordVersion: number
 }
 
-const CREDENTIALS_BY_PHONE: Statement = {
-  name: 'credentials_by_phone',
+/** An account, and whether its owner's client is recognised. */
+export interface LoginCandidate extends Credentials {
+  /** The session whose device token or access token the client presented; null if none is valid. */
+  clientSid: string | null
+  /** Whether an active session was last used from the client's network. */
+  isOwnersNetwork: boolean
+}
+
+export interface LoginQuery {
+  phone: string
+  deviceToken: DeviceToken | undefined
+  /** The session of the access token that the client presented. */
+  sid: string | undefined
+  /** In CIDR notation; null if the address is unknown. */
+  network: string | null
+}
+
+/*
+ * A device token remains valid after a logout, an expiry or a removed scope. It becomes invalid with a new
+ * password, and with a revocation that suggests that another person has it.
+ */
+const LOGIN_CANDIDATE: Statement = {
+  name: 'login_candidate',
   text: `
-    SELECT id, password_hash AS "passwordHash", password_version AS "passwordVersion"
+    SELECT users.id, password_hash AS "passwordHash", users.password_version AS "passwordVersion",
+           client.id AS "clientSid",
+           EXISTS (
+             SELECT
+             FROM sessions
+             WHERE user_id = users.id
+               AND revoked_at IS NULL
+               AND expires_at > now()
+               AND address <<= $5::inet
+           ) AS "isOwnersNetwork"
     FROM users
+    LEFT JOIN LATERAL (
+      SELECT id
+      FROM sessions
+      WHERE user_id = users.id
+        AND (
+          (
+            id = $2::uuid
+            AND device_token_hash = $3
+            AND sessions.password_version = users.password_version
+            AND last_used_at > now() - interval '${DEVICE_TOKEN_DAYS} days'
+            AND (
+              revoked_at IS NULL OR revocation_cause NOT IN ('revoked', 'password', 'refresh_reuse')
+            )
+          )
+          OR (id = $4::uuid AND revoked_at IS NULL AND expires_at > now())
+        )
+      LIMIT 1
+    ) AS client ON true
     WHERE phone = $1`,
 }
 
-export async function credentialsOf(run: Run, phone: string): Promise<Credentials | undefined> {
-  return (await run<Credentials>(CREDENTIALS_BY_PHONE, [phone]))[0]
+/** undefined if no account has the phone. */
+export async function loginCandidate(
+  run: Run,
+  { phone, deviceToken, sid, network }: LoginQuery,
+): Promise<LoginCandidate | undefined> {
+  const values = [phone, deviceToken?.sid, deviceToken?.secretHash, sid, network]
+  return (await run<LoginCandidate>(LOGIN_CANDIDATE, values))[0]
 }
 
 const PASSWORD_REHASH: Statement = {
@@ -54,6 +108,11 @@ const PASSWORD_CHANGE: Statement = {
       SET password_hash = $5, password_version = password_version + 1
       WHERE id = $2 AND password_version = $4
       RETURNING id
+    ), remaining AS (
+      UPDATE sessions
+      SET password_version = password_version + 1
+      FROM changed
+      WHERE sessions.id = $3::uuid AND user_id = changed.id
     ), audited AS (
       INSERT INTO audit_events (id, kind, user_id, actor_id, session_id, address, user_agent)
       SELECT $1, 'password_change', id, id, $3::uuid, $6::inet, $7::text

@@ -40,12 +40,13 @@ export class PasswordChangeService {
       const message = 'must differ from the current password'
       throw validationProblem([{ field: 'newPassword', message }])
     }
-    const user = await this.passwords.check({ phone: caller.phone, client }, currentPassword)
+    const { phone, sid } = caller
+    const user = await this.passwords.check({ phone, client, sid }, currentPassword)
     if (!user) throw wrongPassword()
     const row = {
       id: newUuid(),
       userId: user.id,
-      sid: caller.sid,
+      sid,
       passwordVersion: user.passwordVersion,
       passwordHash: await this.hasher.hash(newPassword),
       origin: client.origin,

@@ -1,11 +1,31 @@
+import { networkOf } from '@malipo/kit/http/network'
 import { LOG, type Logger } from '@malipo/kit/telemetry/logger'
 import { Database } from '@malipo/kit/postgres/database'
 import { newUuid } from '@malipo/kit/postgres/uuid-v7'
 import { Inject, Injectable } from '@nestjs/common'
 import { recordLoginFailure } from '../audit/audit.store.js'
-import { type Attempt, LoginRateLimit } from '../rate-limit/login-rate-limit.js'
-import { type Credentials, credentialsOf, replaceHash } from './credentials.store.js'
+import type { ClientContext } from '../client-context/client-context.js'
+import { type AttemptSource, LoginRateLimit } from '../rate-limit/login-rate-limit.js'
+import { tooManyAttempts } from '../rate-limit/quota.js'
+import { parseDeviceToken } from '../tokens/device-token.js'
+import {
+  type Credentials,
+  loginCandidate,
+  type LoginCandidate,
+  type LoginQuery,
+  replaceHash,
+} from './credentials.store.js'
 import { PasswordHasher } from './hashing.js'
+
+/** A client's attempt to log in to the account with this phone. */
+export interface Attempt {
+  readonly phone: string
+  readonly client: ClientContext
+  /** A device token that the client presents; may be invalid or of another account. */
+  readonly deviceToken?: string | undefined
+  /** The session of an access token that the client presents. */
+  readonly sid?: string | undefined
+}
 
 /** Checks passwords. An unknown phone and a wrong password have the same result and take the same time. */
 @Injectable()
@@ -19,22 +39,22 @@ export class PasswordCheck {
 
   /** The account, unless the phone or the password is wrong. @throws Problem 429, 503 */
   async check(attempt: Attempt, password: string): Promise<Credentials | undefined> {
-    await this.limit.assertLoginAllowed(attempt)
-    const user = await this.database.read((run) => credentialsOf(run, attempt.phone))
-    // An attempt consumes points only when its hashing starts: a queued attempt has not failed yet.
+    const user = await this.database.read((run) => loginCandidate(run, queryOf(attempt)))
+    const source = sourceOf(attempt, user)
+    await this.limit.assertAllowed(source)
+    // An attempt is counted only when its hashing starts: a queued attempt has not failed yet.
     const { matches, reservation } = await this.hasher.enqueue(async () => {
-      const reservation = await this.limit.reserve(attempt)
+      const reservation = await this.limit.reserve(source)
       return { reservation, matches: await this.hasher.matches(password, user?.passwordHash) }
     })
+    attempt.client.setHeaders(reservation.headers)
     if (!matches || !user) {
       const failure = { id: newUuid(), userId: user?.id ?? null, origin: attempt.client.origin }
-      await Promise.all([
-        reservation.failed(),
-        this.database.write((run) => recordLoginFailure(run, failure)),
-      ])
+      await this.database.write((run) => recordLoginFailure(run, failure))
+      if (reservation.rejection) throw tooManyAttempts(reservation.rejection)
       return undefined
     }
-    await reservation.succeeded()
+    await reservation.refund()
     if (this.hasher.isOutdated(user.passwordHash)) void this.rehash(user, password)
     return user
   }
@@ -48,4 +68,18 @@ export class PasswordCheck {
       this.log.warn({ err, actor: user.id }, 'rehashing a password at the configured cost failed')
     }
   }
+}
+
+function queryOf({ phone, client, deviceToken, sid }: Attempt): LoginQuery {
+  const { address } = client.origin
+  const network = address === null ? null : networkOf(address)
+  return { phone, deviceToken: parseDeviceToken(deviceToken ?? ''), sid, network }
+}
+
+function sourceOf(
+  { phone, client }: Attempt,
+  user: Pick<LoginCandidate, 'clientSid' | 'isOwnersNetwork'> | undefined,
+): AttemptSource {
+  const { clientSid = null, isOwnersNetwork = false } = user ?? {}
+  return { phone, address: client.origin.address, clientSid, isOwnersNetwork }
 }

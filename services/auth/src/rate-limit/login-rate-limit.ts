@@ -1,109 +1,128 @@
-import { networkOf } from '@malipo/kit/http/network'
-import { Database, type Statement } from '@malipo/kit/postgres/database'
+import { networksOf } from '@malipo/kit/http/network'
 import { Redis } from '@malipo/kit/redis/redis'
 import { Inject, Injectable } from '@nestjs/common'
-import type { ClientContext } from '../client-context/client-context.js'
 import { type Env, ENV, networkLimits } from '../env.js'
-import { type Consumption, MINUTE, RateLimit, tooManyAttempts } from './rate-limit.js'
+import { AttemptCounter, type Counted } from './attempt-counter.js'
+import { ACCOUNT_LIMITS, PART_LIMITS } from './attempt-limit.js'
+import { NetworkLimit } from './network-limit.js'
+import { type Quota, tightest, tooManyAttempts } from './quota.js'
 
-/** Finds an active session of the phone's owner that was last used from this network. */
-const SESSION_FROM_NETWORK: Statement = {
-  name: 'session_from_network',
-  text: `
-    SELECT 1
-    FROM users
-    JOIN sessions ON sessions.user_id = users.id
-    WHERE users.phone = $1
-      AND revoked_at IS NULL
-      AND expires_at > now()
-      AND address <<= $2::inet
-    LIMIT 1`,
+/** The source of an attempt to log in to the account with this phone. */
+export interface AttemptSource {
+  readonly phone: string
+  readonly address: string | null
+  /** The session whose device token or access token the client presented, if one is valid. */
+  readonly clientSid: string | null
+  /** Whether an active session of the account was last used from the client's network. */
+  readonly isOwnersNetwork: boolean
 }
 
-/** An attempt to log in to the account with this phone. */
-export interface Attempt {
-  phone: string
-  client: ClientContext
+/** An attempt that has been counted. */
+export interface Reservation {
+  /** Headers of the response, if the password is wrong. */
+  readonly headers: Quota['headers']
+  /**
+   * Set if only the limit of the owner's network admitted the attempt. A wrong password then gets this 429,
+   * as it would for a phone without an account.
+   */
+  readonly rejection: Quota | undefined
+  /** Returns the attempt, because the password is right. */
+  readonly refund: () => Promise<unknown>
 }
 
 /**
- * Failed logins count against three limits: per phone number and network, per phone number, and per network.
- * The two wider limits stop guesses that are spread over many networks or phone numbers. They do not apply to
- * a network where the phone's owner has an active session, so that no stranger can lock the owner out.
+ * Limits wrong passwords, so that no number of guesses for an account, and no neighbour in a network, locks
+ * out a client that the account's owner has used before:
  *
- * A point is consumed before the password is checked, so that concurrent attempts cannot exceed a limit.
+ * - A client that presents a device token or an access token of the account has its own limit, and no other.
+ * - All other clients share the limits of the account, of the account in their network, and of their network.
+ * - If these are reached, a network in which the owner has an active session has another limit. Neighbours of
+ *   the owner share it, since an address proves less than a token.
+ *
+ * An attempt is counted before the password is checked, so that concurrent attempts cannot exceed a limit.
  */
 @Injectable()
 export class LoginRateLimit {
-  private readonly pair: RateLimit
-  private readonly account: RateLimit
-  private readonly network: RateLimit
+  private readonly network: NetworkLimit
 
   constructor(
     @Inject(Redis) redis: Redis,
     @Inject(ENV) env: Env,
-    @Inject(Database) private readonly database: Database,
+    private readonly attempts: AttemptCounter,
   ) {
-    const { refusalsPerAddress } = networkLimits(env)
-    this.pair = new RateLimit(redis, 'login', 10, 5 * MINUTE)
-    this.account = new RateLimit(redis, 'login-account', 100, 15 * MINUTE)
-    this.network = new RateLimit(redis, 'login-network', refusalsPerAddress, 10 * MINUTE)
+    this.network = new NetworkLimit(redis, 'login-network', networkLimits(env).refusalsPerMinute)
   }
 
-  /** Rejects early if a limit is already exhausted. @throws Problem 429 */
-  async assertLoginAllowed(attempt: Attempt): Promise<void> {
-    const keys = keysOf(attempt)
-    const [pair, ...wider] = await Promise.all([
-      this.pair.peek(keys.pair),
-      this.account.peek(keys.account),
-      this.network.peek(keys.network),
-    ])
-    if (!pair.isAllowed) throw tooManyAttempts(pair)
-    await this.admit(attempt, wider)
-  }
-
-  /** Consumes a point of each limit; `succeeded` or `failed` settles the points later. @throws Problem 429 */
-  async reserve(attempt: Attempt) {
-    const keys = keysOf(attempt)
-    const pair = await this.pair.consume(keys.pair)
-    if (!pair.isAllowed) throw tooManyAttempts(pair)
+  /** Rejects early if a limit is already reached. @throws Problem 429 */
+  async assertAllowed(source: AttemptSource): Promise<void> {
+    if (source.clientSid !== null) return this.assertCounted(clientLimits(source))
     const [account, network] = await Promise.all([
-      this.account.consume(keys.account),
-      this.network.consume(keys.network),
+      this.attempts.peek(accountLimits(source)),
+      this.network.peek(source.address),
     ])
-    const refundWider = () =>
-      Promise.all([this.account.refund(account), this.network.refund(network)])
-    try {
-      await this.admit(attempt, [account, network])
-    } catch (error) {
-      await Promise.all([this.pair.refund(pair), refundWider()])
-      throw error
-    }
-    attempt.client.setHeaders(pair.headers)
-    return {
-      succeeded: () => Promise.all([this.pair.reset(pair), refundWider()]),
-      failed: () =>
-        Promise.all([
-          this.pair.penalize(pair),
-          this.account.penalize(account),
-          this.network.penalize(network),
-        ]),
-    }
+    const quota = tightest([account, network])
+    if (quota.isAllowed) return
+    if (!source.isOwnersNetwork) throw tooManyAttempts(quota)
+    const owners = await this.attempts.peek(ownersNetworkLimits(source))
+    if (!owners.isAllowed) throw tooManyAttempts(quota)
   }
 
-  /** @throws Problem 429 if a wider limit is exhausted, unless the owner has a session from the network */
-  private async admit({ phone, client }: Attempt, wider: readonly Consumption[]): Promise<void> {
-    const exhausted = wider.find(({ isAllowed }) => !isAllowed)
-    if (!exhausted) return
-    const { address } = client.origin
-    if (address === null) throw tooManyAttempts(exhausted)
-    const values = [phone, networkOf(address)]
-    const known = await this.database.read((run) => run(SESSION_FROM_NETWORK, values))
-    if (known.length === 0) throw tooManyAttempts(exhausted)
+  /** Counts an attempt. @throws Problem 429 */
+  async reserve(source: AttemptSource): Promise<Reservation> {
+    if (source.clientSid !== null) return this.reserveCounted(clientLimits(source))
+    const { address } = source
+    const network = await this.network.consume(address)
+    if (!network.isAllowed) return this.reserveInOwnersNetwork(source, network)
+    const limits = accountLimits(source)
+    const account = await this.attempts.consume(limits)
+    if (!account.isAllowed) {
+      await this.network.refund(address)
+      return this.reserveInOwnersNetwork(source, account)
+    }
+    const refund = () => Promise.all([this.attempts.refund(limits), this.network.refund(address)])
+    return { headers: account.headers, rejection: undefined, refund }
+  }
+
+  private async reserveInOwnersNetwork(
+    source: AttemptSource,
+    rejection: Quota,
+  ): Promise<Reservation> {
+    if (!source.isOwnersNetwork) throw tooManyAttempts(rejection)
+    const limits = ownersNetworkLimits(source)
+    const { isAllowed } = await this.attempts.consume(limits)
+    if (!isAllowed) throw tooManyAttempts(rejection)
+    return { headers: rejection.headers, rejection, refund: () => this.attempts.refund(limits) }
+  }
+
+  private async reserveCounted(limits: Counted): Promise<Reservation> {
+    const quota = await this.attempts.consume(limits)
+    if (!quota.isAllowed) throw tooManyAttempts(quota)
+    const refund = () => this.attempts.refund(limits)
+    return { headers: quota.headers, rejection: undefined, refund }
+  }
+
+  private async assertCounted(limits: Counted): Promise<void> {
+    const quota = await this.attempts.peek(limits)
+    if (!quota.isAllowed) throw tooManyAttempts(quota)
   }
 }
 
-function keysOf({ phone, client }: Attempt) {
-  const network = networkOf(client.origin.address)
-  return { pair: `${phone} ${network}`, account: phone, network }
+/** An IPv6 network is the /48 here: whoever controls one has 65,536 networks of size /64. */
+function accountLimits({ phone, address }: AttemptSource): Counted {
+  const largest = networksOf(address).at(-1)
+  return [
+    { limit: PART_LIMITS.network, subject: `network ${largest} ${phone}` },
+    { limit: ACCOUNT_LIMITS.account, subject: `account ${phone}` },
+  ]
+}
+
+function clientLimits({ phone, clientSid }: AttemptSource): Counted {
+  return [
+    { limit: PART_LIMITS.client, subject: `client ${clientSid}` },
+    { limit: ACCOUNT_LIMITS.clients, subject: `clients ${phone}` },
+  ]
+}
+
+function ownersNetworkLimits({ phone }: AttemptSource): Counted {
+  return [{ limit: ACCOUNT_LIMITS.ownersNetwork, subject: `owners-network ${phone}` }]
 }

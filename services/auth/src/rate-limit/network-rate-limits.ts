@@ -1,39 +1,36 @@
-import { networkOf } from '@malipo/kit/http/network'
 import { Redis } from '@malipo/kit/redis/redis'
 import { Inject, Injectable } from '@nestjs/common'
 import type { ClientContext } from '../client-context/client-context.js'
 import { type Env, ENV, networkLimits } from '../env.js'
-import { HOUR, MINUTE, RateLimit, tooManyAttempts } from './rate-limit.js'
+import { NetworkLimit } from './network-limit.js'
+import { tooManyAttempts } from './quota.js'
 
 /** Limits per network on rejected refreshes and on registrations. */
 @Injectable()
 export class NetworkRateLimits {
-  private readonly rejectedRefreshes: RateLimit
-  private readonly registrations: RateLimit
+  private readonly rejectedRefreshes: NetworkLimit
+  private readonly registrations: NetworkLimit
 
   constructor(@Inject(Redis) redis: Redis, @Inject(ENV) env: Env) {
-    const { refusalsPerAddress, registrationsPerHour } = networkLimits(env)
-    this.rejectedRefreshes = new RateLimit(redis, 'refresh', refusalsPerAddress, 10 * MINUTE)
-    this.registrations = new RateLimit(redis, 'register', registrationsPerHour, HOUR)
+    const { refusalsPerMinute, registrationsPerMinute } = networkLimits(env)
+    this.rejectedRefreshes = new NetworkLimit(redis, 'refresh', refusalsPerMinute)
+    this.registrations = new NetworkLimit(redis, 'register', registrationsPerMinute)
   }
 
-  /** Rejects a client with too many invalid refresh tokens. @throws Problem 429 */
-  async assertRefreshAllowed(client: ClientContext): Promise<void> {
-    const refreshes = await this.rejectedRefreshes.peek(networkOf(client.origin.address))
+  /**
+   * Counts an invalid refresh token, which is infeasible to guess. A valid one is exchanged even if others in
+   * the client's network have reached the limit. @throws Problem 429
+   */
+  async countRejectedRefresh({ origin, setHeaders }: ClientContext): Promise<void> {
+    const refreshes = await this.rejectedRefreshes.consume(origin.address)
     if (!refreshes.isAllowed) throw tooManyAttempts(refreshes)
-    client.setHeaders(refreshes.headers)
-  }
-
-  /** Counts an invalid refresh token. Guessing one is infeasible, but each guess costs a query. */
-  async countRejectedRefresh(client: ClientContext): Promise<void> {
-    const network = networkOf(client.origin.address)
-    await this.rejectedRefreshes.penalize(await this.rejectedRefreshes.consume(network))
+    setHeaders(refreshes.headers)
   }
 
   /** Counts a registration, whether or not it succeeds. @throws Problem 429 */
-  async countRegistration(client: ClientContext): Promise<void> {
-    const registrations = await this.registrations.consume(networkOf(client.origin.address))
+  async countRegistration({ origin, setHeaders }: ClientContext): Promise<void> {
+    const registrations = await this.registrations.consume(origin.address)
     if (!registrations.isAllowed) throw tooManyAttempts(registrations)
-    client.setHeaders(registrations.headers)
+    setHeaders(registrations.headers)
   }
 }

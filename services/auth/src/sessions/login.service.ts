@@ -1,9 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common'
 import { Registry } from 'prom-client'
 import { OutcomeCounter } from '../outcome-counter.js'
-import { PasswordCheck } from '../passwords/password-check.js'
+import { type Attempt, PasswordCheck } from '../passwords/password-check.js'
 import { wrongCredentials } from '../problems.js'
-import type { Attempt } from '../rate-limit/login-rate-limit.js'
 import type { TokensDto } from './sessions.dto.js'
 import { SessionsService } from './sessions.service.js'
 

@@ -33,6 +33,11 @@ export function parseRefreshToken(text: string): RefreshToken | undefined {
   return tokenOf(text.slice(0, PART_LENGTH), text.slice(PART_LENGTH))
 }
 
+/** The part that all refresh tokens of a session share. */
+export function sessionPart(text: string): string {
+  return text.slice(0, PART_LENGTH)
+}
+
 function tokenOf(session: string, own: string): RefreshToken {
   const hashes = { session: hash('sha256', session, 'buffer'), own: hash('sha256', own, 'buffer') }
   return { text: session + own, hashes }

@@ -33,7 +33,6 @@ export class RefreshService {
 
   private async use(text: string, client: ClientContext) {
     const arrivedAt = performance.now()
-    await this.limits.assertRefreshAllowed(client)
     const token = parseRefreshToken(text)
     const used = token && (await this.sessions.refresh(token, client.origin, arrivedAt))
     if (!used?.tokens) await this.limits.countRejectedRefresh(client)

@@ -2,9 +2,11 @@ import { Database, type Statement } from '@malipo/kit/postgres/database'
 import { minUuidAt } from '@malipo/kit/postgres/uuid-v7'
 import { Workers } from '@malipo/kit/worker/workers'
 import { Inject, Injectable } from '@nestjs/common'
+import { DEVICE_TOKEN_DAYS } from '../tokens/device-token.js'
 
+const DAY_MS = 86_400_000
 /** Sessions are retained for 30 days after they expire, to explain old entries of the audit trail. */
-const RETENTION_MS = 30 * 86_400_000
+const RETENTION_MS = 30 * DAY_MS
 const BATCH_SIZE = 500
 
 /**
@@ -19,6 +21,7 @@ const DELETE_EXPIRED: Statement = {
       FROM sessions
       WHERE id < $1
         AND expires_at < $2
+        AND (device_token_hash IS NULL OR last_used_at < $4)
         AND NOT EXISTS (SELECT FROM revocation_outbox WHERE session_id = sessions.id)
       ORDER BY id
       LIMIT $3
@@ -30,7 +33,7 @@ const DELETE_EXPIRED: Statement = {
     RETURNING sessions.id`,
 }
 
-/** Deletes sessions that expired long ago. A replica skips rows that another replica has locked. */
+/** Deletes sessions that expired long ago and whose device tokens have expired. A replica skips rows that another replica has locked. */
 @Injectable()
 export class SessionSweeper {
   constructor(
@@ -47,7 +50,8 @@ export class SessionSweeper {
   /** Deletes one batch. @returns the number of sessions that it deleted */
   async sweep(): Promise<number> {
     const cutoff = new Date(Date.now() - RETENTION_MS)
-    const values = [minUuidAt(cutoff), cutoff, BATCH_SIZE]
+    const deviceTokensExpired = new Date(Date.now() - DEVICE_TOKEN_DAYS * DAY_MS)
+    const values = [minUuidAt(cutoff), cutoff, BATCH_SIZE, deviceTokensExpired]
     return (await this.database.write((run) => run(DELETE_EXPIRED, values))).length
   }
 }

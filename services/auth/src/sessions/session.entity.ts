@@ -4,6 +4,8 @@ import { User } from '../users/user.entity.js'
 /** Column comments; they must equal those in the migration. */
 const SESSION_PART_COMMENT = 'of the first part, which all refresh tokens of the session share'
 const CURRENT_COMMENT = 'of the second part of the current refresh token'
+const PASSWORD_COMMENT =
+  'of the password that opened the session, or that the session set; another version invalidates its device token'
 
 /** A login opens a session. Its access tokens are rejected once the session is revoked or expires. */
 @Entity('sessions')
@@ -31,6 +33,13 @@ export class Session {
 
   @Column({ name: 'previous_token_hash', type: 'bytea', nullable: true })
   previousTokenHash: Buffer | null
+
+  /** Recognises the client in later logins; see `tokens/device-token.ts`. */
+  @Column({ name: 'device_token_hash', type: 'bytea', nullable: true })
+  deviceTokenHash: Buffer | null
+
+  @Column({ name: 'password_version', type: 'integer', default: 1, comment: PASSWORD_COMMENT })
+  passwordVersion: number
 
   /** When the previous refresh token was first used. */
   @Column({ name: 'rotated_at', type: 'timestamptz', precision: 3, nullable: true })

@@ -5,8 +5,10 @@ import { ApiTags } from '@nestjs/swagger'
 import { isUUID } from 'class-validator'
 import { Client, type ClientContext } from '../client-context/client-context.js'
 import { PROBLEMS, tokenNotValid } from '../problems.js'
+import { BearerToken } from '../tokens/bearer-token.js'
 import { CallerGuard, SignedGuard } from '../tokens/caller.guard.js'
 import type { Claims } from '../tokens/claims.js'
+import { TokensService } from '../tokens/tokens.service.js'
 import { LoginService } from './login.service.js'
 import { RefreshService } from './refresh.service.js'
 import { DeleteDocs, ListDocs, LoginDocs, LogoutDocs, RefreshDocs } from './sessions.docs.js'
@@ -20,6 +22,7 @@ export class SessionsController {
     private readonly logins: LoginService,
     private readonly refreshes: RefreshService,
     private readonly sessions: SessionsService,
+    private readonly tokens: TokensService,
   ) {}
 
   @Post('login')
@@ -27,10 +30,12 @@ export class SessionsController {
   @HttpCode(200)
   @LoginDocs()
   login(
-    @Body() { phone, password }: LoginDto,
+    @Body() { phone, password, device_token: deviceToken }: LoginDto,
     @Client() client: ClientContext,
+    @BearerToken() token: string | undefined,
   ): Promise<TokensDto> {
-    return this.logins.login({ phone, client }, password)
+    const sid = token && this.tokens.verify(token)?.sid
+    return this.logins.login({ phone, client, deviceToken, sid }, password)
   }
 
   @Post('refresh')

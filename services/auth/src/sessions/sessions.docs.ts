@@ -11,6 +11,10 @@ export const LoginDocs = () =>
   ApiRoute(
     {
       summary: 'Log in',
+      description:
+        'Wrong passwords are limited for each account, from whatever addresses they come. A client that sends ' +
+        'a `device_token`, or an access token of the account as `Authorization: Bearer`, has its own limit. ' +
+        'A token that is not valid for the account has no effect.',
       problems: [...BODY_PROBLEMS, PROBLEMS.wrongCredentials, tooManyAttempts],
     },
     ApiOkResponse({ type: TokensDto }),

@@ -1,10 +1,12 @@
 import { IsPhone } from '@malipo/kit/http/contact'
 import { ApiProperty } from '@nestjs/swagger'
-import { IsString, MaxLength } from 'class-validator'
+import { IsOptional, IsString, MaxLength } from 'class-validator'
 import { IsGivenPassword } from '../passwords/password.js'
 
 const TOKEN =
   'Jm1hVvTVrfmmI0yEXTUbnRlBlcwGTuXYvPjqWOv6JrEq0VnD2mJ3vH4xT1c8yKf6bUoZs7aWe5RgLiXpNdQhCk'
+
+const DEVICE_TOKEN = 'AZt22qgAcACAAAJCrBIAAlU0mUzWKM1gVvVv0m3rO0ht7E2sCkH9xYdPqLwZbTnR'
 
 export class LoginDto {
   @ApiProperty({
@@ -18,6 +20,19 @@ export class LoginDto {
   @ApiProperty({ type: String, format: 'password', example: 'matooke with groundnut sauce' })
   @IsGivenPassword()
   password: string
+
+  @ApiProperty({
+    type: String,
+    required: false,
+    description:
+      'From an earlier login or refresh. Lets its holder log in while others guess the account’s password. ' +
+      'A token that is not valid for the account has no effect',
+    example: DEVICE_TOKEN,
+  })
+  @IsOptional()
+  @IsString({ message: 'must be a string' })
+  @MaxLength(1000, { message: 'must be at most 1000 characters' })
+  device_token?: string
 }
 
 export class RefreshDto {
@@ -44,6 +59,13 @@ export class TokensDto {
     example: TOKEN,
   })
   refresh_token: string
+
+  @ApiProperty({
+    type: String,
+    description: 'Store it and send it with the next login; valid for 90 days',
+    example: DEVICE_TOKEN,
+  })
+  device_token: string
 }
 
 const TIME = { type: String, format: 'date-time', example: '2026-01-01T09:30:00.000Z' }

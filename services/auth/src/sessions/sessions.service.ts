@@ -6,8 +6,9 @@ import { type Env, ENV } from '../env.js'
 import type { Credentials } from '../passwords/credentials.store.js'
 import { revocationPending } from '../problems.js'
 import { RevocationsService } from '../revocations/revocations.service.js'
+import { deviceTokenHash, deviceTokenOf } from '../tokens/device-token.js'
 import { TokensService } from '../tokens/tokens.service.js'
-import { newRefreshToken, type RefreshToken, successorOf } from './refresh-token.js'
+import { newRefreshToken, type RefreshToken, sessionPart, successorOf } from './refresh-token.js'
 import { rotate, type Use } from './rotate.store.js'
 import type { TokensDto } from './sessions.dto.js'
 import { activeSessions, openSession, type Revocation, revokeSession } from './sessions.store.js'
@@ -28,10 +29,12 @@ export class SessionsService {
     const sid = newUuid()
     const { text, hashes } = newRefreshToken()
     const lifetimeSeconds = this.env.SESSION_EXPIRES_IN
-    const session = { id: sid, userId, passwordVersion, hashes, lifetimeSeconds, origin }
+    const client = { deviceTokenHash: deviceTokenHash(sessionPart(text)), origin }
+    const session = { id: sid, userId, passwordVersion, hashes, lifetimeSeconds, ...client }
     const opened = await this.database.write((run) => openSession(run, session))
     if (!opened) return undefined
-    return { ...this.tokens.sign({ sub: userId, sid, ...opened }), refresh_token: text }
+    const tokens = this.tokens.sign({ sub: userId, sid, ...opened })
+    return { ...tokens, refresh_token: text, device_token: deviceTokenOf(sid, sessionPart(text)) }
   }
 
   /**
@@ -58,7 +61,8 @@ export class SessionsService {
     const { use, sid, revokedAt } = rotated
     if (revokedAt) await this.revocations.publish('refresh_reuse', { sid, at: revokedAt })
     if (use === 'reused') return { use }
-    return { use, tokens: { ...this.tokens.sign(rotated), refresh_token: next.text } }
+    const device_token = deviceTokenOf(sid, sessionPart(next.text))
+    return { use, tokens: { ...this.tokens.sign(rotated), refresh_token: next.text, device_token } }
   }
 
   /** Active sessions of a user, most recently used first; at most 100. */

@@ -11,6 +11,7 @@ interface NewSession {
   /** Version of the password that was verified. */
   passwordVersion: number
   hashes: TokenHashes
+  deviceTokenHash: Buffer
   lifetimeSeconds: number
   origin: Origin
 }
@@ -26,9 +27,10 @@ const SESSION_OPEN: Statement = {
       SELECT id, scopes FROM users WHERE id = $2 AND password_version = $3 FOR SHARE
     ), opened AS (
       INSERT INTO sessions
-        (id, user_id, refresh_token_hash, current_token_hash, created_at, expires_at, last_used_at,
-         address, user_agent)
-      SELECT $1, id, $4, $5, now(), now() + make_interval(secs => $6), now(), $7::inet, $8::text
+        (id, user_id, password_version, refresh_token_hash, current_token_hash, device_token_hash,
+         created_at, expires_at, last_used_at, address, user_agent)
+      SELECT $1, id, $3, $4, $5, $9,
+             now(), now() + make_interval(secs => $6), now(), $7::inet, $8::text
       FROM holder
       ON CONFLICT ON CONSTRAINT sessions_pkey DO NOTHING
       RETURNING id, user_id
@@ -43,10 +45,10 @@ const SESSION_OPEN: Statement = {
 /** `id` is the operation id. @returns undefined if the password changed after it was verified */
 export async function openSession(
   run: Run,
-  { id, userId, passwordVersion, hashes, lifetimeSeconds, origin }: NewSession,
+  { id, userId, passwordVersion, hashes, deviceTokenHash, lifetimeSeconds, origin }: NewSession,
 ): Promise<Pick<User, 'scopes'> | undefined> {
   const session = [id, userId, passwordVersion, hashes.session, hashes.own, lifetimeSeconds]
-  const values = [...session, origin.address, origin.userAgent]
+  const values = [...session, origin.address, origin.userAgent, deviceTokenHash]
   return (await run<Pick<User, 'scopes'>>(SESSION_OPEN, values))[0]
 }
 

@@ -1,0 +1,115 @@
+import { hash } from 'node:crypto'
+import { networksOf } from '@malipo/kit/http/network'
+import type { Redis } from '@malipo/kit/redis/redis'
+import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible'
+import { newQuota, type Quota, tightest } from './quota.js'
+
+/**
+ * Short, because thousands of a mobile carrier's customers share an address (RFC 6888). If others in its
+ * network have reached the limit, a client waits for at most this long.
+ */
+const WINDOW_SECONDS = 60
+
+/** Multiples of the limit for an IPv6 /56 and a /48, which may have one customer or many. */
+const SITE_FACTORS = [2, 4] as const
+
+interface Level {
+  readonly limit: number
+  readonly counts: RateLimiterRedis | RateLimiterMemory
+}
+
+/**
+ * A limit on the requests that the networks of an address send per minute: an IPv4 address, or an IPv6 /64
+ * with its /56 and /48. All replicas share their counters in Redis; without Redis, each process counts alone.
+ * A counter expires long before the key of a revoked session, so a flood can't evict those keys from a full
+ * Redis.
+ */
+export class NetworkLimit {
+  private readonly lan: Level
+  private readonly sites: readonly Level[]
+
+  constructor(
+    redis: Pick<Redis, 'raw'>,
+    private readonly name: string,
+    limit: number,
+  ) {
+    const level = (nth: number, factor: number): Level => ({
+      limit: limit * factor,
+      counts: limiter(redis, `auth:${name}:${nth}`, limit * factor),
+    })
+    this.lan = level(0, 1)
+    this.sites = SITE_FACTORS.map((factor, nth) => level(nth + 1, factor))
+  }
+
+  /** Reads the remaining quota without consuming any. */
+  async peek(address: string | null): Promise<Quota> {
+    const quotas = await this.each(address, async ({ limit, counts }, key) => {
+      const found = await counts.get(key)
+      return this.quota(limit, found, (found?.consumedPoints ?? 0) < limit)
+    })
+    return tightest(quotas)
+  }
+
+  /** Consumes from the quota of each network, unless one of them is exhausted. */
+  async consume(address: string | null): Promise<Quota> {
+    const quotas = await this.each(address, async ({ limit, counts }, key) => {
+      try {
+        return this.quota(limit, await counts.consume(key), true)
+      } catch (exhausted) {
+        if (exhausted instanceof RateLimiterRes) return this.quota(limit, exhausted, false)
+        throw exhausted
+      }
+    })
+    const quota = tightest(quotas)
+    if (!quota.isAllowed) await this.refund(address)
+    return quota
+  }
+
+  /** Returns what one call of `consume` took. */
+  async refund(address: string | null): Promise<void> {
+    await this.each(address, ({ counts }, key) => counts.reward(key))
+  }
+
+  /** Applies `work` to the counter of each network. */
+  private async each<T>(
+    address: string | null,
+    work: (level: Level, key: string) => Promise<T>,
+  ): Promise<[T, ...T[]]> {
+    const [lan, ...sites] = networksOf(address)
+    return Promise.all([
+      work(this.lan, hashed(lan)),
+      ...sites.flatMap((site, nth) => {
+        const level = this.sites[nth]
+        return level ? [work(level, hashed(site))] : []
+      }),
+    ])
+  }
+
+  private quota(limit: number, found: RateLimiterRes | null, isAllowed: boolean): Quota {
+    return newQuota(
+      { name: this.name, limit, windowSeconds: WINDOW_SECONDS },
+      {
+        isAllowed,
+        remaining: isAllowed ? Math.max(0, limit - (found?.consumedPoints ?? 0)) : 0,
+        nextSeconds: found ? Math.max(1, Math.ceil(found.msBeforeNext / 1000)) : 0,
+      },
+    )
+  }
+}
+
+function limiter(redis: Pick<Redis, 'raw'>, keyPrefix: string, points: number): Level['counts'] {
+  const limits = { keyPrefix, points, duration: WINDOW_SECONDS }
+  const memory = new RateLimiterMemory(limits)
+  if (!redis.raw) return memory
+  return new RateLimiterRedis({
+    ...limits,
+    storeClient: redis.raw,
+    rejectIfRedisNotReady: true,
+    insuranceLimiter: memory,
+  })
+}
+
+/** Hashes the network, so that Redis stores no address in plain text. */
+function hashed(network: string): string {
+  return hash('sha256', network, 'base64url')
+}
