@@ -176,7 +176,7 @@ describe('Redis', () => {
     }
   })
 
-  it('not configured: guessing is rate-limited in the process', async () => {
+  it('not configured: guessing is rate-limited', async () => {
     const auth = await startAuth({ REDIS_URL: undefined })
     try {
       const user = await newUser(auth.client)

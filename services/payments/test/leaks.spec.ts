@@ -70,7 +70,10 @@ async function atAuth() {
   const { body } = await post('login', { phone, password })
   const next = await post('refresh', { refresh_token: body.refresh_token })
   await post('refresh', { refresh_token: `${next.body.refresh_token}x` })
-  seen.token.push(token, body.access_token, body.refresh_token)
+  const known = { phone, device_token: body.device_token }
+  await post('login', { ...known, password })
+  await post('login', { ...known, password: wrong })
+  seen.token.push(token, body.access_token, body.refresh_token, body.device_token)
   seen.token.push(next.body.access_token, next.body.refresh_token)
   await sent(auth, 'GET', '/api/auth/me', { token })
   await sent(auth, 'GET', '/api/auth/sessions', { token })

@@ -10,7 +10,7 @@ import { newQuota, type Quota, tightest } from './quota.js'
  */
 const WINDOW_SECONDS = 60
 
-/** Multiples of the limit for an IPv6 /56 and a /48, which may have one customer or many. */
+/** Multiples of the limit for an IPv6 /56 and a /48, each of which may have one customer or many. */
 const SITE_FACTORS = [2, 4] as const
 
 interface Level {

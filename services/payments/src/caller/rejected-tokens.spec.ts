@@ -36,4 +36,15 @@ describe('rejected tokens', () => {
     expect(await rejected.retryAfterSeconds('2001:db8:1:2:ffff::1')).toBeGreaterThan(0)
     expect(await rejected.retryAfterSeconds('2001:db8:1:3::1')).toBe(0)
   })
+
+  it.each([
+    ['/56', 200, (n: number) => `2001:db8:1:2${(n % 90) + 10}::1`, '2001:db8:1:300::1'],
+    ['/48', 400, (n: number) => `2001:db8:1:${(n % 90) + 10}00::1`, '2001:db8:2::1'],
+  ])('throttle a %s network after %d of them', async (_, limit, addressOf, outside) => {
+    await flood(limit - 1, addressOf)
+    expect(await rejected.retryAfterSeconds(addressOf(0))).toBe(0)
+    await flood(1, addressOf)
+    expect(await rejected.retryAfterSeconds(addressOf(0))).toBeGreaterThan(0)
+    expect(await rejected.retryAfterSeconds(outside)).toBe(0)
+  })
 })

@@ -1,4 +1,4 @@
-import { networkOf } from '@malipo/kit/http/network'
+import { networksOf } from '@malipo/kit/http/network'
 import { LRUCache } from 'lru-cache'
 import { RateLimiterMemory } from 'rate-limiter-flexible'
 
@@ -23,13 +23,19 @@ export class RejectedTokens {
   /** Records that auth rejected a token, and the address that sent the token. */
   async add(tokenHash: string, address: string): Promise<void> {
     this.hashes.set(tokenHash, true)
-    await this.addresses.penalty(networkOf(address))
+    await Promise.all(networksOf(address).map((network) => this.addresses.penalty(network)))
   }
 
   /** Seconds until an address may send another uncached token; 0 if it may send one now. */
   async retryAfterSeconds(address: string): Promise<number> {
-    const rejections = await this.addresses.get(networkOf(address))
-    if (!rejections || rejections.consumedPoints < RATE_LIMIT.points) return 0
-    return Math.max(1, Math.ceil(rejections.msBeforeNext / 1000))
+    const waits = networksOf(address).map(async (network, nth) => {
+      const rejections = await this.addresses.get(network)
+      if (!rejections || rejections.consumedPoints < pointsOf(nth)) return 0
+      return Math.max(1, Math.ceil(rejections.msBeforeNext / 1000))
+    })
+    return Math.max(...(await Promise.all(waits)))
   }
 }
+
+/** An IPv6 /56 may send twice as many rejected tokens as a /64, and a /48 four times as many. */
+const pointsOf = (nth: number) => RATE_LIMIT.points * 2 ** nth
