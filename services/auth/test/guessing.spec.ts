@@ -92,7 +92,7 @@ describe('unrecognised clients', () => {
     expect(headers.get('ratelimit')).toMatch(/^"login";r=7;/)
   })
 
-  it('of one IPv6 /48 are counted as one network', async () => {
+  it('of one IPv6 /48 share the limit of a network', async () => {
     const person = await user()
     let host = 0
     const { wrong } = await guess(
@@ -181,7 +181,7 @@ describe('the account’s owner, while others guess from many addresses', () => 
 })
 
 describe('wrong passwords', () => {
-  it('of a recognised client have a limit of their own', async () => {
+  it('of a recognised client use up neither another client’s limit nor that of unrecognised clients', async () => {
     const person = await user()
     const [own, other] = [await login(auth.client, person), await login(auth.client, person)]
     const { wrong, answer } = await guess(person.phone, newAddress, {

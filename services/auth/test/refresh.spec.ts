@@ -49,6 +49,7 @@ describe('POST /api/auth/refresh', () => {
       token_type: 'Bearer',
       expires_in: 900,
       refresh_token: expect.stringMatching(/^[\w-]{86}$/),
+      device_token: expect.stringMatching(/^[\w-]{64}$/),
     })
     expect(headers.get('cache-control')).toBe('no-store')
     expect(body.refresh_token).not.toBe(first.refreshToken)

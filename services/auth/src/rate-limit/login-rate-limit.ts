@@ -107,7 +107,7 @@ export class LoginRateLimit {
   }
 }
 
-/** An IPv6 network is the /48 here: whoever controls one has 65,536 networks of size /64. */
+/** An IPv6 network is the /48 here, because one subscriber can have a /48 with 65,536 networks of size /64. */
 function accountLimits({ phone, address }: AttemptSource): Counted {
   const largest = networksOf(address).at(-1)
   return [

@@ -9,7 +9,9 @@ import { Histogram, type Registry } from 'prom-client'
 
 /** The result of auth's `/validate`. An outage is the result `unavailable`, never `rejected`. */
 export type Validation =
-  { readonly kind: 'valid'; readonly claims: Claims } | { readonly kind: 'rejected' } | { readonly kind: 'unavailable' }
+  | { readonly kind: 'valid'; readonly claims: Claims }
+  | { readonly kind: 'rejected' }
+  | { readonly kind: 'unavailable' }
 
 /** The claims that payments uses. `exp` is in seconds since the epoch. */
 export interface Claims {
@@ -42,7 +44,9 @@ export class AuthClient implements OnApplicationShutdown {
 
   constructor(url: string, authWaitMs: number, registry: Registry) {
     const help = `Token validation calls to auth in flight; ${MAX_IN_FLIGHT} at most`
-    observableGauge(registry, { name: 'auth_calls_in_flight', help }, (gauge) => gauge.set(this.inFlight))
+    observableGauge(registry, { name: 'auth_calls_in_flight', help }, (gauge) =>
+      gauge.set(this.inFlight),
+    )
     this.durations = new Histogram({
       name: 'auth_call_duration_seconds',
       help: 'Duration of token validation calls to auth by outcome: valid, rejected, unavailable',

@@ -25,7 +25,9 @@ export class CallerGuard implements CanActivate {
     }
     const result = await this.tokenCheck.check(token, request)
     if (result.kind === 'rejected') {
-      throw unauthenticated('The access token is invalid or has expired, or its session is revoked.')
+      throw unauthenticated(
+        'The access token is invalid or has expired, or its session is revoked.',
+      )
     }
     if (result.kind === 'throttled') throw tooManyRejectedTokens(result.retryAfterSeconds)
     if (result.kind === 'unavailable') throw authUnavailable()
@@ -47,7 +49,8 @@ function unauthenticated(detail: string) {
 }
 
 function tooManyRejectedTokens(retryAfterSeconds: number) {
-  const detail = 'This address has sent too many invalid tokens. Wait before you send another new token.'
+  const detail =
+    'This address has sent too many invalid tokens. Wait before you send another new token.'
   return new Problem(PROBLEMS.tooManyRejectedTokens, detail, { retryAfterSeconds })
 }
 

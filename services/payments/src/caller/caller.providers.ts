@@ -21,7 +21,8 @@ export function callerProviders(env: Env): Provider[] {
     {
       provide: AuthClient,
       inject: [Registry],
-      useFactory: (registry: Registry) => new AuthClient(env.AUTH_SERVICE_URL, env.DB_WAIT_MS, registry),
+      useFactory: (registry: Registry) =>
+        new AuthClient(env.AUTH_SERVICE_URL, env.DB_WAIT_MS, registry),
     },
     {
       provide: TokenCheck,

@@ -3,7 +3,9 @@ export class CircuitBreaker {
   private failures = 0
   private retryAt = 0
 
-  constructor(private readonly limits: { readonly maxFailures: number; readonly retryIntervalMs: number }) {}
+  constructor(
+    private readonly limits: { readonly maxFailures: number; readonly retryIntervalMs: number },
+  ) {}
 
   get isOpen(): boolean {
     return this.failures >= this.limits.maxFailures

@@ -1,6 +1,12 @@
 import { LRUCache } from 'lru-cache'
 import type { Claims } from './auth-client.js'
-import { type CachedToken, type CacheTimes, CLOCK_SKEW_MS, freshness, parseCachedToken } from './cached-token.js'
+import {
+  type CachedToken,
+  type CacheTimes,
+  CLOCK_SKEW_MS,
+  freshness,
+  parseCachedToken,
+} from './cached-token.js'
 import type { RevokedSessions, SessionState } from './revoked-sessions.js'
 import type { Caller } from './scopes.js'
 import type { CacheRead } from './token-cache.js'
@@ -58,7 +64,8 @@ export class LocalTokenCache {
   /** Adds or refreshes the entry that a Redis read returned; undefined if it returned no usable entry. */
   admit(tokenHash: string, sid: string, read: CacheRead) {
     const previous = this.entries.get(tokenHash)
-    const isUnchanged = previous?.json === read.json && previous?.cachedToken.generation === read.generation
+    const isUnchanged =
+      previous?.json === read.json && previous?.cachedToken.generation === read.generation
     const entry = isUnchanged ? previous : this.parse(sid, read)
     const clocks = { redisMs: read.redisNowMs, ownMs: Date.now() }
     const state = entry ? freshness(entry.cachedToken, clocks, this.times) : 'unusable'

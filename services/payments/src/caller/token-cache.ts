@@ -116,9 +116,15 @@ export class TokenCache {
   }
 
   /** Reads entries, and creates a missing generation. Concurrent replicas all use the first one created. */
-  private async fetch(requests: readonly ReadRequest[], dataset: string): Promise<TimedValues | undefined> {
+  private async fetch(
+    requests: readonly ReadRequest[],
+    dataset: string,
+  ): Promise<TimedValues | undefined> {
     const generation = `token-generation:${dataset}`
-    const keys = requests.flatMap(({ tokenHash, sid }) => [`token:${tokenHash}`, revocationKey(sid)])
+    const keys = requests.flatMap(({ tokenHash, sid }) => [
+      `token:${tokenHash}`,
+      revocationKey(sid),
+    ])
     const values = await this.redis.read([generation, ...keys])
     if (!values || values.values[0] !== null) return values
     await this.redis.setOnce(generation, randomUUID(), GENERATION_TTL_MS)

@@ -8,7 +8,14 @@ import type { LocalTokenCache } from './local-token-cache.js'
 import type { RejectedTokens } from './rejected-tokens.js'
 import type { RevokedSessions } from './revoked-sessions.js'
 import type { CacheRead, TokenCache } from './token-cache.js'
-import { accept, type CheckResult, type Decision, type Outcome, REJECTED, UNAVAILABLE } from './token-decision.js'
+import {
+  accept,
+  type CheckResult,
+  type Decision,
+  type Outcome,
+  REJECTED,
+  UNAVAILABLE,
+} from './token-decision.js'
 import { claimedSessionId, hashToken } from './unverified-token.js'
 
 /** The request that presents the token. Auth receives its id and trace; its address may be throttled. */
@@ -122,7 +129,11 @@ export class TokenCheck {
   }
 
   /** Validates a token that has a stale entry. Uses the entry if auth is slow or unavailable. */
-  private async revalidate(presented: PresentedToken, sid: string, read: CacheRead): Promise<Decision> {
+  private async revalidate(
+    presented: PresentedToken,
+    sid: string,
+    read: CacheRead,
+  ): Promise<Decision> {
     const { tokenHash } = presented
     const calledAt = performance.now()
     if (!this.authBreaker.allows(calledAt)) return this.decideByCache(read, tokenHash, sid)
@@ -133,7 +144,9 @@ export class TokenCheck {
     }
     if (!validation) {
       this.authBreaker.recordFailure(performance.now())
-      void validating.then((late) => late.kind === 'valid' && this.store(tokenHash, late.claims, read))
+      void validating.then(
+        (late) => late.kind === 'valid' && this.store(tokenHash, late.claims, read),
+      )
     }
     return this.useStale(tokenHash, sid)
   }
@@ -152,7 +165,10 @@ export class TokenCheck {
 
   private async validate({ token, tokenHash, request }: PresentedToken): Promise<Validation> {
     const calledAt = performance.now()
-    const validation = await this.parts.auth.validate(token, propagationHeaders(request.id, request.headers))
+    const validation = await this.parts.auth.validate(
+      token,
+      propagationHeaders(request.id, request.headers),
+    )
     const tookMs = performance.now() - calledAt
     if (validation.kind === 'unavailable' || tookMs > SLOW_AUTH_MS) {
       this.authBreaker.recordFailure(performance.now())
@@ -188,7 +204,11 @@ export class TokenCheck {
   }
 
   /** Stores auth's result with the time and the generation of `before`, the read that preceded the call. */
-  private store(tokenHash: string, { sub, sid, scope, exp }: Claims, before: CacheRead | undefined): void {
+  private store(
+    tokenHash: string,
+    { sub, sid, scope, exp }: Claims,
+    before: CacheRead | undefined,
+  ): void {
     const lifetimeMs = cacheLifetimeMs(exp, Date.now(), this.parts.times)
     if (before?.generation === undefined || lifetimeMs <= 0) return
     const { redisNowMs: at, generation } = before

@@ -25,7 +25,9 @@ export function claimedSessionId(token: string): string | undefined {
     const payload = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as {
       sid?: unknown
     }
-    return typeof payload.sid === 'string' && /^[\w-]{1,64}$/.test(payload.sid) ? payload.sid : undefined
+    return typeof payload.sid === 'string' && /^[\w-]{1,64}$/.test(payload.sid)
+      ? payload.sid
+      : undefined
   } catch {
     return undefined
   }
