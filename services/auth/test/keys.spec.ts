@@ -60,7 +60,9 @@ describe('tokens of a key set', () => {
     const options = { algorithms: ['ES256' as const], issuer: 'malipo-auth', audience: 'malipo' }
     expect(jwt.verify<object>(token, { publicKey: publicPem, ...options })).toEqual(claims)
     expect(await isValid(auth.client, token)).toBe(true)
-    expect(await isValid(auth.client, signed({}))).toBe(true)
+    for (const typ of ['JWT', 'at+jwt', undefined]) {
+      expect(await isValid(auth.client, signed({}, undefined, { typ }))).toBe(true)
+    }
   })
 
   const stranger = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -82,6 +84,9 @@ describe('tokens of a key set', () => {
       'carries its own key',
       () => signed({}, stranger.privateKey, { jwk: stranger.publicKey.export({ format: 'jwk' }) }),
     ],
+    ['has a critical extension', () => signed({}, undefined, { crit: ['exp'] })],
+    ['has an empty list of critical extensions', () => signed({}, undefined, { crit: [] })],
+    ['is a logout token', () => signed({}, undefined, { typ: 'logout+jwt' })],
     ['is of another issuer', () => signed({ iss: 'someone-else' })],
     ['is for another audience', () => signed({ aud: 'someone-else' })],
     ['expired 30 s ago', () => signed({ exp: Math.floor(Date.now() / 1000) - 30 })],

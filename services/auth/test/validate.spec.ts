@@ -34,6 +34,9 @@ function forged(changes: Record<string, unknown>, options: JwtSignOptions = {}) 
   return jwt.sign(payload, { secret: SECRET, algorithm: 'HS256', ...options })
 }
 
+/** Sign options with members of the JWT header. */
+const withHeader = (header: object): JwtSignOptions => ({ header: { alg: 'HS256', ...header } })
+
 describe('GET /api/auth/validate', () => {
   it('returns the claims of a valid token with its holder’s phone and email', async () => {
     const { status, body, headers } = await auth.client.get('/api/auth/validate', { token })
@@ -107,6 +110,10 @@ describe('an invalid token', () => {
       },
     ],
     ['has no signature', () => token.split('.').slice(0, 2).join('.') + '.'],
+    ['has a critical extension', () => forged({}, withHeader({ crit: ['exp'] }))],
+    ['has an empty list of critical extensions', () => forged({}, withHeader({ crit: [] }))],
+    ['is a logout token', () => forged({}, withHeader({ typ: 'logout+jwt' }))],
+    ['has a type that is no string', () => forged({}, withHeader({ typ: null }))],
     ['has expired', () => forged({ iat: Number(claims.iat) - HOUR, exp: Number(claims.iat) - 1 })],
     ['has no expiry', () => forged({ exp: undefined })],
     ['is not valid yet', () => forged({ nbf: Number(claims.iat) + HOUR })],
@@ -150,8 +157,11 @@ describe('an invalid token', () => {
   })
 
   it('unlike one that was signed the same way without changes', async () => {
-    const { body } = await auth.client.get('/api/auth/validate', { token: forged({}) })
-    expect(body.valid).toBe(true)
+    for (const typ of ['JWT', 'at+jwt', undefined]) {
+      const same = forged({}, withHeader({ typ }))
+      const { body } = await auth.client.get('/api/auth/validate', { token: same })
+      expect(body.valid).toBe(true)
+    }
   })
 
   it('after JWT_EXPIRES_IN', async () => {

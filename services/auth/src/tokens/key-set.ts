@@ -8,6 +8,7 @@ import {
   verify,
 } from 'node:crypto'
 import { basename } from 'node:path'
+import { tokenHeader } from './token-header.js'
 
 /**
  * A signing key. It signs from `signsFrom`, when every replica and every client that caches the public keys
@@ -94,10 +95,8 @@ export function signingKey(keys: readonly Key[], nowSeconds: number): Key {
 
 /** Finds a token's key by `kid` and algorithm: neither `none` nor a public key as HMAC secret is accepted. */
 export function verifyingKey(keys: readonly Key[], token: string): Key | undefined {
-  const [head = ''] = token.split('.', 1)
-  const text = Buffer.from(head, 'base64url').toString()
-  const header = parseJson(text) as { kid?: unknown; alg?: unknown } | null
-  return keys.find(({ kid, algorithm }) => kid === header?.kid && algorithm === header?.alg)
+  const header = tokenHeader(token)
+  return header && keys.find(({ kid, algorithm }) => kid === header.kid && algorithm === header.alg)
 }
 
 /** null for malformed JSON. */

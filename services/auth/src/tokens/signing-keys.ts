@@ -40,10 +40,10 @@ export class SigningKeys {
     return signingKey(this.keys, Date.now() / 1000)
   }
 
-  /** The key that verifies a token. @throws Error if no key has the token's `kid` and algorithm */
+  /** The key that verifies a token. @throws Error if its header is invalid or matches no key */
   verifying(token: string): KeyObject {
     const key = verifyingKey(this.keys, token)
-    if (!key) throw new Error('no key has the kid and the algorithm of the token')
+    if (!key) throw new Error('the header of the token is invalid or matches no key')
     return key.verifying
   }
 
