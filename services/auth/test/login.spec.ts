@@ -54,6 +54,15 @@ describe('POST /api/auth/login', () => {
     expect(claims).toMatchObject({ sub: user.id, iss: 'malipo-auth', aud: 'malipo' })
   })
 
+  it.each(['NFC', 'NFD'] as const)('accepts a password in %s, however it was set', async (form) => {
+    const password = 'Matoké ñ Ä 가나다'
+    const other = form === 'NFC' ? 'NFD' : 'NFC'
+    const person = { ...newPerson(), password: password.normalize(form) }
+    expect((await auth.client.post('/api/auth/register', person)).status).toBe(201)
+    expect((await attempt(person.phone, password.normalize(form))).status).toBe(200)
+    expect((await attempt(person.phone, password.normalize(other))).status).toBe(200)
+  })
+
   it('accepts the phone in national form', async () => {
     const user = await newUser(auth.client)
     expect((await attempt(`0${user.phone.slice(4)}`, user.password)).status).toBe(200)

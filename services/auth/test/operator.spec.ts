@@ -45,6 +45,21 @@ describe('the operator command', () => {
     ])
   })
 
+  it('accepts a decomposed password, by either way', async () => {
+    const password = 'crème brûlée à la carte'
+    for (const byEnvironment of [true, false]) {
+      const { phone, email } = newPerson()
+      const given = password.normalize('NFD')
+      const { code } = await operator(
+        ['--phone', phone, '--email', email],
+        byEnvironment ? { OPERATOR_PASSWORD: given } : {},
+        byEnvironment ? '' : `${given}\n`,
+      )
+      expect(code).toBe(0)
+      expect(await scopeOf({ phone, email, password })).toContain('auth:admin')
+    }
+  })
+
   it('reads the password from standard input', async () => {
     const { password, ...person } = newPerson()
     const args = ['--phone', `0${person.phone.slice(4)}`, '--email', person.email.toUpperCase()]

@@ -99,6 +99,17 @@ describe('POST /api/auth/password', () => {
     expect(await attempt(user.phone, user.password)).toBe(200)
   })
 
+  it('accepts both passwords composed and decomposed', async () => {
+    const { token, user } = await newSession(auth.client)
+    const first = 'crème brûlée à la carte'
+    expect((await change(token, user.password, first.normalize('NFD'))).status).toBe(204)
+    expect(await attempt(user.phone, first.normalize('NFC'))).toBe(200)
+    expect((await change(token, first.normalize('NFC'), 'naïve façade')).status).toBe(204)
+    expect(await attempt(user.phone, 'naïve façade'.normalize('NFD'))).toBe(200)
+    const same = await change(token, 'naïve façade', 'naïve façade'.normalize('NFD'))
+    expect([same.status, same.body.errors[0].field]).toEqual([400, 'newPassword'])
+  })
+
   it('rejects the current password as the new one', async () => {
     const { token, user } = await newSession(auth.client)
     const answer = await change(token, user.password, user.password)

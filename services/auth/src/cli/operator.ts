@@ -8,7 +8,7 @@ import { DataSource } from 'typeorm'
 import { dataSource } from '../data-source.js'
 import { readOperatorEnv } from '../env.js'
 import { PasswordHasher } from '../passwords/hashing.js'
-import { commonestPasswords, passwordViolations } from '../passwords/password.js'
+import { commonestPasswords, normalisePassword, passwordViolations } from '../passwords/password.js'
 import { defaultScopes, effectiveScopes } from '../tokens/scopes.js'
 import { grantScopes } from '../users/grants.store.js'
 import { insertUser } from '../users/users.store.js'
@@ -63,7 +63,7 @@ async function create(database: Database, env: OperatorEnv, command: OperatorCom
   if (email === undefined) {
     throw new UsageError('no account has this phone: pass --email to create one')
   }
-  const password = env.OPERATOR_PASSWORD ?? (await askPassword())
+  const password = normalisePassword(env.OPERATOR_PASSWORD ?? (await askPassword()))
   const violations = passwordViolations(password, await commonestPasswords())
   if (violations.length > 0) throw new UsageError(`the password ${violations.join(', ')}`)
   const passwordHash = await new PasswordHasher(env, new Registry()).hash(password)

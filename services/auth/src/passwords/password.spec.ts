@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { commonestPasswords, passwordViolations } from './password.js'
+import { commonestPasswords, normalisePassword, passwordViolations } from './password.js'
 
 const SHORT = 'must have at least 8 characters'
 const LONG = 'must have at most 72 bytes of UTF-8'
@@ -35,12 +35,24 @@ describe('a new password', () => {
     },
   )
 
+  it('is limited in its composed form', () => {
+    const violations = (password: string) =>
+      passwordViolations(normalisePassword(password), new Set())
+    expect(violations('é'.repeat(36).normalize('NFD'))).toEqual([])
+    expect(violations('é'.repeat(37).normalize('NFD'))).toEqual([LONG])
+    expect(violations('가'.repeat(24).normalize('NFD'))).toEqual([])
+    expect(violations('éèêëēĕė'.normalize('NFD'))).toEqual([SHORT])
+    expect(violations('\u1F82'.repeat(24).normalize('NFD'))).toEqual([])
+    expect(violations('e\u0301'.repeat(50_000))).toEqual([LONG])
+  })
+
   it('is compared with the common passwords of sufficient length', async () => {
     const commonest = await commonestPasswords()
     expect(commonest.size).toBeGreaterThan(10_000)
     for (const password of commonest) {
       expect(password.length).toBeGreaterThanOrEqual(8)
       expect(password).toBe(password.toLowerCase())
+      expect(password).toBe(normalisePassword(password))
     }
   })
 })

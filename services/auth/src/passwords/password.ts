@@ -1,3 +1,5 @@
+import { toNfc } from '@malipo/kit/http/nfc'
+import { Normalise } from '@malipo/kit/http/validation'
 import { applyDecorators } from '@nestjs/common'
 import { IsString, ValidateBy } from 'class-validator'
 
@@ -6,6 +8,11 @@ export const PASSWORD = {
   /** bcrypt ignores further bytes, so the first 72 bytes of a longer password would suffice to log in. */
   maxBytes: 72,
 } as const
+
+/** The form of a password that is validated, hashed and compared. A password has at least as many bytes as units. */
+export function normalisePassword(password: string): string {
+  return toNfc(password, PASSWORD.maxBytes)
+}
 
 interface PasswordRule {
   readonly name: string
@@ -35,7 +42,7 @@ const NEW_PASSWORD: readonly PasswordRule[] = [
   },
 ]
 
-/** The messages of the rules that a new password violates. */
+/** The messages of the rules that a new password in its normal form violates. */
 export function passwordViolations(password: string, commonest: ReadonlySet<string>): string[] {
   return NEW_PASSWORD.filter(({ holds }) => !holds(password, commonest)).map((rule) => rule.message)
 }
@@ -56,17 +63,21 @@ async function loadCommonest() {
   return new Set(all.filter((password) => password.length >= PASSWORD.minCharacters))
 }
 
-/** Validates a new password in a DTO. */
+/** Normalises and validates a new password in a DTO. */
 export function IsPassword(): PropertyDecorator {
   return applyDecorators(IsText(), ...NEW_PASSWORD.map(Satisfies))
 }
 
-/** Validates an existing password in a DTO. One that exceeds bcrypt's limit belongs to no account. */
+/** Normalises and validates an existing password in a DTO. One that exceeds bcrypt's limit belongs to no account. */
 export function IsGivenPassword(): PropertyDecorator {
   return applyDecorators(IsText(), Satisfies(HASHABLE))
 }
 
-const IsText = () => IsString({ message: 'must be a string' })
+const IsText = () =>
+  applyDecorators(
+    Normalise((value) => (typeof value === 'string' ? normalisePassword(value) : value)),
+    IsString({ message: 'must be a string' }),
+  )
 
 function Satisfies({ name, message, holds }: PasswordRule): PropertyDecorator {
   return ValidateBy({
