@@ -118,6 +118,9 @@ describe('the audit trail', () => {
     expect((await list({ userId: sub, from: after })).data).toEqual([])
     expect((await list({ userId: sub, to: before })).data).toEqual([])
     expect((await list({ userId: sub, from: before, to: after })).data).toHaveLength(2)
+    const unencoded = `userId=${sub}&from=${before.slice(0, -1)}+00:00&to=${after}`
+    const { body } = await auth.client.get(`/api/auth/audit?${unencoded}`, { token })
+    expect(body.data).toHaveLength(2)
   })
 
   it.each([

@@ -31,9 +31,9 @@ describe('POST /api/auth/register', () => {
     expect(first.status).toBe(201)
     expect(first.body).toMatchObject({ phone, email })
     const other = newPerson()
-    const samePhone = await register({ ...other, phone: `00${phone.slice(1)}` })
-    expect(samePhone.status).toBe(400)
-    expect((await register({ ...other, phone: national })).status).toBe(409)
+    for (const same of [`00${phone.slice(1)}`, `\u202A${phone}\u202C`, national]) {
+      expect((await register({ ...other, phone: same })).status).toBe(409)
+    }
     expect((await register({ ...other, email: ` ${email.toUpperCase()} ` })).status).toBe(409)
   })
 
@@ -74,8 +74,12 @@ describe('POST /api/auth/register', () => {
     ['no email', { email: undefined }, 'email'],
     ['an email without a host', { email: 'amina@' }, 'email'],
     ['an email of 255 characters', { email: `${'a'.repeat(243)}@example.com` }, 'email'],
+    ['a quoted email with a space', { email: '"a b"@example.com' }, 'email'],
+    ['an email with a rare white space', { email: 'a\u2003b@example.com' }, 'email'],
+    ['an email with a format character', { email: 'a\u200Bb@example.com' }, 'email'],
     ['no password', { password: undefined }, 'password'],
     ['a password of 7 characters', { password: 'ab1!cd2' }, 'password'],
+    ['a decomposed password of 7 characters', { password: 'éèêëēĕė'.normalize('NFD') }, 'password'],
     ['a password of 73 bytes', { password: `${'é'.repeat(36)}1` }, 'password'],
     ['a common password', { password: 'QwertyUiop' }, 'password'],
     ['a password that is a list', { password: ['long enough'] }, 'password'],

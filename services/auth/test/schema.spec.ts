@@ -31,6 +31,8 @@ describe('the schema', () => {
   it.each([
     ['phone', '0772123456', 'users_phone_is_e164'],
     ['email', 'Amina@example.com', 'users_email_is_normal'],
+    ['email', 'a\u2003b@example.com', 'users_email_is_normal'],
+    ['email', 'nin\u0303o@example.com', 'users_email_is_normal'],
     ['password_hash', 'not a hash', 'users_password_hash_is_bcrypt'],
     ['scopes', [null], 'users_scopes_have_no_null'],
   ])('rejects a malformed %s', async (column, value, constraint) => {

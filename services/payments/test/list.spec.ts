@@ -62,6 +62,7 @@ describe('GET /api/payments', () => {
     ['currency', () => 'currency=USD', [1]],
     ['paymentMethod', () => 'paymentMethod=BANK_TRANSFER', [2]],
     ['customerPhone', () => 'customerPhone=%2B256772000002', [2, 1]],
+    ['customerPhone with a plus sign', () => 'customerPhone=+256772000002', [2, 1]],
     ['customerPhone in national form', () => 'customerPhone=0772000001', [0]],
     ['createdFrom', ([, one]) => `createdFrom=${one}`, [2, 1]],
     ['createdTo', ([, , two]) => `createdTo=${two}`, [1, 0]],
@@ -70,6 +71,11 @@ describe('GET /api/payments', () => {
     [
       'a time in another zone',
       ([, one]) => `createdFrom=${encodeURIComponent(`${one?.slice(0, -1)}+00:00`)}`,
+      [2, 1],
+    ],
+    [
+      'a time in a zone with a plus sign',
+      ([, one]) => `createdFrom=${one?.slice(0, -1)}+00:00`,
       [2, 1],
     ],
     ['times that exclude each other', ([, one, two]) => `createdFrom=${two}&createdTo=${one}`, []],

@@ -56,6 +56,9 @@ describe('the schema', () => {
     ['currency', 'ugx', 'payments_currency_check'],
     ['payment_method', 'CASH', 'payments_payment_method_check'],
     ['customer_phone', '0772123456', 'payments_customer_phone_check'],
+    ['customer_email', 'Amina@example.com', 'payments_customer_email_check'],
+    ['customer_email', 'a\u2003b@example.com', 'payments_customer_email_check'],
+    ['customer_email', 'nin\u0303o@example.com', 'payments_customer_email_check'],
     ['status', 'DONE', 'payments_status_check'],
   ])('rejects %s = %s', async (column, value, constraint) => {
     const reference = await newPayment(user)

@@ -1,4 +1,5 @@
 import { PageCursor, PageLimit } from '@malipo/kit/http/page'
+import { RestorePlus } from '@malipo/kit/http/query-plus'
 import { IsTime } from '@malipo/kit/http/time'
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger'
 import { IsIn, IsOptional, IsUUID } from 'class-validator'
@@ -25,11 +26,13 @@ export class AuditQueryDto {
   @ApiPropertyOptional({ type: String, description: 'Events at or after this time', example: TIME })
   @IsOptional()
   @IsTime()
+  @RestorePlus()
   from?: string
 
   @ApiPropertyOptional({ type: String, description: 'Events before this time', example: TIME })
   @IsOptional()
   @IsTime()
+  @RestorePlus()
   to?: string
 
   @PageLimit(50)

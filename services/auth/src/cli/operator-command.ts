@@ -1,5 +1,4 @@
 import { normaliseEmail, normalisePhone } from '@malipo/kit/http/contact'
-import { isEmail } from 'class-validator'
 import { grantableScopes, type Mode, OPERATOR_SCOPES, type Scope } from '../tokens/scopes.js'
 import { parseOptions, UsageError } from './command.js'
 
@@ -26,12 +25,13 @@ export function parseCommand(args: string[], mode: Mode): OperatorCommand {
   if (help || phone === undefined) throw new UsageError(USAGE)
   const normalised = normalisePhone(phone)
   if (normalised === undefined) throw new UsageError('--phone must be a phone number')
-  if (email !== undefined && !isEmail(normaliseEmail(email))) {
+  const normalEmail = email === undefined ? undefined : normaliseEmail(email)
+  if (email !== undefined && normalEmail === undefined) {
     throw new UsageError('--email must be an email address')
   }
   return {
     phone: normalised,
-    email: email && normaliseEmail(email),
+    email: normalEmail,
     granted: grant === undefined ? [...OPERATOR_SCOPES] : parseScopes(grant, mode),
   }
 }

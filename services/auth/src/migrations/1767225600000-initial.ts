@@ -14,6 +14,14 @@ export class Initial1767225600000 implements MigrationInterface {
   }
 }
 
+/** White space, control characters and format characters (category Cf) of Unicode 17, in a bracket expression. */
+const INVISIBLE = [
+  String.raw`\u0001-\u0020\u007F-\u00A0\u00AD\u0600-\u0605\u061C\u06DD\u070F\u0890\u0891\u08E2\u1680\u180E`,
+  String.raw`\u2000-\u200F\u2028-\u202F\u205F-\u206F\u3000\uFEFF\uFFF9-\uFFFB`,
+  String.raw`\U000110BD\U000110CD\U00013430-\U0001343F\U0001BCA0-\U0001BCA3`,
+  String.raw`\U0001D173-\U0001D17A\U000E0000-\U000E007F`,
+].join('')
+
 /** The service generates ids, so that a retried INSERT finds its own row. */
 const USERS = `
 CREATE TABLE users (
@@ -26,9 +34,12 @@ CREATE TABLE users (
   created_at timestamptz(3) NOT NULL DEFAULT now(),
   CONSTRAINT users_phone_key UNIQUE (phone),
   CONSTRAINT users_email_key UNIQUE (email),
-  CONSTRAINT users_phone_is_e164 CHECK (phone ~ '^\\+[1-9][0-9]{3,14}$'),
+  CONSTRAINT users_phone_is_e164 CHECK (phone ~ '^\\+[1-9][0-9]{5,14}$'),
   CONSTRAINT users_email_is_normal CHECK (
-    char_length(email) <= 254 AND email LIKE '_%@_%' AND email !~ '[A-Z[:space:]]'
+    char_length(email) <= 254
+    AND email LIKE '_%@_%'
+    AND email IS NFC NORMALIZED
+    AND email !~ '[A-Z${INVISIBLE}]'
   ),
   CONSTRAINT users_password_hash_is_bcrypt CHECK (
     password_hash ~ '^\\$2[aby]\\$[0-9]{2}\\$[./A-Za-z0-9]{53}$'

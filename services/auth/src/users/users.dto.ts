@@ -6,7 +6,8 @@ import { IsPassword, PASSWORD } from '../passwords/password.js'
 export class RegisterDto {
   @ApiProperty({
     type: String,
-    description: 'E.164, or a national number of `DEFAULT_REGION`; stored as E.164',
+    description:
+      'E.164, with `+` or `00`, or a national number of `DEFAULT_REGION`; stored as E.164',
     example: '+256772123456',
   })
   @IsPhone()
@@ -19,7 +20,7 @@ export class RegisterDto {
   @ApiProperty({
     type: String,
     format: 'password',
-    description: `At least ${PASSWORD.minCharacters} characters, at most ${PASSWORD.maxBytes} bytes of UTF-8, and not a common password`,
+    description: `At least ${PASSWORD.minCharacters} characters, at most ${PASSWORD.maxBytes} bytes of UTF-8 (both in NFC), and not a common password`,
     example: 'matooke with groundnut sauce',
   })
   @IsPassword()

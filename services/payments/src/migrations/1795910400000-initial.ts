@@ -15,6 +15,14 @@ export class Initial1795910400000 implements MigrationInterface {
   }
 }
 
+/** White space, control characters and format characters (category Cf) of Unicode 17, in a bracket expression. */
+const INVISIBLE = [
+  String.raw`\u0001-\u0020\u007F-\u00A0\u00AD\u0600-\u0605\u061C\u06DD\u070F\u0890\u0891\u08E2\u1680\u180E`,
+  String.raw`\u2000-\u200F\u2028-\u202F\u205F-\u206F\u3000\uFEFF\uFFF9-\uFFFB`,
+  String.raw`\U000110BD\U000110CD\U00013430-\U0001343F\U0001BCA0-\U0001BCA3`,
+  String.raw`\U0001D173-\U0001D17A\U000E0000-\U000E007F`,
+].join('')
+
 const PAYMENTS = `
 CREATE TABLE payments (
   id                      uuid           CONSTRAINT payments_pkey PRIMARY KEY,
@@ -29,7 +37,13 @@ CREATE TABLE payments (
     CHECK (payment_method IN ('MOBILE_MONEY', 'CARD', 'BANK_TRANSFER')),
   customer_phone          text           NOT NULL
     CONSTRAINT payments_customer_phone_check CHECK (customer_phone ~ '^\\+[1-9][0-9]{5,14}$'),
-  customer_email          text           NOT NULL,
+  customer_email          text           NOT NULL
+    CONSTRAINT payments_customer_email_check CHECK (
+      char_length(customer_email) <= 254
+      AND customer_email LIKE '_%@_%'
+      AND customer_email IS NFC NORMALIZED
+      AND customer_email !~ '[A-Z${INVISIBLE}]'
+    ),
   description             text,
   metadata                jsonb          NOT NULL,
   status                  text           NOT NULL

@@ -1,5 +1,6 @@
 import { IsContactEmail, IsPhone } from '@malipo/kit/http/contact'
 import { PageCursor, PageLimit } from '@malipo/kit/http/page'
+import { RestorePlus } from '@malipo/kit/http/query-plus'
 import { IsTime } from '@malipo/kit/http/time'
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger'
 import { IsIn, IsOptional, IsString, MaxLength } from 'class-validator'
@@ -98,16 +99,19 @@ export class ListPaymentsDto {
   @ApiProperty({ required: false, example: PHONE })
   @IsOptional()
   @IsPhone()
+  @RestorePlus()
   customerPhone?: string
 
   @ApiPropertyOptional({ format: 'date-time', description: 'Created at or after this time' })
   @IsOptional()
   @IsTime()
+  @RestorePlus()
   createdFrom?: string
 
   @ApiPropertyOptional({ format: 'date-time', description: 'Created before this time' })
   @IsOptional()
   @IsTime()
+  @RestorePlus()
   createdTo?: string
 
   @PageLimit(20)
