@@ -7,6 +7,7 @@ import { HealthController } from './health.js'
 import { AccessCheck } from './http/access.js'
 import { MetricsController } from './http/metrics.js'
 import { Drain } from './http/shutdown.js'
+import type { ClientChecks } from './postgres/client-checks.js'
 import { databaseMetrics, registerPoolMetrics } from './postgres/database-metrics.js'
 import { Database } from './postgres/database.js'
 import { dataSourceOptions, type EntitiesAndMigrations } from './postgres/pool-options.js'
@@ -24,7 +25,7 @@ export class KitModule {
   static with(
     name: string,
     env: HttpEnv & DatabaseEnv & RedisEnv,
-    own: EntitiesAndMigrations,
+    own: EntitiesAndMigrations & { readonly clientChecks: ClientChecks },
     redisTimeoutMs?: number,
   ): DynamicModule {
     return {
@@ -55,7 +56,8 @@ export class KitModule {
           ) => {
             registerPoolMetrics(registry, dataSource, env.DB_POOL_MAX)
             const metrics = databaseMetrics(registry, workers)
-            return new Database(dataSource, env, log.child({ part: 'database' }), metrics)
+            const child = log.child({ part: 'database' })
+            return new Database(dataSource, env, child, metrics, own.clientChecks)
           },
         },
         {

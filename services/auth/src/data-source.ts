@@ -1,3 +1,4 @@
+import type { ClientChecks } from '@malipo/kit/postgres/client-checks'
 import type { Migrated } from '@malipo/kit/postgres/migrate'
 import { AuditEvent } from './audit/audit-event.entity.js'
 import { Initial1767225600000 } from './migrations/1767225600000-initial.js'
@@ -18,4 +19,11 @@ export const dataSource = {
     revocation_outbox: ['SELECT', 'INSERT', 'DELETE'],
     audit_events: ['SELECT', 'INSERT'],
   },
-} satisfies Migrated
+  clientChecks: {
+    users_phone_is_e164: 'phone',
+    users_email_is_normal: 'email',
+    users_scopes_have_no_null: 'scopes',
+    sessions_user_agent_is_short: 'User-Agent',
+    audit_events_user_agent_is_short: 'User-Agent',
+  },
+} satisfies Migrated & { clientChecks: ClientChecks }

@@ -1,3 +1,4 @@
+import type { ClientChecks } from '@malipo/kit/postgres/client-checks'
 import type { Migrated } from '@malipo/kit/postgres/migrate'
 import { Initial1795910400000 } from './migrations/1795910400000-initial.js'
 import { PaymentEvent } from './payments/payment-event.entity.js'
@@ -17,4 +18,12 @@ export const dataSource = {
     // `FOR UPDATE SKIP LOCKED` requires the UPDATE privilege.
     idempotency_keys: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
   },
-} satisfies Migrated
+  clientChecks: {
+    payments_amount_minor_check: 'amount',
+    payments_currency_check: 'currency',
+    payments_payment_method_check: 'paymentMethod',
+    payments_customer_phone_check: 'customerPhone',
+    payments_customer_email_check: 'customerEmail',
+    payments_status_check: 'status',
+  },
+} satisfies Migrated & { clientChecks: ClientChecks }

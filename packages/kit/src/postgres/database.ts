@@ -6,6 +6,7 @@ import { HTTP_PROBLEMS, overloaded, Problem } from '../http/problem.js'
 import type { Logger } from '../telemetry/logger.js'
 import { DeadlineExceeded, Overloaded } from '../worker/batch.js'
 import { BatchedStatements } from './batched-statements.js'
+import { checkProblem, type ClientChecks, violatedCheck } from './client-checks.js'
 import { databaseMetrics } from './database-metrics.js'
 import { DatabaseStartup } from './database-startup.js'
 import { poolOf, QUERY_TIMEOUT_MS } from './pool-options.js'
@@ -39,6 +40,7 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
     private readonly env: Pick<DatabaseEnv, 'DB_WAIT_MS' | 'DB_BATCH_MAX' | 'DB_POOL_MAX'>,
     private readonly log: Logger,
     private readonly metrics = databaseMetrics(),
+    private readonly clientChecks: ClientChecks = {},
   ) {
     this.startup = new DatabaseStartup(dataSource, log, metrics.workers)
     this.context = { dataSource, metrics }
@@ -137,7 +139,7 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
         if (error instanceof DeadlineExceeded) throw this.unavailable(error)
         const { cause, verdict, batchSize } =
           error instanceof StatementFailed ? error : new StatementFailed(error, 'sent')
-        if (verdict === 'final') throw cause
+        if (verdict === 'final') throw this.finalError(cause)
         // An earlier statement of the attempt may have been committed, even if the failed one was not.
         if (verdict === 'in_doubt' || attempt.executed) onDoubt()
         unbatched ||= batchSize > 1
@@ -148,6 +150,14 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
         await sleep(waitMs)
       }
     }
+  }
+
+  /** The DTO of a request should have rejected a value that violates a CHECK, so the violation is logged. */
+  private finalError(cause: unknown): unknown {
+    const constraint = violatedCheck(cause, this.clientChecks)
+    if (constraint === undefined) return cause
+    this.log.warn({ constraint }, 'a CHECK rejected a value that validation accepts')
+    return checkProblem(constraint, this.clientChecks)
   }
 
   private unavailable(cause?: unknown): Problem {

@@ -1,0 +1,151 @@
+import { normaliseEmail } from '@malipo/kit/http/contact'
+import { Problem } from '@malipo/kit/http/problem'
+import { InputPipe } from '@malipo/kit/http/validation'
+import {
+  checkConstraints,
+  type CheckConstraint,
+  violations,
+} from '@malipo/testing/check-constraints'
+import { emailInput, emailsOfAllCodePoints, phoneInput } from '@malipo/testing/contact-inputs'
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { dataSource } from '../src/data-source.js'
+import { CURRENCIES } from '../src/payments/currencies.js'
+import { parseAmount } from '../src/payments/money.js'
+import { PAYMENT_METHODS } from '../src/payments/payment.entity.js'
+import { ChangeStatusDto, CreatePaymentDto } from '../src/payments/payments.dto.js'
+import { STATUSES } from '../src/payments/transitions.js'
+import { newUser } from './auth.js'
+import { type Payments, startPayments } from './payments.js'
+import { as, paymentInput } from './requests.js'
+
+let payments: Payments
+let checks: CheckConstraint[]
+beforeAll(async () => {
+  payments = await startPayments()
+  checks = await checkConstraints(payments.sql)
+})
+afterAll(() => payments.close())
+
+interface Filled {
+  /** Changes to a valid body. */
+  readonly input: fc.Arbitrary<Record<string, unknown>>
+  readonly dto: typeof CreatePaymentDto | typeof ChangeStatusDto
+  /** The column's value for a valid body, in PostgreSQL's text form. */
+  readonly stored: (body: never) => string
+}
+
+const create = (input: Filled['input'], stored: (body: CreatePaymentDto) => string): Filled => ({
+  input,
+  dto: CreatePaymentDto,
+  stored,
+})
+
+const currency = fc.oneof(
+  fc.constantFrom(...CURRENCIES),
+  fc.string({ unit: fc.constantFrom(...'ABGHNUXabé'), minLength: 3, maxLength: 3 }),
+  fc.anything(),
+)
+
+const amount = fc.oneof(
+  fc.integer({ min: -1_000, max: 1_000_000 }),
+  fc.double(),
+  fc.stringMatching(/^-?\d{1,13}(\.\d{1,4})?$/),
+  fc.anything(),
+)
+
+/** How a client fills the column of a CHECK constraint. */
+const FILLED_BY_CLIENT: Record<keyof typeof dataSource.clientChecks, Filled> = {
+  payments_amount_minor_check: create(
+    fc.record({ amount, currency: fc.constantFrom('UGX', 'USD', 'BHD') }),
+    (body) => String(parseAmount(body.amount, body.currency)),
+  ),
+  payments_currency_check: create(fc.record({ currency }), (body) => body.currency),
+  payments_payment_method_check: create(
+    fc.record({ paymentMethod: fc.oneof(fc.constantFrom(...PAYMENT_METHODS), fc.anything()) }),
+    (body) => body.paymentMethod,
+  ),
+  payments_customer_phone_check: create(
+    fc.record({ customerPhone: phoneInput }),
+    (body) => body.customerPhone,
+  ),
+  payments_customer_email_check: create(
+    fc.record({ customerEmail: emailInput }),
+    (body) => body.customerEmail,
+  ),
+  payments_status_check: {
+    input: fc.record({ status: fc.oneof(fc.constantFrom(...STATUSES), fc.anything()) }),
+    dto: ChangeStatusDto,
+    stored: (body: ChangeStatusDto) => body.status,
+  },
+}
+
+/** Columns with a CHECK constraint that only the service fills. */
+const FILLED_BY_SERVICE = [
+  'idempotency_keys.response_status',
+  'payment_events.cause',
+  'payment_totals_position.singleton',
+  'webhooks.outcome',
+]
+
+/** The column's value for an input; undefined if the input is rejected. */
+async function storedValue({ dto, stored }: Filled, changes: object): Promise<string | undefined> {
+  const body = dto === CreatePaymentDto ? paymentInput({ ...changes }) : changes
+  try {
+    const valid = await new InputPipe().transform(body, { type: 'body', metatype: dto })
+    return stored(valid as never)
+  } catch (error) {
+    if (error instanceof Problem) return undefined
+    throw error
+  }
+}
+
+describe('a CHECK constraint', () => {
+  it('is on a column that the service fills, or is tested with input of clients', () => {
+    const rest = checks.filter(({ name }) => !(name in FILLED_BY_CLIENT))
+    expect(rest.flatMap(({ columns }) => columns).sort()).toEqual(FILLED_BY_SERVICE)
+    const tested = Object.keys(FILLED_BY_CLIENT).sort()
+    expect(tested).toEqual(Object.keys(dataSource.clientChecks).sort())
+  })
+
+  it.each(Object.entries(FILLED_BY_CLIENT))(
+    '%s holds for all valid input',
+    async (name, filled) => {
+      const check = checks.find((one) => one.name === name)
+      if (!check) throw new Error(`there is no constraint ${name}`)
+      const inputs = fc.sample(filled.input, 2_000)
+      const values = await Promise.all(inputs.map((changes) => storedValue(filled, changes)))
+      const accepted = values.filter((value) => value !== undefined)
+      expect(accepted.length).toBeGreaterThan(100)
+      expect(await violations(payments.sql, check, accepted)).toEqual([])
+    },
+  )
+
+  it('on email addresses holds for every accepted code point, and for no white space', async () => {
+    const check = checks.find(({ name }) => name === 'payments_customer_email_check')
+    if (!check) throw new Error('there is no constraint on email addresses')
+    const emails = emailsOfAllCodePoints()
+    const accepted = emails.flatMap((email) => normaliseEmail(email) ?? [])
+    expect(accepted.length).toBeGreaterThan(50_000)
+    expect(await violations(payments.sql, check, accepted)).toEqual([])
+    const invisible = emails.filter((email) => /[\p{White_Space}\p{Cc}\p{Cf}]/u.test(email))
+    const storable = invisible.filter((email) => !email.includes('\0'))
+    expect(await violations(payments.sql, check, storable)).toEqual(storable)
+  })
+})
+
+it('a violated CHECK constraint is a 400 that names the field, and fails no other request', async () => {
+  await payments.sql('ALTER TABLE payments DROP CONSTRAINT payments_customer_email_check')
+  await payments.sql(
+    `ALTER TABLE payments
+     ADD CONSTRAINT payments_customer_email_check CHECK (customer_email !~ '^bad') NOT VALID`,
+  )
+  const user = as(await newUser(), payments)
+  const answers = await Promise.all(
+    ['a@example.com', 'bad@example.com', 'b@example.com'].map((customerEmail) =>
+      user.create({ customerEmail }),
+    ),
+  )
+  expect(answers.map(({ status }) => status)).toEqual([201, 400, 201])
+  expect(answers[1]?.body.errors).toEqual([{ field: 'customerEmail', message: 'is not allowed' }])
+})
