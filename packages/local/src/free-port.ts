@@ -19,7 +19,8 @@ function listenBriefly(port: number): Promise<number | undefined> {
       if (error.code === 'EADDRINUSE') resolve(undefined)
       else reject(error)
     })
-    server.listen({ port, host: '0.0.0.0' }, () => {
+    // Without a host, Node listens on `::`, or on 0.0.0.0 where the kernel has no IPv6, as the services do.
+    server.listen({ port }, () => {
       const address = server.address()
       server.close(() => resolve(typeof address === 'object' ? address?.port : undefined))
     })

@@ -13,6 +13,8 @@ export interface PostgresOptions {
   dataDir: string
   /** Default: a free port. */
   port?: number
+  /** The address to listen on; default 127.0.0.1. */
+  host?: string
   /** The databases to create if missing. */
   databases: readonly string[]
   /** Additional arguments for `postgres`, such as `['-c', 'fsync=off']`. */
@@ -41,15 +43,16 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
   const password = persistentSecret(passwordFile)
   const { initdb, postgres } = await findPostgresBinaries()
   const port = options.port ?? (await freePort())
-  const url = (database: string) =>
-    `postgres://${SUPERUSER}:${password}@127.0.0.1:${port}/${database}`
+  const { host = '127.0.0.1' } = options
+  const authority = `${host.includes(':') ? `[${host}]` : host}:${port}`
+  const url = (database: string) => `postgres://${SUPERUSER}:${password}@${authority}/${database}`
 
   const command = [
     postgres,
     '-D',
     dataDir,
     `--port=${port}`,
-    '--listen_addresses=127.0.0.1',
+    `--listen_addresses=${host}`,
     '--unix_socket_directories=',
     ...(options.flags ?? []),
   ]

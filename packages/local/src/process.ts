@@ -10,6 +10,8 @@ export interface ServiceOptions {
   name: ServiceName
   /** The service's environment, in addition to PATH and similar variables; PORT defaults to a free port. */
   env: Record<string, string | undefined>
+  /** The host of `url`; default 127.0.0.1. */
+  host?: string
   onLine?: (line: string) => void
   /** Called when the service exits after its start without a call to `stop` or `kill`. */
   onUnexpectedExit?: (exitCode: number) => void
@@ -39,7 +41,7 @@ const services = join(import.meta.dirname, '../../../services')
 
 export async function startService(options: ServiceOptions): Promise<Service> {
   const port = Number(options.env.PORT) || (await freePort())
-  const url = `http://127.0.0.1:${port}`
+  const url = `http://${options.host ?? '127.0.0.1'}:${port}`
   const lines: string[] = []
   let started = false
   const child = startChild({

@@ -11,6 +11,10 @@ export interface RedisOptions {
   port?: number
   /** The folder in which `SAVE` writes a snapshot for the next start; by default no snapshot is loaded. */
   dataDir?: string
+  /** The address to listen on; default 127.0.0.1. */
+  host?: string
+  /** More settings of redis.conf, by name. */
+  settings?: Readonly<Record<string, string>>
   onLine?: (line: string) => void
   onUnexpectedExit?: (exitCode: number) => void
 }
@@ -25,6 +29,7 @@ export interface Redis {
   readonly restart: () => Promise<void>
 }
 
+const LOOPBACK = '127.0.0.1'
 const START_LIMIT_MS = 10_000
 const STOP_LIMIT_MS = 10_000
 
@@ -42,14 +47,16 @@ export async function startRedis(options: RedisOptions = {}): Promise<Redis | un
     if (server.running) await stop()
     server = await start()
   }
-  return { port, url: `redis://127.0.0.1:${port}`, stop, kill, restart }
+  const { host = LOOPBACK } = options
+  const url = `redis://${host.includes(':') ? `[${host}]` : host}:${port}`
+  return { port, url, stop, kill, restart }
 }
 
 async function startServer(program: string, port: number, options: RedisOptions) {
   const output: string[] = []
   let started = false
   const child = startChild({
-    command: [program, ...flags(port, options.dataDir)],
+    command: [program, ...flags(port, options)],
     env: { PATH: process.env.PATH },
     parentDeathSignal: 'SIGKILL',
     onLine: (line) => {
@@ -60,7 +67,7 @@ async function startServer(program: string, port: number, options: RedisOptions)
   })
   const deadline = Date.now() + START_LIMIT_MS
   while (child.running && Date.now() < deadline) {
-    if (await accepts(port)) {
+    if (await accepts(port, options.host)) {
       started = true
       return child
     }
@@ -70,22 +77,26 @@ async function startServer(program: string, port: number, options: RedisOptions)
   throw new Error(`${program} did not start on port ${port}:\n${output.join('\n')}`)
 }
 
-function flags(port: number, dataDir: string | undefined): string[] {
-  const settings: [string, string][] = [
+function flags(port: number, { dataDir, host = LOOPBACK, settings }: RedisOptions): string[] {
+  const all: [string, string][] = [
     ['port', String(port)],
-    ['bind', '127.0.0.1'],
+    ['bind', host],
     ['dir', dataDir ?? tmpdir()],
     ['dbfilename', dataDir === undefined ? `none-${port}.rdb` : 'dump.rdb'],
     // Snapshots and the append-only file are disabled, because Redis holds only copies of data.
     ['save', ''],
     ['appendonly', 'no'],
   ]
-  return settings.flatMap(([name, value]) => [`--${name}`, value])
+  const own = Object.entries(settings ?? {}).flatMap(([name, value]) => [
+    `--${name}`,
+    ...value.split(' '),
+  ])
+  return [...all.flatMap(([name, value]) => [`--${name}`, value]), ...own]
 }
 
-function accepts(port: number): Promise<boolean> {
+function accepts(port: number, host = LOOPBACK): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect({ port, host: '127.0.0.1' })
+    const socket = connect({ port, host })
     socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
     socket.once('connect', () => socket.destroy())
   })
