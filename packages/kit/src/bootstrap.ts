@@ -6,6 +6,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import { Registry } from 'prom-client'
 import { ConfigurationError } from './config/env.js'
 import type { DatabaseEnv, HttpEnv } from './config/variables.js'
+import { anyAddress } from './http/any-address.js'
 import { shedOverload } from './http/load-shedder.js'
 import { type ServiceInfo, serveOpenApi } from './http/openapi.js'
 import { allowOrigins, configureRoutes, createAdapter } from './http/server.js'
@@ -34,7 +35,7 @@ export async function bootstrap<E extends BootEnv>(service: Service<E>, readEnv:
   const shutdownMs = maxDrainMs(env.SHUTDOWN_DRAIN_MS) + env.DB_WAIT_MS + SHUTDOWN_SLACK_MS
   shutDownOnSignal(app, shutdownMs, log)
   try {
-    await app.listen(env.PORT, '0.0.0.0')
+    await app.listen(env.PORT, await anyAddress())
   } catch (error) {
     log.fatal({ err: error }, `cannot listen on port ${env.PORT}`)
     process.exit(1)
@@ -46,7 +47,7 @@ export async function bootstrap<E extends BootEnv>(service: Service<E>, readEnv:
 export async function createApp<E extends BootEnv>(service: Service<E>, env: E) {
   const app: NestFastifyApplication = await NestFactory.create(
     service.with(env),
-    createAdapter(env, () => app.get<Logger>(LOG)),
+    createAdapter(() => app.get<Logger>(LOG)),
     { abortOnError: false, bodyParser: false, bufferLogs: true },
   )
   const log = app.get<Logger>(LOG)

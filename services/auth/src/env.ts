@@ -1,8 +1,9 @@
 import { readSecret } from '@malipo/kit/config/credentials'
+import { checkDatabase } from '@malipo/kit/config/database-settings'
 import { type Check, integer, readableFile, readEnv as read } from '@malipo/kit/config/env'
+import { checkRedis } from '@malipo/kit/config/redis-settings'
 import {
-  checkDatabase,
-  checkRedis,
+  checkHttp,
   contactVariables,
   databaseVariables,
   httpVariables,
@@ -132,4 +133,4 @@ const checkCost: Check<Pick<Env, 'MODE' | 'BCRYPT_COST'>> = ({ MODE, BCRYPT_COST
     ? { BCRYPT_COST: `must be at least ${MIN_LIVE_COST} when MODE is live` }
     : {}
 
-const checks = [checkDatabase, checkRedis, checkSecret, checkKeys, checkCost] as const
+const checks = [checkHttp, checkDatabase, checkRedis, checkSecret, checkKeys, checkCost] as const

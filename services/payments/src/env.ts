@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
+import { checkDatabase } from '@malipo/kit/config/database-settings'
 import { type Check, integer, readableFile, readEnv as read, url } from '@malipo/kit/config/env'
+import { checkRedis } from '@malipo/kit/config/redis-settings'
 import {
-  checkDatabase,
-  checkRedis,
+  checkHttp,
   contactVariables,
   databaseVariables,
   httpVariables,
@@ -56,7 +57,7 @@ const checkSecretsFile: Check<Variables> = (env) =>
 
 /** @throws ConfigurationError with one line for each variable that is missing or malformed */
 export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
-  const env = read(source, VARIABLES, checkDatabase, checkRedis, checkSecretsFile)
+  const env = read(source, VARIABLES, checkHttp, checkDatabase, checkRedis, checkSecretsFile)
   return { ...env, providerSecrets: secretsOf(env) ?? [] }
 }
 

@@ -26,3 +26,19 @@ export function tlsOptions(caFile: string | undefined) {
     },
   }
 }
+
+/**
+ * Returns a function that reads a secret for each new connection. While its file is missing, as during its
+ * replacement, the function returns the last value: an exception in a driver would end the process.
+ */
+export function secretReader(value: string | undefined, path: string | undefined) {
+  let lastRead = readSecret(value, path)
+  return () => {
+    try {
+      lastRead = readSecret(value, path)
+    } catch {
+      // The next connection reads it again.
+    }
+    return lastRead
+  }
+}

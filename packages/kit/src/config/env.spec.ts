@@ -2,11 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { readSecret } from './credentials.js'
+import { readSecret, secretReader } from './credentials.js'
+import { checkDatabase } from './database-settings.js'
 import { type Check, ConfigurationError, headers, readEnv } from './env.js'
+import { checkRedis } from './redis-settings.js'
 import {
-  checkDatabase,
-  checkRedis,
+  checkHttp,
   contactVariables,
   databaseVariables,
   httpVariables,
@@ -23,8 +24,9 @@ const specs = {
   ...redisVariables,
   ...contactVariables,
 }
-const read = (env: Record<string, string>) => readEnv(env, specs, checkDatabase, checkRedis)
-const VALID = { DATABASE_URL: 'postgresql://db/x' }
+const read = (env: Record<string, string>) =>
+  readEnv(env, specs, checkHttp, checkDatabase, checkRedis)
+const VALID = { DATABASE_URL: 'postgresql://u@db/x' }
 
 function errorsOf(env: Record<string, string>): readonly string[] {
   try {
@@ -58,7 +60,7 @@ describe('readEnv', () => {
 
   it('splits lists at commas and drops empty items', () => {
     const env = read({ ...VALID, TRUSTED_PROXIES: ' 10.0.0.0/8, ,127.0.0.1' })
-    expect(env.TRUSTED_PROXIES).toEqual(['10.0.0.0/8', '127.0.0.1'])
+    expect(env.TRUSTED_PROXIES).toEqual(['10.0.0.0/8', '127.0.0.1/32'])
   })
 
   it.each([
@@ -79,8 +81,23 @@ describe('readEnv', () => {
     [{ DB_POOL_MAX: '0' }, 'DB_POOL_MAX must be a whole number from 1 to 100'],
     [{ DEFAULT_REGION: 'XX' }, 'DEFAULT_REGION must be the two letters of a country, such as UG'],
     [{ REDIS_SENTINELS: 'a:1' }, 'REDIS_SENTINEL_MASTER is required with REDIS_SENTINELS'],
+    [{ REDIS_HOST: 'redis:6379' }, 'REDIS_HOST must be a host name or an address, without a port'],
+    [
+      { DB_HOST: 'db:5432' },
+      'DB_HOST must be a host name, an address or the folder of a socket, without a port',
+    ],
+    [{ CORS_ORIGINS: '*' }, 'CORS_ORIGINS must not contain * when MODE is live'],
   ])('rejects %j in one line without the value', (change, line) => {
     expect(errorsOf({ ...VALID, ...change })).toEqual([line])
+  })
+
+  it('allows every origin in the sandbox', () => {
+    const env = read({ ...VALID, MODE: 'sandbox', CORS_ORIGINS: '*' })
+    expect(env.CORS_ORIGINS).toEqual(['*'])
+  })
+
+  it('accepts a host in brackets', () => {
+    expect(read({ ...VALID, REDIS_HOST: '[::1]' }).REDIS_HOST).toBe('::1')
   })
 
   it('names every invalid variable', () => {
@@ -121,6 +138,17 @@ describe('headers', () => {
     expect(() => parse(input)).toThrow(
       'H must be name=value, separated by commas, with percent-encoded values',
     )
+  })
+})
+
+describe('secretReader', () => {
+  it('reads the file again, and returns the last value while the file is missing', () => {
+    writeFileSync(file, 'first')
+    const secret = secretReader(undefined, file)
+    writeFileSync(file, 'second')
+    expect(secret()).toBe('second')
+    rmSync(file)
+    expect(secret()).toBe('second')
   })
 })
 

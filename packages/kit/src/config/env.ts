@@ -26,13 +26,13 @@ export function integer(range: { min: number; max: number }) {
   })
 }
 
-/** A comma-separated list of strings; empty items are dropped. */
-export const list = makeValidator<string[]>((input) =>
-  input
+/** The items of a comma-separated list, without surrounding spaces; empty items are dropped. */
+export function splitList(input: string): string[] {
+  return input
     .split(',')
     .map((item) => item.trim())
-    .filter(Boolean),
-)
+    .filter(Boolean)
+}
 
 export function url(...schemes: string[]) {
   return makeValidator<string>((input) => {

@@ -1,6 +1,10 @@
 import { bool, type CleanedEnv, EnvError, makeValidator, str } from 'envalid'
 import { type CountryCode, isSupportedCountry } from 'libphonenumber-js/min'
-import { type Check, headers, integer, list, ratio, readableFile, readEnv, url } from './env.js'
+import { databaseUrl } from './database-url.js'
+import { type Check, headers, integer, ratio, readableFile, url } from './env.js'
+import { origins, proxies } from './http-lists.js'
+import { isHost, withoutBrackets } from './ip-address.js'
+import { redisUrl, sentinels } from './redis-address.js'
 
 /** The variables that both services share, in groups. `desc` is the description in the README's table. */
 
@@ -9,10 +13,20 @@ export type LogLevel = (typeof LOG_LEVELS)[number]
 
 const milliseconds = integer({ min: 0, max: 3_600_000 })
 const portNumber = integer({ min: 1, max: 65_535 })
-const postgresUrl = url('postgres', 'postgresql')
 const collectorUrl = url('http', 'https')
 const optional = (desc: string) => ({ default: undefined, desc })
-const logLevel = str({ choices: LOG_LEVELS, default: 'info', desc: 'Minimum log level' })
+const host = makeValidator<string>((input) => {
+  const name = withoutBrackets(input)
+  if (isHost(name)) return name
+  throw new EnvError('must be a host name or an address, without a port')
+})
+/** PostgreSQL's clients take a path for the folder of a socket. */
+const hostOrSocket = makeValidator<string>((input) => {
+  const name = withoutBrackets(input)
+  if (isHost(name) || /^\/\S*$/.test(name)) return name
+  throw new EnvError('must be a host name, an address or the folder of a socket, without a port')
+})
+export const logLevel = str({ choices: LOG_LEVELS, default: 'info', desc: 'Minimum log level' })
 
 export const httpVariables = (port: number, mode: string) => ({
   PORT: integer({ min: 0, max: 65_535 })({ default: port, desc: 'TCP port to listen on' }),
@@ -22,13 +36,13 @@ export const httpVariables = (port: number, mode: string) => ({
     default: false,
     desc: 'Log every request at `info`, not only those with an error response',
   }),
-  TRUSTED_PROXIES: list({
+  TRUSTED_PROXIES: proxies({
     default: [],
-    desc: 'Addresses or networks of proxies whose `X-Forwarded-For` is trusted',
+    desc: 'Addresses or networks of proxies whose `X-Forwarded-For` is trusted, such as `10.0.0.0/8,fd00::/8`',
   }),
-  CORS_ORIGINS: list({
+  CORS_ORIGINS: origins({
     default: [],
-    desc: 'Origins from which browsers may send requests; if unset, CORS is off',
+    desc: 'Origins from which browsers may send requests, such as `https://app.example`; `*` only in `sandbox`; if unset, CORS is off',
   }),
   SHUTDOWN_DRAIN_MS: milliseconds({
     default: 0,
@@ -50,18 +64,24 @@ export const httpVariables = (port: number, mode: string) => ({
 })
 
 export const databaseVariables = {
-  DATABASE_URL: postgresUrl(
-    optional('URL of the database, instead of `DB_HOST` and the other parts'),
+  DATABASE_URL: databaseUrl(
+    optional(
+      'URL of the database, instead of `DB_HOST` and the other parts; user and password percent-encoded',
+    ),
   ),
-  DB_HOST: str(optional('Database host')),
-  DB_PORT: portNumber({ default: 5432, desc: 'Database port' }),
+  DB_HOST: hostOrSocket(optional('Database host, or the folder of its socket')),
+  DB_PORT: portNumber(optional('Database port; 5432 if unset')),
   DB_USERNAME: str(optional('Database role')),
   DB_PASSWORD: str(optional('Database password')),
   DB_PASSWORD_FILE: readableFile(
     optional('File with the database password, read for each new connection'),
   ),
   DB_NAME: str(optional('Database name')),
-  DB_SSL: bool({ default: false, desc: 'Connect with TLS and verify the server' }),
+  DB_SSL: bool(
+    optional(
+      'Connect with TLS and verify the server; if unset, only with a CA file or an `sslmode`',
+    ),
+  ),
   DB_SSL_CA_FILE: readableFile(optional('CA certificates that verify the database server')),
   DB_POOL_MAX: integer({ min: 1, max: 100 })({
     default: 8,
@@ -78,16 +98,27 @@ export const databaseVariables = {
 }
 
 export const redisVariables = {
-  REDIS_URL: url('redis', 'rediss')(optional('URL of Redis')),
-  REDIS_HOST: str(optional('Redis host, instead of `REDIS_URL`')),
-  REDIS_PORT: portNumber({ default: 6379, desc: 'Redis port' }),
+  REDIS_URL: redisUrl(optional('URL of Redis: `redis://`, or `rediss://` for TLS')),
+  REDIS_HOST: host(optional('Redis host, instead of `REDIS_URL`')),
+  REDIS_PORT: portNumber({ default: 6379, desc: 'Redis port, with `REDIS_HOST`' }),
+  REDIS_USERNAME: str(optional('Redis ACL user; if unset, the user `default`')),
   REDIS_PASSWORD: str(optional('Redis password')),
   REDIS_PASSWORD_FILE: readableFile(
     optional('File with the Redis password, read for each new connection'),
   ),
-  REDIS_CA_FILE: readableFile(optional('CA certificates that verify the server of `rediss://`')),
-  REDIS_SENTINELS: list({ default: [], desc: 'Sentinels as `host:port`, instead of one Redis' }),
+  REDIS_CA_FILE: readableFile(
+    optional('CA certificates that verify Redis and its Sentinels; turns TLS on'),
+  ),
+  REDIS_SENTINELS: sentinels({
+    default: [],
+    desc: 'Sentinels as `host:port`, instead of one Redis; `rediss://host:port` for TLS',
+  }),
   REDIS_SENTINEL_MASTER: str(optional('Sentinel master name')),
+  REDIS_SENTINEL_USERNAME: str(optional('ACL user of the Sentinels')),
+  REDIS_SENTINEL_PASSWORD: str(optional('Password of the Sentinels, if they have one')),
+  REDIS_SENTINEL_PASSWORD_FILE: readableFile(
+    optional('File with the password of the Sentinels, read for each new connection'),
+  ),
 }
 
 export const contactVariables = {
@@ -101,33 +132,7 @@ export type HttpEnv = CleanedEnv<ReturnType<typeof httpVariables>>
 export type DatabaseEnv = CleanedEnv<typeof databaseVariables>
 export type RedisEnv = CleanedEnv<typeof redisVariables>
 
-export const checkDatabase: Check<DatabaseEnv> = (env) => {
-  if (env.DATABASE_URL) return {}
-  const missing: Record<string, string> = {}
-  for (const name of ['DB_HOST', 'DB_USERNAME', 'DB_NAME'] as const) {
-    if (!env[name]) missing[name] = 'is required (or DATABASE_URL)'
-  }
-  if (!env.DB_PASSWORD && !env.DB_PASSWORD_FILE) {
-    missing['DB_PASSWORD'] = 'is required (or DB_PASSWORD_FILE, or DATABASE_URL)'
-  }
-  return missing
-}
-
-export const checkRedis: Check<RedisEnv> = (env) => {
-  if (env.REDIS_SENTINELS.length === 0 || env.REDIS_SENTINEL_MASTER) return {}
-  return { REDIS_SENTINEL_MASTER: 'is required with REDIS_SENTINELS' }
-}
-
-/** Reads only the variables of migrations, which run before Redis and the other service exist. */
-export function readMigrationEnv() {
-  const variables = {
-    ...databaseVariables,
-    DB_SERVICE_ROLE: str(
-      optional(
-        'Database role of the service, which migrations grant its privileges; none: the role that migrates',
-      ),
-    ),
-    LOG_LEVEL: logLevel,
-  }
-  return readEnv(process.env, variables, checkDatabase)
-}
+export const checkHttp: Check<HttpEnv> = ({ MODE, CORS_ORIGINS }) =>
+  MODE === 'live' && CORS_ORIGINS.includes('*')
+    ? { CORS_ORIGINS: 'must not contain * when MODE is live' }
+    : {}

@@ -1,5 +1,5 @@
-import { isIP } from 'node:net'
 import ipaddr from 'ipaddr.js'
+import { canonicalAddress } from '../config/ip-address.js'
 
 /**
  * The sizes of network that one IPv6 customer may control: a /64 is a single LAN, and providers assign sites
@@ -9,14 +9,16 @@ const IPV6_PREFIXES = [64, 56, 48] as const
 
 /**
  * The networks of an address in CIDR notation, for rate limits, smallest first: an IPv4 address alone, or the
- * IPv6 /64, /56 and /48. Invalid addresses share the network `unknown`, so that an invalid `X-Forwarded-For`
- * can't evade a limit.
+ * IPv6 /64, /56 and /48. Invalid addresses share the network `unknown`, so that an invalid address can't evade
+ * a limit.
  */
 export function networksOf(address: string | null): readonly [string, ...string[]] {
-  if (address === null || !isIP(address)) return ['unknown']
-  // `process` converts an IPv4-mapped IPv6 address (RFC 4291, section 2.5.5.2) to IPv4.
-  const parsed = ipaddr.process(address)
-  if (!(parsed instanceof ipaddr.IPv6)) return [`${parsed.toString()}/32`]
+  const canonical = canonicalAddress(address ?? undefined)
+  if (canonical === undefined) return ['unknown']
+  const parsed = ipaddr.parse(canonical)
+  if (!(parsed instanceof ipaddr.IPv6)) return [`${canonical}/32`]
+  const translated = translatedIpv4(parsed)
+  if (translated) return [`${translated.toString()}/32`]
   const [lan, ...sites] = IPV6_PREFIXES
   return [ipv6Network(parsed, lan), ...sites.map((prefix) => ipv6Network(parsed, prefix))]
 }
@@ -24,6 +26,12 @@ export function networksOf(address: string | null): readonly [string, ...string[
 /** The smallest network of an address: an IPv4 address alone, or an IPv6 /64. */
 export function networkOf(address: string | null): string {
   return networksOf(address)[0]
+}
+
+/** The IPv4 client behind a translator (NAT64, SIIT): all of them share its /96 (RFC 6052 and 6145). */
+function translatedIpv4(address: ipaddr.IPv6): ipaddr.IPv4 | undefined {
+  if (!['rfc6052', 'rfc6145'].includes(address.range())) return undefined
+  return new ipaddr.IPv4(address.toByteArray().slice(-4))
 }
 
 function ipv6Network({ parts }: ipaddr.IPv6, prefix: (typeof IPV6_PREFIXES)[number]): string {

@@ -5,6 +5,7 @@ import { Registry } from 'prom-client'
 import type { HttpEnv } from '../config/variables.js'
 import type { Logger } from '../telemetry/logger.js'
 import { logRequests } from './access-log.js'
+import { clientAddresses } from './client-address.js'
 import { requestId, setCommonHeaders } from './headers.js'
 import { acceptJsonOnly, BODY_LIMIT_BYTES } from './json-body.js'
 import { replyToInvalidUrl, replyToMalformedRequest } from './malformed-request.js'
@@ -20,7 +21,7 @@ import { InputPipe } from './validation.js'
 const RECEIVE_TIMEOUT_MS = 15_000
 
 /** @param log returns the logger, which is created together with the app */
-export function createAdapter({ TRUSTED_PROXIES }: HttpEnv, log: () => Logger): FastifyAdapter {
+export function createAdapter(log: () => Logger): FastifyAdapter {
   return new FastifyAdapter({
     bodyLimit: BODY_LIMIT_BYTES,
     clientErrorHandler: (error, socket) => replyToMalformedRequest(error, socket, log()),
@@ -36,7 +37,6 @@ export function createAdapter({ TRUSTED_PROXIES }: HttpEnv, log: () => Logger): 
     keepAliveTimeout: 72_000,
     requestTimeout: RECEIVE_TIMEOUT_MS,
     return503OnClosing: false,
-    trustProxy: TRUSTED_PROXIES.length > 0 ? TRUSTED_PROXIES : false,
   })
 }
 
@@ -44,6 +44,13 @@ export function createAdapter({ TRUSTED_PROXIES }: HttpEnv, log: () => Logger): 
 export function configureRoutes(app: NestFastifyApplication, log: Logger, env: HttpEnv) {
   const fastify = app.getHttpAdapter().getInstance()
   const routes = new RouteTable()
+  const clientAddress = clientAddresses(env.TRUSTED_PROXIES)
+  // Replaces Fastify's `ip`: its `trustProxy` takes whatever a proxy forwards, such as an address with a port.
+  fastify.decorateRequest('ip', {
+    getter(this: Request) {
+      return clientAddress(this.raw) ?? ''
+    },
+  })
   fastify.addHook('onRoute', ({ url, method }) => routes.add(url, method))
   fastify.addHook('onRequest', (request, reply, done) => {
     setCommonHeaders(request, reply)
@@ -69,7 +76,7 @@ export function allowOrigins(
 ) {
   if (CORS_ORIGINS.length === 0) return
   app.enableCors({
-    origin: CORS_ORIGINS,
+    origin: CORS_ORIGINS.includes('*') ? '*' : CORS_ORIGINS,
     methods: ['GET', 'POST', 'PUT', 'DELETE'],
     exposedHeaders: ['ETag', 'Location', 'Retry-After', 'X-Request-Id', ...exposedHeaders],
     maxAge: 600,

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DataSource, type QueryRunner } from 'typeorm'
 import { ConfigurationError } from '../config/env.js'
-import { type DatabaseEnv, readMigrationEnv } from '../config/variables.js'
+import { readMigrationEnv } from '../config/migration-env.js'
+import type { DatabaseEnv } from '../config/variables.js'
 import { createLogger, type Logger } from '../telemetry/logger.js'
 import { dataSourceOptions, type EntitiesAndMigrations } from './pool-options.js'
 import { retryVerdict } from './retry.js'
@@ -18,7 +19,7 @@ export interface Migrated extends EntitiesAndMigrations {
 
 /**
  * Runs each pending migration in a transaction, then grants the service's role its privileges. An advisory
- * lock of the session ensures that only one of several replicas migrates at a time.
+ * lock ensures that only one of several replicas migrates at a time.
  */
 export async function migrate(name: string, own: Migrated) {
   try {
@@ -39,9 +40,8 @@ export async function migrate(name: string, own: Migrated) {
 
 /** Removes the timeouts for requests: migrations may take longer. The lock takes a second connection. */
 function migrationOptions(env: DatabaseEnv, own: EntitiesAndMigrations) {
-  const options = dataSourceOptions(env, own)
   const unlimited = { statement_timeout: 0, idle_in_transaction_session_timeout: 0 }
-  return { ...options, extra: { ...options.extra, ...unlimited, max: 2 } } as typeof options
+  return dataSourceOptions({ ...env, DB_POOL_MAX: 2 }, own, unlimited)
 }
 
 async function connect(source: DataSource, log: Logger): Promise<DataSource> {
@@ -56,12 +56,19 @@ async function connect(source: DataSource, log: Logger): Promise<DataSource> {
   }
 }
 
+/**
+ * Holds the lock by a transaction, because a pooler in transaction mode has no sessions. The transaction has no
+ * snapshot between statements, so CREATE INDEX CONCURRENTLY does not wait for it.
+ */
 async function withLock(source: DataSource, work: () => Promise<void>) {
   const runner = source.createQueryRunner()
   try {
+    await runner.startTransaction('READ COMMITTED')
+    await runner.query('SET LOCAL idle_in_transaction_session_timeout = 0')
     // Polls: the lock holder's CREATE INDEX CONCURRENTLY would wait for a statement that waits for the lock.
     while (!(await tryLock(runner))) await sleep(200)
     await work()
+    await runner.commitTransaction()
   } finally {
     await runner.release()
     await source.destroy()
@@ -69,7 +76,7 @@ async function withLock(source: DataSource, work: () => Promise<void>) {
 }
 
 async function tryLock(runner: QueryRunner): Promise<boolean> {
-  const statement = 'SELECT pg_try_advisory_lock($1) AS acquired'
+  const statement = 'SELECT pg_try_advisory_xact_lock($1) AS acquired'
   const [{ acquired }] = (await runner.query(statement, [LOCK])) as [{ acquired: boolean }]
   return acquired
 }

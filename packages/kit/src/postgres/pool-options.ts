@@ -1,8 +1,9 @@
 import pg, { type Client, type Pool } from 'pg'
 import type { DataSource, DataSourceOptions } from 'typeorm'
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js'
-import { readSecret, tlsOptions } from '../config/credentials.js'
+import { databaseSettings } from '../config/database-settings.js'
 import type { DatabaseEnv } from '../config/variables.js'
+import { openSession, type SessionLimits } from './session.js'
 
 export type EntitiesAndMigrations = Pick<DataSourceOptions, 'entities' | 'migrations'>
 
@@ -11,8 +12,25 @@ const STATEMENT_TIMEOUT_MS = 5_000
 /** The client's limit, longer than PostgreSQL's because PostgreSQL's own error is more informative. */
 export const QUERY_TIMEOUT_MS = 6_000
 
+/** The limits of requests. */
+function limitsOf({ DB_WAIT_MS }: DatabaseEnv): SessionLimits {
+  return {
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    // A locked row fails the whole batch. Half of `DB_WAIT_MS` remains to retry its calls one by one.
+    lock_timeout: Math.max(1, Math.min(1_000, Math.floor(DB_WAIT_MS / 2))),
+    idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
+  }
+}
+
 /** TypeORM's options for the database of `env`; `extra` is passed to the pool. */
-export function dataSourceOptions(env: DatabaseEnv, own: EntitiesAndMigrations): DataSourceOptions {
+export function dataSourceOptions(
+  env: DatabaseEnv,
+  own: EntitiesAndMigrations,
+  changedLimits: Partial<SessionLimits> = {},
+): DataSourceOptions {
+  const { host, port, username, name, password, ssl, applicationName, options } =
+    databaseSettings(env)
+  const limits = { ...limitsOf(env), ...changedLimits }
   return {
     type: 'postgres',
     driver: pg,
@@ -20,22 +38,23 @@ export function dataSourceOptions(env: DatabaseEnv, own: EntitiesAndMigrations):
     migrations: own.migrations,
     synchronize: false,
     installExtensions: false,
-    ...(env.DATABASE_URL
-      ? { url: env.DATABASE_URL }
-      : { host: env.DB_HOST, port: env.DB_PORT, username: env.DB_USERNAME, database: env.DB_NAME }),
+    host,
+    port,
+    username,
+    database: name,
+    ...(applicationName === undefined ? {} : { applicationName }),
     extra: {
-      ...(env.DATABASE_URL
-        ? {}
-        : { password: () => readSecret(env.DB_PASSWORD, env.DB_PASSWORD_FILE) }),
-      ...(env.DB_SSL || env.DB_SSL_CA_FILE ? { ssl: tlsOptions(env.DB_SSL_CA_FILE) } : {}),
+      password,
+      // Set even without TLS, because pg would otherwise read PGSSLMODE.
+      ssl,
+      ...(options === undefined ? {} : { options }),
       max: env.DB_POOL_MAX,
       connectionTimeoutMillis: 3_000,
-      statement_timeout: STATEMENT_TIMEOUT_MS,
-      // A locked row fails the whole batch. Half of `DB_WAIT_MS` remains to retry its calls one by one.
-      lock_timeout: Math.max(1, Math.min(1_000, Math.floor(env.DB_WAIT_MS / 2))),
-      idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
       keepAlive: true,
-      onConnect: watchCommits,
+      onConnect: async (client: Client) => {
+        watchCommits(client)
+        await openSession(client, limits)
+      },
     },
   }
 }

@@ -6,7 +6,10 @@ import { withTimeout } from '../worker/with-timeout.js'
 import type { DatabaseMetrics } from './database-metrics.js'
 import { poolOf, QUERY_TIMEOUT_MS, takeUncertainCommit } from './pool-options.js'
 import { type Phase, retryVerdict, StatementFailed, UncertainCommit } from './retry.js'
+import { sessionOf } from './session.js'
 import type { Row, Statement } from './statement.js'
+
+const ROLLBACK_TIMEOUT_MS = 1_000
 
 export interface QueryContext {
   readonly dataSource: DataSource
@@ -23,17 +26,25 @@ export async function query(
 ): Promise<Row[]> {
   const pool = poolOf(dataSource)
   let phase: Phase = 'connecting'
-  const execute = async (span: Span | undefined) => {
+  const run = async (span: Span | undefined) => {
     const requestedAt = performance.now()
     const client = await pool.connect()
     const waitMs = performance.now() - requestedAt
     metrics.poolWaitSeconds.observe(waitMs / 1000)
     span?.setAttribute('malipo.pool_wait_ms', Math.round(waitMs))
-    phase = 'sent'
+    const { setLimits, hasPreparedStatements } = sessionOf(client)
     const stopTimer = metrics.statementSeconds.startTimer({ statement: name })
-    const timeoutMs = Math.max(1, Math.min(QUERY_TIMEOUT_MS, deadline - Date.now()))
+    const endsAt = Math.min(Date.now() + QUERY_TIMEOUT_MS, deadline)
+    const timeoutMs = () => Math.max(1, endsAt - Date.now())
     try {
-      const rows = await fetchRows(client, { name, text, values: [...values] }, timeoutMs)
+      if (setLimits !== undefined) await execute(client, `BEGIN; ${setLimits}`, timeoutMs())
+      phase = 'sent'
+      const parameters = [...values]
+      const config = hasPreparedStatements
+        ? { name, text, values: parameters }
+        : { text, values: parameters }
+      const rows = await fetchRows(client, config, timeoutMs())
+      if (setLimits !== undefined) await execute(client, 'COMMIT', timeoutMs())
       if (takeUncertainCommit(client)) throw new UncertainCommit()
       client.release()
       return rows
@@ -41,14 +52,15 @@ export async function query(
       // Points the stack trace at the caller instead of at pg's parser.
       if (error instanceof Error) Error.captureStackTrace(error)
       // Closes the connection unless the error leaves it in a known state.
-      client.release(retryVerdict(error, phase) !== 'final')
+      const isUsable = retryVerdict(error, phase) === 'final' && (await rollBack(client, setLimits))
+      client.release(!isUsable)
       throw error
     } finally {
       stopTimer()
     }
   }
   try {
-    return await withSpan(() => statementSpan(name, pool), execute)
+    return await withSpan(() => statementSpan(name, pool), run)
   } catch (error) {
     throw new StatementFailed(error, phase, batchSize)
   }
@@ -66,20 +78,24 @@ export async function runTypeOrmQuery<T>(
 ): Promise<T> {
   let phase: Phase = 'connecting'
   const stopTimer = metrics.statementSeconds.startTimer({ statement: name })
-  const execute = async () => {
+  const run = async () => {
     const runner = dataSource.createQueryRunner()
-    await runner.connect()
+    const { setLimits } = sessionOf((await runner.connect()) as object)
     phase = 'sent'
     const timer = setTimeout(() => void closeConnection(runner), QUERY_TIMEOUT_MS)
     try {
-      return await work(runner.manager)
+      if (setLimits === undefined) return await work(runner.manager)
+      return await runner.manager.transaction(async (orm) => {
+        await orm.query(setLimits)
+        return work(orm)
+      })
     } finally {
       clearTimeout(timer)
       await runner.release()
     }
   }
   try {
-    return await withSpan(() => statementSpan(name, poolOf(dataSource)), execute)
+    return await withSpan(() => statementSpan(name, poolOf(dataSource)), run)
   } catch (error) {
     throw new StatementFailed(error, phase)
   } finally {
@@ -94,15 +110,13 @@ export async function closeConnection(runner: QueryRunner): Promise<void> {
 }
 
 /** Span attributes name the statement and the server, but never contain values. */
-function statementSpan(name: string, { options }: Pool): SpanOptions {
-  const { connectionString, database, host, port } = options
-  const url = URL.parse(connectionString ?? '')
+function statementSpan(name: string, { options: { database, host, port } }: Pool): SpanOptions {
   const attributes = {
     'db.system.name': 'postgresql',
-    'db.namespace': url?.pathname.slice(1) ?? database,
+    'db.namespace': database,
     'db.query.summary': name,
-    'server.address': url?.hostname ?? host,
-    'server.port': Number(url?.port) || port || 5432,
+    'server.address': host,
+    'server.port': port,
   }
   return { name, attributes }
 }
@@ -126,4 +140,20 @@ async function fetchRows(
   const rows = await withTimeout(promise, timeoutMs)
   if (!rows) throw new Error('Query read timeout')
   return rows
+}
+
+/** Executes statements without parameters and without rows, with the timeout of `fetchRows`. */
+async function execute(client: PoolClient, text: string, timeoutMs: number): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<true>()
+  client.query(text, (error: Error | null) => (error ? reject(error) : resolve(true)))
+  if (!(await withTimeout(promise, timeoutMs))) throw new Error('Query read timeout')
+}
+
+/** Ends a transaction that failed; returns whether the connection can be used again. */
+async function rollBack(client: PoolClient, setLimits: string | undefined): Promise<boolean> {
+  if (setLimits === undefined) return true
+  return execute(client, 'ROLLBACK', ROLLBACK_TIMEOUT_MS).then(
+    () => true,
+    () => false,
+  )
 }

@@ -1,43 +1,70 @@
 import { Redis as Client, type RedisOptions } from 'ioredis'
-import { readSecret, tlsOptions } from '../config/credentials.js'
+import { secretReader, tlsOptions } from '../config/credentials.js'
+import { redisUsesTls } from '../config/redis-settings.js'
 import type { RedisEnv } from '../config/variables.js'
+
+const CONNECT_TIMEOUT_MS = 2_000
 
 /** Creates an unconnected client, which reconnects indefinitely; undefined if no Redis is configured. */
 export function connect(env: RedisEnv, commandTimeoutMs: number): Client | undefined {
-  const options: RedisOptions = {
+  const server = serverOf(env)
+  if (!server) return undefined
+  const credentials = credentialsOf(env)
+  const client = new Client({
     lazyConnect: true,
-    connectTimeout: 2_000,
+    connectTimeout: CONNECT_TIMEOUT_MS,
     commandTimeout: commandTimeoutMs,
     // Commands are neither queued while disconnected nor sent again: their results would be too late.
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
-    ...(env.REDIS_CA_FILE ? { tls: tlsOptions(env.REDIS_CA_FILE) } : {}),
-    ...passwordOf(env),
-  }
-  const client = create(env, options)
-  if (!client) return undefined
-  client.options.retryStrategy = (attempts) => {
-    Object.assign(client.options, passwordOf(env))
+    ...server,
+    ...credentials(),
+  })
+  const pauseMs = (attempts: number) => {
+    Object.assign(client.options, credentials())
     return Math.min(attempts * 50, 1_000)
   }
+  client.options.retryStrategy = pauseMs
+  client.options.sentinelRetryStrategy = pauseMs
   return client
 }
 
-function passwordOf(env: RedisEnv): Pick<RedisOptions, 'password'> {
-  const password = readSecret(env.REDIS_PASSWORD, env.REDIS_PASSWORD_FILE)
-  return password === undefined ? {} : { password }
+function serverOf(env: RedisEnv): RedisOptions | undefined {
+  const tls = redisUsesTls(env) ? { tls: tlsOptions(env.REDIS_CA_FILE) } : {}
+  if (env.REDIS_SENTINELS.length > 0) {
+    return {
+      sentinels: env.REDIS_SENTINELS.map(({ host, port }) => ({ host, port })),
+      name: env.REDIS_SENTINEL_MASTER ?? '',
+      sentinelCommandTimeout: CONNECT_TIMEOUT_MS,
+      ...('tls' in tls ? { ...tls, sentinelTLS: tls.tls, enableTLSForSentinelMode: true } : {}),
+    }
+  }
+  if (env.REDIS_URL) {
+    const { host, port, db } = env.REDIS_URL
+    return { host, port, db, ...tls }
+  }
+  return env.REDIS_HOST ? { host: env.REDIS_HOST, port: env.REDIS_PORT, ...tls } : undefined
 }
 
-function create(env: RedisEnv, options: RedisOptions): Client | undefined {
-  if (env.REDIS_SENTINELS.length > 0) {
-    const sentinels = env.REDIS_SENTINELS.map((sentinel) => {
-      const [host, port = '26379'] = sentinel.split(':')
-      return { host, port: Number(port) }
+function credentialsOf(env: RedisEnv): () => RedisOptions {
+  const username = env.REDIS_URL?.username ?? env.REDIS_USERNAME
+  const sentinelUsername = env.REDIS_SENTINEL_USERNAME
+  const ofUrl = env.REDIS_URL?.password
+  const password = secretReader(ofUrl ?? env.REDIS_PASSWORD, env.REDIS_PASSWORD_FILE)
+  const sentinelPassword = secretReader(
+    env.REDIS_SENTINEL_PASSWORD,
+    env.REDIS_SENTINEL_PASSWORD_FILE,
+  )
+  return () =>
+    defined({
+      username,
+      password: password(),
+      sentinelUsername,
+      sentinelPassword: sentinelPassword(),
     })
-    return new Client({ ...options, sentinels, name: env.REDIS_SENTINEL_MASTER })
-  }
-  if (env.REDIS_URL) return new Client(env.REDIS_URL, options)
-  if (env.REDIS_HOST) return new Client({ ...options, host: env.REDIS_HOST, port: env.REDIS_PORT })
-  return undefined
+}
+
+function defined(options: Record<string, string | undefined>): RedisOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 }

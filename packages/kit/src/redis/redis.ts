@@ -4,6 +4,7 @@ import { type Redis as Client, ReplyError } from 'ioredis'
 import type { RedisEnv } from '../config/variables.js'
 import type { Logger } from '../telemetry/logger.js'
 import { withSpan } from '../telemetry/tracing.js'
+import { FailureLog } from './failure-log.js'
 import { connect } from './redis-connection.js'
 
 /** A value that expires, and the message that announces it. */
@@ -29,7 +30,7 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
   /** The underlying client, for libraries that send their own commands; undefined if none is configured. */
   readonly raw: Client | undefined
   private readonly subscribers: Client[] = []
-  private wasUp = false
+  private readonly failures: FailureLog
   /**
    * Identifies Redis' data by the server's `run_id` and `master_replid`; undefined while unknown. The value
    * changes when the server restarts or a replica is promoted, because the last writes may then be missing.
@@ -43,19 +44,15 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
     /** Short by default, because a request can read the data from its source instead. */
     private readonly commandTimeoutMs = 250,
   ) {
+    this.failures = new FailureLog(log)
     this.raw = connect(env, commandTimeoutMs)
     if (!this.raw) return
+    this.failures.watch(this.raw)
     this.raw.on('ready', () => {
-      this.wasUp = true
       void this.loadDataset()
       log.info('Redis is connected')
     })
     this.raw.on('close', () => (this.dataset = undefined))
-    // ioredis emits an error for every failed reconnect: only the first is logged as a warning.
-    this.raw.on('error', (error: Error) => {
-      log[this.wasUp ? 'warn' : 'debug']({ err: error }, 'Redis is unavailable')
-      this.wasUp = false
-    })
   }
 
   onApplicationBootstrap() {
@@ -63,11 +60,8 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
       this.log.warn('no Redis is configured: nothing is cached')
       return
     }
-    this.raw.connect().catch((error: unknown) => {
-      this.log.warn({ err: error }, 'Redis is unavailable: nothing is cached until it is connected')
-    })
-    // The main connection already logs that Redis is unavailable.
-    for (const subscriber of this.subscribers) subscriber.connect().catch(() => undefined)
+    // The clients reconnect, and log why they can't.
+    for (const client of [this.raw, ...this.subscribers]) client.connect().catch(() => undefined)
   }
 
   onApplicationShutdown() {
@@ -135,7 +129,7 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
     this.subscribers.push(subscriber)
     const subscription = { isLive: false }
     subscriber.options.autoResubscribe = false
-    subscriber.on('error', () => undefined)
+    this.failures.watch(subscriber)
     subscriber.on('message', (_, message: string) => onMessage(message))
     subscriber.on('ready', () => {
       subscriber.subscribe(channel).then(
