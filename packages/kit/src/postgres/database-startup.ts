@@ -5,8 +5,8 @@ import { type RunResult, Worker, type WorkerMetrics } from '../worker/worker.js'
 import { driverOf, poolOf, QUERY_TIMEOUT_MS } from './pool-options.js'
 import { closeConnection } from './query.js'
 
-/** Longer than the timeouts of a connection attempt and a query together. */
-const INITIALIZE_TIMEOUT_MS = 10_000
+/** Longer than the timeouts of a connection attempt, its probe and a query together. */
+const INITIALIZE_TIMEOUT_MS = 11_000
 const UNDEFINED_TABLE = '42P01'
 
 /** Connects to the database and waits for its migrations, while the process already serves requests. */
