@@ -181,6 +181,15 @@ describe('configuration', () => {
     ['TOKEN_CACHE_TTL_MS', '-1'],
     ['DB_WAIT_MS', 'soon'],
     ['MODE', 'test'],
+    ['DATABASE_URL', 'postgres://u:tooshort%@db/x'],
+    ['DATABASE_URL', 'postgres://u:1/tooshort@db/x'],
+    ['DB_SSL_CA_FILE', '/nowhere'],
+    ['REDIS_URL', 'redis://:tooshort%@redis'],
+    ['REDIS_SENTINELS', '127.0.0.1:x'],
+    ['TRUSTED_PROXIES', 'a;b'],
+    ['TRUSTED_PROXIES', '1'],
+    ['TRUSTED_PROXIES', '0.0.0.0/0'],
+    ['CORS_ORIGINS', 'app.example'],
   ])('%s=%s ends the process with one line that names the variable', async (name, value) => {
     const message = await startupError({ [name]: value })
     expect(message).toContain('exited with code 1')

@@ -193,6 +193,16 @@ describe('CORS', () => {
     expect(other.headers.get('access-control-allow-origin')).not.toBe('*')
     await replica.close()
   })
+
+  it.each([
+    ['https://APP.Example:443/', 'https://app.example', 'https://app.example'],
+    ['*', 'https://any.example', '*'],
+  ])('with CORS_ORIGINS=%s, scripts of %s may read', async (CORS_ORIGINS, sender, allowed) => {
+    const replica = await payments.replica({ CORS_ORIGINS })
+    const { headers } = await replica.client.get(PATH, { headers: { origin: sender } })
+    expect(headers.get('access-control-allow-origin')).toBe(allowed)
+    await replica.close()
+  })
 })
 
 it('HEAD returns the headers of GET without a body', async () => {
