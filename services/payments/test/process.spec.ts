@@ -146,7 +146,7 @@ describe('migrate', () => {
     )
     await untilBlocked({ sql: (text, ...values) => query(url, text, values) }, 1)
     await until(async () => {
-      const asking = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%advisory_lock%'`
+      const asking = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%advisory_xact_lock%'`
       return (await query(url, `${asking} AND pid <> pg_backend_pid()`)).length === 3
     })
     await holder.query('ROLLBACK')
