@@ -6,7 +6,7 @@ import { type Auth, newPerson, newUser, startAuth } from './auth.js'
 let auth: Auth
 
 beforeAll(async () => {
-  auth = await startAuth({ TRUSTED_PROXIES: '127.0.0.1', REGISTRATIONS_PER_HOUR: '2' })
+  auth = await startAuth({ TRUSTED_PROXIES: '127.0.0.1', REGISTRATIONS_PER_MINUTE: '2' })
 })
 afterAll(() => auth.close())
 
@@ -17,7 +17,7 @@ const register = async (address: string) =>
 describe('a forwarded address', () => {
   it.each<[string, (n: number) => string]>([
     ['with a port', (n) => `203.0.113.${n}:${50_000 + n}`],
-    ['in brackets with a port', (n) => `[2001:db8:0:${n}::1]:443`],
+    ['in brackets with a port', (n) => `[2001:db8:${n}::1]:443`],
     ['in quotes', (n) => `"198.51.100.${n}"`],
     ['in IPv4-mapped form', (n) => `::ffff:192.0.2.${n}`],
   ])('%s has a limit for each client', async (_, address) => {
