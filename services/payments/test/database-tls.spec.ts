@@ -9,7 +9,7 @@ import { query } from '@malipo/testing/database'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { environment } from './payments.js'
 
-/** A PostgreSQL with a certificate of its own CA. */
+/** A PostgreSQL whose certificate is signed by a private CA. */
 
 let folder: string
 let postgres: Postgres

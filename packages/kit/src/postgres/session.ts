@@ -24,11 +24,11 @@ const PROBE_NAME = 'malipo_probe'
 
 /**
  * Compares the backend's process id with the one that the connection was given as its cancel key: PgBouncer and
- * other poolers issue cancel keys of their own. A direct connection gets its limits in the same statement. They
+ * other poolers issue other cancel keys. A direct connection gets its limits in the same statement. They
  * are not startup parameters, because PgBouncer refuses those that it does not know.
  *
  * The statement also looks for its own name. A pooler that tracks prepared statements (PgBouncer since 1.21)
- * gives them names of its own. One that passes the name on to the server can't be used with names in
+ * gives them other names. One that passes the name on to the server can't be used with names in
  * transaction mode: another connection may have prepared the name there, and the next transaction may run on
  * another server connection.
  */
@@ -65,7 +65,8 @@ interface Probed {
 async function probe(client: Client, limits: SessionLimits): Promise<Session> {
   const { processID } = client as Client & { readonly processID: number | null }
   const values = [
-    processID,
+    // A pooler may issue no cancel key at all.
+    processID ?? 0,
     limits.statement_timeout,
     limits.lock_timeout,
     limits.idle_in_transaction_session_timeout,

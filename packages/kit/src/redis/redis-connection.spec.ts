@@ -121,7 +121,7 @@ describe('Redis with accounts', () => {
 
   it.each<[string, Record<string, string>, RegExp]>([
     ['a wrong password', { REDIS_USERNAME: 'app', REDIS_PASSWORD: 'hunter2' }, /: WRONGPASS/],
-    ['an unknown user', { REDIS_USERNAME: 'nobody', REDIS_PASSWORD: 'secret' }, /: WRONGPASS/],
+    ['an unknown user', { REDIS_USERNAME: 'unknown', REDIS_PASSWORD: 'secret' }, /: WRONGPASS/],
     ['no password', {}, /: NOAUTH/],
   ])('logs its answer to %s once', async (_, credentials, answer) => {
     const redis = await server({ user: ACCOUNT, requirepass: 'other' })
@@ -191,14 +191,14 @@ describe('Sentinels', () => {
   ]
   const redisWithAccount = () => server({ user: ACCOUNT, requirepass: 'other' })
 
-  it('accept a password of their own', async () => {
+  it('accept a password other than Redis’', async () => {
     const redis = await redisWithAccount()
     const address = await sentinel([...monitor(redis.port), 'requirepass sentinel-secret'])
     const env = { ...SENTINEL, REDIS_SENTINELS: address }
     await expectReady(client({ ...env, REDIS_SENTINEL_PASSWORD: 'sentinel-secret' }))
   })
 
-  it('accept a user of their own, with a password from a file', async () => {
+  it('accept a user other than Redis’, with a password from a file', async () => {
     const redis = await redisWithAccount()
     const account = 'user watcher on >sentinel-secret allchannels +@all'
     const address = await sentinel([...monitor(redis.port), 'user default off', account])
