@@ -7,6 +7,11 @@ import { dirname } from 'node:path'
  * the file's owner can read it.
  */
 export function persistentSecret(path: string, generate: () => string = randomHex): string {
+  return readFileSync(persistentSecretFile(path, generate), 'utf8')
+}
+
+/** The path of such a file, for a service that reads the file itself. */
+export function persistentSecretFile(path: string, generate: () => string = randomHex): string {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
   try {
     // `wx` rejects an existing file: of two concurrent starts, the second reads the secret of the first.
@@ -14,7 +19,7 @@ export function persistentSecret(path: string, generate: () => string = randomHe
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }
-  return readFileSync(path, 'utf8')
+  return path
 }
 
 /** 256 random bits, encoded in characters that never need quoting. */

@@ -9,7 +9,7 @@ import { forTerminal, logTo } from './log-file.js'
 import { startPostgres } from './postgres.js'
 import { runToEnd, type ServiceName, startService } from './process.js'
 import { startRedis } from './redis.js'
-import { persistentSecret, randomWebhookSecret } from './secret.js'
+import { persistentSecret, persistentSecretFile, randomWebhookSecret } from './secret.js'
 import { AUTH_PORT, PAYMENTS_PORT, type Running, startupMessage } from './startup-message.js'
 
 const data = join(import.meta.dirname, '../../../.data')
@@ -60,6 +60,7 @@ async function start(): Promise<Running> {
     PORT: String(authPort),
     DATABASE_URL: postgres.url('auth'),
     JWT_SECRET: persistentSecret(join(data, 'secrets/jwt')),
+    REFRESH_KEYS_FILE: persistentSecretFile(join(data, 'secrets/refresh-keys')),
   })
   await runService('payments', {
     ...common,

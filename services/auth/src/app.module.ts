@@ -16,10 +16,12 @@ import { RevocationPublisher } from './revocations/revocation-publisher.js'
 import { RevocationRelay } from './revocations/revocation-relay.js'
 import { RevocationsService } from './revocations/revocations.service.js'
 import { LoginService } from './sessions/login.service.js'
+import { RefreshKeys } from './sessions/refresh-keys.js'
 import { RefreshService } from './sessions/refresh.service.js'
 import { SessionSweeper } from './sessions/session-sweeper.js'
 import { SessionsController } from './sessions/sessions.controller.js'
 import { SessionsService } from './sessions/sessions.service.js'
+import { TokenRotation } from './sessions/token-rotation.js'
 import { SigningKeys } from './tokens/signing-keys.js'
 import { TokensController } from './tokens/tokens.controller.js'
 import { TokensService } from './tokens/tokens.service.js'
@@ -68,6 +70,8 @@ export class AppModule {
         SessionsService,
         LoginService,
         RefreshService,
+        RefreshKeys,
+        TokenRotation,
         SessionSweeper,
         UsersService,
         GrantsService,

@@ -15,7 +15,11 @@ function fileWith(text: string): string {
 }
 
 const SECRET = 's'.repeat(32)
-const GOOD = { DATABASE_URL: 'postgres://auth@db/auth', JWT_SECRET: SECRET }
+const GOOD = {
+  DATABASE_URL: 'postgres://auth@db/auth',
+  JWT_SECRET: SECRET,
+  REFRESH_KEYS_FILE: fileWith(SECRET),
+}
 
 function linesOf(change: Record<string, string | undefined>): readonly string[] {
   try {
@@ -36,6 +40,8 @@ describe('the environment', () => {
       BCRYPT_COST: 12,
       DEFAULT_REGION: 'UG',
       DB_WAIT_MS: 12_000,
+      REFRESH_GRACE_MS: 60_000,
+      SESSIONS_PER_USER: 20,
     })
   })
 
@@ -52,6 +58,16 @@ describe('the environment', () => {
     [{ BCRYPT_COST: '3' }, 'BCRYPT_COST must be a whole number from 4 to 15'],
     [{ BCRYPT_COST: '16' }, 'BCRYPT_COST must be a whole number from 4 to 15'],
     [{ BCRYPT_COST: '9' }, 'BCRYPT_COST must be at least 10 when MODE is live'],
+    [{ REFRESH_KEYS_FILE: undefined }, 'REFRESH_KEYS_FILE is required when MODE is live'],
+    [{ REFRESH_KEYS_FILE: '/nowhere' }, 'REFRESH_KEYS_FILE must name a file that can be read'],
+    [{ REFRESH_KEYS_FILE: fileWith('\n') }, 'REFRESH_KEYS_FILE has no key'],
+    [
+      { REFRESH_KEYS_FILE: fileWith(`${SECRET}\nshort\n`) },
+      'REFRESH_KEYS_FILE must have keys of at least 32 bytes (key 2)',
+    ],
+    [{ REFRESH_GRACE_MS: '21999' }, 'REFRESH_GRACE_MS must be at least 22000 (DB_WAIT_MS + 10000)'],
+    [{ DB_WAIT_MS: '60000' }, 'REFRESH_GRACE_MS must be at least 70000 (DB_WAIT_MS + 10000)'],
+    [{ SESSIONS_PER_USER: '0' }, 'SESSIONS_PER_USER must be a whole number from 1 to 100'],
     [{ MODE: 'prod' }, 'MODE must be one of sandbox, live'],
     [
       { DEFAULT_REGION: 'Uganda' },
@@ -77,6 +93,10 @@ describe('the environment', () => {
 
   it('allows a low cost in the sandbox', () => {
     expect(linesOf({ MODE: 'sandbox', BCRYPT_COST: '4' })).toEqual([])
+  })
+
+  it('needs no refresh keys in the sandbox', () => {
+    expect(linesOf({ MODE: 'sandbox', REFRESH_KEYS_FILE: undefined })).toEqual([])
   })
 
   it('reads the secret from a file, without its final newline', () => {

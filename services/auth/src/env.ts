@@ -10,6 +10,7 @@ import {
   redisVariables,
 } from '@malipo/kit/config/variables'
 import { type CleanedEnv, str } from 'envalid'
+import { readRefreshKeys, RefreshKeyError } from './sessions/refresh-key-file.js'
 import { readKeyFolder } from './tokens/key-folder.js'
 import { KeySetError } from './tokens/key-set.js'
 
@@ -36,6 +37,18 @@ export const VARIABLES = {
   SESSION_EXPIRES_IN: integer({ min: 60, max: 31_536_000 })({
     default: 2_592_000,
     desc: 'Lifetime of a session in seconds, counted from its last refresh',
+  }),
+  SESSIONS_PER_USER: integer({ min: 1, max: 100 })({
+    default: 20,
+    desc: 'Active sessions of a user; a login beyond this revokes the least recently used one',
+  }),
+  REFRESH_GRACE_MS: integer({ min: 0, max: 86_400_000 })({
+    default: 60_000,
+    desc: 'How long after its first use a refresh token is answered with the same successor; at least `DB_WAIT_MS` + 10000',
+  }),
+  REFRESH_KEYS_FILE: readableFile({
+    default: undefined,
+    desc: 'File with the keys that derive refresh tokens, one per line of at least 32 bytes; the first derives; required in `live`; in `sandbox` without a file, each process has a random key',
   }),
   BCRYPT_COST: integer({ min: 4, max: 15 })({
     default: 12,
@@ -133,4 +146,33 @@ const checkCost: Check<Pick<Env, 'MODE' | 'BCRYPT_COST'>> = ({ MODE, BCRYPT_COST
     ? { BCRYPT_COST: `must be at least ${MIN_LIVE_COST} when MODE is live` }
     : {}
 
-const checks = [checkHttp, checkDatabase, checkRedis, checkSecret, checkKeys, checkCost] as const
+const checkGrace: Check<Pick<Env, 'DB_WAIT_MS' | 'REFRESH_GRACE_MS'>> = (env) => {
+  const min = env.DB_WAIT_MS + LATE_STATEMENT_MS
+  if (env.REFRESH_GRACE_MS >= min) return {}
+  return { REFRESH_GRACE_MS: `must be at least ${min} (DB_WAIT_MS + ${LATE_STATEMENT_MS})` }
+}
+
+const checkRefreshKeys: Check<Pick<Env, 'MODE' | 'REFRESH_KEYS_FILE'>> = ({
+  MODE,
+  REFRESH_KEYS_FILE: path,
+}) => {
+  if (!path) return MODE === 'live' ? { REFRESH_KEYS_FILE: 'is required when MODE is live' } : {}
+  try {
+    readRefreshKeys(path)
+    return {}
+  } catch (error) {
+    if (error instanceof RefreshKeyError) return { REFRESH_KEYS_FILE: error.message }
+    throw error
+  }
+}
+
+const checks = [
+  checkHttp,
+  checkDatabase,
+  checkRedis,
+  checkSecret,
+  checkKeys,
+  checkCost,
+  checkGrace,
+  checkRefreshKeys,
+] as const

@@ -1,4 +1,4 @@
-import { Problem, type ProblemKind } from '@malipo/kit/http/problem'
+import { HTTP_PROBLEMS, Problem, type ProblemKind } from '@malipo/kit/http/problem'
 
 /** The types of problems that auth adds to the general HTTP ones. */
 export const PROBLEMS = {
@@ -50,6 +50,19 @@ export function wrongCredentials(detail = 'No account has this phone and passwor
 }
 
 export function revocationPending(): Problem {
+/** A session was refreshed too often within one grace period. */
+export function tooManyRefreshes(waitMs: number): Problem {
+  const retryAfterSeconds = Math.max(1, Math.ceil(waitMs / 1000))
+  const detail = 'The session was refreshed too often. Retry after the delay in Retry-After.'
+  return new Problem(PROBLEMS.tooManyAttempts, detail, { retryAfterSeconds })
+}
+
+/** During a rotation of the refresh keys, a replica may load a key later than another one uses it. */
+export function refreshKeyMissing(): Problem {
+  const detail = 'The key of this token’s successor is not loaded yet. Retry with the same token.'
+  return new Problem(HTTP_PROBLEMS.unavailable, detail, { retryAfterSeconds: 2 })
+}
+
   return new Problem(
     PROBLEMS.revocationPending,
     'Other services may accept the session’s tokens until the revocation reaches them. It is retried in the background.',

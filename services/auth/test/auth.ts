@@ -1,3 +1,6 @@
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createApp } from '@malipo/kit/bootstrap'
 import { dataSourceOptions } from '@malipo/kit/postgres/pool-options'
 import { Client } from '@malipo/testing/client'
@@ -19,6 +22,15 @@ export interface Auth {
 
 export const SECRET = 'a secret of the tests, long enough for HS256'
 
+/** Writes refresh keys to a new file, one per line. */
+export function refreshKeysFile(...keys: string[]): string {
+  const path = join(mkdtempSync(join(tmpdir(), 'malipo-refresh-keys-')), 'refresh-keys')
+  writeFileSync(path, keys.join('\n'))
+  return path
+}
+
+const REFRESH_KEYS_FILE = refreshKeysFile('a refresh key of the tests, long enough for HMAC')
+
 /** The environment of the service in tests: the lowest hashing cost, and no log. */
 export function environment(own: Record<string, string | undefined> = {}) {
   return {
@@ -26,6 +38,7 @@ export function environment(own: Record<string, string | undefined> = {}) {
     JWT_SECRET: SECRET,
     BCRYPT_COST: '4',
     LOG_LEVEL: 'silent',
+    REFRESH_KEYS_FILE,
     REDIS_URL: inject('redisUrl'),
     ...own,
   }
@@ -130,4 +143,19 @@ export async function newOperator(auth: Auth, ...scopes: string[]) {
   const user = await newUser(auth.client)
   await auth.sql('UPDATE users SET scopes = $2 WHERE id = $1', user.id, scopes)
   return { user, ...(await openSession(auth.client, user)) }
+}
+
+/** Moves all refreshes of a session into the past. */
+export async function ageRefreshes(auth: Auth, sid: string, seconds: number) {
+  await auth.sql(
+    `UPDATE sessions
+     SET predecessors = (
+       SELECT coalesce(jsonb_object_agg(token, item || jsonb_build_object(
+         'usedAt', (item ->> 'usedAt')::timestamptz - make_interval(secs => $2))), '{}')
+       FROM jsonb_each(predecessors) AS each (token, item)
+     )
+     WHERE id = $1`,
+    sid,
+    seconds,
+  )
 }

@@ -1,87 +1,137 @@
+import { randomBytes } from 'node:crypto'
+import type { Run } from '@malipo/kit/postgres/database'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type Auth, openSession, newUser, type Person, startAuth } from './auth.js'
+import { parseRefreshToken } from '../src/sessions/refresh-token.js'
+import { rotate } from '../src/sessions/rotate.store.js'
+import { ageRefreshes, type Auth, newUser, openSession, type Person, startAuth } from './auth.js'
 
+/** Two replicas of the service on one database. */
 let auth: Auth
+let other: Auth
 let user: Person
 beforeAll(async () => {
   auth = await startAuth()
+  other = await startAuth({ DATABASE_URL: auth.databaseUrl })
   user = await newUser(auth.client)
 })
-afterAll(() => auth.close())
+afterAll(async () => {
+  await other.close()
+  await auth.close()
+})
+
+const GRACE_SECONDS = 60
 
 /**
- * A model of the contract: one refresh token is current at any time, and the one that it replaced can be
- * used again for 10 s after its first use.
+ * A model of the contract: a token answers with the same successor from its first use until its grace period
+ * ends. Any later use, and the use of a token that was never issued, revokes the session.
  */
 class Model {
-  readonly given: string[]
+  readonly issued: string[]
   over = false
-  private before: { token: string; ageSeconds: number } | undefined
+  private readonly used = new Map<string, { successor: string; ageSeconds: number }>()
 
-  constructor(private current: string) {
-    this.given = [current]
+  constructor(first: string) {
+    this.issued = [first]
   }
 
   pass(seconds: number) {
-    if (this.before) this.before.ageSeconds += seconds
+    for (const use of this.used.values()) use.ageSeconds += seconds
   }
 
-  expects(token: string): 200 | 401 {
-    if (this.over) return 401
-    const repeated = token === this.before?.token && this.before.ageSeconds < 10
-    return token === this.current || repeated ? 200 : 401
+  /** The expected successor; `new` for the current token; undefined if the token is rejected. */
+  expects(token: string): string | undefined {
+    if (this.over) return undefined
+    if (token === this.issued.at(-1)) return 'new'
+    const use = this.used.get(token)
+    return use && use.ageSeconds < GRACE_SECONDS ? use.successor : undefined
   }
 
-  used(token: string, successor: string | undefined) {
+  successorOf(token: string) {
+    return this.used.get(token)?.successor
+  }
+
+  present(token: string, successor: string | undefined) {
     if (successor === undefined) {
       this.over = true
-      return
+    } else if (!this.used.has(token)) {
+      this.used.set(token, { successor, ageSeconds: 0 })
+      this.issued.push(successor)
     }
-    if (token === this.current) this.before = { token, ageSeconds: 0 }
-    this.current = successor
-    this.given.push(successor)
   }
 }
 
-/** Each step uses one of the issued tokens, counted back from the latest, or lets time pass. */
+/**
+ * Each step presents one of the issued tokens (counted back from the latest) once or several times at once,
+ * presents a forged token, delivers a statement of a used token again, or lets time pass.
+ */
+const back = fc.nat({ max: 3 })
 const steps = fc.array(
   fc.oneof(
-    { weight: 3, arbitrary: fc.nat({ max: 3 }).map((back) => ({ back })) },
-    { weight: 1, arbitrary: fc.constantFrom(4, 12).map((seconds) => ({ seconds })) },
+    { weight: 4, arbitrary: fc.record({ back, presents: fc.constantFrom(1, 2, 4) }) },
+    { weight: 1, arbitrary: fc.record({ back, late: fc.constant(true) }) },
+    { weight: 1, arbitrary: fc.constantFrom(20, 50, 70).map((seconds) => ({ seconds })) },
+    { weight: 1, arbitrary: fc.constant({ forged: true }) },
   ),
-  { minLength: 1, maxLength: 12 },
+  { minLength: 1, maxLength: 14 },
 )
 
-it('any sequence of refreshes behaves like the model of the contract', async () => {
-  await fc.assert(
-    fc.asyncProperty(steps, async (todo) => {
-      const { refreshToken, sid } = await openSession(auth.client, user)
-      const model = new Model(refreshToken)
-      for (const step of todo) {
-        if ('seconds' in step) {
-          model.pass(step.seconds)
-          await auth.sql(
-            `UPDATE sessions SET rotated_at = rotated_at - make_interval(secs => $2)
-             WHERE id = $1`,
-            sid,
-            step.seconds,
-          )
-          continue
-        }
-        const token = model.given.at(-1 - step.back) ?? refreshToken
-        const { status, body } = await auth.client.post('/api/auth/refresh', {
-          refresh_token: token,
-        })
-        expect(status).toBe(model.expects(token))
-        model.used(token, body.refresh_token as string | undefined)
-      }
-      const [row] = await auth.sql<{ over: boolean }>(
-        'SELECT revoked_at IS NOT NULL AS over FROM sessions WHERE id = $1',
-        sid,
-      )
-      expect(row?.over).toBe(model.over)
-    }),
-    { numRuns: 80 },
+const revoked = async (sid: string) => {
+  const sql = 'SELECT revoked_at IS NOT NULL AS over FROM sessions WHERE id = $1'
+  return (await auth.sql<{ over: boolean }>(sql, sid))[0]?.over
+}
+
+/** Presents a token several times at once, alternating between the replicas. */
+function present(token: string, times: number) {
+  const replicas = Array.from({ length: times }, (_, i) => (i % 2 ? other : auth).client)
+  return Promise.all(
+    replicas.map((client) => client.post('/api/auth/refresh', { refresh_token: token })),
   )
-}, 120_000)
+}
+
+/** Executes a statement of an earlier request again, as a connection that was lost can deliver it. */
+async function deliverLate(token: string) {
+  const presented = parseRefreshToken(token)
+  if (!presented) throw new Error('malformed')
+  const candidate = { hash: randomBytes(32), salt: randomBytes(32) }
+  const origin = { address: null, userAgent: null }
+  const times = { ageMs: 0, graceMs: GRACE_SECONDS * 1000, lifetimeSeconds: 3600 }
+  const run: Run = async ({ text }, values) => auth.sql(text, ...values)
+  await rotate(run, { presented: presented.hashes, candidate, ...times, origin })
+}
+
+type Step = typeof steps extends fc.Arbitrary<(infer One)[]> ? One : never
+
+async function check(todo: readonly Step[]) {
+  const { refreshToken, sid } = await openSession(auth.client, user)
+  const model = new Model(refreshToken)
+  for (const step of todo) {
+    if ('seconds' in step) {
+      model.pass(step.seconds)
+      await ageRefreshes(auth, sid, step.seconds)
+    } else if ('late' in step) {
+      // Only of a token that was used: a first delivery is not late.
+      const token = model.issued.at(-2 - step.back)
+      if (token !== undefined) await deliverLate(token)
+    } else {
+      const token =
+        'forged' in step
+          ? refreshToken.slice(0, 43) + 'x'.repeat(43)
+          : (model.issued.at(-1 - step.back) ?? refreshToken)
+      const expected = model.expects(token)
+      for (const { status, body } of await present(token, 'forged' in step ? 1 : step.presents)) {
+        expect(status).toBe(expected === undefined ? 401 : 200)
+        const successor = body.refresh_token as string | undefined
+        if (expected !== undefined && expected !== 'new') expect(successor).toBe(expected)
+        model.present(token, successor)
+        // The other simultaneous requests get the same successor.
+        if (successor !== undefined) expect(successor).toBe(model.successorOf(token))
+      }
+    }
+    expect(await revoked(sid)).toBe(model.over)
+  }
+}
+
+it('any sequence of refreshes behaves like the model of the contract', async () => {
+  await fc.assert(fc.asyncProperty(steps, check), { numRuns: 80 })
+}, 240_000)

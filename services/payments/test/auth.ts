@@ -1,3 +1,6 @@
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { runToEnd, type Service, startService } from '@malipo/local/process'
 import { Client } from '@malipo/testing/client'
 import { expect, inject } from 'vitest'
@@ -7,11 +10,15 @@ import { expect, inject } from 'vitest'
 /** Long enough for HS256. */
 export const JWT_SECRET = 'a secret of the tests with 32 characters or more'
 
+const REFRESH_KEYS_FILE = join(mkdtempSync(join(tmpdir(), 'malipo-refresh-keys-')), 'refresh-keys')
+writeFileSync(REFRESH_KEYS_FILE, JWT_SECRET)
+
 /** The environment of an auth service, with the lowest bcrypt cost that `MODE` allows. */
 export function authEnvironment(overrides: Record<string, string | undefined>) {
   const MODE = overrides.MODE ?? 'sandbox'
   const BCRYPT_COST = MODE === 'live' ? '10' : '4'
-  return { MODE, BCRYPT_COST, JWT_SECRET, LOG_LEVEL: 'warn', ...overrides }
+  const secrets = { JWT_SECRET, REFRESH_KEYS_FILE }
+  return { MODE, BCRYPT_COST, ...secrets, LOG_LEVEL: 'warn', ...overrides }
 }
 
 /** Migrates the database and starts an auth service on it. */

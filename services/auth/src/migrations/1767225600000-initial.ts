@@ -58,10 +58,9 @@ CREATE TABLE sessions (
   user_id uuid NOT NULL,
   refresh_token_hash bytea NOT NULL,
   current_token_hash bytea NOT NULL,
-  previous_token_hash bytea,
+  predecessors jsonb NOT NULL DEFAULT '{}',
   device_token_hash bytea,
   password_version integer NOT NULL DEFAULT 1,
-  rotated_at timestamptz(3),
   last_used_at timestamptz(3) NOT NULL,
   user_agent text,
   address inet,
@@ -75,7 +74,6 @@ CREATE TABLE sessions (
   CONSTRAINT sessions_token_hashes_are_sha256 CHECK (
     octet_length(refresh_token_hash) = 32
     AND octet_length(current_token_hash) = 32
-    AND octet_length(previous_token_hash) = 32
     AND octet_length(device_token_hash) = 32
   ),
   CONSTRAINT sessions_user_agent_is_short CHECK (char_length(user_agent) <= 256),
@@ -87,6 +85,8 @@ CREATE TABLE sessions (
 COMMENT ON COLUMN sessions.refresh_token_hash IS
   'of the first part, which all refresh tokens of the session share';
 COMMENT ON COLUMN sessions.current_token_hash IS 'of the second part of the current refresh token';
+COMMENT ON COLUMN sessions.predecessors IS
+  'recently replaced tokens by hash, each with its first use and the salt and hash of its successor';
 COMMENT ON COLUMN sessions.password_version IS
   'of the password that opened the session, or that the session set; another version invalidates its device token';
 CREATE INDEX sessions_user_id_idx ON sessions (user_id) WHERE revoked_at IS NULL;

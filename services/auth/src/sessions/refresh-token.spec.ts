@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { newRefreshToken, parseRefreshToken, successorOf } from './refresh-token.js'
 
@@ -11,14 +11,30 @@ describe('a refresh token', () => {
     expect(newRefreshToken().text.slice(0, 43)).not.toBe(text.slice(0, 43))
   })
 
-  it('has a successor with the same first part', () => {
+  describe('has a successor', () => {
     const token = newRefreshToken()
-    const next = successorOf(token)
-    expect(next.text.slice(0, 43)).toBe(token.text.slice(0, 43))
-    expect(next.text.slice(43)).toMatch(/^[\w-]{43}$/)
-    expect(next.text.slice(43)).not.toBe(token.text.slice(43))
-    expect(next.hashes.session).toEqual(token.hashes.session)
-    expect(next.hashes.own).not.toEqual(token.hashes.own)
+    const [salt, key] = [randomBytes(32), randomBytes(32)]
+    const next = successorOf(token, salt, key)
+
+    it('with the same first part and another second part', () => {
+      expect(next.text.slice(0, 43)).toBe(token.text.slice(0, 43))
+      expect(next.text.slice(43)).toMatch(/^[\w-]{43}$/)
+      expect(next.text.slice(43)).not.toBe(token.text.slice(43))
+      expect(next.hashes.session).toEqual(token.hashes.session)
+      expect(parseRefreshToken(next.text)).toEqual(next)
+    })
+
+    it('which is the same for the same token, salt and key', () => {
+      expect(successorOf(token, salt, key)).toEqual(next)
+    })
+
+    it.each([
+      ['token', successorOf(newRefreshToken(), salt, key)],
+      ['salt', successorOf(token, randomBytes(32), key)],
+      ['key', successorOf(token, salt, randomBytes(32))],
+    ])('which differs for another %s', (_, other) => {
+      expect(other.hashes.own).not.toEqual(next.hashes.own)
+    })
   })
 
   it('is stored as SHA-256 of its parts', () => {

@@ -1,13 +1,13 @@
-import { hash, randomBytes } from 'node:crypto'
+import { createHmac, hash, randomBytes } from 'node:crypto'
 
 /**
- * A refresh token has two parts of 256 random bits: all refresh tokens of a session share the first, and
- * each has its own second part. The database stores only hashes, of two tokens per session. The first part
- * identifies the session even of a token that was replaced long ago.
+ * A refresh token has two parts of 256 bits: all refresh tokens of a session share the first, and each has
+ * its own second part. The database stores only hashes of them. The first part identifies the session even
+ * of a token that was replaced long ago.
  */
 export interface RefreshToken {
   readonly text: string
-  /** SHA-256 hashes of the two parts. Random input needs no slow hash. */
+  /** SHA-256 hashes of the two parts. Input of 256 random bits needs no slow hash. */
   readonly hashes: TokenHashes
 }
 
@@ -22,9 +22,14 @@ export function newRefreshToken(): RefreshToken {
   return tokenOf(randomPart(), randomPart())
 }
 
-/** The next refresh token of the same session. */
-export function successorOf({ text }: RefreshToken): RefreshToken {
-  return tokenOf(text.slice(0, PART_LENGTH), randomPart())
+/**
+ * The next refresh token of the same session, the same one for the same token, salt and key. It can't be
+ * derived without the token, nor without the salt, which only the database has, nor without the key, which
+ * the database does not have.
+ */
+export function successorOf({ text }: RefreshToken, salt: Buffer, key: Buffer): RefreshToken {
+  const own = createHmac('sha256', key).update(salt).update(text).digest('base64url')
+  return tokenOf(text.slice(0, PART_LENGTH), own)
 }
 
 /** undefined for a malformed token. */

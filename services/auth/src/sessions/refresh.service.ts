@@ -4,9 +4,11 @@ import type { ClientContext } from '../client-context/client-context.js'
 import { OutcomeCounter } from '../outcome-counter.js'
 import { refreshTokenNotValid } from '../problems.js'
 import { NetworkRateLimits } from '../rate-limit/network-rate-limits.js'
-import { parseRefreshToken } from './refresh-token.js'
+import { deviceTokenOf } from '../tokens/device-token.js'
+import { TokensService } from '../tokens/tokens.service.js'
+import { parseRefreshToken, sessionPart } from './refresh-token.js'
 import type { TokensDto } from './sessions.dto.js'
-import { SessionsService } from './sessions.service.js'
+import { TokenRotation } from './token-rotation.js'
 
 /** Exchanges refresh tokens for new tokens, and rate-limits invalid ones. */
 @Injectable()
@@ -15,7 +17,8 @@ export class RefreshService {
 
   constructor(
     private readonly limits: NetworkRateLimits,
-    private readonly sessions: SessionsService,
+    private readonly rotation: TokenRotation,
+    private readonly tokens: TokensService,
     @Inject(Registry) registry: Registry,
   ) {
     const metric = { name: 'refreshes_total', help: 'Refreshes by outcome' }
@@ -25,18 +28,20 @@ export class RefreshService {
 
   /** @throws Problem 401 for any invalid token, 429, 503 */
   async refresh(text: string, client: ClientContext): Promise<TokensDto> {
-    const operation = async () => this.use(text, client)
-    const { tokens } = await this.refreshes.count(operation, ({ use }) => use)
-    if (!tokens) throw refreshTokenNotValid()
-    return tokens
+    const operation = async () => this.exchange(text, client)
+    const rotation = await this.refreshes.count(operation, ({ use }) => use)
+    if (rotation.use === 'reused') throw refreshTokenNotValid()
+    const { sid, successor } = rotation
+    const device_token = deviceTokenOf(sid, sessionPart(successor.text))
+    return { ...this.tokens.sign(rotation), refresh_token: successor.text, device_token }
   }
 
-  private async use(text: string, client: ClientContext) {
+  private async exchange(text: string, client: ClientContext) {
     const arrivedAt = performance.now()
     const token = parseRefreshToken(text)
-    const used = token && (await this.sessions.refresh(token, client.origin, arrivedAt))
-    if (!used?.tokens) await this.limits.countRejectedRefresh(client)
-    if (!used) throw refreshTokenNotValid()
-    return used
+    const rotation = token && (await this.rotation.rotate(token, client.origin, arrivedAt))
+    if (!rotation || rotation.use === 'reused') await this.limits.countRejectedRefresh(client)
+    if (!rotation) throw refreshTokenNotValid()
+    return rotation
   }
 }

@@ -6,6 +6,15 @@ const SESSION_PART_COMMENT = 'of the first part, which all refresh tokens of the
 const CURRENT_COMMENT = 'of the second part of the current refresh token'
 const PASSWORD_COMMENT =
   'of the password that opened the session, or that the session set; another version invalidates its device token'
+const PREDECESSORS_COMMENT =
+  'recently replaced tokens by hash, each with its first use and the salt and hash of its successor'
+
+/** A replaced refresh token. Hashes and the salt are hexadecimal. */
+interface Predecessor {
+  readonly salt: string
+  readonly successor: string
+  readonly usedAt: string
+}
 
 /** A login opens a session. Its access tokens are rejected once the session is revoked or expires. */
 @Entity('sessions')
@@ -24,15 +33,15 @@ export class Session {
   @JoinColumn({ name: 'user_id', foreignKeyConstraintName: 'sessions_user_id_fkey' })
   user: User
 
-  /** A SHA-256 hash, like the next two columns; refresh tokens themselves are not stored. */
+  /** A SHA-256 hash, like the next column; refresh tokens themselves are not stored. */
   @Column({ name: 'refresh_token_hash', type: 'bytea', comment: SESSION_PART_COMMENT })
   refreshTokenHash: Buffer
 
   @Column({ name: 'current_token_hash', type: 'bytea', comment: CURRENT_COMMENT })
   currentTokenHash: Buffer
 
-  @Column({ name: 'previous_token_hash', type: 'bytea', nullable: true })
-  previousTokenHash: Buffer | null
+  @Column({ type: 'jsonb', default: {}, comment: PREDECESSORS_COMMENT })
+  predecessors: Record<string, Predecessor>
 
   /** Recognises the client in later logins; see `tokens/device-token.ts`. */
   @Column({ name: 'device_token_hash', type: 'bytea', nullable: true })
@@ -40,10 +49,6 @@ export class Session {
 
   @Column({ name: 'password_version', type: 'integer', default: 1, comment: PASSWORD_COMMENT })
   passwordVersion: number
-
-  /** When the previous refresh token was first used. */
-  @Column({ name: 'rotated_at', type: 'timestamptz', precision: 3, nullable: true })
-  rotatedAt: Date | null
 
   @Column({ name: 'last_used_at', type: 'timestamptz', precision: 3 })
   lastUsedAt: Date

@@ -25,8 +25,9 @@ export const RefreshDocs = () =>
     {
       summary: 'Refresh the access token',
       description:
-        'A refresh token is valid once. A client that lost the response can repeat the request within ' +
-        '10 seconds: it gets a new token, which replaces the lost one. Any other reuse revokes the session.',
+        'Exchanges a refresh token for the next one. For 60 seconds after its first use (`REFRESH_GRACE_MS`) ' +
+        'the same token is answered with the same next token, so a client can repeat a request whose response ' +
+        'it lost, and two tabs can refresh at once. Using the token later revokes the session.',
       problems: [...BODY_PROBLEMS, PROBLEMS.refreshTokenNotValid, tooManyAttempts],
     },
     ApiOkResponse({ type: TokensDto }),

@@ -55,7 +55,7 @@ export class TokensDto {
 
   @ApiProperty({
     type: String,
-    description: 'Valid for one refresh; reuse revokes the session',
+    description: 'Exchange it once; its use after the grace period revokes the session',
     example: TOKEN,
   })
   refresh_token: string
