@@ -76,6 +76,8 @@ export const ENV = Symbol('env')
 const MIN_SECRET_BYTES = 32
 /** Below this cost stolen hashes are cheap to crack; only tests and the sandbox may use a lower cost. */
 const MIN_LIVE_COST = 10
+/** A statement may be executed this long after its request was answered: two times its own timeout. */
+const LATE_STATEMENT_MS = 10_000
 
 /** @throws ConfigurationError with one line for each invalid variable */
 export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {

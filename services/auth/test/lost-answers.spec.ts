@@ -82,6 +82,21 @@ describe('a lost result', () => {
     expect(await auth.sql('SELECT 1 FROM sessions WHERE user_id = $1', sub)).toHaveLength(2)
   })
 
+  it('of a login beyond the limit of sessions: one session revoked and published', async () => {
+    const { user, sub } = await newSession(auth.client)
+    for (let i = 1; i < 20; i++) await openSession(auth.client, user)
+    lose('session_open')
+    const { sid } = await openSession(auth.client, user)
+    expect(lost).toBe(1)
+    const active = await auth.sql<{ id: string }>(
+      'SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NULL',
+      sub,
+    )
+    expect(active).toHaveLength(20)
+    expect(active).toContainEqual({ id: sid })
+    await expect.poll(pending, { timeout: 10_000 }).toEqual([])
+  })
+
   it('of a failed login: one event', async () => {
     const { user, sub } = await newSession(auth.client)
     lose('login_failure_insert')
@@ -102,6 +117,7 @@ describe('a lost result', () => {
     lose('refresh_token_rotate')
     const { status, body } = await refresh(refreshToken)
     expect([status, lost]).toEqual([200, 1])
+    expect((await refresh(refreshToken)).body.refresh_token).toBe(body.refresh_token)
     expect((await refresh(body.refresh_token as string)).status).toBe(200)
     expect(await events('refresh_reuse', sid)).toEqual([])
   })

@@ -158,11 +158,17 @@ describe('POST /api/auth/password', () => {
       const id = uuidV7()
       const { hashes } = newRefreshToken()
       const origin = { address: null, userAgent: null }
-      const session = { userId: own.sub, passwordVersion: 1, lifetimeSeconds: 60, origin }
+      const session = {
+        userId: own.sub,
+        passwordVersion: 1,
+        lifetimeSeconds: 60,
+        limit: 20,
+        origin,
+      }
       const opening = { ...session, hashes, deviceTokenHash: hashes.own }
       const run: Run = async (statement, values) =>
         (await connection.query({ ...statement, values: [...values] })).rows
-      expect(await openInDatabase(run, { id, ...opening })).toEqual({ scopes: null })
+      expect(await openInDatabase(run, { id, ...opening })).toEqual({ scopes: null, evicted: [] })
       const changed = change(own.token, own.user.password, NEXT)
       await sleep(300)
       await connection.query('COMMIT')

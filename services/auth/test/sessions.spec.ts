@@ -152,6 +152,94 @@ describe('GET /api/auth/sessions', () => {
   })
 })
 
+describe('the limit of sessions per user', () => {
+  const LIMIT = 3
+  let limited: Auth
+  beforeAll(async () => {
+    const own = { SESSIONS_PER_USER: String(LIMIT), DATABASE_URL: auth.databaseUrl }
+    limited = await startAuth(own)
+  })
+  afterAll(() => limited.close())
+
+  const active = async (userId: string) =>
+    (
+      await auth.sql<{ id: string }>(
+        `SELECT id FROM sessions
+         WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > now() ORDER BY id`,
+        userId,
+      )
+    ).map(({ id }) => id)
+
+  it('is 20 by default', async () => {
+    const { user, sid, sub } = await newSession(auth.client)
+    for (let i = 1; i < 20; i++) await openSession(auth.client, user)
+    expect(await active(sub)).toContain(sid)
+    await openSession(auth.client, user)
+    const ids = await active(sub)
+    expect(ids).toHaveLength(20)
+    expect(ids).not.toContain(sid)
+  })
+
+  it('revokes the least recently used session, in Redis and in the audit trail', async () => {
+    const first = await newSession(limited.client)
+    const second = await openSession(limited.client, first.user)
+    const third = await openSession(limited.client, first.user)
+    await limited.client.post('/api/auth/refresh', { refresh_token: first.refreshToken })
+    const fourth = await openSession(limited.client, first.user)
+    expect(await active(first.sub)).toEqual([first.sid, third.sid, fourth.sid])
+    expect(await isValid(limited.client, second.token)).toBe(false)
+    await expectMarked(second.sid)
+    const events = await auth.sql(
+      `SELECT user_id, actor_id, session_id, detail FROM audit_events
+       WHERE kind = 'revocation' AND user_id = $1`,
+      first.sub,
+    )
+    const { sub } = first
+    const detail = { cause: 'session_limit' }
+    expect(events).toEqual([{ user_id: sub, actor_id: sub, session_id: second.sid, detail }])
+    const { body } = await limited.client.get('/metrics')
+    expect(body).toMatch(/^revocations_total{cause="session_limit"} [1-9]/m)
+  })
+
+  it('counts neither revoked nor expired sessions, nor those of other users', async () => {
+    const first = await newSession(limited.client)
+    const second = await openSession(limited.client, first.user)
+    await auth.sql(
+      `UPDATE sessions SET created_at = now() - interval '2 s', expires_at = now() - interval '1 s'
+       WHERE id = $1`,
+      second.sid,
+    )
+    const third = await openSession(limited.client, first.user)
+    await logout(third.token)
+    await newSession(limited.client)
+    await openSession(limited.client, first.user)
+    await openSession(limited.client, first.user)
+    expect(await active(first.sub)).toHaveLength(LIMIT)
+    expect(await active(first.sub)).toContain(first.sid)
+  })
+
+  it('holds for concurrent logins', async () => {
+    const { user, sub } = await newSession(limited.client)
+    await Promise.all(
+      Array.from({ length: 12 }, (_, i) => openSession((i % 2 ? limited : auth).client, user)),
+    )
+    await openSession(limited.client, user)
+    const ids = await active(sub)
+    expect(ids).toHaveLength(LIMIT)
+    await Promise.all(Array.from({ length: 12 }, () => openSession(limited.client, user)))
+    expect(await active(sub)).toHaveLength(LIMIT)
+  })
+
+  it('applies to all earlier sessions when it was lowered', async () => {
+    const { user, sub } = await newSession(auth.client)
+    for (let i = 0; i < 6; i++) await openSession(auth.client, user)
+    const { sid } = await openSession(limited.client, user)
+    const ids = await active(sub)
+    expect(ids).toHaveLength(LIMIT)
+    expect(ids).toContain(sid)
+  })
+})
+
 describe('DELETE /api/auth/sessions/{id}', () => {
   it('revokes another session of the caller', async () => {
     const own = await newSession(auth.client)

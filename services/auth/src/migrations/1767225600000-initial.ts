@@ -79,7 +79,7 @@ CREATE TABLE sessions (
   CONSTRAINT sessions_user_agent_is_short CHECK (char_length(user_agent) <= 256),
   CONSTRAINT sessions_expire_after_creation CHECK (expires_at > created_at),
   CONSTRAINT sessions_revocation_cause_is_known CHECK (
-    revocation_cause IN ('logout', 'revoked', 'password', 'scopes', 'refresh_reuse')
+    revocation_cause IN ('logout', 'revoked', 'password', 'scopes', 'refresh_reuse', 'session_limit')
   )
 );
 COMMENT ON COLUMN sessions.refresh_token_hash IS
@@ -193,4 +193,31 @@ CREATE FUNCTION revoke_sessions_of(owner uuid, except_session uuid, cause text, 
   $$;
 `
 
-const STATEMENTS = [USERS, SESSIONS, LOGIN_ATTEMPTS, OUTBOX, AUDIT, REVOCATION, REVOKE_SESSIONS_OF]
+/** A function for the same reason: concurrent logins wait for each other's lock on the user's row. */
+const EVICT_SESSIONS_OF = `
+CREATE FUNCTION evict_sessions_of(owner uuid, new_session uuid, retained integer)
+  RETURNS TABLE (session_id uuid, at timestamptz) LANGUAGE sql VOLATILE AS $$
+    UPDATE sessions
+    SET revoked_at = clock_timestamp(), revocation_cause = 'session_limit', revoked_by = owner
+    WHERE revoked_at IS NULL
+      AND id IN (
+        SELECT id
+        FROM sessions
+        WHERE user_id = owner AND id <> new_session AND revoked_at IS NULL AND expires_at > now()
+        ORDER BY last_used_at DESC, id DESC
+        OFFSET retained
+      )
+    RETURNING id, revoked_at
+  $$;
+`
+
+const STATEMENTS = [
+  USERS,
+  SESSIONS,
+  LOGIN_ATTEMPTS,
+  OUTBOX,
+  AUDIT,
+  REVOCATION,
+  REVOKE_SESSIONS_OF,
+  EVICT_SESSIONS_OF,
+]

@@ -5,7 +5,14 @@ import { Registry } from 'prom-client'
 import { pendingRevocationsOf, type RevokedSession } from './outbox.store.js'
 import { RevocationPublisher } from './revocation-publisher.js'
 
-const CAUSES = ['logout', 'revoked', 'password', 'scopes', 'refresh_reuse'] as const
+const CAUSES = [
+  'logout',
+  'revoked',
+  'password',
+  'scopes',
+  'refresh_reuse',
+  'session_limit',
+] as const
 type Cause = (typeof CAUSES)[number]
 
 /** Counts session revocations and publishes them to all services. */

@@ -71,7 +71,8 @@ export class Session {
   revokedAt: Date | null
 
   @Column({ name: 'revocation_cause', type: 'text', nullable: true })
-  revocationCause: 'logout' | 'revoked' | 'password' | 'scopes' | 'refresh_reuse' | null
+  revocationCause:
+    'logout' | 'revoked' | 'password' | 'scopes' | 'refresh_reuse' | 'session_limit' | null
 
   /** The user who revoked the session, if any. */
   @Column({ name: 'revoked_by', type: 'uuid', nullable: true })

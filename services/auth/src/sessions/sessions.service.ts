@@ -8,8 +8,7 @@ import { revocationPending } from '../problems.js'
 import { RevocationsService } from '../revocations/revocations.service.js'
 import { deviceTokenHash, deviceTokenOf } from '../tokens/device-token.js'
 import { TokensService } from '../tokens/tokens.service.js'
-import { newRefreshToken, type RefreshToken, sessionPart, successorOf } from './refresh-token.js'
-import { rotate, type Use } from './rotate.store.js'
+import { newRefreshToken, sessionPart } from './refresh-token.js'
 import type { TokensDto } from './sessions.dto.js'
 import { activeSessions, openSession, type Revocation, revokeSession } from './sessions.store.js'
 
@@ -20,49 +19,28 @@ export class SessionsService {
     @Inject(Database) private readonly database: Database,
     private readonly tokens: TokensService,
     private readonly revocations: RevocationsService,
-    @Inject(ENV) private readonly env: Pick<Env, 'SESSION_EXPIRES_IN'>,
+    @Inject(ENV) private readonly env: Pick<Env, 'SESSION_EXPIRES_IN' | 'SESSIONS_PER_USER'>,
   ) {}
 
-  /** @returns undefined if the password was changed after it was verified */
+  /**
+   * Opens a session, and revokes the user's least recently used sessions beyond `SESSIONS_PER_USER`. While
+   * Redis is unavailable, these revocations stay pending and do not fail the login.
+   *
+   * @returns undefined if the password was changed after it was verified
+   */
   async open(user: Credentials, origin: Origin): Promise<TokensDto | undefined> {
     const { id: userId, passwordVersion } = user
     const sid = newUuid()
     const { text, hashes } = newRefreshToken()
-    const lifetimeSeconds = this.env.SESSION_EXPIRES_IN
+    const { SESSION_EXPIRES_IN: lifetimeSeconds, SESSIONS_PER_USER: limit } = this.env
     const client = { deviceTokenHash: deviceTokenHash(sessionPart(text)), origin }
-    const session = { id: sid, userId, passwordVersion, hashes, lifetimeSeconds, ...client }
+    const session = { id: sid, userId, passwordVersion, hashes, lifetimeSeconds, limit, ...client }
     const opened = await this.database.write((run) => openSession(run, session))
     if (!opened) return undefined
-    const tokens = this.tokens.sign({ sub: userId, sid, ...opened })
+    const { scopes, evicted } = opened
+    await Promise.all(evicted.map((one) => this.revocations.publish('session_limit', one)))
+    const tokens = this.tokens.sign({ sub: userId, sid, scopes })
     return { ...tokens, refresh_token: text, device_token: deviceTokenOf(sid, sessionPart(text)) }
-  }
-
-  /**
-   * Exchanges a refresh token; undefined if it belongs to no active session. A reused token revokes the
-   * session: a legitimate client and a thief then both have tokens of it, and the service cannot
-   * distinguish them.
-   */
-  async refresh(
-    presented: RefreshToken,
-    origin: Origin,
-    arrivedAt: number,
-  ): Promise<{ use: Use; tokens?: TokensDto } | undefined> {
-    const next = successorOf(presented)
-    const rotated = await this.database.write((run) =>
-      rotate(run, {
-        presented: presented.hashes,
-        successor: next.hashes.own,
-        ageMs: performance.now() - arrivedAt,
-        lifetimeSeconds: this.env.SESSION_EXPIRES_IN,
-        origin,
-      }),
-    )
-    if (!rotated) return undefined
-    const { use, sid, revokedAt } = rotated
-    if (revokedAt) await this.revocations.publish('refresh_reuse', { sid, at: revokedAt })
-    if (use === 'reused') return { use }
-    const device_token = deviceTokenOf(sid, sessionPart(next.text))
-    return { use, tokens: { ...this.tokens.sign(rotated), refresh_token: next.text, device_token } }
   }
 
   /** Active sessions of a user, most recently used first; at most 100. */

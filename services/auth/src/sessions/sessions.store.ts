@@ -13,18 +13,21 @@ interface NewSession {
   hashes: TokenHashes
   deviceTokenHash: Buffer
   lifetimeSeconds: number
+  /** Maximum number of active sessions of the user, including this one. */
+  limit: number
   origin: Origin
 }
 
 /*
- * FOR SHARE makes a concurrent change of password or scopes wait until the session is committed, so that the
+ * The lock makes a concurrent change of password or scopes wait until the session is committed, so that the
  * change revokes it. If the change commits first, the password version differs and no session is opened.
+ * Concurrent logins of one user also wait for each other, so that each counts the sessions of the others.
  */
 const SESSION_OPEN: Statement = {
   name: 'session_open',
   text: `
     WITH holder AS MATERIALIZED (
-      SELECT id, scopes FROM users WHERE id = $2 AND password_version = $3 FOR SHARE
+      SELECT id, scopes FROM users WHERE id = $2 AND password_version = $3 FOR NO KEY UPDATE
     ), opened AS (
       INSERT INTO sessions
         (id, user_id, password_version, refresh_token_hash, current_token_hash, device_token_hash,
@@ -39,17 +42,31 @@ const SESSION_OPEN: Statement = {
       SELECT 'login', user_id, user_id, id, $7::inet, $8::text
       FROM opened
     )
-    SELECT scopes FROM holder`,
+    SELECT scopes, evicted.session_id AS sid, evicted.at
+    FROM holder
+    LEFT JOIN LATERAL evict_sessions_of(holder.id, $1, $10::integer - 1) AS evicted ON true`,
+}
+
+/** One row per evicted session, or a single row without one. */
+type OpenedRow = Pick<User, 'scopes'> & { sid: string | null; at: Date | null }
+
+interface Opened extends Pick<User, 'scopes'> {
+  /** The least recently used sessions, which the limit revoked. */
+  readonly evicted: readonly RevokedSession[]
 }
 
 /** `id` is the operation id. @returns undefined if the password changed after it was verified */
 export async function openSession(
   run: Run,
-  { id, userId, passwordVersion, hashes, deviceTokenHash, lifetimeSeconds, origin }: NewSession,
-): Promise<Pick<User, 'scopes'> | undefined> {
+  { id, userId, passwordVersion, hashes, lifetimeSeconds, ...other }: NewSession,
+): Promise<Opened | undefined> {
+  const { origin, deviceTokenHash, limit } = other
   const session = [id, userId, passwordVersion, hashes.session, hashes.own, lifetimeSeconds]
-  const values = [...session, origin.address, origin.userAgent, deviceTokenHash]
-  return (await run<Pick<User, 'scopes'>>(SESSION_OPEN, values))[0]
+  const values = [...session, origin.address, origin.userAgent, deviceTokenHash, limit]
+  const rows = await run<OpenedRow>(SESSION_OPEN, values)
+  if (!rows[0]) return undefined
+  const evicted = rows.flatMap(({ sid, at }) => (sid && at ? [{ sid, at }] : []))
+  return { scopes: rows[0].scopes, evicted }
 }
 
 type SessionRow = Pick<
