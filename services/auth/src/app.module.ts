@@ -27,6 +27,7 @@ import { TokensController } from './tokens/tokens.controller.js'
 import { TokensService } from './tokens/tokens.service.js'
 import { GrantsController } from './users/grants.controller.js'
 import { GrantsService } from './users/grants.service.js'
+import { OperatorGrants } from './users/operator-grants.js'
 import { UsersController } from './users/users.controller.js'
 import { UsersService } from './users/users.service.js'
 
@@ -69,12 +70,13 @@ export class AppModule {
         PasswordChangeService,
         SessionsService,
         LoginService,
-        RefreshService,
         RefreshKeys,
         TokenRotation,
+        RefreshService,
         SessionSweeper,
         UsersService,
         GrantsService,
+        OperatorGrants,
       ],
     }
   }

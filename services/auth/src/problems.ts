@@ -12,6 +12,12 @@ export const PROBLEMS = {
     title: 'Invalid refresh token',
   },
   insufficientScope: { type: 'insufficient-scope', status: 403, title: 'Insufficient scope' },
+  ownScopes: { type: 'own-scopes', status: 403, title: 'Own scopes cannot be changed' },
+  operatorScopes: {
+    type: 'operator-scopes',
+    status: 403,
+    title: 'Operator scopes are granted by a command',
+  },
   userNotFound: { type: 'user-not-found', status: 404, title: 'User not found' },
   sessionNotFound: { type: 'session-not-found', status: 404, title: 'Session not found' },
   tooManyAttempts: { type: 'too-many-attempts', status: 429, title: 'Too many attempts' },
@@ -44,12 +50,6 @@ export function refreshTokenNotValid(): Problem {
   )
 }
 
-/** The text is the same for an unknown phone number and for a wrong password. */
-export function wrongCredentials(detail = 'No account has this phone and password.'): Problem {
-  return new Problem(PROBLEMS.wrongCredentials, detail, NO_TOKEN)
-}
-
-export function revocationPending(): Problem {
 /** A session was refreshed too often within one grace period. */
 export function tooManyRefreshes(waitMs: number): Problem {
   const retryAfterSeconds = Math.max(1, Math.ceil(waitMs / 1000))
@@ -63,6 +63,22 @@ export function refreshKeyMissing(): Problem {
   return new Problem(HTTP_PROBLEMS.unavailable, detail, { retryAfterSeconds: 2 })
 }
 
+/** The text is the same for an unknown phone number and for a wrong password. */
+export function wrongCredentials(detail = 'No account has this phone and password.'): Problem {
+  return new Problem(PROBLEMS.wrongCredentials, detail, NO_TOKEN)
+}
+
+export function ownScopes(): Problem {
+  return new Problem(PROBLEMS.ownScopes, 'Another operator must change your scopes.')
+}
+
+export function operatorScopes(): Problem {
+  const detail =
+    'A user who lacks payments:admin or auth:admin gets it only by the operator command.'
+  return new Problem(PROBLEMS.operatorScopes, detail)
+}
+
+export function revocationPending(): Problem {
   return new Problem(
     PROBLEMS.revocationPending,
     'Other services may accept the session’s tokens until the revocation reaches them. It is retried in the background.',

@@ -83,6 +83,30 @@ describe('the operator command', () => {
     expect(await scopeOf(user)).toBe('payments:read payments:write payments:settle payments:admin')
   })
 
+  it('records each grant in the audit trail', async () => {
+    const { password, ...person } = newPerson()
+    await operator(['--phone', person.phone, '--email', person.email], {
+      OPERATOR_PASSWORD: password,
+    })
+    const user = await newUser(auth.client)
+    await operator(['--phone', user.phone, '--grant', 'auth:admin'])
+    for (const phone of [person.phone, user.phone]) {
+      const events = await auth.sql<{ actor: null; agent: string; scopes: string[] }>(
+        `SELECT actor_id AS actor, user_agent AS agent, detail -> 'scopes' AS scopes
+         FROM audit_events JOIN users ON users.id = user_id
+         WHERE kind = 'grant' AND phone = $1`,
+        phone,
+      )
+      expect(events).toEqual([
+        {
+          actor: null,
+          agent: 'operator command',
+          scopes: expect.arrayContaining(['auth:admin', 'payments:read']),
+        },
+      ])
+    }
+  })
+
   it('keeps the scopes that were granted before', async () => {
     const user = await newUser(auth.client)
     await operator(['--phone', user.phone, '--grant', 'payments:admin'])

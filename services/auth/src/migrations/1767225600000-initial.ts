@@ -211,6 +211,34 @@ CREATE FUNCTION evict_sessions_of(owner uuid, new_session uuid, retained integer
   $$;
 `
 
+/** A change of scopes made directly in the database is audited too, without actor. */
+const SCOPE_CHANGE = `
+CREATE FUNCTION record_scope_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  -- A statement of the service has inserted its own event, with the actor.
+  IF NOT EXISTS (
+    SELECT FROM audit_events
+    WHERE user_id = NEW.id
+      AND kind = 'grant'
+      AND detail -> 'scopes' = to_jsonb(NEW.scopes)
+      AND xmin = pg_current_xact_id()::xid
+  ) THEN
+    INSERT INTO audit_events (kind, user_id, detail)
+    VALUES ('grant', NEW.id, jsonb_build_object(
+      'before', CASE TG_OP WHEN 'UPDATE' THEN to_jsonb(OLD.scopes) END,
+      'scopes', to_jsonb(NEW.scopes)
+    ));
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER users_scope_change_is_recorded AFTER UPDATE OF scopes ON users
+  FOR EACH ROW WHEN (NEW.scopes IS DISTINCT FROM OLD.scopes)
+  EXECUTE FUNCTION record_scope_change();
+CREATE TRIGGER users_initial_scopes_are_recorded AFTER INSERT ON users
+  FOR EACH ROW WHEN (NEW.scopes IS NOT NULL)
+  EXECUTE FUNCTION record_scope_change();
+`
+
 const STATEMENTS = [
   USERS,
   SESSIONS,
@@ -220,4 +248,5 @@ const STATEMENTS = [
   REVOCATION,
   REVOKE_SESSIONS_OF,
   EVICT_SESSIONS_OF,
+  SCOPE_CHANGE,
 ]

@@ -1,28 +1,31 @@
 export type Mode = 'sandbox' | 'live'
 
-/** How users get the scope: by default (`everyone`), by an operator's grant, or not at all (`never`). */
-type Rule = 'everyone' | 'granted' | 'never'
+/** How users get the scope: by default (`everyone`), only by the operator command, or not at all (`never`). */
+type Rule = 'everyone' | 'command' | 'never'
 
 /** In `live`, only a signed webhook or an operator settles a payment, never the merchant. */
 const SCOPES = {
   'payments:read': { sandbox: 'everyone', live: 'everyone' },
   'payments:write': { sandbox: 'everyone', live: 'everyone' },
   'payments:settle': { sandbox: 'everyone', live: 'never' },
-  'payments:admin': { sandbox: 'granted', live: 'granted' },
-  'auth:admin': { sandbox: 'granted', live: 'granted' },
+  'payments:admin': { sandbox: 'command', live: 'command' },
+  'auth:admin': { sandbox: 'command', live: 'command' },
 } as const satisfies Record<string, Record<Mode, Rule>>
 
 export type Scope = keyof typeof SCOPES
 
 const ALL = Object.keys(SCOPES) as Scope[]
 
-/** The scopes that the operator command grants by default. */
-export const OPERATOR_SCOPES: readonly Scope[] = ['payments:admin', 'auth:admin']
+/** The scopes of operators: the operator command grants them by default, and nothing else grants them. */
+export const OPERATOR_SCOPES: readonly Scope[] = ALL.filter((scope) =>
+  Object.values(SCOPES[scope]).some((rule) => rule === 'command'),
+)
 
 export function defaultScopes(mode: Mode): Scope[] {
   return ALL.filter((scope) => SCOPES[scope][mode] === 'everyone')
 }
 
+/** The scopes that an account can have in the mode. */
 export function grantableScopes(mode: Mode): Scope[] {
   return ALL.filter((scope) => SCOPES[scope][mode] !== 'never')
 }

@@ -11,17 +11,23 @@ interface ScopeChange {
 }
 
 /*
- * The update waits for a concurrent login that holds a lock on the user's row and opens a session with the
- * old scopes. `revoke_sessions_of` then sees that session (see the migration).
+ * The lock waits for a concurrent login that holds a lock on the user's row and opens a session with the old
+ * scopes. `revoke_sessions_of` then sees that session (see the migration). The scopes in $8 may be retained but
+ * not added; the locked row decides, so that a concurrent removal is not undone.
  */
 const SCOPES_SET: Statement = {
   name: 'scopes_set',
   text: `
-    WITH changed AS (
+    WITH target AS MATERIALIZED (
+      SELECT id, coalesce(scopes, $4::text[]) AS before FROM users WHERE id = $2 FOR NO KEY UPDATE
+    ), changed AS (
       UPDATE users
       SET scopes = $3
-      WHERE id = $2 AND NOT EXISTS (SELECT 1 FROM audit_events WHERE audit_events.id = $1)
-      RETURNING id, coalesce(old.scopes, $4::text[]) AS before
+      FROM target
+      WHERE users.id = target.id
+        AND $8::text[] <@ before
+        AND NOT EXISTS (SELECT 1 FROM audit_events WHERE audit_events.id = $1)
+      RETURNING users.id, before
     ), audited AS (
       INSERT INTO audit_events (id, kind, user_id, actor_id, address, user_agent, detail)
       SELECT $1, 'grant', id, $5::uuid, $6::inet, $7::text,
@@ -35,19 +41,31 @@ const SCOPES_SET: Statement = {
       FROM reduced
       CROSS JOIN LATERAL revoke_sessions_of(reduced.id, NULL, 'scopes', $5::uuid) AS revoked
     )
-    SELECT (SELECT count(*) FROM revoked)::integer AS revoked FROM changed`,
+    SELECT changed.id IS NOT NULL AS "isChanged",
+           (SELECT count(*) FROM revoked)::integer AS revoked
+    FROM target
+    LEFT JOIN changed ON changed.id = target.id`,
+}
+
+interface NewScopes extends ScopeChange {
+  userId: string
+  scopes: readonly string[]
+  /** The scopes among `scopes` that the user must already have. */
+  retained: readonly string[]
+  actorId: string
 }
 
 /** @returns the number of revoked sessions; undefined if the user does not exist */
 export async function setScopes(
   run: Run,
   retried: boolean,
-  change: ScopeChange & { userId: string; scopes: readonly string[]; actorId: string },
-): Promise<number | undefined> {
-  const { id, userId, scopes, defaults, actorId, origin } = change
-  const values = [id, userId, scopes, defaults, actorId, origin.address, origin.userAgent]
-  const [changed] = await run<{ revoked: number }>(SCOPES_SET, values)
-  return countOrRecover(run, { id, retried }, changed)
+  { id, userId, scopes, retained, defaults, actorId, origin: { address, userAgent } }: NewScopes,
+): Promise<number | 'not_retained' | undefined> {
+  const values = [id, userId, scopes, defaults, actorId, address, userAgent, retained]
+  const [found] = await run<{ isChanged: boolean; revoked: number }>(SCOPES_SET, values)
+  if (!found) return undefined
+  const changed = found.isChanged ? found : undefined
+  return (await countOrRecover(run, { id, retried }, changed)) ?? 'not_retained'
 }
 
 const SCOPES_GRANT: Statement = {

@@ -25,11 +25,16 @@ export const ScopesDocs = () =>
   ApiRoute(
     {
       summary: 'Replace a user’s scopes',
-      description: 'Removing a scope revokes the user’s sessions. Needs `auth:admin`.',
+      description:
+        'Removing a scope revokes the user’s sessions. Operator scopes (`payments:admin`, `auth:admin`) can be ' +
+        'retained and removed; only the operator command grants them. Nobody can change their own scopes. ' +
+        'Needs `auth:admin`.',
       problems: [
         ...BODY_PROBLEMS,
         unauthenticated,
         insufficientScope,
+        PROBLEMS.ownScopes,
+        PROBLEMS.operatorScopes,
         userNotFound,
         PROBLEMS.revocationPending,
       ],

@@ -45,7 +45,7 @@ export class ScopesDto {
   @ApiProperty({
     type: [String],
     description: 'Replaces the user’s scopes',
-    example: ['payments:read', 'payments:admin'],
+    example: ['payments:read', 'payments:write'],
   })
   @IsArray({ message: 'must be a list' })
   @ArrayMaxSize(20, { message: 'must have at most 20 scopes' })
@@ -57,6 +57,6 @@ export class UserScopesDto {
   @ApiProperty({ type: String, format: 'uuid', example: '019b76da-a800-7000-8000-0242ac120002' })
   id: string
 
-  @ApiProperty({ type: [String], example: ['payments:read', 'payments:admin'] })
+  @ApiProperty({ type: [String], example: ['payments:read', 'payments:write'] })
   scopes: string[]
 }

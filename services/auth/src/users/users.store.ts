@@ -17,6 +17,12 @@ const USER_INSERT: Statement = {
       SELECT 'registration', id, CASE WHEN scopes IS NULL THEN id END, $6::inet, $7::text,
              jsonb_strip_nulls(jsonb_build_object('scopes', scopes))
       FROM created
+    ), granted AS (
+      INSERT INTO audit_events (kind, user_id, address, user_agent, detail)
+      SELECT 'grant', id, $6::inet, $7::text,
+             jsonb_build_object('before', '[]'::jsonb, 'scopes', scopes)
+      FROM created
+      WHERE scopes IS NOT NULL
     )
     SELECT id, phone, email, created_at AS "createdAt" FROM created`,
 }
