@@ -33,17 +33,19 @@ const PAYMENT = JSON.stringify({
 export async function prepare({ urls: { auth, payments, limit }, password }, connections) {
   const phones = Array.from({ length: connections }, (_, i) => `+256${772_000_000 + i}`)
   const users = []
+  // Other accounts, because each login beyond the limit of sessions revokes the account's oldest session.
+  const logins = []
   /** @type {Record<string, Request[][]>} */
   const gets = { [payments]: [], [limit]: [] }
   // One after the other: hashing loads a busy machine, and a cold process sheds concurrent requests.
   for (const phone of phones) {
     const user = await signUp(auth, phone, password)
     users.push(user)
+    logins.push([await register(auth, phone.replace('+256772', '+256774'), password)])
     for (const [url, reads] of Object.entries(gets)) reads.push(await toRead(url, user.create))
   }
   const creates = users.map(({ create }) => [create, { ...create, keyed: true }])
   const validations = users.map(({ validate }) => [validate])
-  const logins = users.map(({ login }) => [login])
   return [
     { name: 'create', ours: payments, limit, clientsOf: () => creates },
     { name: 'get', ours: payments, limit, clientsOf: (url) => gets[url] ?? [] },
@@ -53,26 +55,35 @@ export async function prepare({ urls: { auth, payments, limit }, password }, con
 }
 
 /**
- * Registers a user and returns the requests of that user.
+ * Registers a user and returns the request that logs the user in.
+ *
+ * @param {string} auth
+ * @param {string} phone
+ * @param {string} password
+ */
+async function register(auth, phone, password) {
+  const body = JSON.stringify({ phone, email: `user${phone}@example.com`, password })
+  await send(auth, { method: 'POST', path: '/api/auth/register', headers: JSON_TYPE, body })
+  return {
+    method: 'POST',
+    path: '/api/auth/login',
+    headers: JSON_TYPE,
+    body: JSON.stringify({ phone, password }),
+  }
+}
+
+/**
+ * Registers a user, logs the user in and returns the requests of that user.
  *
  * @param {string} auth
  * @param {string} phone
  * @param {string} password
  */
 async function signUp(auth, phone, password) {
-  const body = JSON.stringify({ phone, email: `user${phone}@example.com`, password })
-  await send(auth, { method: 'POST', path: '/api/auth/register', headers: JSON_TYPE, body })
-  const login = {
-    method: 'POST',
-    path: '/api/auth/login',
-    headers: JSON_TYPE,
-    body: JSON.stringify({ phone, password }),
-  }
-  const { access_token: token } = await send(auth, login)
+  const { access_token: token } = await send(auth, await register(auth, phone, password))
   const bearer = { authorization: `Bearer ${token}` }
   const headers = { ...JSON_TYPE, ...bearer }
   return {
-    login,
     validate: { method: 'GET', path: '/api/auth/validate', headers: bearer },
     create: { method: 'POST', path: '/api/payments', headers, body: PAYMENT },
   }
