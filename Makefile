@@ -10,12 +10,13 @@ help: ## List the targets
 
 setup: node_modules/.package-lock.json ## Install dependencies from the lockfile
 
-up: setup ## Run both services with PostgreSQL on this machine, until Ctrl-C
+up: setup ## Run both services with PostgreSQL and Redis on this machine, until Ctrl-C
+	@($(redis)) 2>/dev/null || echo 'Continuing without Redis, since it is missing: sudo apt-get install -y redis-server'
 	@npm run --silent build
 	@exec node_modules/.bin/node packages/local/dist/up.js
 
 test: setup ## Run all tests against a real PostgreSQL and a real Redis
-	@command -v valkey-server >/dev/null || { $(call need,redis-server,redis-server); }
+	@$(redis)
 	@npm test --silent
 
 bench: setup ## Benchmark both services against a bare server that runs the same SQL
@@ -76,6 +77,8 @@ node_modules/.package-lock.json: package-lock.json | npm
 
 npm:
 	@$(call need,npm,nodejs npm)
+
+redis = command -v valkey-server >/dev/null || { $(call need,redis-server,redis-server); }
 
 # $(call need,PROGRAM,PACKAGES): installs a missing program as root on Debian, or prints the command.
 define need

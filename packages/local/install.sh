@@ -13,4 +13,5 @@ if ! node -e 'const [major, minor] = process.versions.node.split(".")
   npm install --prefix "$tools" --no-save --no-package-lock "node@$version" npm@11
   PATH=$tools/node_modules/.bin:$PATH
 fi
-npm ci
+# The build needs the development dependencies, which npm omits if NODE_ENV is production.
+npm ci --include=dev
