@@ -11,7 +11,7 @@ COPY packages/testing/package.json packages/testing/
 COPY services/auth/package.json services/auth/
 COPY services/payments/package.json services/payments/
 
-FROM manifests AS build
+FROM manifests AS compiled
 RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts
 COPY tsconfig.base.json ./
 COPY packages/kit/tsconfig.build.json packages/kit/
@@ -20,17 +20,21 @@ ARG SERVICE
 COPY services/$SERVICE/tsconfig.build.json services/$SERVICE/
 COPY services/$SERVICE/src services/$SERVICE/src
 # Called by path: `node` in node_modules/.bin is a stub, since install scripts are disabled.
-RUN node node_modules/typescript/bin/tsc -b services/$SERVICE/tsconfig.build.json && \
-    find packages/kit/dist services/$SERVICE/dist -type f ! -name '*.js' -delete
+RUN node node_modules/typescript/bin/tsc -b services/$SERVICE/tsconfig.build.json
 
-# Runtime dependencies, without files for documentation, tests and compilers.
-FROM manifests AS production
+FROM compiled AS build
+RUN find packages/kit/dist services/$SERVICE/dist -type f ! -name '*.js' -delete
+
+FROM manifests AS installed
 ARG SERVICE
 # npm does not omit workspaces that are dev dependencies, so @malipo/testing is removed from the manifest.
 RUN --mount=type=cache,target=/root/.npm \
     npm pkg delete 'devDependencies.@malipo/testing' -w services/$SERVICE && \
-    npm ci --ignore-scripts --omit=dev -w services/$SERVICE && \
-    find node_modules -type f \( -name '*.map' -o -name '*.d.*ts' -o -name '*.md' \) -delete && \
+    npm ci --ignore-scripts --omit=dev -w services/$SERVICE
+
+# Runtime dependencies, without files for documentation, tests and compilers.
+FROM installed AS production
+RUN find node_modules -type f \( -name '*.map' -o -name '*.d.*ts' -o -name '*.md' \) -delete && \
     find node_modules -type d -regex '.*/node_modules/\(@[^/]*/\)?[^/]*/\(test\|benchmarks?\|examples?\)' \
       -prune -exec rm -r {} + && \
     rm -r node_modules/typescript node_modules/typeorm/browser node_modules/rxjs/src \
@@ -54,21 +58,21 @@ RUN npm pkg set "dependencies.ioredis=$(npm pkg get devDependencies.ioredis | tr
 FROM scratch AS sbom
 COPY --from=listed /sbom.json /
 
-# For `skaffold dev`: locally compiled output in writable folders, with a shell and tar, which skaffold uses to sync
-# changed files into the running container. Nothing is compiled here; the sources are for debuggers.
+# For `skaffold dev`: skaffold copies changed sources into the running container with tar, the compiler in it writes
+# JavaScript, and Node.js restarts the service. The compiler runs only beside the service, not beside its migrations.
 FROM node:24-bookworm-slim AS dev
 ARG SERVICE
 RUN mkdir -p /nodejs/bin && ln -s "$(command -v node)" /nodejs/bin/node
 WORKDIR /app/services/$SERVICE
-COPY --from=production /out /app
-COPY --chown=65532:65532 packages/kit/src /app/packages/kit/src
-COPY --chown=65532:65532 packages/kit/dist /app/packages/kit/dist
-COPY --chown=65532:65532 services/$SERVICE/src ./src
-COPY --chown=65532:65532 services/$SERVICE/dist ./dist
-# tar overwrites files in place: Node.js stops watching a file that is replaced.
-ENV TAR_OPTIONS=--overwrite
+COPY --from=installed /app /app
+COPY --from=compiled /app/node_modules/@types /app/node_modules/@types
+COPY --from=compiled /app/tsconfig.base.json /app/
+COPY --from=compiled --chown=65532:65532 /app/packages/kit /app/packages/kit
+COPY --from=compiled --chown=65532:65532 /app/services/$SERVICE ./
+# tar overwrites files in place: a program stops watching a file that is replaced.
+ENV TAR_OPTIONS=--overwrite TSC="node /app/node_modules/typescript/bin/tsc -b tsconfig.build.json"
 USER 65532:65532
-ENTRYPOINT ["/nodejs/bin/node"]
+ENTRYPOINT ["/bin/sh", "-c", "case \"$*\" in *dist/main.js) $TSC --watch --preserveWatchOutput & esac; exec node \"$@\"", "node"]
 CMD ["--watch-path=dist", "--watch-path=/app/packages/kit/dist", "dist/main.js"]
 
 # Distroless: no shell, no package manager, user 65532. The service writes no files.

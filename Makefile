@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help setup up test bench lint format images compose-smoke cluster deploy observe e2e lint-charts render release drill npm
+.PHONY: help setup up test bench lint format images compose-smoke skaffold-smoke cluster deploy observe e2e lint-charts render release drill npm
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -41,6 +41,9 @@ images: ## Build both images with Docker
 
 compose-smoke: ## Build the images and test a payment on docker compose
 	@e2e/compose-smoke.sh
+
+skaffold-smoke: ## Run skaffold dev from a fresh clone on the cluster and change a file
+	@$(call on_cluster) e2e/skaffold.sh
 
 cluster: ## Start a cluster: ../shared/cluster if present, otherwise kind
 	@if [ -x $(CLUSTER)/up ]; then $(CLUSTER)/up; $(CLUSTER)/images; else \
