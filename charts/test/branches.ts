@@ -23,7 +23,7 @@ const MARKER = /@@(\d+)@@/g
 
 /** Actions on values that are never empty, so that only one branch is possible. */
 const NEVER_EMPTY = [
-  /^range list "/,
+  /^range (\$\w+ := )?list /,
   /^range \$\w+, \$\w+ := dict "/,
   /^range \$\w+, \$\w+ := include "platform\.routes"/,
   /^range \$path := get \$routes/,
@@ -32,15 +32,18 @@ const NEVER_EMPTY = [
   // Inside `with` of the same list.
   /^range \.$/,
   // `service.requireNonEmpty` rejects empty lists.
-  /^range \$policy\.(redisPorts|collectorPorts|apiServer\.(ports|cidrs)|objectStore\.ports)$/,
+  /^range \$policy\.(dnsPorts|apiServer\.cidrs)$/,
   /^range \$name, \$list := \.$/,
   // The keys of a Secret are literals in the templates.
-  /^range \$key, \$value := \$fresh$/,
-  /^range \$key := \$keys$/,
+  /^range \$key(, \$value)? := index \. 3$/,
   // Lists that are literals in the templates, or values that are merged with a literal.
   /^range \$alert := include/,
   /^range \$kind, \$percent := dict /,
-
+  /^range \$suffix := \$suffixes$/,
+  // Every chart has settings, and the platform has subcharts.
+  /^range \$name, \$value := include \(printf "%s\.config"/,
+  /^range \$chart := keys \.Subcharts/,
+  /^with get \$\.Subcharts /,
   /^range \.Values\.monitoring\.burnRates$/,
   /^range \$window := uniq/,
   /^range \$objective := \.Values/,

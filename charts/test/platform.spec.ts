@@ -45,6 +45,20 @@ describe('retention of audit events', () => {
 })
 
 describe('redis', () => {
+  it('listens on all addresses of both families', () => {
+    const { args } = of('redis default').find('Deployment').spec.template.spec.containers[0]
+    // A dash in front of an address means that it may be unavailable.
+    expect(args.slice(0, 3)).toEqual(['--bind', '*', '-::*'])
+  })
+
+  it('runs as the user that the platform assigns', () => {
+    const { securityContext } = of('redis adapted').find('Deployment').spec.template.spec
+    expect(securityContext).toEqual({
+      runAsNonRoot: true,
+      seccompProfile: { type: 'RuntimeDefault' },
+    })
+  })
+
   it('serves only TLS with a certificate', () => {
     const { args, command } = of('redis tls').find('Deployment').spec.template.spec.containers[0]
     expect(command).toEqual(['valkey-server'])
@@ -59,6 +73,9 @@ describe('redis', () => {
   })
 })
 
+const ingresses = (name: string): Manifest[] =>
+  of(name).all.filter(({ kind }) => kind === 'Ingress')
+
 describe('platform', () => {
   const PUBLIC = [
     'Exact /.well-known/jwks.json',
@@ -72,10 +89,46 @@ describe('platform', () => {
   ]
 
   it('exposes exactly the public routes by an Ingress', () => {
-    for (const { host, http } of of('platform ingress').find('Ingress').spec.rules as Manifest[]) {
-      const paths: string[] = http.paths.map((each: Manifest) => `${each.pathType} ${each.path}`)
-      expect(new Set(paths)).toEqual(new Set(PUBLIC))
-      expect(['a.test', 'b.test']).toContain(host)
+    const rules = ingresses('platform ingress').flatMap(({ spec }) => spec.rules as Manifest[])
+    for (const name of ['a.test', 'b.test']) {
+      const paths = rules
+        .filter(({ host }) => host === name)
+        .flatMap(({ http }) => http.paths.map((each: Manifest) => `${each.pathType} ${each.path}`))
+      expect(paths.toSorted()).toEqual(PUBLIC.toSorted())
+    }
+    expect(new Set(rules.map(({ host }) => host as string))).toEqual(new Set(['a.test', 'b.test']))
+  })
+
+  it('has no path with a dot in the Ingress of the other routes, since ingress-nginx would reject it', () => {
+    for (const name of [
+      'platform ingress',
+      'platform any-host',
+      'platform values-production.yaml',
+    ]) {
+      const paths = ingresses(name).map(({ spec }) =>
+        spec.rules.flatMap(({ http }: Manifest) => http.paths.map(({ path }: Manifest) => path)),
+      ) as string[][]
+      expect(paths).toHaveLength(2)
+      // The characters that strict path validation accepts.
+      expect(paths[0]?.every((path) => /^[-/\w]+$/.test(path))).toBe(true)
+      expect(new Set(paths[1])).toEqual(new Set(['/.well-known/jwks.json']))
+    }
+  })
+
+  it('serves all routes with one certificate, which cert-manager manages by one Ingress', () => {
+    const [main, wellKnown] = ingresses('platform ingress')
+    expect(main.metadata.annotations).toEqual({ 'cert-manager.io/cluster-issuer': 'some' })
+    expect(wellKnown.metadata.annotations).toBeUndefined()
+    expect(wellKnown.spec.tls).toEqual(main.spec.tls)
+    expect(wellKnown.spec.ingressClassName).toBe('traefik')
+    expect(ingresses('platform named-secrets')[1].metadata.annotations).toEqual({
+      'example.com/size': '1',
+    })
+  })
+
+  it('accepts a wildcard host', () => {
+    for (const { spec } of ingresses('platform named-secrets')) {
+      expect(spec.rules[0].host).toBe('*.a.test')
     }
   })
 

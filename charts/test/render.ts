@@ -12,6 +12,9 @@ export interface Case {
   readonly chart: string
   readonly name: string
   readonly files: readonly string[]
+  readonly release?: string
+  /** Values in addition to those of the files. */
+  readonly values?: object
 }
 
 /** Every file of `cases` with each of its charts, and the platform with each of its values files. */
@@ -37,7 +40,6 @@ export interface Rendering {
   readonly all: readonly Manifest[]
 }
 
-const RELEASE = ['release', '--namespace', 'ns']
 /** Required values that the cases do not set. */
 const REQUIRED: Readonly<Record<string, string>> = { payments: 'authUrl=http://auth:3002' }
 
@@ -45,14 +47,16 @@ const REQUIRED: Readonly<Record<string, string>> = { payments: 'authUrl=http://a
 export function template(
   program: string,
   folder: string,
-  { chart, files }: Pick<Case, 'chart' | 'files'>,
+  { chart, files, release = 'release', values }: Omit<Case, 'name'>,
   ...flags: string[]
 ): Promise<string> {
   const required = REQUIRED[chart]
   const set = required ? ['--set', required] : []
-  const values = files.flatMap((file) => ['--values', file])
-  const args = ['template', ...RELEASE, `${folder}/${chart}`, ...set, ...values, ...flags]
-  return run(program, args)
+  const from = files.flatMap((file) => ['--values', file])
+  const own = values ? ['--values', '-'] : []
+  const args = ['template', release, '--namespace', 'ns', `${folder}/${chart}`]
+  const input = values ? { input: JSON.stringify(values) } : {}
+  return run(program, [...args, ...set, ...from, ...own, ...flags], input)
 }
 
 export async function render(program: string, folder: string, which: Case): Promise<Rendering> {

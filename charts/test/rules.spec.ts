@@ -25,11 +25,11 @@ const of = (name: string): Rendering => {
 /** The pod specs of a rendering, with the kind and name of their objects. */
 function podsOf({ all }: Rendering): { name: string; spec: Manifest }[] {
   return all
-    .filter(({ kind }) => kind === 'Deployment' || kind === 'Pod')
-    .map(({ kind, metadata, spec }) => ({
-      name: `${kind} ${metadata.name}`,
-      spec: kind === 'Pod' ? spec : spec.template.spec,
-    }))
+    .filter(({ kind }) => ['Deployment', 'CronJob', 'Pod'].includes(kind as string))
+    .map(({ kind, metadata, spec }) => {
+      const { template } = kind === 'CronJob' ? spec.jobTemplate.spec : spec
+      return { name: `${kind} ${metadata.name}`, spec: kind === 'Pod' ? spec : template.spec }
+    })
 }
 
 const containersOf = (spec: Manifest): Manifest[] => [
@@ -49,7 +49,7 @@ describe.each(CASES)('$chart: $name', ({ chart, name }) => {
       expect(spec.securityContext.runAsNonRoot).toBe(true)
       expect(spec.securityContext.seccompProfile).toEqual({ type: 'RuntimeDefault' })
       for (const container of containersOf(spec)) {
-        expect(container.securityContext).toEqual({
+        expect(container.securityContext).toMatchObject({
           allowPrivilegeEscalation: false,
           readOnlyRootFilesystem: name !== 'dev',
           capabilities: { drop: ['ALL'] },
@@ -211,7 +211,8 @@ describe.each(['auth', 'payments'])('%s', (service) => {
   it('creates ExternalSecrets instead of Secrets', () => {
     const { all, find } = of(`${service} secrets`)
     expect(all.filter(({ kind }) => kind === 'Secret')).toEqual([])
-    expect(all.filter(({ kind }) => kind === 'ExternalSecret')).toHaveLength(2)
+    const external = all.filter(({ kind }) => kind === 'ExternalSecret')
+    expect(external).toHaveLength(service === 'auth' ? 3 : 2)
     const role = find('ExternalSecret', '-db-service')
     expect(role.spec.target.template.type).toBe('kubernetes.io/basic-auth')
     expect(role.spec.data.map((each: Manifest) => each.secretKey)).toEqual(['password', 'username'])
@@ -221,6 +222,34 @@ describe.each(['auth', 'payments'])('%s', (service) => {
     const { all, find } = of(`${service} external`)
     expect(all.some(({ kind }) => ['Cluster', 'Secret'].includes(kind))).toBe(false)
     expect(find('ConfigMap').data).toMatchObject({ DB_HOST: 'postgres.test', DB_NAME: 'other' })
+  })
+
+  it('authenticates to Redis and its Sentinels with users and passwords from Secrets', () => {
+    const { find } = of(`${service} sentinels`)
+    expect(find('ConfigMap').data).toMatchObject({
+      REDIS_SENTINELS: 'a:26379,[fd00::2]:26379',
+      REDIS_SENTINEL_MASTER: 'main',
+      REDIS_SENTINEL_PASSWORD_FILE: '/secrets/redis/sentinel-password',
+      REDIS_PASSWORD_FILE: '/secrets/redis/password',
+    })
+    const { containers, volumes } = find('Deployment').spec.template.spec
+    const from = (name: string) => ({ secretKeyRef: { name, key: 'username' } })
+    const { env } = containers[0]
+    expect(env).toContainEqual({ name: 'REDIS_USERNAME', valueFrom: from('release-cache') })
+    expect(env).toContainEqual({ name: 'REDIS_SENTINEL_USERNAME', valueFrom: from('sentinels') })
+    const { projected } = volumes.find((each: Manifest) => each.name === 'redis')
+    expect(projected.sources.map(({ secret }: Manifest) => secret)).toEqual([
+      { name: 'release-cache', items: [{ key: 'password', path: 'password' }] },
+      { name: 'sentinels', items: [{ key: 'password', path: 'sentinel-password' }] },
+      { name: 'redis-ca', items: [{ key: 'ca.crt', path: 'ca.crt' }] },
+    ])
+  })
+
+  it('takes the users of Redis and its Sentinels from values, too', () => {
+    expect(of(`${service} sentinel-users`).find('ConfigMap').data).toMatchObject({
+      REDIS_USERNAME: 'malipo',
+      REDIS_SENTINEL_USERNAME: 'watcher',
+    })
   })
 
   it('connects to Redis by URL with TLS, or by Sentinels', () => {
@@ -235,6 +264,99 @@ describe.each(['auth', 'payments'])('%s', (service) => {
       REDIS_SENTINEL_MASTER: 'main',
     })
     expect(data.REDIS_URL).toBeUndefined()
+  })
+
+  it('drops a field of a security context that is null, in every pod', () => {
+    const pods = podsOf(of(`${service} adapted`))
+    expect(pods.map(({ name }) => name)).toContain(`Pod release-${service}-test`)
+    for (const { spec } of pods) {
+      expect(spec.securityContext).toEqual({
+        runAsNonRoot: true,
+        fsGroup: 1_000_680_000,
+        fsGroupChangePolicy: 'OnRootMismatch',
+        seccompProfile: { type: 'RuntimeDefault' },
+      })
+      for (const { securityContext } of containersOf(spec)) {
+        expect(securityContext).toMatchObject({ runAsNonRoot: true, readOnlyRootFilesystem: true })
+      }
+    }
+    for (const value of Object.values(
+      of(`${service} default`).find('Deployment').spec.template.spec.securityContext,
+    )) {
+      expect(value).not.toBeNull()
+    }
+  })
+
+  it('sets the security contexts of the database and of PgBouncer', () => {
+    const { find } = of(`${service} adapted`)
+    expect(find('Cluster').spec).toMatchObject({
+      podSecurityContext: { runAsUser: 1_000_680_000, fsGroup: 1_000_680_000 },
+      securityContext: { runAsNonRoot: true },
+    })
+    const { securityContext, containers } = find('Pooler').spec.template.spec
+    expect(securityContext).toEqual({ runAsUser: 1_000_680_000 })
+    expect(containers[0].securityContext).toEqual({ runAsNonRoot: true })
+    expect(of(`${service} default`).find('Cluster').spec).not.toHaveProperty('podSecurityContext')
+  })
+
+  it('adapts to DNS, hosts, volumes, certificates and probes of a platform', () => {
+    const { find } = of(`${service} adapted`)
+    const { spec } = find('Deployment').spec.template
+    expect(spec.dnsConfig.options).toEqual([{ name: 'ndots', value: '2' }])
+    expect(spec.hostAliases).toEqual([{ ip: '10.1.2.3', hostnames: ['collector.test'] }])
+    expect(find('ConfigMap').data.NODE_EXTRA_CA_CERTS).toBe('/secrets/ca/ca.crt')
+    const volumes = spec.volumes as Manifest[]
+    expect(volumes.find(({ name }) => name === 'ca').projected.sources).toEqual([
+      { configMap: { name: 'trusted-ca', items: [{ key: 'ca-bundle.crt', path: 'ca.crt' }] } },
+    ])
+    expect(volumes.find(({ name }) => name === 'scratch').emptyDir.medium).toBe('Memory')
+    for (const { volumeMounts } of containersOf(spec)) {
+      const paths = volumeMounts.map(({ mountPath }: Manifest) => mountPath as string)
+      expect(paths).toEqual(expect.arrayContaining(['/scratch', '/secrets/ca']))
+    }
+    const [{ startupProbe, livenessProbe, readinessProbe }] = spec.containers
+    expect(startupProbe).toMatchObject({ periodSeconds: 1, failureThreshold: 300 })
+    expect(livenessProbe).not.toHaveProperty('timeoutSeconds')
+    expect(readinessProbe.initialDelaySeconds).toBe(5)
+  })
+
+  it('has the Service’s type, annotations and address families', () => {
+    const { metadata, spec } = of(`${service} adapted`).find('Service')
+    expect(metadata.annotations).toEqual({ 'example.com/internal': 'true' })
+    expect(spec).toMatchObject({
+      type: 'LoadBalancer',
+      ipFamilyPolicy: 'PreferDualStack',
+      ipFamilies: ['IPv6', 'IPv4'],
+    })
+  })
+
+  it('has the resources of the test pod and of the backup sidecar', () => {
+    const { find } = of(`${service} adapted`)
+    expect(find('Pod').spec.containers[0].resources).toEqual({
+      requests: { cpu: '50m', memory: '48Mi' },
+      limits: { cpu: '100m', memory: '96Mi' },
+    })
+    const { resources } = find('ObjectStore').spec.instanceSidecarConfiguration
+    expect(resources.limits).toEqual({ memory: '256Mi' })
+  })
+
+  it('allows DNS on each of its ports, for the service and for its database', () => {
+    const policies = of(`${service} adapted`).all.filter(({ kind }) => kind === 'NetworkPolicy')
+    expect(policies).toHaveLength(2)
+    for (const { spec } of policies) {
+      expect(spec.egress[0].ports).toEqual(
+        [53, 5353].flatMap((port) => ['UDP', 'TCP'].map((protocol) => ({ port, protocol }))),
+      )
+    }
+  })
+
+  it('allows the API server and the object store by IPv4 and IPv6', () => {
+    const { egress } = of(`${service} production`).find('NetworkPolicy', '-db').spec
+    const everywhere = ['0.0.0.0/0', '::/0'].map((cidr) => ({ ipBlock: { cidr } }))
+    const byPort = (port: number) =>
+      egress.find((rule: Manifest) => rule.ports.some((each: Manifest) => each.port === port)).to
+    expect(byPort(6443)).toEqual(everywhere)
+    expect(egress.at(-1)).toEqual({ ports: [{ port: 443 }], to: everywhere })
   })
 
   it.each([
@@ -262,6 +384,32 @@ describe.each(['auth', 'payments'])('%s', (service) => {
       'a trace collector without peers',
       { tracing: { endpoint: 'http://collector:4318' } },
       /networkPolicy.collector is empty/,
+    ],
+    [
+      'a policy without ports of DNS',
+      { networkPolicy: { dnsPorts: [] } },
+      /networkPolicy.dnsPorts is empty/,
+    ],
+    [
+      'Sentinels without the name of their master',
+      { redis: { sentinels: ['a:26379'] } },
+      /redis.sentinelMaster is required with redis.sentinels/,
+    ],
+    [
+      'a CA certificate of Redis without TLS',
+      { redis: { url: 'redis://cache:6379', caSecret: 'ca' } },
+      /redis.caSecret contradicts redis:\/\//,
+    ],
+    [
+      'a CA certificate of a database without TLS',
+      {
+        networkPolicy: { enabled: false },
+        database: {
+          kind: 'external',
+          external: { host: 'a', existingSecret: 'b', tls: { enabled: false, caSecret: 'ca' } },
+        },
+      },
+      /caSecret contradicts database.external.tls.enabled/,
     ],
     ['a policy without peers of DNS', { networkPolicy: { dns: [] } }, /networkPolicy.dns is empty/],
     [

@@ -1,19 +1,27 @@
 {{/* The Secret with the shared secret that signs tokens. */}}
 {{- define "auth.secretName" -}}
-{{ .Values.jwt.existingSecret | default (include "service.fullname" .) }}
+{{ include "service.secretName" (list . .Values.jwt.existingSecret "jwt.existingSecret" (include "service.fullname" .)) }}
+{{- end }}
+
+{{/* The Secret with the keys that derive refresh tokens. */}}
+{{- define "auth.refreshKeysSecret" -}}
+{{ include "service.secretName" (list . .Values.session.refreshKeys.existingSecret "session.refreshKeys.existingSecret" (printf "%s-refresh-keys" (include "service.fullname" .))) }}
 {{- end }}
 
 {{/* Secret files of auth. The signing keys, files that end in .json, are in the same folder as the shared secret. */}}
 {{- define "auth.files" -}}
 {{- if .Values.jwt.secret }}
 - secret:
-    name: {{ include "auth.secretName" . }}
+    name: {{ include "auth.secretName" . | quote }}
     items: [{ key: jwt, path: jwt }]
 {{- end }}
 {{- with .Values.jwt.keysSecret }}
 - secret:
-    name: {{ tpl . $ }}
+    name: {{ tpl . $ | quote }}
 {{- end }}
+- secret:
+    name: {{ include "auth.refreshKeysSecret" . | quote }}
+    items: [{ key: {{ .Values.session.refreshKeys.key | quote }}, path: refresh-keys }]
 {{- end }}
 
 {{/* Environment variables of auth only. */}}
@@ -30,8 +38,11 @@ JWT_EXPIRES_IN: {{ .Values.jwt.expiresInSeconds | int64 | quote }}
 JWT_ISSUER: {{ .Values.jwt.issuer | quote }}
 JWT_AUDIENCE: {{ .Values.jwt.audience | quote }}
 SESSION_EXPIRES_IN: {{ .Values.session.expiresInSeconds | int64 | quote }}
-BCRYPT_COST: {{ .Values.bcryptCost | quote }}
-UV_THREADPOOL_SIZE: {{ .Values.threads | quote }}
+SESSIONS_PER_USER: {{ .Values.session.perUser | int64 | quote }}
+REFRESH_GRACE_MS: {{ .Values.session.refreshGraceMs | int64 | quote }}
+REFRESH_KEYS_FILE: /secrets/service/refresh-keys
+BCRYPT_COST: {{ .Values.bcryptCost | int64 | quote }}
+UV_THREADPOOL_SIZE: {{ .Values.threads | int64 | quote }}
 {{- with .Values.throttle.registrationsPerMinute }}
 REGISTRATIONS_PER_MINUTE: {{ . | int64 | quote }}
 {{- end }}
@@ -59,6 +70,6 @@ REFUSALS_PER_MINUTE: {{ . | int64 | quote }}
 
 {{- define "auth.retentionLabels" -}}
 app.kubernetes.io/name: auth-retention
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/part-of: malipo
 {{- end }}

@@ -1,17 +1,17 @@
 {{/* The Secret with the webhook secrets of providers. */}}
 {{- define "payments.secretName" -}}
-{{ .Values.webhooks.existingSecret | default (include "service.fullname" .) }}
+{{ include "service.secretName" (list . .Values.webhooks.existingSecret "webhooks.existingSecret" (include "service.fullname" .)) }}
 {{- end }}
 
 {{/* Secret files of payments. */}}
 {{- define "payments.files" -}}
 - secret:
-    name: {{ include "payments.secretName" . }}
+    name: {{ include "payments.secretName" . | quote }}
 {{- end }}
 
 {{/* Environment variables of payments only. */}}
 {{- define "payments.config" -}}
-AUTH_SERVICE_URL: {{ tpl (required "authUrl is required, such as http://auth:3002" .Values.authUrl) . }}
+AUTH_SERVICE_URL: {{ tpl (required "authUrl is required, such as http://auth:3002" .Values.authUrl) . | quote }}
 TOKEN_CACHE_TTL_MS: {{ .Values.tokenCache.ttlMs | int64 | quote }}
 TOKEN_CACHE_STALE_MS: {{ .Values.tokenCache.staleMs | int64 | quote }}
 WEBHOOK_SECRETS_FILE: /secrets/service/webhooks
@@ -25,7 +25,7 @@ WEBHOOK_SECRETS_FILE: /secrets/service/webhooks
 {{- define "payments.egress" -}}
 {{- include "service.requireNonEmpty" (dict "auth" .Values.networkPolicy.auth) -}}
 - ports:
-    - port: {{ .Values.networkPolicy.authPort }}
+    {{- include "service.ports" (list .Values.networkPolicy.authPort) | nindent 4 }}
   to:
-    {{- toYaml .Values.networkPolicy.auth | nindent 4 }}
+    {{- include "service.strings" .Values.networkPolicy.auth | nindent 4 }}
 {{- end }}

@@ -3,7 +3,7 @@
 expect('request without a token', await call(`${url}/api/payments`), 401)
 expect('request with an invalid token', await call(`${url}/api/payments`, undefined, 'a.b.c'), 401)
 {{- if eq (include "service.mode" .) "sandbox" }}
-const auth = '{{ tpl .Values.authUrl . }}'
+const auth = {{ tpl .Values.authUrl . | quote }}
 const digits = String(Date.now()).slice(-7)
 const email = `helm-test-pay-${digits}@example.com`
 const login = { phone: `+25678${digits}`, password: crypto.randomUUID() }

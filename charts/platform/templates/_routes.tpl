@@ -24,11 +24,57 @@ payments:
     - /api/payments/
 {{- end }}
 
-{{- define "platform.labels" -}}
-app.kubernetes.io/name: {{ .Chart.Name }}
-app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/part-of: malipo
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{/*
+An Ingress with the routes whose path has a dot (`dotted`), or with the others.
+Argument: a dict with the root context, the name, `dotted` and the annotations.
+*/}}
+{{- define "platform.ingress" -}}
+{{- $root := .root -}}
+{{- $dotted := .dotted -}}
+{{- $edge := $root.Values.edge -}}
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: {{ .name | quote }}
+  labels:
+    {{- include "service.labels" $root | nindent 4 }}
+  {{- with .annotations }}
+  annotations:
+    {{- include "service.strings" . | nindent 4 }}
+  {{- end }}
+spec:
+  {{- with $edge.ingress.className }}
+  ingressClassName: {{ . | quote }}
+  {{- end }}
+  {{- with $edge.ingress.tlsSecret }}
+  tls:
+    - secretName: {{ tpl . $root | quote }}
+      {{- with $edge.hosts }}
+      hosts:
+        {{- include "service.strings" . | nindent 8 }}
+      {{- end }}
+  {{- end }}
+  rules:
+    {{- range $host := $edge.hosts | default (list "") }}
+    - http:
+        paths:
+          {{- range $service, $routes := include "platform.routes" $root | fromYaml }}
+          {{- range $kind, $type := dict "exact" "Exact" "prefix" "Prefix" }}
+          {{- range $path := get $routes $kind }}
+          {{- if eq $dotted (contains "." $path) }}
+          - path: {{ $path | quote }}
+            pathType: {{ $type | quote }}
+            backend:
+              service:
+                name: {{ include "service.fullname" (get $root.Subcharts $service) | quote }}
+                port:
+                  name: http
+          {{- end }}
+          {{- end }}
+          {{- end }}
+          {{- end }}
+      {{- with $host }}
+      host: {{ . | quote }}
+      {{- end }}
+    {{- end }}
 {{- end }}

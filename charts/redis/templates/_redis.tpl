@@ -1,20 +1,14 @@
-{{- define "redis.fullname" -}}
-{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 50 | trimSuffix "-" }}
-{{- end }}
-
-{{- define "redis.selectorLabels" -}}
-app.kubernetes.io/name: {{ .Chart.Name }}
-app.kubernetes.io/instance: {{ .Release.Name }}
-{{- end }}
-
-{{- define "redis.labels" -}}
-{{ include "redis.selectorLabels" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/part-of: malipo
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
-{{- end }}
-
+{{/* The Secret with the password. */}}
 {{- define "redis.secretName" -}}
-{{ .Values.existingSecret | default (include "redis.fullname" .) }}
+{{ include "service.secretName" (list . .Values.existingSecret "existingSecret" (include "service.fullname" .)) }}
+{{- end }}
+
+{{/* The URL for clients. */}}
+{{- define "redis.url" -}}
+{{ ternary "rediss" "redis" (ne .Values.tls.existingSecret "") }}://{{ include "service.fullname" . }}:6379
+{{- end }}
+
+{{/* Security context of each container. */}}
+{{- define "redis.containerSecurity" -}}
+{{ include "service.withoutNulls" .Values.containerSecurityContext }}
 {{- end }}

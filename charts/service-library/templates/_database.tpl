@@ -10,50 +10,56 @@ deletes the volumes together with the Cluster.
 apiVersion: postgresql.cnpg.io/v1
 kind: Cluster
 metadata:
-  name: {{ $name }}
+  name: {{ $name | quote }}
   labels:
     {{- include "service.labels" . | nindent 4 }}
   annotations:
     helm.sh/resource-policy: keep
 spec:
   description: {{ printf "The database of %s" .Chart.Name | quote }}
-  instances: {{ $db.instances }}
-  imageName: {{ $db.image }}
-  imagePullPolicy: {{ .Values.image.pullPolicy }}
+  instances: {{ $db.instances | int64 }}
+  imageName: {{ $db.image | quote }}
+  imagePullPolicy: {{ .Values.image.pullPolicy | quote }}
   {{- with .Values.image.pullSecrets }}
   imagePullSecrets:
-    {{- range . }}
-    - name: {{ . }}
-    {{- end }}
+    {{- include "service.pullSecrets" . | nindent 4 }}
+  {{- end }}
+  {{- with include "service.withoutNulls" $db.podSecurityContext | fromYaml }}
+  podSecurityContext:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with include "service.withoutNulls" $db.containerSecurityContext | fromYaml }}
+  securityContext:
+    {{- toYaml . | nindent 4 }}
   {{- end }}
   enableSuperuserAccess: false
   inheritedMetadata:
     labels:
       app.kubernetes.io/part-of: malipo
   {{- with $db.priorityClassName }}
-  priorityClassName: {{ . }}
+  priorityClassName: {{ . | quote }}
   {{- end }}
   # Shorter times make a failover faster, but tolerate shorter outages of the API server.
-  smartShutdownTimeout: {{ $db.failover.smartShutdownTimeoutSeconds }}
-  switchoverDelay: {{ $db.failover.switchoverDelaySeconds }}
-  stopDelay: {{ $db.failover.stopDelaySeconds }}
+  smartShutdownTimeout: {{ $db.failover.smartShutdownTimeoutSeconds | int64 }}
+  switchoverDelay: {{ $db.failover.switchoverDelaySeconds | int64 }}
+  stopDelay: {{ $db.failover.stopDelaySeconds | int64 }}
   primaryLease:
-    leaseDurationSeconds: {{ $db.failover.leaseDurationSeconds }}
-    renewDeadlineSeconds: {{ $db.failover.renewDeadlineSeconds }}
-    retryPeriodSeconds: {{ $db.failover.retryPeriodSeconds }}
+    leaseDurationSeconds: {{ $db.failover.leaseDurationSeconds | int64 }}
+    renewDeadlineSeconds: {{ $db.failover.renewDeadlineSeconds | int64 }}
+    retryPeriodSeconds: {{ $db.failover.retryPeriodSeconds | int64 }}
   primaryUpdateStrategy: unsupervised
   primaryUpdateMethod: switchover
   affinity:
     enablePodAntiAffinity: true
-    topologyKey: {{ $db.spread.topologyKey }}
-    podAntiAffinityType: {{ $db.spread.type }}
+    topologyKey: {{ $db.spread.topologyKey | quote }}
+    podAntiAffinityType: {{ $db.spread.type | quote }}
     {{- with .Values.nodeSelector }}
     nodeSelector:
-      {{- toYaml . | nindent 6 }}
+      {{- include "service.strings" . | nindent 6 }}
     {{- end }}
     {{- with .Values.tolerations }}
     tolerations:
-      {{- toYaml . | nindent 6 }}
+      {{- include "service.tolerations" . | nindent 6 }}
     {{- end }}
   resources:
     {{- toYaml $db.resources | nindent 4 }}
@@ -68,46 +74,46 @@ spec:
     # An acknowledged commit is on a second instance, and a standby that may lack it is never promoted.
     synchronous:
       method: any
-      number: {{ $db.synchronous.number }}
-      dataDurability: {{ $db.synchronous.dataDurability }}
+      number: {{ $db.synchronous.number | int64 }}
+      dataDurability: {{ $db.synchronous.dataDurability | quote }}
       failoverQuorum: {{ $db.synchronous.failoverQuorum }}
     {{- end }}
     pg_hba:
       - hostnossl all all all reject
     parameters:
-      {{- toYaml $db.parameters | nindent 6 }}
+      {{- include "service.strings" $db.parameters | nindent 6 }}
   {{- if $db.pooler.enabled }}
   # PgBouncer presents the server's certificate, under the name of the Pooler's Service.
   certificates:
     serverAltDNSNames:
-      - {{ $name }}-pooler
-      - {{ $name }}-pooler.{{ .Release.Namespace }}.svc
+      - {{ printf "%s-pooler" $name | quote }}
+      - {{ printf "%s-pooler.%s.svc" $name .Release.Namespace | quote }}
   {{- end }}
   managed:
     roles:
-      - name: {{ printf "%s_service" .Chart.Name }}
+      - name: {{ printf "%s_service" .Chart.Name | quote }}
         comment: The service; may not change the schema or recorded events
         ensure: present
         login: true
         connectionLimit: -1
         passwordSecret:
-          name: {{ include "service.databaseSecret" . }}
+          name: {{ include "service.databaseSecret" . | quote }}
   {{- include "service.bootstrap" . | nindent 2 }}
   {{- if $db.backup.enabled }}
   plugins:
     - name: barman-cloud.cloudnative-pg.io
       isWALArchiver: true
       parameters:
-        barmanObjectName: {{ $name }}
-        serverName: {{ $db.backup.serverName | default $name }}
+        barmanObjectName: {{ $name | quote }}
+        serverName: {{ $db.backup.serverName | default $name | quote }}
   {{- end }}
 {{- end -}}
 {{- end }}
 
 {{- define "service.volumeClaim" -}}
-size: {{ .size }}
+size: {{ .size | quote }}
 {{- with .storageClass }}
-storageClass: {{ . }}
+storageClass: {{ . | quote }}
 {{- end }}
 {{- end }}
 
@@ -118,8 +124,8 @@ storageClass: {{ . }}
 bootstrap:
   recovery:
     source: origin
-    database: {{ .Chart.Name }}
-    owner: {{ .Chart.Name }}
+    database: {{ .Chart.Name | quote }}
+    owner: {{ .Chart.Name | quote }}
     {{- with $restore.targetTime }}
     recoveryTarget:
       targetTime: {{ . | quote }}
@@ -129,13 +135,13 @@ externalClusters:
     plugin:
       name: barman-cloud.cloudnative-pg.io
       parameters:
-        barmanObjectName: {{ include "service.cluster" . }}
-        serverName: {{ required "database.restore.serverName is required: the server name in the archive to recover from" $restore.serverName }}
+        barmanObjectName: {{ include "service.cluster" . | quote }}
+        serverName: {{ required "database.restore.serverName is required: the server name in the archive to recover from" $restore.serverName | quote }}
 {{- else -}}
 bootstrap:
   initdb:
-    database: {{ .Chart.Name }}
-    owner: {{ .Chart.Name }}
+    database: {{ .Chart.Name | quote }}
+    owner: {{ .Chart.Name | quote }}
     dataChecksums: true
     encoding: UTF8
     localeProvider: builtin
@@ -151,24 +157,24 @@ bootstrap:
 apiVersion: barmancloud.cnpg.io/v1
 kind: ObjectStore
 metadata:
-  name: {{ include "service.cluster" . }}
+  name: {{ include "service.cluster" . | quote }}
   labels:
     {{- include "service.labels" . | nindent 4 }}
 spec:
-  retentionPolicy: {{ $backup.retention }}
+  retentionPolicy: {{ $backup.retention | quote }}
   configuration:
-    destinationPath: {{ required "database.backup.destinationPath is required, such as s3://bucket/path" $backup.destinationPath }}
+    destinationPath: {{ required "database.backup.destinationPath is required, such as s3://bucket/path" $backup.destinationPath | quote }}
     {{- with $backup.endpointURL }}
-    endpointURL: {{ . }}
+    endpointURL: {{ . | quote }}
     {{- end }}
     {{- if $backup.existingSecret }}
     s3Credentials:
       accessKeyId:
-        name: {{ $backup.existingSecret }}
-        key: {{ $backup.accessKeyIdKey }}
+        name: {{ tpl $backup.existingSecret . | quote }}
+        key: {{ $backup.accessKeyIdKey | quote }}
       secretAccessKey:
-        name: {{ $backup.existingSecret }}
-        key: {{ $backup.secretAccessKeyKey }}
+        name: {{ tpl $backup.existingSecret . | quote }}
+        key: {{ $backup.secretAccessKeyKey | quote }}
     {{- else }}
     s3Credentials:
       inheritFromIAMRole: true
@@ -177,10 +183,16 @@ spec:
       compression: gzip
     data:
       compression: gzip
-  {{- with $backup.sidecarEnv }}
+  {{- if or $backup.sidecarEnv $backup.sidecarResources }}
   instanceSidecarConfiguration:
+    {{- with $backup.sidecarEnv }}
     env:
+      {{- include "service.stringsExcept" (list . (list "optional")) | nindent 6 }}
+    {{- end }}
+    {{- with $backup.sidecarResources }}
+    resources:
       {{- toYaml . | nindent 6 }}
+    {{- end }}
   {{- end }}
 {{- end -}}
 {{- end }}
@@ -191,7 +203,7 @@ spec:
 apiVersion: postgresql.cnpg.io/v1
 kind: ScheduledBackup
 metadata:
-  name: {{ include "service.cluster" . }}
+  name: {{ include "service.cluster" . | quote }}
   labels:
     {{- include "service.labels" . | nindent 4 }}
 spec:
@@ -203,7 +215,7 @@ spec:
   pluginConfiguration:
     name: barman-cloud.cloudnative-pg.io
   cluster:
-    name: {{ include "service.cluster" . }}
+    name: {{ include "service.cluster" . | quote }}
 {{- end -}}
 {{- end }}
 
@@ -214,19 +226,19 @@ spec:
 apiVersion: postgresql.cnpg.io/v1
 kind: Pooler
 metadata:
-  name: {{ include "service.cluster" . }}-pooler
+  name: {{ printf "%s-pooler" (include "service.cluster" .) | quote }}
   labels:
     {{- include "service.labels" . | nindent 4 }}
 spec:
   cluster:
-    name: {{ include "service.cluster" . }}
+    name: {{ include "service.cluster" . | quote }}
   type: rw
-  instances: {{ $pooler.instances }}
+  instances: {{ $pooler.instances | int64 }}
   pgbouncer:
     poolMode: transaction
     parameters:
-      max_client_conn: {{ $pooler.maxClientConnections | quote }}
-      default_pool_size: {{ $pooler.poolSize | quote }}
+      max_client_conn: {{ $pooler.maxClientConnections | int64 | quote }}
+      default_pool_size: {{ $pooler.poolSize | int64 | quote }}
       # The services use named prepared statements.
       max_prepared_statements: "200"
       # PgBouncer does not pass these parameters on; the migrations set them for the database.
@@ -237,10 +249,18 @@ spec:
       labels:
         app.kubernetes.io/part-of: malipo
     spec:
+      {{- with include "service.withoutNulls" $pooler.podSecurityContext | fromYaml }}
+      securityContext:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
       containers:
         - name: pgbouncer
           {{- with $pooler.image }}
-          image: {{ . }}
+          image: {{ . | quote }}
+          {{- end }}
+          {{- with include "service.withoutNulls" $pooler.containerSecurityContext | fromYaml }}
+          securityContext:
+            {{- toYaml . | nindent 12 }}
           {{- end }}
           resources:
             {{- toYaml $pooler.resources | nindent 12 }}

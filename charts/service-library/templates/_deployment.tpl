@@ -2,12 +2,12 @@
 apiVersion: apps/v1
 kind: Deployment
 metadata:
-  name: {{ include "service.fullname" . }}
+  name: {{ include "service.fullname" . | quote }}
   labels:
     {{- include "service.labels" . | nindent 4 }}
 spec:
   {{- if not .Values.autoscaling.enabled }}
-  replicas: {{ .Values.replicas }}
+  replicas: {{ .Values.replicas | int64 }}
   {{- end }}
   revisionHistoryLimit: 5
   strategy:
@@ -23,58 +23,34 @@ spec:
       labels:
         {{- include "service.labels" . | nindent 8 }}
         {{- with .Values.podLabels }}
-        {{- toYaml . | nindent 8 }}
+        {{- include "service.strings" . | nindent 8 }}
         {{- end }}
       annotations:
         # A changed setting rolls the pods. A rotated password does not: it is read from its file.
-        checksum/config: {{ include "service.config" . | sha256sum }}
+        checksum/config: {{ include "service.config" . | sha256sum | quote }}
         {{- with .Values.podAnnotations }}
-        {{- toYaml . | nindent 8 }}
+        {{- include "service.strings" . | nindent 8 }}
         {{- end }}
     spec:
       {{- include "service.pod" . | nindent 6 }}
 {{- end }}
 
 {{- define "service.pod" -}}
-serviceAccountName: {{ include "service.fullname" . }}
-automountServiceAccountToken: false
-enableServiceLinks: false
+{{ include "service.podSettings" . }}
 # Longer than the longest drain (four times `drainMs`) plus the longest wait of a request for the database.
 terminationGracePeriodSeconds: {{ add (div (add (mul 4 .Values.shutdown.drainMs) .Values.database.waitMs) 1000) 10 }}
 {{- with .Values.priorityClassName }}
-priorityClassName: {{ . }}
-{{- end }}
-{{- with .Values.image.pullSecrets }}
-imagePullSecrets:
-  {{- range . }}
-  - name: {{ . }}
-  {{- end }}
-{{- end }}
-securityContext:
-  runAsNonRoot: true
-  runAsUser: 65532
-  runAsGroup: 65532
-  fsGroup: 65532
-  fsGroupChangePolicy: OnRootMismatch
-  seccompProfile:
-    type: RuntimeDefault
-{{- with .Values.nodeSelector }}
-nodeSelector:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with .Values.tolerations }}
-tolerations:
-  {{- toYaml . | nindent 2 }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- with .Values.affinity }}
 affinity:
-  {{- toYaml . | nindent 2 }}
+  {{- include "service.stringsExcept" (list . (list "weight")) | nindent 2 }}
 {{- end }}
 topologySpreadConstraints:
   {{- range list "topology.kubernetes.io/zone" "kubernetes.io/hostname" }}
-  - topologyKey: {{ . }}
+  - topologyKey: {{ . | quote }}
     maxSkew: 1
-    whenUnsatisfiable: {{ $.Values.topologySpread.whenUnsatisfiable }}
+    whenUnsatisfiable: {{ $.Values.topologySpread.whenUnsatisfiable | quote }}
     labelSelector:
       matchLabels:
         {{- include "service.selectorLabels" $ | nindent 8 }}
@@ -83,31 +59,25 @@ topologySpreadConstraints:
 initContainers:
   # Migrates before the new version serves traffic. Of pods that start concurrently, one migrates and the others wait.
   - name: migrate
-    image: {{ include "service.image" . }}
-    imagePullPolicy: {{ .Values.image.pullPolicy }}
+    {{- include "service.container" . | nindent 4 }}
     args: [dist/migrate.js]
-    envFrom:
-      - configMapRef:
-          name: {{ include "service.fullname" . }}
     env:
       {{- include "service.ownerEnv" . | nindent 6 }}
       - name: DB_SERVICE_ROLE
         valueFrom:
           secretKeyRef:
-            name: {{ include "service.databaseSecret" . }}
+            name: {{ include "service.databaseSecret" . | quote }}
             key: username
-    securityContext:
-      {{- include "service.containerSecurity" . | nindent 6 }}
     resources:
       {{- toYaml .Values.migrationResources | nindent 6 }}
     volumeMounts:
       - name: owner
         mountPath: /secrets/database
         readOnly: true
+      {{- include "service.extraMounts" . | nindent 6 }}
 containers:
-  - name: {{ .Chart.Name }}
-    image: {{ include "service.image" . }}
-    imagePullPolicy: {{ .Values.image.pullPolicy }}
+  - name: {{ .Chart.Name | quote }}
+    {{- include "service.container" . | nindent 4 }}
     args:
       {{- range .Values.nodeOptions }}
       - {{ . | quote }}
@@ -118,47 +88,39 @@ containers:
       - --watch-path=/app/packages/kit/dist
       {{- end }}
       - dist/main.js
-    envFrom:
-      - configMapRef:
-          name: {{ include "service.fullname" . }}
     env:
       - name: DB_USERNAME
         valueFrom:
           secretKeyRef:
-            name: {{ include "service.databaseSecret" . }}
+            name: {{ include "service.databaseSecret" . | quote }}
             key: username
+      {{- include "service.redisEnv" . | nindent 6 }}
       {{- with .Values.tracing.headersSecret }}
       - name: OTEL_EXPORTER_OTLP_HEADERS
         valueFrom:
           secretKeyRef:
-            name: {{ . }}
-            key: {{ $.Values.tracing.headersKey }}
+            name: {{ tpl . $ | quote }}
+            key: {{ $.Values.tracing.headersKey | quote }}
       {{- end }}
     ports:
       - name: http
-        containerPort: {{ .Values.service.port }}
+        containerPort: {{ .Values.service.port | int64 }}
     {{- if not .Values.dev.enabled }}
     startupProbe:
       httpGet: { path: /health/live, port: http }
-      periodSeconds: 1
-      failureThreshold: 60
+      {{- include "service.withoutNulls" .Values.probes.startup | nindent 6 }}
     livenessProbe:
       httpGet: { path: /health/live, port: http }
-      periodSeconds: 10
-      timeoutSeconds: 5
-      failureThreshold: 3
+      {{- include "service.withoutNulls" .Values.probes.liveness | nindent 6 }}
     {{- end }}
     readinessProbe:
       httpGet: { path: /health/ready, port: http }
-      periodSeconds: 2
-      timeoutSeconds: 3
-      failureThreshold: 2
-    securityContext:
-      {{- include "service.containerSecurity" . | nindent 6 }}
+      {{- include "service.withoutNulls" .Values.probes.readiness | nindent 6 }}
     resources:
       {{- toYaml .Values.resources | nindent 6 }}
     volumeMounts:
       {{- include "service.mounts" . | nindent 6 }}
+      {{- include "service.extraMounts" . | nindent 6 }}
 volumes:
   - name: owner
     projected:
@@ -171,6 +133,7 @@ volumes:
       sources:
         {{- include "service.databaseFiles" (list . (include "service.databaseSecret" .)) | nindent 8 }}
   {{- include "service.volumes" . | nindent 2 }}
+  {{- include "service.extraVolumes" . | nindent 2 }}
 {{- end }}
 
 {{/* The role that owns the tables. */}}
@@ -178,20 +141,13 @@ volumes:
 - name: DB_USERNAME
   valueFrom:
     secretKeyRef:
-      name: {{ include "service.ownerSecret" . }}
+      name: {{ include "service.ownerSecret" . | quote }}
       key: username
 {{- if eq .Values.database.kind "cnpg" }}
 # Session-level advisory locks don't work through PgBouncer, so migrations connect directly.
 - name: DB_HOST
-  value: {{ include "service.cluster" . }}-rw
+  value: {{ printf "%s-rw" (include "service.cluster" .) | quote }}
 {{- end }}
-{{- end }}
-
-{{- define "service.containerSecurity" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: {{ not .Values.dev.enabled }}
-capabilities:
-  drop: [ALL]
 {{- end }}
 
 {{/* Each volume has its own folder: the kubelet updates whole volumes, but not files mounted by subPath. */}}
@@ -199,7 +155,7 @@ capabilities:
 - name: database
   mountPath: /secrets/database
   readOnly: true
-{{- if or .Values.redis.existingSecret .Values.redis.caSecret }}
+{{- if include "service.redisFiles" . | trim }}
 - name: redis
   mountPath: /secrets/redis
   readOnly: true
@@ -210,21 +166,12 @@ capabilities:
 {{- end }}
 
 {{- define "service.volumes" -}}
-{{- if or .Values.redis.existingSecret .Values.redis.caSecret -}}
+{{- with include "service.redisFiles" . | trim -}}
 - name: redis
   projected:
     defaultMode: 0440
     sources:
-      {{- with .Values.redis.existingSecret }}
-      - secret:
-          name: {{ tpl . $ }}
-          items: [{ key: {{ $.Values.redis.passwordKey }}, path: password }]
-      {{- end }}
-      {{- with .Values.redis.caSecret }}
-      - secret:
-          name: {{ tpl . $ }}
-          items: [{ key: ca.crt, path: ca.crt }]
-      {{- end }}
+      {{- . | nindent 6 }}
 {{ end -}}
 - name: service
   projected:
@@ -233,19 +180,40 @@ capabilities:
       {{- include (printf "%s.files" .Chart.Name) . | nindent 6 }}
 {{- end }}
 
+{{/* Files of Redis: the passwords of Redis and of its Sentinels, and the CA certificate. */}}
+{{- define "service.redisFiles" -}}
+{{- $redis := .Values.redis -}}
+{{- with $redis.existingSecret }}
+- secret:
+    name: {{ tpl . $ | quote }}
+    items: [{ key: {{ $redis.passwordKey | quote }}, path: password }]
+{{- end }}
+{{- if and $redis.sentinels $redis.sentinelSecret }}
+- secret:
+    name: {{ tpl $redis.sentinelSecret . | quote }}
+    items: [{ key: {{ $redis.sentinelPasswordKey | quote }}, path: sentinel-password }]
+{{- end }}
+{{- with $redis.caSecret }}
+- secret:
+    name: {{ tpl . $ | quote }}
+    items: [{ key: ca.crt, path: ca.crt }]
+{{- end }}
+{{- end }}
+
 {{/* Files of a database role: its password and the CA certificate. Arguments: the root context and a Secret's name. */}}
 {{- define "service.databaseFiles" -}}
 {{- $root := index . 0 -}}
+{{- $external := $root.Values.database.external -}}
 - secret:
-    name: {{ index . 1 }}
-    items: [{ key: {{ $root.Values.database.external.passwordKey }}, path: password }]
+    name: {{ index . 1 | quote }}
+    items: [{ key: {{ ternary "password" $external.passwordKey (eq $root.Values.database.kind "cnpg") | quote }}, path: password }]
 {{- if eq $root.Values.database.kind "cnpg" }}
 - secret:
-    name: {{ include "service.cluster" $root }}-ca
+    name: {{ printf "%s-ca" (include "service.cluster" $root) | quote }}
     items: [{ key: ca.crt, path: ca.crt }]
-{{- else if $root.Values.database.external.tls.caSecret }}
+{{- else if $external.tls.caSecret }}
 - secret:
-    name: {{ $root.Values.database.external.tls.caSecret }}
+    name: {{ tpl $external.tls.caSecret $root | quote }}
     items: [{ key: ca.crt, path: ca.crt }]
 {{- end }}
 {{- end }}

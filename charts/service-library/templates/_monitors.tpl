@@ -7,7 +7,7 @@ adds, and `release`, `app` and `component`, which are added here.
 apiVersion: monitoring.coreos.com/v1
 kind: ServiceMonitor
 metadata:
-  name: {{ include "service.fullname" . }}
+  name: {{ include "service.fullname" . | quote }}
   labels:
     {{- include "service.labels" . | nindent 4 }}
     {{- include "service.monitoringLabels" . | nindent 4 }}
@@ -28,14 +28,14 @@ spec:
 apiVersion: monitoring.coreos.com/v1
 kind: PodMonitor
 metadata:
-  name: {{ include "service.cluster" . }}
+  name: {{ include "service.cluster" . | quote }}
   labels:
     {{- include "service.labels" . | nindent 4 }}
     {{- include "service.monitoringLabels" . | nindent 4 }}
 spec:
   selector:
     matchLabels:
-      cnpg.io/cluster: {{ include "service.cluster" . }}
+      cnpg.io/cluster: {{ include "service.cluster" . | quote }}
       cnpg.io/podRole: instance
   podMetricsEndpoints:
     - port: metrics
@@ -45,14 +45,14 @@ spec:
 apiVersion: monitoring.coreos.com/v1
 kind: PodMonitor
 metadata:
-  name: {{ include "service.cluster" . }}-pooler
+  name: {{ printf "%s-pooler" (include "service.cluster" .) | quote }}
   labels:
     {{- include "service.labels" . | nindent 4 }}
     {{- include "service.monitoringLabels" . | nindent 4 }}
 spec:
   selector:
     matchLabels:
-      cnpg.io/poolerName: {{ include "service.cluster" . }}-pooler
+      cnpg.io/poolerName: {{ printf "%s-pooler" (include "service.cluster" .) | quote }}
   podMetricsEndpoints:
     - port: metrics
       {{- include "service.scrape" (list . "pooler") | nindent 6 }}
@@ -62,17 +62,17 @@ spec:
 
 {{- define "service.monitoringLabels" -}}
 {{- with .Values.monitoring.labels }}
-{{- toYaml . }}
+{{- include "service.strings" . }}
 {{- end }}
 {{- end }}
 
 {{/* Scrape settings of an endpoint. Arguments: the root context and the component. */}}
 {{- define "service.scrape" -}}
 {{- $root := index . 0 -}}
-interval: {{ $root.Values.monitoring.interval }}
-scrapeTimeout: {{ $root.Values.monitoring.timeout }}
+interval: {{ $root.Values.monitoring.interval | quote }}
+scrapeTimeout: {{ $root.Values.monitoring.timeout | quote }}
 relabelings:
-  - { targetLabel: release, replacement: {{ $root.Release.Name }} }
-  - { targetLabel: app, replacement: {{ $root.Chart.Name }} }
-  - { targetLabel: component, replacement: {{ index . 1 }} }
+  - { targetLabel: release, replacement: {{ $root.Release.Name | quote }} }
+  - { targetLabel: app, replacement: {{ $root.Chart.Name | quote }} }
+  - { targetLabel: component, replacement: {{ index . 1 | quote }} }
 {{- end }}

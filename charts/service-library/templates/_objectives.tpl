@@ -24,13 +24,13 @@ resolves soon after its cause.
 {{- $inTime := printf "%s (rate(http_request_duration_seconds_bucket{%s,le=~\"%s\",status_code!~\"5..\"}[%s]))" $by $series $within $window }}
 - record: objective:requests:rate{{ $window }}
   expr: {{ $all | quote }}
-  labels: { objective: {{ $objective.name }} }
+  labels: { objective: {{ $objective.name | quote }} }
 - record: objective:unavailable:ratio_rate{{ $window }}
   expr: {{ printf "(%s or 0 * %s) / (%s > 0) or 0 * %s" $bad $all $all $all | quote }}
-  labels: { objective: {{ $objective.name }} }
+  labels: { objective: {{ $objective.name | quote }} }
 - record: objective:slow:ratio_rate{{ $window }}
   expr: {{ printf "1 - (%s or 0 * %s) / (%s > 0) or 0 * %s" $inTime $all $all $all | quote }}
-  labels: { objective: {{ $objective.name }} }
+  labels: { objective: {{ $objective.name | quote }} }
 {{- end }}
 {{- end }}
 {{- end }}

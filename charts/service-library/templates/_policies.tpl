@@ -7,7 +7,7 @@ NetworkPolicies. A policy that selects a pod denies all traffic that it does not
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata:
-  name: {{ include "service.fullname" . }}
+  name: {{ include "service.fullname" . | quote }}
   labels:
     {{- include "service.labels" . | nindent 4 }}
 spec:
@@ -19,12 +19,12 @@ spec:
     - ports:
         - port: http
       from:
-        {{- toYaml $policy.from | nindent 8 }}
+        {{- include "service.strings" $policy.from | nindent 8 }}
         {{- with include (printf "%s.clients" .Chart.Name) . }}
         {{- . | nindent 8 }}
         {{- end }}
         {{- with $policy.prometheus }}
-        {{- toYaml . | nindent 8 }}
+        {{- include "service.strings" . | nindent 8 }}
         {{- end }}
         # The pod of `helm test`. The test pod of payments also calls auth, which may belong to another release.
         - podSelector:
@@ -37,11 +37,9 @@ spec:
     {{- if or .Values.redis.url .Values.redis.sentinels }}
     {{- include "service.requireNonEmpty" (dict "redis" $policy.redis "redisPorts" $policy.redisPorts) }}
     - ports:
-        {{- range $policy.redisPorts }}
-        - port: {{ . }}
-        {{- end }}
+        {{- include "service.ports" $policy.redisPorts | nindent 8 }}
       to:
-        {{- tpl (toYaml $policy.redis) . | nindent 8 }}
+        {{- tpl (include "service.strings" $policy.redis) . | fromYamlArray | include "service.strings" | nindent 8 }}
     {{- end }}
     {{- with include (printf "%s.egress" .Chart.Name) . }}
     {{- . | nindent 4 }}
@@ -49,16 +47,21 @@ spec:
     {{- if .Values.tracing.endpoint }}
     {{- include "service.requireNonEmpty" (dict "collector" $policy.collector "collectorPorts" $policy.collectorPorts) }}
     - ports:
-        {{- range $policy.collectorPorts }}
-        - port: {{ . }}
-        {{- end }}
+        {{- include "service.ports" $policy.collectorPorts | nindent 8 }}
       to:
-        {{- toYaml $policy.collector | nindent 8 }}
+        {{- include "service.strings" $policy.collector | nindent 8 }}
     {{- end }}
     {{- with $policy.extraEgress }}
-    {{- toYaml . | nindent 4 }}
+    {{- include "service.stringsExcept" (list . (list "port" "endPort")) | nindent 4 }}
     {{- end }}
 {{- end -}}
+{{- end }}
+
+{{/* Ports of a NetworkPolicy: numbers, or names of container ports. */}}
+{{- define "service.ports" -}}
+{{- range . }}
+- port: {{ if kindIs "string" . }}{{ . | quote }}{{ else }}{{ . | int64 }}{{ end }}
+{{- end }}
 {{- end }}
 
 {{/*
@@ -82,29 +85,32 @@ Argument: a dict of names to lists.
   to:
     - podSelector:
         matchLabels:
-          cnpg.io/cluster: {{ include "service.cluster" . }}
+          cnpg.io/cluster: {{ include "service.cluster" . | quote }}
     {{- if .Values.database.pooler.enabled }}
     - podSelector:
         matchLabels:
-          cnpg.io/poolerName: {{ include "service.cluster" . }}-pooler
+          cnpg.io/poolerName: {{ printf "%s-pooler" (include "service.cluster" .) | quote }}
     {{- end }}
 {{- else -}}
 {{- include "service.requireNonEmpty" (dict "database" $policy.database) -}}
 - ports:
-    - port: {{ .Values.database.external.port }}
+    - port: {{ .Values.database.external.port | int64 }}
   to:
-    {{- toYaml $policy.database | nindent 4 }}
+    {{- include "service.strings" $policy.database | nindent 4 }}
 {{- end }}
 {{- end }}
 
 {{- define "service.dns" -}}
-{{- include "service.requireNonEmpty" (dict "dns" .Values.networkPolicy.dns) -}}
+{{- $policy := .Values.networkPolicy -}}
+{{- include "service.requireNonEmpty" (dict "dns" $policy.dns "dnsPorts" $policy.dnsPorts) -}}
 
 - ports:
-    - { port: 53, protocol: UDP }
-    - { port: 53, protocol: TCP }
+    {{- range $policy.dnsPorts }}
+    - { port: {{ . | int64 }}, protocol: UDP }
+    - { port: {{ . | int64 }}, protocol: TCP }
+    {{- end }}
   to:
-    {{- toYaml .Values.networkPolicy.dns | nindent 4 }}
+    {{- include "service.strings" $policy.dns | nindent 4 }}
 {{- end }}
 
 {{- define "service.databasePolicy" -}}
@@ -114,13 +120,13 @@ Argument: a dict of names to lists.
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata:
-  name: {{ $cluster }}
+  name: {{ $cluster | quote }}
   labels:
     {{- include "service.labels" . | nindent 4 }}
 spec:
   podSelector:
     matchLabels:
-      cnpg.io/cluster: {{ $cluster }}
+      cnpg.io/cluster: {{ $cluster | quote }}
   policyTypes: [Ingress, Egress]
   ingress:
     - ports:
@@ -136,20 +142,20 @@ spec:
         {{- end }}
         - podSelector:
             matchLabels:
-              cnpg.io/cluster: {{ $cluster }}
+              cnpg.io/cluster: {{ $cluster | quote }}
     # The operator and the instances query the status of each instance.
     {{- include "service.requireNonEmpty" (dict "operator" $policy.operator) }}
     - ports:
         - port: 8000
         - port: 5432
       from:
-        {{- toYaml $policy.operator | nindent 8 }}
+        {{- include "service.strings" $policy.operator | nindent 8 }}
     - ports:
         - port: 8000
       from:
         - podSelector:
             matchLabels:
-              cnpg.io/cluster: {{ $cluster }}
+              cnpg.io/cluster: {{ $cluster | quote }}
     # Metrics of the instances and of PgBouncer, whose pods also have the Cluster's label.
     {{- with $policy.prometheus }}
     - ports:
@@ -158,7 +164,7 @@ spec:
         - port: 9127
         {{- end }}
       from:
-        {{- toYaml . | nindent 8 }}
+        {{- include "service.strings" . | nindent 8 }}
     {{- end }}
   egress:
     {{- include "service.dns" . | nindent 4 }}
@@ -168,25 +174,21 @@ spec:
       to:
         - podSelector:
             matchLabels:
-              cnpg.io/cluster: {{ $cluster }}
+              cnpg.io/cluster: {{ $cluster | quote }}
     # Every instance reads its Cluster object; the primary renews its Lease.
     {{- include "service.requireNonEmpty" (dict "apiServer.ports" $policy.apiServer.ports "apiServer.cidrs" $policy.apiServer.cidrs) }}
     - ports:
-        {{- range $policy.apiServer.ports }}
-        - port: {{ . }}
-        {{- end }}
+        {{- include "service.ports" $policy.apiServer.ports | nindent 8 }}
       to:
         {{- range $policy.apiServer.cidrs }}
-        - ipBlock: { cidr: {{ . }} }
+        - ipBlock: { cidr: {{ . | quote }} }
         {{- end }}
     {{- if or .Values.database.backup.enabled .Values.database.restore.enabled }}
     {{- include "service.requireNonEmpty" (dict "objectStore.ports" $policy.objectStore.ports "objectStore.to" $policy.objectStore.to) }}
     - ports:
-        {{- range $policy.objectStore.ports }}
-        - port: {{ . }}
-        {{- end }}
+        {{- include "service.ports" $policy.objectStore.ports | nindent 8 }}
       to:
-        {{- toYaml $policy.objectStore.to | nindent 8 }}
+        {{- include "service.strings" $policy.objectStore.to | nindent 8 }}
     {{- end }}
 {{- end -}}
 {{- end }}

@@ -12,28 +12,28 @@ Rules of a service: recording rules for the objectives, and alerts. Alerts are w
 apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
 metadata:
-  name: {{ include "service.fullname" . }}
+  name: {{ include "service.fullname" . | quote }}
   labels:
     {{- include "service.labels" . | nindent 4 }}
     {{- include "service.monitoringLabels" . | nindent 4 }}
 spec:
   groups:
     {{- if .Values.monitoring.objectives }}
-    - name: {{ .Release.Namespace }}-{{ include "service.fullname" . }}-objectives
+    - name: {{ printf "%s-%s-objectives" .Release.Namespace (include "service.fullname" .) | quote }}
       rules:
         {{- include "service.objectives" . | nindent 8 }}
     {{- if .Values.monitoring.burnRates }}
-    - name: {{ .Release.Namespace }}-{{ include "service.fullname" . }}-burn
+    - name: {{ printf "%s-%s-burn" .Release.Namespace (include "service.fullname" .) | quote }}
       rules:
         {{- include "service.burnAlerts" . | nindent 8 }}
     {{- end }}
     {{- end }}
-    - name: {{ .Release.Namespace }}-{{ include "service.fullname" . }}
+    - name: {{ printf "%s-%s" .Release.Namespace (include "service.fullname" .) | quote }}
       rules:
         {{- include "service.alertRules" (list . "service.alerts") | nindent 8 }}
         {{- include "service.alertRules" (list . (printf "%s.alerts" .Chart.Name)) | nindent 8 }}
     {{- if eq .Values.database.kind "cnpg" }}
-    - name: {{ .Release.Namespace }}-{{ include "service.cluster" . }}
+    - name: {{ printf "%s-%s" .Release.Namespace (include "service.cluster" .) | quote }}
       rules:
         {{- include "service.alertRules" (list . "service.databaseAlerts") | nindent 8 }}
     {{- end }}
@@ -54,14 +54,14 @@ spec:
 {{- define "service.alert" -}}
 {{- $alert := index . 1 -}}
 {{- $rules := (index . 0).Values.monitoring.rules -}}
-- alert: {{ $alert.alert }}
+- alert: {{ $alert.alert | quote }}
   expr: {{ $alert.expr | trim | quote }}
-  for: {{ get $alert "for" | default (get $rules.for $alert.severity) }}
+  for: {{ get $alert "for" | default (get $rules.for $alert.severity) | quote }}
   labels:
-    {{- merge (dict "severity" $alert.severity "runbook" (kebabcase $alert.alert)) (get $alert "labels" | default dict) $rules.labels | toYaml | nindent 4 }}
+    {{- merge (dict "severity" $alert.severity "runbook" (kebabcase $alert.alert)) (get $alert "labels" | default dict) $rules.labels | include "service.strings" | nindent 4 }}
   annotations:
     summary: {{ include "service.summary" $alert.summary | quote }}
-    runbook_url: {{ printf "%s/%s.md" (trimSuffix "/" $rules.runbooks) (kebabcase $alert.alert) }}
+    runbook_url: {{ printf "%s/%s.md" (trimSuffix "/" $rules.runbooks) (kebabcase $alert.alert) | quote }}
 {{- end }}
 
 {{- define "service.summary" -}}

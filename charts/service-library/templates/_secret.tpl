@@ -1,27 +1,46 @@
+{{/* Whether the chart may create Secrets with random values: `global.secrets.create`, or this chart's. */}}
+{{- define "service.createsSecrets" -}}
+{{- $secrets := (.Values.global).secrets | default .Values.secrets -}}
+{{ ternary "true" "" $secrets.create }}
+{{- end }}
+
+{{/*
+The name of a Secret: a named one, or the one that the chart creates.
+Arguments: the root context, the value, the value's name, and the name of the created Secret.
+*/}}
+{{- define "service.secretName" -}}
+{{- $root := index . 0 -}}
+{{- $named := index . 1 -}}
+{{- $isCreated := or (include "service.createsSecrets" $root) $root.Values.externalSecrets.enabled -}}
+{{- if not (or $named $isCreated) -}}
+{{- fail (printf "%s: %s is required, because secrets.create is false: the name of an existing Secret" $root.Chart.Name (index . 2)) -}}
+{{- end -}}
+{{ tpl $named $root | default (index . 3) }}
+{{- end }}
+
 {{/*
 A Secret whose values are generated once: an upgrade reads the existing values with `lookup` and keeps them.
-`helm template` and GitOps tools have no `lookup`, so use existing Secrets there.
+`helm template` and GitOps tools have no `lookup`, and would generate new values each time: they need
+`secrets.create: false` and named Secrets.
 Argument: a list of the root context, the Secret's name, its type, and a dict of keys to new values.
 */}}
 {{- define "service.generatedSecret" -}}
 {{- $root := index . 0 -}}
 {{- $name := index . 1 -}}
-{{- $type := index . 2 -}}
-{{- $fresh := index . 3 -}}
 {{- $existing := (lookup "v1" "Secret" $root.Release.Namespace $name).data | default dict -}}
 apiVersion: v1
 kind: Secret
 metadata:
-  name: {{ $name }}
+  name: {{ $name | quote }}
   labels:
     {{- include "service.labels" $root | nindent 4 }}
     cnpg.io/reload: "true"
   annotations:
     helm.sh/resource-policy: keep
-type: {{ $type }}
+type: {{ index . 2 | quote }}
 data:
-  {{- range $key, $value := $fresh }}
-  {{ $key }}: {{ get $existing $key | default ($value | b64enc) }}
+  {{- range $key, $value := index . 3 }}
+  {{ $key }}: {{ get $existing $key | default ($value | b64enc) | quote }}
   {{- end }}
 {{- end }}
 
@@ -29,33 +48,31 @@ data:
 {{- define "service.externalSecret" -}}
 {{- $root := index . 0 -}}
 {{- $name := index . 1 -}}
-{{- $type := index . 2 -}}
-{{- $keys := index . 3 -}}
 {{- $external := $root.Values.externalSecrets -}}
 apiVersion: external-secrets.io/v1
 kind: ExternalSecret
 metadata:
-  name: {{ $name }}
+  name: {{ $name | quote }}
   labels:
     {{- include "service.labels" $root | nindent 4 }}
 spec:
-  refreshInterval: {{ $external.refreshInterval }}
+  refreshInterval: {{ $external.refreshInterval | quote }}
   secretStoreRef:
-    {{- toYaml $external.storeRef | nindent 4 }}
+    {{- include "service.strings" $external.storeRef | nindent 4 }}
   target:
-    name: {{ $name }}
+    name: {{ $name | quote }}
     template:
-      type: {{ $type }}
+      type: {{ index . 2 | quote }}
       mergePolicy: Merge
       metadata:
         labels:
           cnpg.io/reload: "true"
   data:
-    {{- range $key := $keys }}
-    - secretKey: {{ $key }}
+    {{- range $key := index . 3 }}
+    - secretKey: {{ $key | quote }}
       remoteRef:
-        key: {{ $external.remotePrefix }}{{ $name }}
-        property: {{ $key }}
+        key: {{ printf "%s%s" $external.remotePrefix $name | quote }}
+        property: {{ $key | quote }}
     {{- end }}
 {{- end }}
 

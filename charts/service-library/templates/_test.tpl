@@ -3,7 +3,7 @@
 shell. `<chart>.test` contains the calls of each chart.
 */}}
 {{- define "service.testProgram" -}}
-const url = 'http://{{ include "service.fullname" . }}:{{ .Values.service.port }}'
+const url = 'http://{{ include "service.fullname" . }}:{{ .Values.service.port | int64 }}'
 const call = async (address, body, token) => {
   for (let tries = 0; ; tries++) {
     try {
@@ -33,9 +33,9 @@ expect('health', await call(`${url}/health/ready`), 200)
 apiVersion: v1
 kind: Pod
 metadata:
-  name: {{ include "service.fullname" . }}-test
+  name: {{ printf "%s-test" (include "service.fullname" .) | quote }}
   labels:
-    app.kubernetes.io/instance: {{ .Release.Name }}
+    app.kubernetes.io/instance: {{ .Release.Name | quote }}
     app.kubernetes.io/component: test
     app.kubernetes.io/part-of: malipo
   annotations:
@@ -43,21 +43,15 @@ metadata:
     helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 spec:
   restartPolicy: Never
-  automountServiceAccountToken: false
+  {{- include "service.podSettings" . | nindent 2 }}
   activeDeadlineSeconds: 120
-  securityContext:
-    runAsNonRoot: true
-    runAsUser: 65532
-    seccompProfile:
-      type: RuntimeDefault
   containers:
     - name: test
-      image: {{ include "service.image" . }}
-      imagePullPolicy: {{ .Values.image.pullPolicy }}
+      image: {{ include "service.image" . | quote }}
+      imagePullPolicy: {{ .Values.image.pullPolicy | quote }}
       args: [--input-type=module, --eval, {{ include "service.testProgram" . | quote }}]
       securityContext:
         {{- include "service.containerSecurity" . | nindent 8 }}
       resources:
-        requests: { cpu: 50m, memory: 64Mi }
-        limits: { memory: 128Mi }
+        {{- toYaml .Values.testResources | nindent 8 }}
 {{- end }}

@@ -1,0 +1,46 @@
+{{/*
+Sets the addresses and Secrets that the values leave empty: those of the services and the Redis of this release. Only
+this chart sees the names, ports and certificates of all of them, so it renders every object that contains one.
+*/}}
+{{- define "platform.connect" -}}
+{{- include "platform.checkNames" . -}}
+{{- $auth := .Subcharts.auth -}}
+{{- $payments := .Subcharts.payments.Values -}}
+{{- $authPort := $auth.Values.service.port | int64 -}}
+{{- if not $payments.authUrl -}}
+{{- $_ := set $payments "authUrl" (printf "http://%s:%d" (include "service.fullname" $auth) $authPort) -}}
+{{- $_ := set $payments.networkPolicy "authPort" $authPort -}}
+{{- end -}}
+{{- range list $auth .Subcharts.payments -}}
+{{- $redis := .Values.redis -}}
+{{- if and $.Values.redis.enabled (not $redis.url) (not $redis.sentinels) -}}
+{{- $_ := set $redis "url" (include "redis.url" $.Subcharts.redis) -}}
+{{- $_ := set $redis "existingSecret" (include "redis.secretName" $.Subcharts.redis) -}}
+{{- $_ := set $redis "passwordKey" "password" -}}
+{{- $_ := set $redis "caSecret" ($redis.caSecret | default $.Subcharts.redis.Values.tls.existingSecret) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{/* Fails if overridden names give two objects the same name, since one would overwrite the other. */}}
+{{- define "platform.checkNames" -}}
+{{- $taken := dict -}}
+{{- range $suffix := list "deny-all" "test" -}}
+{{- $_ := set $taken (printf "%s-%s" (include "service.prefix" $) $suffix) "a NetworkPolicy of the platform" -}}
+{{- end -}}
+{{- range $chart := keys .Subcharts | sortAlpha -}}
+{{- with get $.Subcharts $chart -}}
+{{- if hasKey .Values "fullnameOverride" -}}
+{{- $value := printf "%s.fullnameOverride" $chart -}}
+{{- $suffixes := ternary (list "") (list "" "-db" "-db-rw" "-db-ro" "-db-r" "-db-pooler" "-db-service" "-db-app" "-db-ca" "-retention" "-refresh-keys") (eq $chart "redis") -}}
+{{- range $suffix := $suffixes -}}
+{{- $name := printf "%s%s" (include "service.fullname" (get $.Subcharts $chart)) $suffix -}}
+{{- if hasKey $taken $name -}}
+{{- fail (printf "%s gives %s to an object that has the name of another: %s. Choose another name" $value $name (get $taken $name)) -}}
+{{- end -}}
+{{- $_ := set $taken $name $value -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
