@@ -8,6 +8,7 @@ import {
   checkInvalidValues,
   checkChangedSetting,
 } from './suite/lifecycle.ts'
+import { ARBITRARY_USER, checkArbitraryUser } from './suite/arbitrary-user.ts'
 import { checkEdge } from './suite/edge.ts'
 import { checkExternal } from './suite/external.ts'
 import { checkPodResources } from './suite/pod-resources.ts'
@@ -30,7 +31,7 @@ import { checkTokenCache } from './suite/token-cache.ts'
  *     node e2e/suite.ts monitoring    only this part
  *
  * Three parts run concurrently, since most of the time is waiting: sandbox mode with one version of Helm, live mode
- * with the other, and both services with an external database and Redis.
+ * with the other, under the values for OpenShift and a user that no image has, and both services with an external database and Redis.
  */
 
 const PREFIX = process.env.E2E_NAMESPACE ?? 'malipo-e2e'
@@ -95,12 +96,18 @@ async function deployWithGateway(platform: Platform): Promise<void> {
 }
 
 async function live(helm: Helm, environment: Environment): Promise<void> {
-  const values = { global: { mode: 'live' }, auth: { replicas: 1 }, payments: { replicas: 1 } }
-  const platform = new Platform(LIVE.name, helm, environment, values)
+  const values = {
+    global: { mode: 'live' },
+    auth: { replicas: 1, ...ARBITRARY_USER.auth },
+    payments: { replicas: 1, ...ARBITRARY_USER.payments },
+    redis: ARBITRARY_USER.redis,
+  }
+  const platform = new Platform(LIVE.name, helm, environment, values, ['values-openshift.yaml'])
   await mustPass(`${helm.name}: installs the platform in live mode`, async () => {
     await LIVE.create()
     await platform.deploy()
   })
+  await checkArbitraryUser(platform)
   await checkLive(platform)
   await checkLifecycle(platform)
 }

@@ -24,13 +24,21 @@ export class Platform {
   readonly helm: Helm
   readonly environment: Environment
   private readonly values: Values
+  private readonly files: readonly string[]
 
-  /** `values` apply to every deployment of this release. */
-  constructor(namespace: string, helm: Helm, environment: Environment, values: Values = {}) {
+  /** `values`, and the values files of the platform chart in `files`, apply to every deployment of this release. */
+  constructor(
+    namespace: string,
+    helm: Helm,
+    environment: Environment,
+    values: Values = {},
+    files: readonly string[] = [],
+  ) {
     this.namespace = new Namespace(namespace)
     this.helm = helm
     this.environment = environment
     this.values = values
+    this.files = files
   }
 
   /** The host of its Ingress. */
@@ -55,7 +63,8 @@ export class Platform {
     }
     const values = [this.values, changes].reduce<Values>(mergeValues, base)
     const chart = `${this.environment.charts}/platform`
-    await this.helm.deploy(this.namespace, RELEASE, chart, { files: [SANDBOX], values, flags })
+    const files = [SANDBOX, ...this.files.map((file) => `${chart}/${file}`)]
+    await this.helm.deploy(this.namespace, RELEASE, chart, { files, values, flags })
     const { hosts } = values.edge as { hosts: string[] }
     for (const host of hosts) await waitForEdge(host)
   }
