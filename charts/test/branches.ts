@@ -20,12 +20,16 @@ export interface Branch {
 const ACTION =
   /\{\{-?\s*(?:\/\*[^]*?\*\/|(if|with|range|else|end|define|block)\b\s*((?:"[^"]*"|[^"}])*?))\s*-?\}\}/g
 const MARKER = /@@(\d+)@@/g
+/** An action that parses the output of another template, in which markers would be invalid. */
+const PARSING =
+  /\{\{-?[^}]*?(include (?:"[^"]+"|\([^()]*\)) (?:[$.\w]+|\([^()]*(?:\([^()]*\)[^()]*)*\))) \| from(?:Yaml|Json|YamlArray)\b/g
 
 /** Actions on values that are never empty, so that only one branch is possible. */
 const NEVER_EMPTY = [
   /^range (\$\w+ := )?list /,
   /^range \$\w+, \$\w+ := dict "/,
-  /^range \$\w+, \$\w+ := include "platform\.routes"/,
+  // Parsed output of templates: alerts, routes and settings.
+  /^range .* := regexReplaceAll /,
   /^range \$path := get \$routes/,
   /^range \$routes\./,
   /\| default \(list ""\)$/,
@@ -37,11 +41,8 @@ const NEVER_EMPTY = [
   // The keys of a Secret are literals in the templates.
   /^range \$key(, \$value)? := index \. 3$/,
   // Lists that are literals in the templates, or values that are merged with a literal.
-  /^range \$alert := include/,
   /^range \$kind, \$percent := dict /,
   /^range \$suffix := \$suffixes$/,
-  // Every chart has settings, and the platform has subcharts.
-  /^range \$name, \$value := include \(printf "%s\.config"/,
   /^range \$chart := keys \.Subcharts/,
   /^with get \$\.Subcharts /,
   /^range \.Values\.monitoring\.burnRates$/,
@@ -62,12 +63,21 @@ export async function markBranches(charts: string): Promise<Branch[]> {
   for (const path of await readdir(charts, { recursive: true })) {
     if (!/^[\w-]+\/templates\/.*\.(yaml|tpl|txt)$/.test(path)) continue
     const file = join(charts, path)
-    const marked = addMarkers(await readFile(file, 'utf8'), relative(charts, file), branches)
+    const text = separateMarkers(await readFile(file, 'utf8'))
+    const marked = addMarkers(text, relative(charts, file), branches)
     await writeFile(file, marked)
     // `helm template` does not render NOTES.txt, so a copy is rendered as a manifest.
     if (path.endsWith('NOTES.txt')) await writeFile(file.replace('NOTES.txt', 'notes.yaml'), marked)
   }
   return branches
+}
+
+/** Removes the markers from output that is parsed, and prints them before the action. */
+function separateMarkers(template: string): string {
+  return template.replace(PARSING, (action, output: string) => {
+    const print = `{{ $output := ${output} }}{{ join "" (regexFindAll "@@[0-9]+@@" $output -1) }}`
+    return print + action.replace(output, 'regexReplaceAll "@@[0-9]+@@" $$output ""')
+  })
 }
 
 /** The numbers of the branches that a rendering took. */

@@ -76,7 +76,7 @@ it('the cases cover every branch of the templates', async () => {
         `${file}:${line} ${action}: ${holds ? 'holds' : 'does not'}`,
     ),
   ).toEqual([])
-})
+}, 120_000)
 
 it('every file of cases belongs to a chart', () => {
   expect(CASES.filter(({ chart }) => !CHARTS.includes(chart))).toEqual([])

@@ -134,7 +134,7 @@ function missingServices(object: Manifest, { services }: Names): string[] {
       wanted.push([each.name, each.port.name ?? each.port.number])
     }
     if (object.kind === 'HTTPRoute' && key === 'backendRefs') {
-      for (const { name, port } of each) wanted.push([name, port])
+      if (each.name) wanted.push([each.name, each.port])
     }
     if (each.name === 'DB_HOST' && typeof each.value === 'string') wanted.push([each.value, 5432])
     if (key === 'args') {

@@ -108,7 +108,7 @@ const VALUES: readonly [string, object, object][] = [
   [
     'numbers as annotations',
     { service: { annotations: { a: 'x' } }, serviceAccount: { annotations: { a: 'x' } } },
-    { service: { annotations: { a: 1 } }, serviceAccount: { annotations: { a: null, b: 1 } } },
+    { service: { annotations: { a: 1 } }, serviceAccount: { annotations: { a: 1 } } },
   ],
   [
     'a number in the environment of the sidecar',
@@ -136,10 +136,7 @@ describe('the types of a rendering do not change', () => {
   it.each(VALUES)('with %s', async (_, harmless, given) => {
     const of = (values: object) => platform('release', { auth: values, payments: values })
     const [actual, expected] = await Promise.all([of(given), of(harmless)])
-    await expectSameTypes(
-      actual.replaceAll(/^ +b: "?1"?\n/gm, ''),
-      expected.replaceAll(/^ +b: "?1"?\n/gm, ''),
-    )
+    await expectSameTypes(actual, expected)
   })
 
   it('with wildcards and numbers at the edge', async () => {

@@ -155,7 +155,7 @@ volumes:
 - name: database
   mountPath: /secrets/database
   readOnly: true
-{{- if include "service.redisFiles" . | trim }}
+{{- if or .Values.redis.existingSecret .Values.redis.sentinelSecret .Values.redis.caSecret }}
 - name: redis
   mountPath: /secrets/redis
   readOnly: true
@@ -166,12 +166,12 @@ volumes:
 {{- end }}
 
 {{- define "service.volumes" -}}
-{{- with include "service.redisFiles" . | trim -}}
+{{- if or .Values.redis.existingSecret .Values.redis.sentinelSecret .Values.redis.caSecret -}}
 - name: redis
   projected:
     defaultMode: 0440
     sources:
-      {{- . | nindent 6 }}
+      {{- include "service.redisFiles" . | nindent 6 }}
 {{ end -}}
 - name: service
   projected:
@@ -188,7 +188,7 @@ volumes:
     name: {{ tpl . $ | quote }}
     items: [{ key: {{ $redis.passwordKey | quote }}, path: password }]
 {{- end }}
-{{- if and $redis.sentinels $redis.sentinelSecret }}
+{{- if $redis.sentinelSecret }}
 - secret:
     name: {{ tpl $redis.sentinelSecret . | quote }}
     items: [{ key: {{ $redis.sentinelPasswordKey | quote }}, path: sentinel-password }]

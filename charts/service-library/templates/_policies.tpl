@@ -39,7 +39,7 @@ spec:
     - ports:
         {{- include "service.ports" $policy.redisPorts | nindent 8 }}
       to:
-        {{- tpl (include "service.strings" $policy.redis) . | fromYamlArray | include "service.strings" | nindent 8 }}
+        {{- tpl (include "service.strings" $policy.redis) . | nindent 8 }}
     {{- end }}
     {{- with include (printf "%s.egress" .Chart.Name) . }}
     {{- . | nindent 4 }}
