@@ -44,6 +44,25 @@ describe('retention of audit events', () => {
   })
 })
 
+it('payments reads retired webhook secrets from a file only if their Secret is named', () => {
+  const { find } = of('payments named-secrets')
+  const path = '/secrets/service/retired-webhooks'
+  expect(find('ConfigMap').data.WEBHOOK_RETIRED_SECRETS_FILE).toBe(path)
+  const volumes = find('Deployment').spec.template.spec.volumes as Manifest[]
+  const secrets = volumes
+    .find(({ name }) => name === 'service')
+    .projected.sources.map(({ secret }: Manifest) => secret as object)
+  expect(secrets).toEqual([
+    { name: 'providers' },
+    {
+      name: 'retired-providers',
+      items: [{ key: 'retired-webhooks', path: 'retired-webhooks' }],
+    },
+  ])
+  const { data } = of('payments default').find('ConfigMap')
+  expect(data).not.toHaveProperty('WEBHOOK_RETIRED_SECRETS_FILE')
+})
+
 describe('redis', () => {
   it('listens on all addresses of both families', () => {
     const { args } = of('redis default').find('Deployment').spec.template.spec.containers[0]

@@ -7,6 +7,11 @@
 {{- define "payments.files" -}}
 - secret:
     name: {{ include "payments.secretName" . | quote }}
+{{- with .Values.webhooks.retiredSecret }}
+- secret:
+    name: {{ tpl . $ | quote }}
+    items: [{ key: retired-webhooks, path: retired-webhooks }]
+{{- end }}
 {{- end }}
 
 {{/* Environment variables of payments only. */}}
@@ -15,6 +20,9 @@ AUTH_SERVICE_URL: {{ tpl (required "authUrl is required, such as http://auth:300
 TOKEN_CACHE_TTL_MS: {{ .Values.tokenCache.ttlMs | int64 | quote }}
 TOKEN_CACHE_STALE_MS: {{ .Values.tokenCache.staleMs | int64 | quote }}
 WEBHOOK_SECRETS_FILE: /secrets/service/webhooks
+{{- if .Values.webhooks.retiredSecret }}
+WEBHOOK_RETIRED_SECRETS_FILE: /secrets/service/retired-webhooks
+{{- end }}
 {{- end }}
 
 {{/* Peers that may call payments, in addition to the ingress controller: none. */}}
