@@ -70,3 +70,18 @@ export async function render(program: string, folder: string, which: Case): Prom
       .toSorted((a, b) => a.metadata.name.length - b.metadata.name.length)[0]
   return { text, all, find }
 }
+
+/** The pod specs of a rendering, with the kind and name of their objects. */
+export function podsOf({ all }: Rendering): { name: string; spec: Manifest }[] {
+  return all
+    .filter(({ kind }) => ['Deployment', 'CronJob', 'Pod'].includes(kind as string))
+    .map(({ kind, metadata, spec }) => {
+      const { template } = kind === 'CronJob' ? spec.jobTemplate.spec : spec
+      return { name: `${kind} ${metadata.name}`, spec: kind === 'Pod' ? spec : template.spec }
+    })
+}
+
+export const containersOf = (spec: Manifest): Manifest[] => [
+  ...(spec.initContainers ?? []),
+  ...spec.containers,
+]
