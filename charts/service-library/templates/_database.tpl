@@ -241,8 +241,6 @@ spec:
       default_pool_size: {{ $pooler.poolSize | int64 | quote }}
       # The services use named prepared statements.
       max_prepared_statements: "200"
-      # PgBouncer does not pass these parameters on; the migrations set them for the database.
-      ignore_startup_parameters: statement_timeout,lock_timeout,idle_in_transaction_session_timeout,extra_float_digits
       query_wait_timeout: "10"
   template:
     metadata:
