@@ -82,6 +82,8 @@ const CASES: Record<string, () => Bad> = {
   '10^30': () => create({ amount: 1e30 }),
   'a number out of range': () => raw(JSON.stringify(paymentInput()).replace('5000', '1e999')),
   'half a shilling': () => create({ amount: 0.5 }),
+  'a number that rounds to a valid amount': () =>
+    raw(JSON.stringify(paymentInput()).replace('5000', '5000.00000000000000001')),
   'SQL for a currency': () => create({ currency: `UGX'; DROP TABLE payments; --` }),
   'a list nested 45 000 deep': () => raw(spliced(`"metadata":${nested(45_000)}`)),
   'objects nested 16 000 deep': () =>
@@ -91,10 +93,15 @@ const CASES: Record<string, () => Bad> = {
     path: `${PATH}/webhook/provider`,
     body: JSON.stringify(webhookBody(reference, 'PENDING')).replace('{', `{"x":${nested(45_000)},`),
   }),
-  'a webhook with a NUL character': () => ({
+  'a webhook with a NUL character in a field of the service': () => ({
     status: 400,
     path: `${PATH}/webhook/provider`,
-    body: webhookBody(reference, 'PENDING', { extra: { deep: ['\u0000'] } }),
+    body: webhookBody(reference, 'PENDING', { providerTransactionId: 'MP\u0000' }),
+  }),
+  'a webhook with a lone surrogate in a field of the service': () => ({
+    status: 400,
+    path: `${PATH}/webhook/provider`,
+    body: webhookBody(reference, 'PENDING', { webhookId: 'evt\ud800' }),
   }),
   'a token with algorithm none': () => ({
     status: 401,

@@ -10,6 +10,9 @@ const rows = async () => {
   return row?.n
 }
 
+/** A request in JSON, with the amount in these characters. */
+const paymentText = (amount: string) => JSON.stringify(paymentInput()).replace('5000', amount)
+
 describe('POST /api/payments', () => {
   it('creates a payment with status INITIATED', async () => {
     const before = Date.now()
@@ -65,6 +68,35 @@ describe('POST /api/payments', () => {
   ])('returns %s %s as %s', async (currency, amount, expected) => {
     const { body } = await user.create({ currency, amount })
     expect(body).toMatchObject({ currency, amount: expected })
+  })
+
+  it.each([
+    ['5000.0', '5000'],
+    ['5e3', '5000'],
+    ['5000.000000000000000000', '5000'],
+    ['999999999999', '999999999999'],
+  ])('takes the JSON number %s as %s', async (amount, expected) => {
+    const { status, body } = await user.createText(paymentText(amount))
+    expect([status, body.amount]).toEqual([201, expected])
+  })
+
+  it.each([
+    '4999.99999999999999999',
+    '5000.00000000000000001',
+    '999999999999.99999999',
+    '"4999.99999999999999999"',
+    '4999999999999999999999e-18',
+    '12345678901234567890',
+    '1e400',
+    '1e-400',
+    '"5e3"',
+    '"5000.0"',
+  ])('rejects the amount %s, whose digits are not those of UGX', async (amount) => {
+    const before = await rows()
+    const { status, body } = await user.createText(paymentText(amount))
+    expect(status).toBe(400)
+    expect(body.errors).toEqual([{ field: 'amount', message: expect.any(String) }])
+    expect(await rows()).toBe(before)
   })
 
   it('stores money as integer minor units', async () => {

@@ -42,6 +42,7 @@ export function as({ token }: Sender, { client }: Pick<Payments, 'client'>) {
   return {
     create: (changes: Record<string, unknown> = {}, headers: Headers = {}) =>
       client.post('/api/payments', paymentInput(changes), { token, headers }),
+    createText: (body: string) => client.post('/api/payments', body, { token }),
     get: (reference: string) => client.get(`/api/payments/${reference}`, { token }),
     list: (query = '') => client.get(`/api/payments${query}`, { token }),
     events: (reference: string) => client.get(`/api/payments/${reference}/events`, { token }),

@@ -27,6 +27,10 @@ describe('acceptJsonOnly', () => {
     ['"\\ud83d\\ude00"', '😀'],
     ['"\\\\u0000"', '\\u0000'],
     ['"\\u0001"', '\u0001'],
+    ['{"a\\u0000":"\\u0000"}', { 'a\0': '\0' }],
+    ['"\\ud83d"', '\ud83d'],
+    ['{"a":1.50,"b":5e3}', { a: 1.5, b: 5000 }],
+    ['\ufeff{"a":5e3}', { a: 5000 }],
   ])('parses %j to %j and keeps its bytes', async (text, value) => {
     const { statusCode, got, raw } = await bodyOf(text)
     expect([statusCode, got]).toEqual([200, value])
@@ -36,11 +40,7 @@ describe('acceptJsonOnly', () => {
   it.each([
     ['an empty body', ''],
     ['a truncated body', '{"a":'],
-    ['a NUL character', '{"a":"x\\u0000"}'],
-    ['a NUL character in a key', '{"x\\u0000":1}'],
-    ['a NUL character deep inside', '{"a":[{"b":"\\u0000"}]}'],
-    ['a high surrogate alone', '"\\ud83d"'],
-    ['a low surrogate alone', '"\\uDE00x"'],
+    ['a NUL character that is not escaped', '{"a":"x\u0000"}'],
     ['__proto__', '{"__proto__":{}}'],
     ['constructor.prototype', '{"constructor":{"prototype":{}}}'],
     ['invalid UTF-8', Buffer.from([0x22, 0xff, 0x22])],
@@ -48,6 +48,13 @@ describe('acceptJsonOnly', () => {
     const { got } = await bodyOf(payload)
     expect(got).toBeInstanceOf(Problem)
     expect((got as Problem).kind.status).toBe(400)
+  })
+
+  it('keeps the digits of a number that a double would round', async () => {
+    const text = '{"a":4999.99999999999999999,"b":[12345678901234567890,1e400],"c":5000}'
+    const { got } = await bodyOf(text)
+    expect(JSON.stringify(got)).toBe(text)
+    expect((got as { c: unknown }).c).toBe(5000)
   })
 
   it('rejects a body over the limit', async () => {

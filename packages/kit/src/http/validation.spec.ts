@@ -1,5 +1,5 @@
 import 'reflect-metadata'
-import { IsInt, IsOptional, IsString } from 'class-validator'
+import { IsDefined, IsInt, IsOptional, IsString } from 'class-validator'
 import { describe, expect, it } from 'vitest'
 import { HTTP_PROBLEMS, Problem } from './problem.js'
 import { AllowUnknownFields, InputPipe, Normalise } from './validation.js'
@@ -18,6 +18,11 @@ class StrictDto {
 class LenientDto {
   @IsString({ message: 'must be a string' })
   name: string
+}
+
+class AnyDto {
+  @IsDefined()
+  value: unknown
 }
 
 const pipe = new InputPipe()
@@ -84,4 +89,23 @@ describe('InputPipe', () => {
       { field: 'name', message: 'must be a string' },
     ])
   })
+
+  it.each([
+    ['a NUL character', 'x\0'],
+    ['a high surrogate alone', '\ud83d'],
+    ['a low surrogate alone', '\uDE00x'],
+  ])('rejects %s in a field, and drops it with an unknown field', async (_, text) => {
+    expect((await problemOf(lenient({ name: text })))?.extras.errors).toEqual([
+      { field: 'name', message: 'must not contain a NUL character or a lone surrogate' },
+    ])
+    expect(await lenient({ name: 'amina', more: [{ [text]: text }] })).toEqual({ name: 'amina' })
+  })
+
+  it.each([[[{ deep: 'x\0' }]], [{ 'x\0': 1 }]])(
+    'rejects a NUL character deep inside a field: %j',
+    async (value) => {
+      const problem = await problemOf(pipe.transform({ value }, { type: 'body', metatype: AnyDto }))
+      expect(problem?.extras.errors).toMatchObject([{ field: 'value' }])
+    },
+  )
 })

@@ -1,6 +1,7 @@
 import type { ArgumentMetadata, PipeTransform, Type } from '@nestjs/common'
 import { validate, type ValidationError, type ValidatorOptions } from 'class-validator'
 import { type FieldError, HTTP_PROBLEMS, Problem } from './problem.js'
+import { isStorable } from './storable-text.js'
 import { isSurelyValid } from './valid-input.js'
 
 const UNKNOWN_FIELDS_ALLOWED = Symbol('unknown fields are allowed')
@@ -55,12 +56,22 @@ export class InputPipe implements PipeTransform {
       throw new Problem(HTTP_PROBLEMS.validation, 'The body must be a JSON object.', { errors: [] })
     }
     const input = instanceOf(metatype, value)
-    if (isSurelyValid(input)) return input
-    const isLenient = Reflect.hasMetadata(UNKNOWN_FIELDS_ALLOWED, metatype)
-    const errors = await validate(input, isLenient ? LENIENT : STRICT)
-    if (errors.length > 0) throw validationProblem(errors.map(fieldError))
+    if (!isSurelyValid(input)) {
+      const isLenient = Reflect.hasMetadata(UNKNOWN_FIELDS_ALLOWED, metatype)
+      const errors = await validate(input, isLenient ? LENIENT : STRICT)
+      if (errors.length > 0) throw validationProblem(errors.map(fieldError))
+    }
+    assertStorable(input)
     return input
   }
+}
+
+const UNSTORABLE = 'must not contain a NUL character or a lone surrogate'
+
+function assertStorable(input: object) {
+  const unstorable = Object.entries(input).filter(([, value]) => !isStorable(value))
+  if (unstorable.length === 0) return
+  throw validationProblem(unstorable.map(([field]) => ({ field, message: UNSTORABLE })))
 }
 
 /** Fields that would replace the instance's class or prototype. A body is rejected earlier (json-body.ts). */

@@ -1,3 +1,4 @@
+import { mayRound, parseWithDigits } from '@malipo/kit/http/json-number'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { CURRENCIES } from './currencies.js'
@@ -8,6 +9,9 @@ const currency = fc.constantFrom(...CURRENCIES)
 
 /** The number of decimal places in a currency's wire form. */
 const digitsOf = (code: string) => (formatAmount(1n, code).split('.')[1] ?? '').length
+
+/** A number of a JSON body. */
+const json = (text: string): unknown => (mayRound(text) ? parseWithDigits(text) : JSON.parse(text))
 
 /** A currency and a valid amount in its minor units. */
 const money = currency.chain((code) =>
@@ -67,12 +71,51 @@ describe('an amount', () => {
     fc.assert(
       fc.property(money, ({ code, minor }) => {
         const text = formatAmount(minor, code)
-        const number = JSON.parse(text) as number
-        // A double preserves up to 15 significant digits. `JSON.parse` may have rounded a longer number.
-        fc.pre(text.replace('.', '').length <= 15)
-        expect(parseAmount(number, code)).toBe(minor)
+        expect(parseAmount(json(text), code)).toBe(minor)
+        expect(parseAmount(json(`${minor}e-${digitsOf(code)}`), code)).toBe(minor)
       }),
     )
+  })
+
+  it.each([
+    ['5000.0', 'UGX', 5000n],
+    ['5000.00000000000000000000', 'UGX', 5000n],
+    ['5e3', 'UGX', 5000n],
+    ['5E+3', 'UGX', 5000n],
+    ['50.00e2', 'UGX', 5000n],
+    ['500000e-2', 'UGX', 5000n],
+    ['1e12', 'UGX', MOST],
+    ['0.0000000005e13', 'UGX', 5000n],
+    ['0.010000000000000000000', 'USD', 1n],
+    ['1e-2', 'USD', 1n],
+    ['999999999999.99', 'USD', 99_999_999_999_999n],
+    ['1000000000000.0000', 'BHD', MOST * 1_000n],
+  ])('is the value of the JSON number %s: in %s it is %i minor units', (text, code, minor) => {
+    expect(parseAmount(json(text), code)).toBe(minor)
+  })
+
+  it.each([
+    ['4999.99999999999999999', 'UGX', /at most 0 digits/],
+    ['5000.00000000000000001', 'UGX', /at most 0 digits/],
+    ['999999999999.99999999', 'UGX', /at most 0 digits/],
+    ['50.005000000000000001', 'USD', /at most 2 digits/],
+    ['0.010000000000000000001', 'USD', /at most 2 digits/],
+    ['5000000000000000000001e-18', 'UGX', /at most 0 digits/],
+    ['1e-400', 'USD', /at most 2 digits/],
+    ['1e-99999999999999999999', 'USD', /at most 2 digits/],
+    ['1000000000000.00000000000000001', 'USD', /at most/],
+    ['1000000000000.01', 'USD', /at most 1000000000000/],
+    ['12345678901234567890', 'UGX', /at most 1000000000000/],
+    ['1e13', 'UGX', /at most 1000000000000/],
+    ['1e400', 'UGX', /at most 1000000000000/],
+    ['1e99999999999999999999', 'UGX', /at most 1000000000000/],
+    ['-5000.00000000000000001', 'UGX', /positive/],
+    ['-1e400', 'UGX', /positive/],
+    ['0e400', 'UGX', /positive/],
+    ['0.00000000000000000000000', 'UGX', /positive/],
+  ])('is refused on the digits of %s in %s, as a number and as a string', (text, code, message) => {
+    expect(parseAmount(json(text), code)).toMatch(message)
+    expect(parseAmount(text, code)).toMatch(/^must (be|have) /)
   })
 
   it('may have fewer digits than the currency has', () => {
@@ -115,6 +158,8 @@ describe('an amount', () => {
     ['a line break after', '5\n'],
     ['a zero before', '05'],
     ['an exponent', '1e3'],
+    ['more digits than a double has', '4999.99999999999999999'],
+    ['a number in JSON of another form', { rawJSON: '5000' }],
     ['NaN as a string', 'NaN'],
     ['Infinity as a string', 'Infinity'],
     ['hexadecimal', '0x10'],
@@ -140,6 +185,7 @@ describe('an amount', () => {
         const text = formatAmount(minor, code)
         const more = text.includes('.') ? `${text}${extra}` : `${text}.${extra}`
         expect(parseAmount(more, code)).toMatch(/at most/)
+        expect(parseAmount(json(more), code)).toMatch(/at most/)
       }),
     )
     expect(parseAmount(0.001, 'USD')).toBe('must have at most 2 digits after the point in USD')

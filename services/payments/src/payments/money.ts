@@ -1,3 +1,4 @@
+import { decimalOf, numberText } from '@malipo/kit/http/json-number'
 import { digitsOf } from './currencies.js'
 
 /**
@@ -8,35 +9,43 @@ import { digitsOf } from './currencies.js'
 /** Maximum amount, in major units. */
 const MAX_AMOUNT = 10n ** 12n
 
-const DECIMAL = /^(0|[1-9]\d*)(?:\.(\d+))?$/
+const WHOLE_DIGITS = MAX_AMOUNT.toString().length
+
+const FIXED_POINT = /^(?:0|[1-9]\d*)(?:\.(\d+))?$/
 
 /**
- * Parses an amount from JSON: a number or a decimal string, in major units of `currency`. A number is read in
- * its shortest decimal form, so `0.1` is exactly a tenth.
+ * Parses an amount from JSON: a number or a decimal string, in major units of `currency`. It is judged on the
+ * digits that were sent. A number may have an exponent and zeros at its end, which many JSON libraries write; a
+ * string may have neither an exponent nor more decimal places than the currency.
  *
  * @returns the amount in minor units, or a validation message for an invalid amount
  */
 export function parseAmount(input: unknown, currency: string): bigint | string {
-  const digits = digitsOf(currency)
-  if (digits === undefined) return 'needs an ISO 4217 currency'
-  if (typeof input !== 'number' && typeof input !== 'string') return FORM
-  const match = DECIMAL.exec(typeof input === 'number' ? decimal(input) : input)
-  const [, whole, fraction = ''] = match ?? []
-  if (whole === undefined || whole.length > 13) return match ? OVER : FORM
-  if (fraction.length > digits)
-    return `must have at most ${digits} digits after the point in ${currency}`
-  const minor = BigInt(whole + fraction.padEnd(digits, '0'))
-  if (minor === 0n) return FORM
-  return minor > MAX_AMOUNT * 10n ** BigInt(digits) ? OVER : minor
+  const places = digitsOf(currency)
+  if (places === undefined) return 'needs an ISO 4217 currency'
+  const sent = typeof input === 'string' ? readString(input) : readNumber(input)
+  if (!sent || sent.isNegative || sent.digits === '') return FORM
+  if (sent.point > WHOLE_DIGITS) return OVER
+  if (sent.places > places)
+    return `must have at most ${places} digits after the point in ${currency}`
+  const minor = BigInt(sent.digits.padEnd(sent.point + places, '0'))
+  return minor > MAX_AMOUNT * 10n ** BigInt(places) ? OVER : minor
 }
 
 const FORM = 'must be a positive amount, as a number or a decimal string'
 const OVER = 'must be at most 1000000000000'
 
-/** Formats a number without an exponent, which JavaScript would use from 10^21 and below 10^-6. */
-function decimal(value: number): string {
-  if (value >= 1e21) return '9'.repeat(22)
-  return value > 0 && value < 1e-6 ? value.toFixed(20) : String(value)
+/** The decimal in a string, with the decimal places that the string shows. */
+function readString(input: string) {
+  const match = FIXED_POINT.exec(input)
+  const decimal = match && decimalOf(input)
+  return decimal && { ...decimal, places: match[1]?.length ?? 0 }
+}
+
+/** The decimal value of a JSON number, with the decimal places that the value needs. */
+function readNumber(input: unknown) {
+  const decimal = decimalOf(numberText(input) ?? '')
+  return decimal && { ...decimal, places: decimal.digits.length - decimal.point }
 }
 
 /** The wire form of minor units: 5000 minor units are `"5000"` in UGX and `"50.00"` in USD. */

@@ -17,7 +17,8 @@ const OPTIONAL = { ...NULLABLE, required: false } as const
 export class CreatePaymentDto {
   @ApiProperty({
     oneOf: [{ type: 'string' }, { type: 'number' }],
-    description: 'In major units, with no more decimals than the currency has',
+    description:
+      'In major units, with no more decimals than the currency has. The digits are read as sent, never rounded',
     example: 5000,
   })
   @IsAmount()
