@@ -1,7 +1,7 @@
 import { stderr, stdin } from 'node:process'
 import { createInterface } from 'node:readline'
 import { Writable } from 'node:stream'
-import { UsageError } from './command.js'
+import { UsageError } from '@malipo/kit/command'
 
 /** Reads a line of standard input, without echo on a terminal. The prompt goes to standard error. */
 export async function askPassword(): Promise<string> {

@@ -1,9 +1,9 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { parseOptions, runCommand, UsageError } from '@malipo/kit/command'
 import { readKeysEnv } from '../env.js'
 import { keyFiles, readKeyFolder } from '../tokens/key-folder.js'
-import { parseOptions, runCommand, UsageError } from './command.js'
 import { expiredKeys, type Member, rotation, type RotationPolicy } from './rotation.js'
 
 const USAGE = `keys make|rotate|prune|list [--dir folder] [--signs-in seconds]

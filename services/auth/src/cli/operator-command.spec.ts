@@ -1,5 +1,5 @@
+import { UsageError } from '@malipo/kit/command'
 import { describe, expect, it } from 'vitest'
-import { UsageError } from './command.js'
 import { parseCommand } from './operator-command.js'
 
 describe('the operator command', () => {

@@ -1,6 +1,6 @@
+import { parseOptions, UsageError } from '@malipo/kit/command'
 import { normaliseEmail, normalisePhone } from '@malipo/kit/http/contact'
 import { grantableScopes, type Mode, OPERATOR_SCOPES, type Scope } from '../tokens/scopes.js'
-import { parseOptions, UsageError } from './command.js'
 
 const USAGE = `operator --phone +256772123456 [--email amina@example.com] [--grant scope,scope]
 

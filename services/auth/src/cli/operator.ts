@@ -1,3 +1,4 @@
+import { runCommand, UsageError } from '@malipo/kit/command'
 import { setDefaultRegion } from '@malipo/kit/http/contact'
 import { Database } from '@malipo/kit/postgres/database'
 import { dataSourceOptions } from '@malipo/kit/postgres/pool-options'
@@ -13,7 +14,6 @@ import { defaultScopes, effectiveScopes } from '../tokens/scopes.js'
 import { grantScopes } from '../users/grants.store.js'
 import { insertUser } from '../users/users.store.js'
 import { askPassword } from './ask-password.js'
-import { runCommand, UsageError } from './command.js'
 import { type OperatorCommand, parseCommand } from './operator-command.js'
 
 /** The origin of the command's events in the audit trail. */

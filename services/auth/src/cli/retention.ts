@@ -1,8 +1,8 @@
+import { runCommand } from '@malipo/kit/command'
 import { dataSourceOptions } from '@malipo/kit/postgres/pool-options'
 import { DataSource } from 'typeorm'
 import { deleteEventsBefore } from '../audit/audit.store.js'
 import { readRetentionEnv } from '../env.js'
-import { runCommand } from './command.js'
 
 const DAY_MS = 86_400_000
 

@@ -1,7 +1,8 @@
 import { parseArgs, type ParseArgsConfig } from 'node:util'
-import { ConfigurationError } from '@malipo/kit/config/env'
-import { Problem } from '@malipo/kit/http/problem'
-import { KeySetError } from '../tokens/key-set.js'
+import { ConfigurationError } from './config/env.js'
+import { Problem } from './http/problem.js'
+
+/** The commands in the `cli` folder of a service. */
 
 /** An invalid command, or one that cannot be executed. The message is for the operator. */
 export class UsageError extends Error {
@@ -20,9 +21,9 @@ export async function runCommand(name: string, command: () => string[] | Promise
 
 function linesOf(error: unknown): readonly string[] {
   if (error instanceof ConfigurationError) return error.lines
-  if (error instanceof UsageError || error instanceof KeySetError) return [error.message]
   if (error instanceof Problem) return [error.detail]
-  return [String(error)]
+  // An AggregateError of a failed connection has no message.
+  return [error instanceof Error && error.message !== '' ? error.message : String(error)]
 }
 
 /** @throws UsageError with `usage` for an unknown option or a missing value */
