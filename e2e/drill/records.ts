@@ -56,7 +56,8 @@ export async function readRecords(owner: string): Promise<Records> {
      UNION ALL SELECT json_build_object('key', f)::text FROM
        (SELECT route, key, operation_id FROM idempotency_keys WHERE caller = '${owner}') f
      UNION ALL SELECT json_build_object('webhook', f)::text FROM
-       (SELECT webhook_id, payment_id, status, outcome FROM webhooks WHERE ${own}) f`,
+       (SELECT webhook_id, payment_id, reading ->> 'status' AS status, outcome
+          FROM provider_messages WHERE ${own}) f`,
   )
   const all = lines.map((line) => JSON.parse(line) as Line)
   const payments = all.flatMap(({ payment }) => payment ?? [])

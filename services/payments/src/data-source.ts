@@ -4,7 +4,7 @@ import { Initial1795910400000 } from './migrations/1795910400000-initial.js'
 import { PaymentEvent } from './payments/payment-event.entity.js'
 import { Payment } from './payments/payment.entity.js'
 
-/** The service's schema, and the rights of its role. The role can't change events or webhooks. */
+/** The service's schema, and the rights of its role. The role can't change events or messages, apart from counts. */
 export const dataSource = {
   entities: [Payment, PaymentEvent],
   migrations: [Initial1795910400000],
@@ -13,8 +13,7 @@ export const dataSource = {
     payment_events: ['SELECT', 'INSERT'],
     payment_totals: ['SELECT', 'INSERT', 'UPDATE'],
     payment_totals_position: ['SELECT', 'UPDATE'],
-    webhooks: ['SELECT', 'INSERT'],
-    webhook_conflicts: ['SELECT', 'INSERT', 'UPDATE'],
+    provider_messages: ['SELECT', 'INSERT', 'UPDATE (times, last_at, last_operation_id)'],
     // `FOR UPDATE SKIP LOCKED` requires the UPDATE privilege.
     idempotency_keys: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
   },

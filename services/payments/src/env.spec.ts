@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { readEnv } from './env.js'
+import { readEnv, readVerificationEnv } from './env.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'malipo-env-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -31,6 +31,38 @@ describe('WEBHOOK_SECRETS_FILE', () => {
 
   it('is optional: there are no provider secrets by default', () => {
     expect(readEnv(given).providerSecrets).toEqual([])
+  })
+})
+
+describe('WEBHOOK_RETIRED_SECRETS_FILE', () => {
+  const OLD = Buffer.alloc(32, 2).toString('base64')
+  const readRetired = (text: string) => {
+    const env = { WEBHOOK_SECRETS: `mtn=${SECRET}`, WEBHOOK_RETIRED_SECRETS_FILE: file(text) }
+    return {
+      service: () => readEnv({ ...given, ...env }),
+      verify: () => readVerificationEnv({ ...given, ...env }),
+    }
+  }
+
+  it('has secrets that only verify stored webhooks', () => {
+    const { service, verify } = readRetired(`mtn=whsec_${OLD}\nairtel=${OLD}\n`)
+    expect(service().providerSecrets.map(({ provider }) => provider)).toEqual(['mtn'])
+    expect(verify().active).toHaveLength(1)
+    expect(verify().retired.map(({ provider }) => provider)).toEqual(['mtn', 'airtel'])
+  })
+
+  it.each([
+    ['malformed', 'mtn=too-short', /^WEBHOOK_RETIRED_SECRETS_FILE must be provider=secret/],
+    ['an active secret', `mtn=whsec_${SECRET}`, /^WEBHOOK_RETIRED_SECRETS_FILE must not list/],
+  ])('is rejected by name if it is %s, without its content', (_, text, message) => {
+    for (const read of Object.values(readRetired(text))) {
+      expect(read).toThrow(message)
+      expect(read).not.toThrow(text.slice(4))
+    }
+  })
+
+  it('is optional', () => {
+    expect(readVerificationEnv(given)).toMatchObject({ active: [], retired: [] })
   })
 })
 

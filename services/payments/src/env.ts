@@ -23,6 +23,21 @@ const providerSecrets = makeValidator<ProviderSecret[]>((input) => {
   throw new EnvError(SECRETS_FORM)
 })
 
+const webhookVariables = {
+  WEBHOOK_SECRETS: providerSecrets({
+    default: [],
+    desc: 'Signing secrets of providers: `mtn=whsec_…,airtel=whsec_…`; to rotate a secret, list the provider twice',
+  }),
+  WEBHOOK_SECRETS_FILE: readableFile({
+    default: undefined,
+    desc: 'File with `WEBHOOK_SECRETS`, separated by commas or line breaks',
+  }),
+  WEBHOOK_RETIRED_SECRETS_FILE: readableFile({
+    default: undefined,
+    desc: 'File with retired secrets, in the same form: they verify stored webhooks only, and new ones never',
+  }),
+}
+
 /** Every environment variable of the service. No other file reads `process.env`. */
 export const VARIABLES = {
   ...httpVariables(4000, 'As that of auth, which grants scopes by it'),
@@ -38,30 +53,48 @@ export const VARIABLES = {
     default: 900_000,
     desc: 'How long a validated token is accepted from the cache while auth is unavailable, in ms',
   }),
-  WEBHOOK_SECRETS: providerSecrets({
-    default: [],
-    desc: 'Signing secrets of providers: `mtn=whsec_…,airtel=whsec_…`; to rotate a secret, list the provider twice',
-  }),
-  WEBHOOK_SECRETS_FILE: readableFile({
-    default: undefined,
-    desc: 'File with `WEBHOOK_SECRETS`, separated by commas or line breaks',
-  }),
+  ...webhookVariables,
 }
 
 type Variables = CleanedEnv<typeof VARIABLES>
+type WebhookVariables = CleanedEnv<typeof webhookVariables>
 
 export type Env = Variables & { readonly providerSecrets: readonly ProviderSecret[] }
 
-const checkSecretsFile: Check<Variables> = (env) =>
-  secretsOf(env) ? {} : { WEBHOOK_SECRETS_FILE: SECRETS_FORM }
+const checkSecrets: Check<WebhookVariables> = (env) => {
+  const active = secretsOf(env)
+  if (!active) return { WEBHOOK_SECRETS_FILE: SECRETS_FORM }
+  const retired = retiredSecretsOf(env)
+  if (!retired) return { WEBHOOK_RETIRED_SECRETS_FILE: SECRETS_FORM }
+  const isActive = ({ keyId }: ProviderSecret) => active.some((secret) => secret.keyId === keyId)
+  return retired.some(isActive) ? { WEBHOOK_RETIRED_SECRETS_FILE: STILL_ACTIVE } : {}
+}
+
+const STILL_ACTIVE =
+  'must not list a secret that WEBHOOK_SECRETS lists: a retired one is not accepted'
 
 /** @throws ConfigurationError with one line for each variable that is missing or malformed */
 export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
-  const env = read(source, VARIABLES, checkHttp, checkDatabase, checkRedis, checkSecretsFile)
+  const env = read(source, VARIABLES, checkHttp, checkDatabase, checkRedis, checkSecrets)
   return { ...env, providerSecrets: secretsOf(env) ?? [] }
 }
 
-function secretsOf(env: Variables): ProviderSecret[] | undefined {
+/**
+ * The environment of the command that verifies stored webhooks.
+ *
+ * @throws ConfigurationError
+ */
+export function readVerificationEnv(source: NodeJS.ProcessEnv = process.env) {
+  const variables = { ...databaseVariables, ...webhookVariables }
+  const env = read(source, variables, checkDatabase, checkSecrets)
+  return { ...env, active: secretsOf(env) ?? [], retired: retiredSecretsOf(env) ?? [] }
+}
+
+function secretsOf(env: WebhookVariables): ProviderSecret[] | undefined {
   if (!env.WEBHOOK_SECRETS_FILE) return env.WEBHOOK_SECRETS
   return parseSecrets(readFileSync(env.WEBHOOK_SECRETS_FILE, 'utf8'))
+}
+
+function retiredSecretsOf({ WEBHOOK_RETIRED_SECRETS_FILE: path }: WebhookVariables) {
+  return path ? parseSecrets(readFileSync(path, 'utf8')) : []
 }

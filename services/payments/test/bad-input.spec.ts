@@ -29,7 +29,7 @@ beforeAll(async () => {
 })
 afterAll(() => service.stop())
 
-const TABLES = ['payments', 'payment_events', 'webhooks', 'webhook_conflicts', 'idempotency_keys']
+const TABLES = ['payments', 'payment_events', 'provider_messages', 'idempotency_keys']
 const contents = () =>
   Promise.all(TABLES.map((table) => query(databaseUrl, `SELECT * FROM ${table} ORDER BY 1, 2`)))
 

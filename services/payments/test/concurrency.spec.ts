@@ -67,7 +67,7 @@ describe('50 concurrent copies of one webhook', () => {
       expect(answer.body).toMatchObject({ status: 'SUCCESS', version: 3 })
     expect(await history(reference)).toHaveLength(3)
     const stored = await payments.sql(
-      'SELECT outcome FROM webhooks WHERE webhook_id = $1',
+      'SELECT outcome FROM provider_messages WHERE webhook_id = $1',
       body.webhookId,
     )
     expect(stored).toEqual([{ outcome: 'applied' }])

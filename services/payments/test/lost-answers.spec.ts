@@ -109,13 +109,27 @@ describe('a lost result', () => {
     expect(await payments.metric('webhooks_total{outcome="applied"}')).toBe(applied + 1)
   })
 
+  it('of a superseded webhook counts it as superseded', async () => {
+    const reference = await newPayment(user, 'PENDING', 'SUCCESS')
+    const outcomes = () =>
+      Promise.all(
+        ['applied', 'superseded'].map((outcome) =>
+          payments.metric(`webhooks_total{outcome="${outcome}"}`),
+        ),
+      )
+    const [applied = 0, superseded = 0] = await outcomes()
+    loseResultOf('webhook_apply')
+    expect((await user.webhook(webhookBody(reference, 'SUCCESS'))).status).toBe(200)
+    expect(await outcomes()).toEqual([applied, superseded + 1])
+  })
+
   it('of a webhook conflict counts it once', async () => {
     const body = webhookBody(await newPayment(user), 'PENDING')
     await user.webhook(body)
     loseResultOf('webhook_conflict')
     expect((await user.webhook({ ...body, status: 'SUCCESS' })).status).toBe(422)
     const conflicts = await direct.sql(
-      'SELECT times FROM webhook_conflicts WHERE webhook_id = $1',
+      `SELECT times FROM provider_messages WHERE webhook_id = $1 AND outcome = 'conflict'`,
       body.webhookId,
     )
     expect(conflicts).toEqual([{ times: 1 }])

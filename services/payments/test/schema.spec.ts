@@ -41,13 +41,39 @@ describe('the schema', () => {
     `UPDATE payment_events SET to_status = 'SUCCESS'`,
     'DELETE FROM payment_events',
     'TRUNCATE payment_events',
-    `UPDATE webhooks SET status = 'FAILED'`,
-    'DELETE FROM webhooks',
-    'TRUNCATE webhooks',
+    `UPDATE provider_messages SET body = 'x'`,
+    `UPDATE provider_messages SET body_hash = 'x'`,
+    `UPDATE provider_messages SET headers = '{"webhook-id": "x"}'`,
+    `UPDATE provider_messages SET reading = '{}'`,
+    `UPDATE provider_messages SET outcome = 'superseded'`,
+    `UPDATE provider_messages SET webhook_id = 'x'`,
+    `UPDATE provider_messages SET source = 'provider:x'`,
+    `UPDATE provider_messages SET verdict = 'signed', key_id = 'x'`,
+    `UPDATE provider_messages SET occurred_at = NULL`,
+    `UPDATE provider_messages SET received_at = now(), times = 2`,
+    'DELETE FROM provider_messages',
+    'TRUNCATE provider_messages',
   ])('rejects %s', async (statement) => {
     const reference = await newPayment(user)
     await user.webhook(webhookBody(reference, 'PENDING'))
     await expect(payments.sql(statement)).rejects.toThrow(/is not allowed/)
+  })
+
+  it('lets only the count of a message change, also when a column is added later', async () => {
+    const reference = await newPayment(user)
+    const { webhookId, ...rest } = webhookBody(reference, 'PENDING')
+    await user.webhook({ webhookId, ...rest })
+    const change = (set: string) =>
+      payments.sql(`UPDATE provider_messages SET ${set} WHERE webhook_id = $1`, webhookId)
+    await change('times = times + 1, last_at = now(), last_operation_id = gen_random_uuid()')
+    await payments.sql('ALTER TABLE provider_messages ADD COLUMN later text')
+    await expect(change(`later = 'x'`)).rejects.toMatchObject({
+      constraint: 'provider_messages_immutable',
+    })
+    await change('times = times + 1')
+    await payments.sql('ALTER TABLE provider_messages DROP COLUMN later')
+    const stored = 'SELECT times FROM provider_messages WHERE webhook_id = $1'
+    expect(await payments.sql(stored, webhookId)).toEqual([{ times: 3 }])
   })
 
   it.each([

@@ -16,7 +16,7 @@ const send = (body: string, headers: Record<string, string>) =>
   payments.client.send('POST', PATH, { body, headers })
 const rows = () =>
   payments.sql(
-    'SELECT count(*)::int AS webhooks, (SELECT count(*)::int FROM payment_events) AS events FROM webhooks',
+    'SELECT count(*)::int AS webhooks, (SELECT count(*)::int FROM payment_events) AS events FROM provider_messages',
   )
 
 describe('a signed webhook', () => {
@@ -84,7 +84,7 @@ describe('a signed webhook', () => {
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200])
     expect(answers.map(({ body }) => body.providerName)).toEqual(['mtn', 'airtel', null])
     const sources = await payments.sql(
-      'SELECT source FROM webhooks WHERE webhook_id = $1 ORDER BY source',
+      'SELECT source FROM provider_messages WHERE webhook_id = $1 ORDER BY source',
       webhookId,
     )
     expect(sources).toEqual([

@@ -10,7 +10,9 @@ import { retryVerdict } from './retry.js'
 /** The key of the advisory lock for migrations: an arbitrary number that must not change between releases. */
 const LOCK = 4_711_000
 
-type Privileges = Readonly<Record<string, readonly ('SELECT' | 'INSERT' | 'UPDATE' | 'DELETE')[]>>
+/** `UPDATE (…)` is limited to these columns. */
+type Privilege = 'SELECT' | 'INSERT' | 'UPDATE' | `UPDATE (${string})` | 'DELETE'
+type Privileges = Readonly<Record<string, readonly Privilege[]>>
 
 export interface Migrated extends EntitiesAndMigrations {
   /** The privileges of the service's role, by table. The role can't access tables that are not listed. */

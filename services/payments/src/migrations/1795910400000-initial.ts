@@ -1,11 +1,11 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm'
 
-/** Creates the tables of payments, their events and totals, received webhooks, and idempotency keys. */
+/** Creates the tables of payments, their events and totals, providers' messages, and idempotency keys. */
 export class Initial1795910400000 implements MigrationInterface {
   name = 'Initial1795910400000'
 
   async up(runner: QueryRunner): Promise<void> {
-    for (const statement of [PAYMENTS, EVENTS, TOTALS, WEBHOOKS, IDEMPOTENCY_KEYS, TRIGGERS]) {
+    for (const statement of [PAYMENTS, EVENTS, TOTALS, MESSAGES, IDEMPOTENCY_KEYS, TRIGGERS]) {
       await runner.query(statement)
     }
   }
@@ -111,36 +111,51 @@ CREATE TABLE payment_totals_position (
 INSERT INTO payment_totals_position (folded_through) VALUES ('0');
 `
 
-const WEBHOOKS = `
--- Every webhook that was applied or superseded. The primary key deduplicates webhooks permanently.
-CREATE TABLE webhooks (
-  source                  text           NOT NULL,
+const MESSAGES = `
+-- The inbox, and the evidence of what was sent: every webhook that was applied or superseded, or that reused an id
+-- with other content (conflict).
+CREATE TABLE provider_messages (
+  id                      uuid           CONSTRAINT provider_messages_pkey PRIMARY KEY,
+  source                  text           NOT NULL
+    CONSTRAINT provider_messages_source_check CHECK (source ~ '^(provider|user):.'),
+  kind                    text           NOT NULL
+    CONSTRAINT provider_messages_kind_check CHECK (kind IN ('webhook')),
   webhook_id              text           NOT NULL,
-  payment_id              uuid           NOT NULL
-    CONSTRAINT webhooks_payment_id_fkey REFERENCES payments,
-  status                  text           NOT NULL,
+  payment_id              uuid
+    CONSTRAINT provider_messages_payment_id_fkey REFERENCES payments,
+  -- How the sender was authenticated: by a provider's signature, or by a user's token.
+  verdict                 text           NOT NULL
+    CONSTRAINT provider_messages_verdict_check CHECK (verdict IN ('signed', 'token')),
+  -- The key that verified the signature.
+  key_id                  text,
+  -- The three headers of the signature; empty without one.
+  headers                 jsonb          NOT NULL,
+  -- The bytes as received.
+  body                    bytea          NOT NULL
+    CONSTRAINT provider_messages_body_check CHECK (octet_length(body) <= 100000),
+  body_hash               bytea          NOT NULL,
+  -- The fields that the service acted on.
+  reading                 jsonb          NOT NULL,
   outcome                 text           NOT NULL
-    CONSTRAINT webhooks_outcome_check CHECK (outcome IN ('applied', 'superseded')),
-  operation_id            uuid           NOT NULL,
-  payload                 jsonb          NOT NULL,
-  received_at             timestamptz(3) NOT NULL,
-  CONSTRAINT webhooks_pkey PRIMARY KEY (source, webhook_id)
-);
-CREATE INDEX webhooks_payment_id_idx ON webhooks (payment_id);
-
--- Webhooks that reuse an id with different content: evidence of a faulty or hostile sender.
-CREATE TABLE webhook_conflicts (
-  source                  text           NOT NULL,
-  webhook_id              text           NOT NULL,
-  reference               text           NOT NULL,
-  status                  text           NOT NULL,
-  payload                 jsonb          NOT NULL,
+    CONSTRAINT provider_messages_outcome_check
+    CHECK (outcome IN ('applied', 'superseded', 'conflict')),
+  -- Repetitions of a conflict are counted, not stored.
   times                   integer        NOT NULL DEFAULT 1,
-  first_at                timestamptz(3) NOT NULL,
+  -- The time that the sender states.
+  occurred_at             timestamptz(3),
+  received_at             timestamptz(3) NOT NULL,
   last_at                 timestamptz(3) NOT NULL,
   last_operation_id       uuid           NOT NULL,
-  CONSTRAINT webhook_conflicts_pkey PRIMARY KEY (source, webhook_id, reference, status)
+  CONSTRAINT provider_messages_key_id_check CHECK ((key_id IS NOT NULL) = (verdict = 'signed')),
+  CONSTRAINT provider_messages_payment_check CHECK ((payment_id IS NULL) = (outcome = 'conflict'))
 );
+-- Deduplicates webhooks permanently.
+CREATE UNIQUE INDEX provider_messages_webhook_key ON provider_messages (source, webhook_id)
+  WHERE outcome <> 'conflict';
+CREATE UNIQUE INDEX provider_messages_conflict_key
+  ON provider_messages (source, webhook_id, body_hash) WHERE outcome = 'conflict';
+CREATE INDEX provider_messages_payment_id_idx ON provider_messages (payment_id)
+  WHERE payment_id IS NOT NULL;
 `
 
 const IDEMPOTENCY_KEYS = `
@@ -181,6 +196,23 @@ CREATE TRIGGER payments_no_truncate BEFORE TRUNCATE ON payments
   FOR EACH STATEMENT EXECUTE FUNCTION reject_statement();
 CREATE TRIGGER payment_events_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON payment_events
   FOR EACH STATEMENT EXECUTE FUNCTION reject_statement();
-CREATE TRIGGER webhooks_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON webhooks
+
+-- Only the count of a message's repetitions may change. The comparison includes columns that are added later.
+CREATE FUNCTION reject_change_of_message() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  uncounted provider_messages := NEW;
+BEGIN
+  uncounted.times := OLD.times;
+  uncounted.last_at := OLD.last_at;
+  uncounted.last_operation_id := OLD.last_operation_id;
+  IF uncounted IS DISTINCT FROM OLD THEN
+    RAISE EXCEPTION 'UPDATE of the content of % is not allowed', TG_TABLE_NAME
+      USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = TG_NAME;
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER provider_messages_immutable BEFORE UPDATE ON provider_messages
+  FOR EACH ROW EXECUTE FUNCTION reject_change_of_message();
+CREATE TRIGGER provider_messages_append_only BEFORE DELETE OR TRUNCATE ON provider_messages
   FOR EACH STATEMENT EXECUTE FUNCTION reject_statement();
 `

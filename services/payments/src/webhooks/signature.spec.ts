@@ -1,6 +1,6 @@
-import { createHmac } from 'node:crypto'
+import { createHmac, hash } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { parseSecrets, type ProviderSecret, signer } from './signature.js'
+import { parseSecrets, type ProviderSecret, verifySignature, wasSignedBy } from './signature.js'
 
 /** The test vector of Standard Webhooks, from "sign function works" in the libraries of its repository. */
 const VECTOR = {
@@ -29,7 +29,10 @@ const mtn = secretsOf(`mtn=${VECTOR.secret}`)
 
 /** Verifies the vector, with changed headers or another body, and returns the signer. */
 const signerOf = (changes: Partial<typeof VECTOR.headers> = {}, body = VECTOR.body) =>
-  signer(mtn, body, { ...VECTOR.headers, ...changes })
+  providerOf(mtn, body, { ...VECTOR.headers, ...changes })
+
+const providerOf = (secrets: ProviderSecret[], body: string, headers: Record<string, string>) =>
+  verifySignature(secrets, Buffer.from(body), headers)?.provider
 
 /** Signs as the specification requires, without the library that verifies. */
 function sign(secret: string, id: string, timestamp: string, body: string) {
@@ -81,7 +84,7 @@ describe('a signature', () => {
   it.each(['webhook-id', 'webhook-timestamp', 'webhook-signature'] as const)(
     'is invalid without the header %s',
     (name) => {
-      expect(signerOf({ [name]: undefined })).toBeUndefined()
+      expect(signerOf({ [name]: undefined } as never)).toBeUndefined()
     },
   )
 
@@ -105,20 +108,59 @@ describe('a signature', () => {
     const secrets = secretsOf(
       `airtel=${OTHER},mtn=${sign('', '', '', '').slice(3)},mtn=${VECTOR.secret}`,
     )
-    expect(signer(secrets, VECTOR.body, VECTOR.headers)).toBe('mtn')
+    expect(providerOf(secrets, VECTOR.body, VECTOR.headers)).toBe('mtn')
     const { 'webhook-id': id, 'webhook-timestamp': at } = VECTOR.headers
     const byOther = sign(OTHER, id, at, VECTOR.body)
     const headers = { ...VECTOR.headers, 'webhook-signature': byOther }
-    expect(signer(secrets, VECTOR.body, headers)).toBe('airtel')
-    expect(signer(mtn, VECTOR.body, headers)).toBeUndefined()
+    expect(providerOf(secrets, VECTOR.body, headers)).toBe('airtel')
+    expect(providerOf(mtn, VECTOR.body, headers)).toBeUndefined()
   })
 
   it('is invalid without configured secrets', () => {
-    expect(signer([], VECTOR.body, VECTOR.headers)).toBeUndefined()
+    expect(providerOf([], VECTOR.body, VECTOR.headers)).toBeUndefined()
+  })
+})
+
+describe('a verified signature', () => {
+  it('has the key’s id and the three headers only', () => {
+    const headers = { ...VECTOR.headers, authorization: 'Bearer x', 'webhook-ids': 'x' }
+    expect(verifySignature(mtn, Buffer.from(VECTOR.body), headers)).toEqual({
+      provider: 'mtn',
+      keyId: hash('sha256', Buffer.from(VECTOR.secret.slice(6), 'base64'), 'hex').slice(0, 16),
+      headers: VECTOR.headers,
+    })
+  })
+
+  it('is verified again at any later time', () => {
+    const [secret] = mtn as [ProviderSecret]
+    vi.setSystemTime(SENT_AT + 400 * 86_400_000)
+    const body = Buffer.from(VECTOR.body)
+    expect(wasSignedBy(secret, body, VECTOR.headers)).toBe(true)
+    expect(wasSignedBy(secret, Buffer.from(`${VECTOR.body} `), VECTOR.headers)).toBe(false)
+    for (const [name, value] of [
+      ['webhook-id', 'msg_other'],
+      ['webhook-timestamp', '1614265331'],
+      ['webhook-timestamp', 'hello'],
+      ['webhook-signature', FOREIGN],
+      ['webhook-signature', ''],
+    ] as const) {
+      expect(wasSignedBy(secret, body, { ...VECTOR.headers, [name]: value })).toBe(false)
+    }
+    const several = { ...VECTOR.headers, 'webhook-signature': `${FOREIGN} ${SIGNATURE}` }
+    expect(wasSignedBy(secret, body, several)).toBe(true)
   })
 })
 
 describe('parseSecrets', () => {
+  it('gives a secret the same id with any prefix and provider', () => {
+    const [one, two, three, other] = secretsOf(
+      `mtn=${VECTOR.secret},mtn=${VECTOR.secret.slice(6)},airtel=${VECTOR.secret},mtn=${OTHER}`,
+    )
+    expect(new Set([one?.keyId, two?.keyId, three?.keyId]).size).toBe(1)
+    expect(one?.keyId).toMatch(/^[\da-f]{16}$/)
+    expect(other?.keyId).not.toBe(one?.keyId)
+  })
+
   const base64 = (bytes: number) => Buffer.alloc(bytes, 7).toString('base64')
 
   it('separates entries by commas or line breaks, with or without the prefix', () => {

@@ -9,7 +9,7 @@ import {
 } from '@nestjs/common'
 import { CallerGuard } from '../caller/caller.guard.js'
 import { PROBLEMS } from '../problems.js'
-import { type ProviderSecret, type SignatureHeaders, signer } from './signature.js'
+import { type ProviderSecret, verifySignature } from './signature.js'
 import { type Sender, WebhookMetrics } from './webhooks.service.js'
 
 declare module 'fastify' {
@@ -50,16 +50,16 @@ export class WebhookGuard implements CanActivate {
   }
 
   private verify(request: Request): Sender {
-    const headers = request.headers as unknown as SignatureHeaders
-    const name = signer(this.secrets, request.rawBody?.toString('utf8') ?? '', headers)
-    if (name === undefined) {
+    const body = request.rawBody ?? Buffer.alloc(0)
+    const signature = verifySignature(this.secrets, body, request.headers)
+    if (!signature) {
       this.metrics.outcomes.bad_signature.inc()
       const detail =
         'The signature matches no configured provider secret, or its timestamp is too old.'
       throw new Problem(PROBLEMS.signature, detail)
     }
-    request.actor = name
-    return { kind: 'provider', name, webhookId: headers['webhook-id'] }
+    request.actor = signature.provider
+    return { kind: 'provider', signature }
   }
 
   private async admit(request: Request): Promise<Sender> {

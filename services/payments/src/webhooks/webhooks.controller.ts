@@ -27,7 +27,9 @@ export class WebhooksController {
     @Res({ passthrough: true }) http: FastifyReply,
   ) {
     const id = idOf(sender, body.webhookId ?? undefined)
-    const payment = await this.webhooks.receive(sender, id, body, request.body)
+    // Only a request whose body was parsed reaches a route with a DTO.
+    const bytes = request.rawBody as Buffer
+    const payment = await this.webhooks.receive(sender, id, body, bytes)
     http.header('etag', etagOf(payment.version))
     return paymentView(payment)
   }
@@ -35,7 +37,7 @@ export class WebhooksController {
 
 /** The signed id of a provider's webhook, or the id in a user's body. Two different ids are rejected. */
 function idOf(sender: Sender, inBody: string | undefined): string {
-  const id = sender.kind === 'provider' ? sender.webhookId : inBody
+  const id = sender.kind === 'provider' ? sender.signature.headers['webhook-id'] : inBody
   if (id === undefined)
     throw validationProblem([{ field: 'webhookId', message: 'is required without a signature' }])
   if (id.length > 255)

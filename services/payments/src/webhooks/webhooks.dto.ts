@@ -1,10 +1,11 @@
+import { IsTime } from '@malipo/kit/http/time'
 import { AllowUnknownFields } from '@malipo/kit/http/validation'
 import { ApiProperty } from '@nestjs/swagger'
-import { IsIn, IsISO8601, IsOptional } from 'class-validator'
+import { IsIn, IsOptional } from 'class-validator'
 import { IsText } from '../payments/payments.rules.js'
 import { type Status, STATUSES } from '../payments/transitions.js'
 
-/** The fields that the service uses. A provider may add others, which are stored with the webhook. */
+/** The fields that the service uses. A provider may add any others: the body is stored as received. */
 @AllowUnknownFields()
 export class WebhookDto {
   @ApiProperty({
@@ -32,10 +33,11 @@ export class WebhookDto {
   @IsText(128)
   providerTransactionId: string
 
-  @ApiProperty({ format: 'date-time', example: '2026-01-31T12:00:00.000Z' })
-  @IsISO8601(
-    { strict: true },
-    { message: 'must be an ISO 8601 time, such as 2026-01-31T12:00:00Z' },
-  )
+  @ApiProperty({
+    format: 'date-time',
+    description: 'RFC 3339: when the status changed at the provider',
+    example: '2026-01-31T12:00:00.000Z',
+  })
+  @IsTime()
   timestamp: string
 }

@@ -1,4 +1,5 @@
 import { Problem } from '@malipo/kit/http/problem'
+import { parseTime } from '@malipo/kit/http/time'
 import { Database, type Run } from '@malipo/kit/postgres/database'
 import { newUuid } from '@malipo/kit/postgres/uuid-v7'
 import { countBy } from '@malipo/kit/telemetry/metrics'
@@ -9,12 +10,14 @@ import type { Payment } from '../payments/payment.entity.js'
 import { idOf } from '../payments/payment.view.js'
 import { transitionNotAllowed } from '../payments/transitions.js'
 import { noPayment, webhookReused } from '../problems.js'
+import { type IncomingWebhook, storeConflict } from './messages.store.js'
+import type { VerifiedSignature } from './signature.js'
 import { WebhookDto } from './webhooks.dto.js'
-import { apply, findWebhook, type IncomingWebhook, storeConflict } from './webhooks.store.js'
+import { apply, findWebhook } from './webhooks.store.js'
 
 /** The sender of a webhook: a provider (authenticated by a signature) or a user (by a token). */
 export type Sender =
-  | { readonly kind: 'provider'; readonly name: string; readonly webhookId: string }
+  | { readonly kind: 'provider'; readonly signature: VerifiedSignature }
   | { readonly kind: 'user'; readonly id: string }
 
 const WEBHOOKS = {
@@ -50,11 +53,11 @@ export class WebhooksService {
 
   /**
    * @param webhookId the signed id, or the id in the body
-   * @param payload the body as received, stored as evidence
+   * @param bytes the body as received, stored as evidence
    * @throws Problem 400 if the payment can't have this status yet, 404 if the sender can see no such payment, 422 if the id was reused
    */
-  async receive(sender: Sender, webhookId: string, body: WebhookDto, payload: unknown) {
-    const webhook = incomingWebhook(sender, webhookId, body, payload)
+  async receive(sender: Sender, webhookId: string, body: WebhookDto, bytes: Buffer) {
+    const webhook = incomingWebhook(sender, webhookId, body, bytes)
     const result = await this.database.write((run) => applyOnce(run, webhook))
     this.metrics.outcomes[result.outcome].inc()
     if (result.outcome === 'applied')
@@ -77,39 +80,39 @@ async function applyOnce(run: Run, webhook: IncomingWebhook): Promise<Result> {
   const stored = await findWebhook(run, webhook)
   if (!stored) {
     if (result?.outcome !== 'premature') return { outcome: 'unknown_payment', problem: noPayment() }
-    const problem = transitionNotAllowed(result.currentStatus, webhook.status)
+    const problem = transitionNotAllowed(result.currentStatus, webhook.reading.status)
     return { outcome: 'premature', problem }
   }
-  const { paymentId, storedStatus, operationId, ...payment } = stored
-  if (paymentId !== webhook.paymentId || storedStatus !== webhook.status) {
+  const { paymentId, storedStatus, storedOutcome, operationId, ...payment } = stored
+  if (paymentId !== webhook.paymentId || storedStatus !== webhook.reading.status) {
     await storeConflict(run, webhook)
     return { outcome: 'conflict', problem: webhookReused() }
   }
   if (result?.outcome === 'superseded') return { outcome: 'superseded', payment }
   // If an earlier attempt of this request stored the webhook and lost its connection, it is no duplicate.
   const isOwn = operationId === webhook.operationId
-  return { outcome: isOwn ? 'applied' : 'duplicate', payment }
+  return { outcome: isOwn ? storedOutcome : 'duplicate', payment }
 }
 
 function incomingWebhook(
   sender: Sender,
   webhookId: string,
-  body: WebhookDto,
-  payload: unknown,
+  { reference, status, providerTransactionId, timestamp }: WebhookDto,
+  bytes: Buffer,
 ): IncomingWebhook {
-  const isProvider = sender.kind === 'provider'
-  const actor = isProvider ? sender.name : sender.id
+  const signature = sender.kind === 'provider' ? sender.signature : undefined
+  const actor = sender.kind === 'provider' ? sender.signature.provider : sender.id
   return {
     source: `${sender.kind}:${actor}`,
     webhookId,
-    paymentId: idOf(body.reference),
-    reference: body.reference,
+    paymentId: idOf(reference),
+    reading: { reference, status, providerTransactionId },
+    // `IsTime` has already rejected times that can't be parsed.
+    occurredAt: parseTime(timestamp) as Date,
+    bytes,
+    signature,
     // A provider sees every payment, a user only their own.
-    viewer: { id: isProvider ? undefined : sender.id, seesAll: isProvider },
-    status: body.status,
-    providerName: isProvider ? sender.name : undefined,
-    providerTransactionId: body.providerTransactionId,
-    payload,
+    viewer: { id: signature ? undefined : actor, seesAll: signature !== undefined },
     actor,
     at: new Date(),
     operationId: newUuid(),

@@ -1,30 +1,18 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
 import { paymentColumns } from '../payments/payment-columns.js'
 import type { Payment } from '../payments/payment.entity.js'
-import type { Viewer } from '../payments/payments.store.js'
 import { earlierStatuses, type Status, statusesBefore } from '../payments/transitions.js'
+import {
+  type IncomingWebhook,
+  insertMessages,
+  MESSAGE_COLUMNS,
+  messageValues,
+} from './messages.store.js'
 
 /**
- * The inbox of webhooks. The statement that applies a webhook also inserts its id, so neither commits without
- * the other. Ids are unique per source.
+ * The inbox of webhooks. The statement that applies a webhook also stores its message with its id, so neither
+ * commits without the other. Ids are unique per source.
  */
-
-/** A webhook whose sender is authenticated. */
-export interface IncomingWebhook {
-  /** `provider:{name}` or `user:{sub}`. */
-  readonly source: string
-  readonly webhookId: string
-  readonly paymentId: string | undefined
-  readonly reference: string
-  readonly viewer: Viewer
-  readonly status: Status
-  readonly providerName: string | undefined
-  readonly providerTransactionId: string | undefined
-  readonly payload: unknown
-  readonly actor: string
-  readonly at: Date
-  readonly operationId: string
-}
 
 // As in a transition, the UPDATE relies on the decision about the locked row: its own snapshot is older.
 const APPLY: Statement = {
@@ -33,9 +21,9 @@ const APPLY: Statement = {
 WITH input AS (
   SELECT *
   FROM json_to_recordset($1) AS input (
-    nth integer, source text, webhook_id text, id uuid, viewer uuid, sees_all boolean,
-    to_status text, from_statuses text[], premature_from text[], provider_name text,
-    provider_transaction_id text, payload jsonb, actor text, at timestamptz, operation_id uuid
+    nth integer, id uuid, viewer uuid, sees_all boolean, to_status text, from_statuses text[],
+    premature_from text[], provider_name text, provider_transaction_id text, actor text,
+    ${MESSAGE_COLUMNS}
   )
 ), target AS MATERIALIZED (
   SELECT payments.id, payments.status
@@ -55,14 +43,10 @@ WITH input AS (
     END AS outcome
   FROM input
   JOIN target USING (id)
-), stored AS (
-  INSERT INTO webhooks
-    (source, webhook_id, payment_id, status, outcome, operation_id, payload, received_at)
-  SELECT source, webhook_id, id, to_status, outcome, operation_id, payload, at
-  FROM decision
+), stored AS (${insertMessages({ from: 'decision', paymentId: 'id', outcome: 'outcome' })}
   WHERE outcome <> 'premature'
-  ON CONFLICT (source, webhook_id) DO NOTHING
-  RETURNING operation_id
+  ON CONFLICT DO NOTHING
+  RETURNING last_operation_id AS operation_id
 ), changed AS (
   UPDATE payments
   SET
@@ -126,22 +110,19 @@ export async function apply(
   run: Run,
   webhook: IncomingWebhook,
 ): Promise<WebhookResult | undefined> {
+  const { status } = webhook.reading
   const [row] = await run<Row>(APPLY, [
     {
-      source: webhook.source,
-      webhook_id: webhook.webhookId,
+      ...messageValues(webhook),
       id: webhook.paymentId,
       viewer: webhook.viewer.id,
       sees_all: webhook.viewer.seesAll,
-      to_status: webhook.status,
-      from_statuses: statusesBefore(webhook.status),
-      premature_from: earlierStatuses(webhook.status),
-      provider_name: webhook.providerName,
-      provider_transaction_id: webhook.providerTransactionId,
-      payload: webhook.payload,
+      to_status: status,
+      from_statuses: statusesBefore(status),
+      premature_from: earlierStatuses(status),
+      provider_name: webhook.signature?.provider,
+      provider_transaction_id: webhook.reading.providerTransactionId,
       actor: webhook.actor,
-      at: webhook.at,
-      operation_id: webhook.operationId,
     },
   ])
   if (!row) return undefined
@@ -154,17 +135,24 @@ const FIND: Statement = {
   text: `
 SELECT
   nth,
-  webhooks.payment_id AS "paymentId",
-  webhooks.status AS "storedStatus",
-  webhooks.operation_id AS "operationId",
+  message.payment_id AS "paymentId",
+  message.reading ->> 'status' AS "storedStatus",
+  message.outcome AS "storedOutcome",
+  message.last_operation_id AS "operationId",
   ${paymentColumns('payments')}
 FROM json_to_recordset($1) AS input (nth integer, source text, webhook_id text)
-JOIN webhooks USING (source, webhook_id)
-JOIN payments ON payments.id = webhooks.payment_id`,
+JOIN provider_messages AS message USING (source, webhook_id)
+JOIN payments ON payments.id = message.payment_id
+WHERE message.outcome <> 'conflict'`,
   batched: { evenIfAborted: true },
 }
 
-type StoredWebhook = Payment & { paymentId: string; storedStatus: Status; operationId: string }
+type StoredWebhook = Payment & {
+  readonly paymentId: string
+  readonly storedStatus: Status
+  readonly storedOutcome: 'applied' | 'superseded'
+  readonly operationId: string
+}
 
 /** The webhook stored under this id, with its payment's current state; undefined for a new id. */
 export async function findWebhook(
@@ -173,32 +161,4 @@ export async function findWebhook(
 ): Promise<StoredWebhook | undefined> {
   const [stored] = await run<StoredWebhook>(FIND, [{ source, webhook_id: webhookId }])
   return stored
-}
-
-const STORE_CONFLICT: Statement = {
-  name: 'webhook_conflict_store',
-  text: `
-INSERT INTO webhook_conflicts AS stored
-  (source, webhook_id, reference, status, payload, first_at, last_at, last_operation_id)
-VALUES ($1, $2, $3, $4, $5, $6, $6, $7)
-ON CONFLICT ON CONSTRAINT webhook_conflicts_pkey
-DO UPDATE SET
-  times = stored.times + 1,
-  last_at = excluded.last_at,
-  payload = excluded.payload,
-  last_operation_id = excluded.last_operation_id
-WHERE stored.last_operation_id <> excluded.last_operation_id`,
-}
-
-/** Stores a webhook with a reused id as evidence, and counts repetitions of the same content. */
-export async function storeConflict(run: Run, webhook: IncomingWebhook): Promise<void> {
-  await run(STORE_CONFLICT, [
-    webhook.source,
-    webhook.webhookId,
-    webhook.reference,
-    webhook.status,
-    JSON.stringify(webhook.payload),
-    webhook.at,
-    webhook.operationId,
-  ])
 }

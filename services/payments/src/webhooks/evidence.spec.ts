@@ -1,0 +1,84 @@
+import { Webhook } from 'standardwebhooks'
+import { describe, expect, it } from 'vitest'
+import { type StoredMessage, verifyMessage } from './evidence.js'
+import { parseSecrets, type ProviderSecret } from './signature.js'
+
+const SECRET = Buffer.alloc(32, 'secret').toString('base64')
+const OTHER = Buffer.alloc(32, 'other').toString('base64')
+const [secret, other] = parseSecrets(`mtn=${SECRET},mtn=${OTHER}`) as [
+  ProviderSecret,
+  ProviderSecret,
+]
+
+const READING = {
+  reference: 'PAY-019aa0a0-0000-7000-8000-000000000000',
+  status: 'SUCCESS',
+  providerTransactionId: 'MP1',
+} as const
+const BODY = JSON.stringify({ ...READING, timestamp: '2020-01-31T12:00:00Z', more: '\0' })
+const SIGNED_AT = new Date('2020-01-31T12:00:01Z')
+
+/** A message that was signed years ago. */
+function stored(body = BODY): StoredMessage {
+  return {
+    id: '019aa0a0-0000-7000-8000-000000000001',
+    source: 'provider:mtn',
+    webhookId: 'evt-1',
+    keyId: secret.keyId,
+    headers: {
+      'webhook-id': 'evt-1',
+      'webhook-timestamp': String(SIGNED_AT.getTime() / 1000),
+      'webhook-signature': new Webhook(SECRET).sign('evt-1', SIGNED_AT, body),
+    },
+    body: Buffer.from(body),
+    reading: READING,
+    outcome: 'applied',
+    occurredAt: new Date('2020-01-31T12:00:00Z'),
+    receivedAt: SIGNED_AT,
+  }
+}
+
+describe('a stored message is', () => {
+  it('valid if its key signed the bytes, whenever that was', () => {
+    expect(verifyMessage(stored(), [other, secret])).toBe('valid')
+  })
+
+  it('unsigned if a user sent it', () => {
+    const message = { ...stored(), source: 'user:1', keyId: null, headers: {} }
+    expect(verifyMessage(message, [secret])).toBe('unsigned')
+  })
+
+  it('not verifiable without its key', () => {
+    expect(verifyMessage(stored(), [other])).toBe('key_missing')
+    expect(verifyMessage(stored(), [])).toBe('key_missing')
+  })
+
+  it.each<[string, Partial<StoredMessage>]>([
+    ['the body', { body: Buffer.from(`${BODY} `) }],
+    ['the body, to bytes that are not UTF-8', { body: Buffer.from([0xff]) }],
+    ['the key', { keyId: other.keyId }],
+    ['the headers', { headers: {} }],
+    ['the signed id', { headers: { ...stored().headers, 'webhook-id': 'evt-2' } }],
+    ['the signed time', { headers: { ...stored().headers, 'webhook-timestamp': '1' } }],
+  ])('invalid if someone changed %s', (_, changes) => {
+    expect(verifyMessage({ ...stored(), ...changes }, [secret, other])).toBe('invalid')
+  })
+
+  it.each<[string, Partial<StoredMessage>]>([
+    ['the source', { source: 'provider:airtel' }],
+    ['the webhook id', { webhookId: 'evt-2' }],
+    ['the reference', { reading: { ...READING, reference: 'PAY-1' } }],
+    ['the status', { reading: { ...READING, status: 'FAILED' } }],
+    ['the transaction id', { reading: { ...READING, providerTransactionId: 'MP2' } }],
+    ['the time', { occurredAt: new Date('2020-01-31T12:00:02Z') }],
+    ['the time, to none', { occurredAt: null }],
+  ])('contradictory if someone changed %s', (_, changes) => {
+    expect(verifyMessage({ ...stored(), ...changes }, [secret])).toBe('contradictory')
+  })
+
+  it('contradictory if the signed bytes are not the JSON that was read', () => {
+    for (const body of ['[]', 'null', '{', '{}']) {
+      expect(verifyMessage(stored(body), [secret])).toBe('contradictory')
+    }
+  })
+})
