@@ -39,7 +39,7 @@ const PATH = '/api/payments/webhook/provider'
 const keyId = (secret: string) =>
   hash('sha256', Buffer.from(secret.slice(6), 'base64'), 'hex').slice(0, 16)
 
-/** Signs a text as a provider, and sends it. */
+/** Signs these bytes as a provider, and sends them. */
 async function sendSigned(webhookId: string, text: string, more: Record<string, string> = {}) {
   const seconds = String(Math.floor(Date.now() / 1000))
   const key = Buffer.from(SECRETS.new.slice(6), 'base64')

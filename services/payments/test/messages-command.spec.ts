@@ -79,19 +79,27 @@ describe('verify', () => {
     ])
   })
 
-  it('selects by payment, webhook, id and time', async () => {
-    const count = async (...args: string[]) => {
-      const { code, lines } = await run(['verify', ...args])
-      return [code, lines.length - 1]
-    }
-    const [first] = (await run(['verify'])).lines
-    const hour = (n: number) => new Date(Date.now() + n * 3_600_000).toISOString()
-    expect(await count('--payment', reference)).toEqual([0, 3])
-    expect(await count('--webhook-id', settled.webhookId)).toEqual([0, 2])
-    expect(await count(first?.split(' ')[1] ?? '')).toEqual([0, 1])
-    expect(await count('--from', hour(-1), '--to', hour(1))).toEqual([0, 4])
-    expect(await count('--from', hour(1))).toEqual([1, 0])
-    expect(await count('--to', hour(-1))).toEqual([1, 0])
+  const hour = (n: number) => new Date(Date.now() + n * 3_600_000).toISOString()
+
+  it.each<[string, () => string[], number]>([
+    ['payment', () => ['--payment', reference], 3],
+    ['webhook', () => ['--webhook-id', settled.webhookId], 2],
+    ['both', () => ['--payment', reference, '--webhook-id', settled.webhookId], 1],
+    ['the time of receipt', () => ['--from', hour(-1), '--to', hour(1)], 4],
+    ['a later time', () => ['--from', hour(1)], 0],
+    ['an earlier time', () => ['--to', hour(-1)], 0],
+  ])('selects by %s', async (_, args, expected) => {
+    const { code, lines } = await run(['verify', ...args()])
+    expect([code, lines.length - 1]).toEqual([expected === 0 ? 1 : 0, expected])
+  })
+
+  it('selects by id', async () => {
+    const [{ id } = { id: '' }] = await payments.sql<{ id: string }>(
+      'SELECT id FROM provider_messages WHERE webhook_id = $1',
+      old.webhookId,
+    )
+    const { lines } = await run(['verify', id])
+    expect(lines).toEqual([expect.stringContaining(` ${id} `), 'verified: 1 valid'])
   })
 
   it('finds changed content, which the triggers would have rejected', async () => {

@@ -20,7 +20,7 @@ interface Source {
   readonly source?: string
 }
 
-const { isRawJSON, parse, rawJSON } = JSON as unknown as SourceTextJson
+const json = JSON as unknown as SourceTextJson
 
 /**
  * Finds each number with an exponent or with 16 or more digits: a double preserves every decimal of up to 15
@@ -35,9 +35,9 @@ export function mayRound(text: string): boolean {
 
 /** Parses JSON as `JSON.parse` does, but each number that a double would change becomes a `RawNumber`. */
 export function parseWithDigits(text: string): unknown {
-  return parse(text, (_key, value, { source }) => {
+  return json.parse(text, (_key, value, { source }) => {
     if (typeof value !== 'number' || source === undefined) return value
-    return isPreserved(source, value) ? value : rawJSON(source)
+    return isPreserved(source, value) ? value : json.rawJSON(source)
   })
 }
 
@@ -50,7 +50,7 @@ function isPreserved(source: string, value: number): boolean {
 /** The decimal form of a number of a parsed body; undefined for any other value. */
 export function numberText(value: unknown): string | undefined {
   if (typeof value === 'number') return String(value)
-  return isRawJSON(value) ? value.rawJSON : undefined
+  return json.isRawJSON(value) ? value.rawJSON : undefined
 }
 
 /** The number ±0.{digits} × 10^point. `digits` has no zeros at its ends; those of zero are empty. */

@@ -31,7 +31,7 @@ const mtn = secretsOf(`mtn=${VECTOR.secret}`)
 const signerOf = (changes: Partial<typeof VECTOR.headers> = {}, body = VECTOR.body) =>
   providerOf(mtn, body, { ...VECTOR.headers, ...changes })
 
-const providerOf = (secrets: ProviderSecret[], body: string, headers: Record<string, string>) =>
+const providerOf = (secrets: ProviderSecret[], body: string, headers: Record<string, unknown>) =>
   verifySignature(secrets, Buffer.from(body), headers)?.provider
 
 /** Signs as the specification requires, without the library that verifies. */
@@ -84,7 +84,7 @@ describe('a signature', () => {
   it.each(['webhook-id', 'webhook-timestamp', 'webhook-signature'] as const)(
     'is invalid without the header %s',
     (name) => {
-      expect(signerOf({ [name]: undefined } as never)).toBeUndefined()
+      expect(signerOf({ [name]: undefined })).toBeUndefined()
     },
   )
 
