@@ -11,6 +11,7 @@ import { shedOverload } from './http/load-shedder.js'
 import { type ServiceInfo, serveOpenApi } from './http/openapi.js'
 import { allowOrigins, configureRoutes, createAdapter } from './http/server.js'
 import { maxDrainMs, shutDownOnSignal } from './http/shutdown.js'
+import { Database } from './postgres/database.js'
 import { LOG, type Logger, nestLogger } from './telemetry/logger.js'
 import { registerBuildInfo } from './telemetry/metrics.js'
 import { startTracing } from './telemetry/start-tracing.js'
@@ -54,7 +55,8 @@ export async function createApp<E extends BootEnv>(service: Service<E>, env: E) 
   app.useLogger(nestLogger(log))
   await startTracing(service.about, env, log.child({ part: 'tracing' }))
   configureRoutes(app, log, env)
-  shedOverload(app.getHttpServer(), app.get(Registry))
+  const database = app.get(Database)
+  shedOverload(app.getHttpAdapter().getInstance(), app.get(Registry), () => database.isBehind)
   registerBuildInfo(app.get(Registry), service.about)
   allowOrigins(app, env, service.exposedHeaders)
   serveOpenApi(app, service.about)

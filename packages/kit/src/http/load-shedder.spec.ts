@@ -1,48 +1,27 @@
-import { Agent, createServer, get, type IncomingMessage, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { Agent, type IncomingMessage, request as httpRequest } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fastify as createServer, type FastifyInstance } from 'fastify'
 import { Registry } from 'prom-client'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { shedOverload } from './load-shedder.js'
+import type { Request } from './request.js'
 
+/** The event loop never counts as idle, and requests count as in flight until they complete. */
 const LIMITS = {
-  maxTickMs: 10,
-  maxInFlight: 20,
-  saturatedAfterMs: 200,
-  targetLatencyMs: 20,
-  minInFlight: 3,
-  maxRejectMs: 0,
+  maxInFlight: 4,
+  maxInFlightPerCaller: 2,
+  aloneAfter: 60_000,
+  inFlightPeriod: 60_000,
+  maxOpen: 10_000,
+  maxQueued: 100,
+  maxQueueTime: 60_000,
+  maxEventLoopUtilization: 0,
+  maxEventLoopUtilizationStalled: 0,
+  stallThreshold: 0,
+  sampleInterval: 5,
+  minBurst: 4,
+  maxRejectTime: 5,
 }
-
-const registry = new Registry()
-const agent = new Agent({ keepAlive: true, maxSockets: 1_000 })
-/** How long each request blocks the event loop, ms. */
-let workMs = 0
-/** Responses wait for this promise without using the CPU, as during an outage of the database. */
-let outage: Promise<void> | undefined
-/** How long each response waits without using the CPU, ms. */
-let waitMs = 0
-let server: Server
-let url: string
-
-beforeEach(async () => {
-  registry.clear()
-  workMs = 0
-  outage = undefined
-  waitMs = 0
-  server = createServer((_request, response) => {
-    const startedAt = performance.now()
-    while (performance.now() - startedAt < workMs);
-    const respond = () => response.end('done')
-    void Promise.resolve(outage).then(() => (waitMs > 0 ? setTimeout(respond, waitMs) : respond()))
-  })
-  shedOverload(server, registry, LIMITS)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-})
-afterEach(() => {
-  server.closeAllConnections()
-  server.close()
-})
 
 interface Received {
   readonly status: number | undefined
@@ -50,122 +29,275 @@ interface Received {
   readonly body: string
 }
 
-function send(path = '/api/payments/PAY-1?customerPhone=%2B256772123456'): Promise<Received> {
-  return new Promise((resolve, reject) => {
-    get(url + path, { agent }, (response) => {
-      let body = ''
-      response.setEncoding('utf8').on('data', (text) => (body += text))
-      const { statusCode: status, headers } = response
-      response.on('end', () => resolve({ status, headers, body }))
-    }).on('error', reject)
+const agent = new Agent({ keepAlive: true, maxSockets: 1_000 })
+let server: FastifyInstance
+afterEach(() => {
+  server.server.closeAllConnections()
+  return server.close()
+})
+
+/** A server whose handlers respond when the test completes them. */
+async function listen(limits: Partial<typeof LIMITS> = {}, isBehind = () => false) {
+  const registry = new Registry()
+  server = createServer({ trustProxy: true })
+  shedOverload(server, registry, isBehind, { ...LIMITS, ...limits })
+  /** The names of the requests that were admitted, in this order. */
+  const admitted: string[] = []
+  const completions = new Map<string, () => void>()
+  const handle = async ({ admission, headers }: Request) => {
+    const name = String(headers['x-name'])
+    if (name.includes('waits')) admission?.leave()
+    admitted.push(name)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    completions.set(name, resolve)
+    await promise
+    return name
+  }
+  server.get('/api/payments/:reference', handle)
+  server.get('/health/live', handle)
+  const url = await server.listen()
+  /** Sends a request with a name such as `A1.2`: the second one of caller 1 in network A. */
+  const send = (name: string, path = '/api/payments/PAY-1?customerPhone=%2B256772123456') => {
+    const headers = {
+      'x-name': name,
+      'x-forwarded-for': `192.0.2.${name.charCodeAt(0)}`,
+      ...(name.includes('anonymous') ? {} : { authorization: `Bearer ${name.split('.', 1)[0]}` }),
+    }
+    const sent = httpRequest(url + path, { agent, headers })
+    const received = new Promise<Received>((resolve, reject) => {
+      sent.on('response', (response) => {
+        let body = ''
+        response.setEncoding('utf8').on('data', (text) => (body += text))
+        const { statusCode: status, headers: own } = response
+        response.on('end', () => resolve({ status, headers: own, body }))
+      })
+      sent.on('error', reject)
+    })
+    // Requests that are pending at the end of a test fail.
+    received.catch(() => undefined)
+    sent.end()
+    return { received, disconnect: () => sent.destroy() }
+  }
+  /** Sends a request and waits until the server has admitted or queued it. */
+  const queued = async () =>
+    Number(/^http_requests_queued (\d+)/m.exec(await registry.metrics())?.[1])
+  const sendInOrder = async (names: string) => {
+    const all: Promise<Received>[] = []
+    for (const name of names.split(' ')) {
+      const before = admitted.length + (await queued())
+      all.push(send(name).received)
+      await vi.waitFor(async () => expect(admitted.length + (await queued())).toBe(before + 1))
+    }
+    return all
+  }
+  const complete = async (name: string) => {
+    await vi.waitFor(() => expect(completions.has(name)).toBe(true))
+    completions.get(name)?.()
+  }
+  return { admitted, complete, completions, queued, registry, send, sendInOrder }
+}
+
+const until = vi.waitFor
+
+describe('admission', () => {
+  it('holds a caller at its limit, and admits others at once', async () => {
+    const { admitted, sendInOrder } = await listen()
+    await sendInOrder('A1.1 A1.2 A1.3 A2.1 B1.1')
+    expect(admitted).toEqual(['A1.1', 'A1.2', 'A2.1', 'B1.1'])
   })
-}
 
-const sendAll = (count: number, path?: string) =>
-  Promise.all(Array.from({ length: count }, () => send(path)))
+  it('limits a lone caller only with all callers together', async () => {
+    const { admitted, sendInOrder } = await listen({ aloneAfter: 50 })
+    await sendInOrder('A1.1')
+    await sleep(60)
+    await sendInOrder('A1.2 A1.3 A1.4 A1.5')
+    expect(admitted).toEqual(['A1.1', 'A1.2', 'A1.3', 'A1.4'])
+  })
 
-/**
- * Sends concurrent requests over connections that are already open, so that they arrive in one event-loop
- * tick. Each admitted request takes a second.
- */
-async function burst(count: number, path?: string) {
-  await sendAll(count, path)
-  workMs = 2
-  const released = Promise.withResolvers<void>()
-  outage = released.promise
-  const responses = sendAll(count, path)
-  setTimeout(released.resolve, 1_000)
-  return responses
-}
+  it('limits requests without a token only with all callers together', async () => {
+    const { admitted, sendInOrder } = await listen()
+    const names = Array.from({ length: 4 }, (_, i) => `A-anonymous.${i}`)
+    await sendInOrder(names.join(' '))
+    expect(admitted).toEqual(names)
+  })
 
-const withStatus = (status: number, responses: Received[]) =>
-  responses.filter((each) => each.status === status)
+  it('limits the requests in flight of all callers together', async () => {
+    const { admitted, sendInOrder, queued } = await listen()
+    await sendInOrder('A1.1 A2.1 A3.1 A4.1 A5.1 B1.1')
+    expect(admitted).toEqual(['A1.1', 'A2.1', 'A3.1', 'A4.1'])
+    expect(await queued()).toBe(2)
+  })
 
-describe('load shedder', () => {
-  it('rejects the rest of a burst and counts it', async () => {
-    const responses = await burst(100)
-    const rejected = withStatus(503, responses)
-    expect(rejected.length).toBeGreaterThan(20)
-    expect(withStatus(200, responses)).toHaveLength(100 - rejected.length)
-    expect(await registry.metrics()).toContain(`http_requests_shed_total ${rejected.length}`)
+  it('admits a queued request when another one completes', async () => {
+    const { admitted, complete, sendInOrder } = await listen()
+    const [first, , third] = await sendInOrder('A1.1 A1.2 A1.3')
+    await complete('A1.1')
+    expect((await first)?.status).toBe(200)
+    await complete('A1.3')
+    expect((await third)?.body).toBe('A1.3')
+    expect(admitted).toEqual(['A1.1', 'A1.2', 'A1.3'])
+  })
+
+  it('serves networks in turn, and callers in turn within a network', async () => {
+    const { admitted, complete, sendInOrder } = await listen({ maxInFlight: 1 })
+    await sendInOrder('Z1.1 A1.1 A1.2 A1.3 A2.1 B1.1 B1.2')
+    for (let i = 0; i < 6; i++) {
+      await complete(admitted[i] ?? '')
+      await until(() => expect(admitted).toHaveLength(i + 2))
+    }
+    expect(admitted.join(' ')).toBe('Z1.1 A1.1 B1.1 A2.1 B1.2 A1.2 A1.3')
+  })
+
+  it('never queues probes', async () => {
+    const { admitted, send, sendInOrder } = await listen({ maxInFlight: 1 })
+    await sendInOrder('A1.1 A1.2')
+    void send('A1.3', '/health/live')
+    await until(() => expect(admitted).toEqual(['A1.1', 'A1.3']))
+  })
+
+  it('removes a queued request whose client has disconnected', async () => {
+    const { admitted, complete, queued, send, sendInOrder } = await listen({ maxInFlight: 1 })
+    const [first] = await sendInOrder('A1.1')
+    const { disconnect } = send('A1.2')
+    await until(async () => expect(await queued()).toBe(1))
+    disconnect()
+    await until(async () => expect(await queued()).toBe(0))
+    await complete('A1.1')
+    await first
+    await sendInOrder('A1.3')
+    expect(admitted).toEqual(['A1.1', 'A1.3'])
+  })
+
+  it('does not count a request that has left, because it waits for something else', async () => {
+    const { admitted, sendInOrder } = await listen()
+    await sendInOrder('A1.1-waits A1.2-waits A1.3 A1.4 A1.5')
+    expect(admitted).toEqual(['A1.1-waits', 'A1.2-waits', 'A1.3', 'A1.4'])
+  })
+
+  it('stops counting a request that takes long, because it may wait for something else', async () => {
+    const { admitted, sendInOrder } = await listen({ inFlightPeriod: 50 })
+    await sendInOrder('A1.1 A1.2 A1.3')
+    await until(() => expect(admitted).toEqual(['A1.1', 'A1.2', 'A1.3']))
+  })
+})
+
+describe('while the event loop is idle', () => {
+  const MANY = Array.from({ length: 300 }, (_, i) => `A1.${i}`)
+  const idle = { maxEventLoopUtilizationStalled: 1.1, maxQueued: 1_000 }
+
+  it('admits any number of requests, which wait for a dependency', async () => {
+    const { admitted, send } = await listen(idle)
+    for (const name of MANY) void send(name)
+    await until(() => expect(admitted).toHaveLength(MANY.length))
+  })
+
+  it('admits none beyond the limits while requests complete in time', async () => {
+    const { admitted, complete, sendInOrder } = await listen({ ...idle, stallThreshold: 10 ** 9 })
+    const [first] = await sendInOrder('A1.1')
+    await complete('A1.1')
+    await first
+    await sendInOrder('A1.2 A1.3 A1.4')
+    await sleep(50)
+    expect(admitted).toEqual(['A1.1', 'A1.2', 'A1.3'])
+  })
+
+  it('admits no further requests while the database is behind', async () => {
+    const database = { isBehind: true }
+    const { admitted, queued, send } = await listen(idle, () => database.isBehind)
+    for (const name of MANY) void send(name)
+    await until(async () => expect(await queued()).toBe(MANY.length - LIMITS.maxInFlightPerCaller))
+    await sleep(50)
+    expect(admitted).toHaveLength(LIMITS.maxInFlightPerCaller)
+    database.isBehind = false
+    await until(() => expect(admitted).toHaveLength(MANY.length))
+  })
+
+  it('limits the number of open requests', async () => {
+    const { admitted, queued, send } = await listen({ ...idle, maxOpen: 100 })
+    for (const name of MANY) void send(name)
+    await until(async () => expect(await queued()).toBe(MANY.length - 100))
+    await sleep(50)
+    expect(admitted).toHaveLength(100)
+  })
+})
+
+describe('rejection', () => {
+  it('rejects the newest request of the longest flow if the queue is full, and counts it', async () => {
+    const { admitted, complete, registry, send, sendInOrder } = await listen({
+      maxInFlight: 1,
+      maxQueued: 3,
+    })
+    const all = await sendInOrder('A1.1 A1.2 A1.3 A1.4')
+    const other = send('B1.1').received
+    expect((await all[3])?.status).toBe(503)
+    expect(await registry.metrics()).toContain('http_requests_shed_total 1')
+    await complete('A1.1')
+    await complete('A1.2')
+    await complete('B1.1')
+    expect((await other).status).toBe(200)
+    await complete('A1.3')
+    expect(admitted).toEqual(['A1.1', 'A1.2', 'B1.1', 'A1.3'])
   })
 
   it('answers with a problem document, without the query', async () => {
-    const [rejected] = withStatus(503, await burst(100))
-    expect(rejected?.headers).toMatchObject({
+    const { send, sendInOrder } = await listen({ maxInFlight: 1, maxQueued: 0 })
+    await sendInOrder('A1.1')
+    const { status, headers, body } = await send('A1.2').received
+    expect(status).toBe(503)
+    expect(headers).toMatchObject({
       'cache-control': 'no-store',
       'content-type': 'application/problem+json',
       'retry-after': '1',
       'strict-transport-security': 'max-age=31536000; includeSubDomains',
       'x-content-type-options': 'nosniff',
     })
-    expect(JSON.parse(rejected?.body ?? '')).toEqual({
+    expect(JSON.parse(body)).toEqual({
       type: '/problems/unavailable',
       title: 'Service unavailable',
       status: 503,
       detail: expect.stringMatching(/^The service is overloaded/),
       instance: '/api/payments/PAY-1',
-      requestId: rejected?.headers['x-request-id'],
+      requestId: headers['x-request-id'],
     })
   })
 
-  it('never rejects probes', async () => {
-    expect(withStatus(200, await burst(100, '/health/live'))).toHaveLength(100)
+  it('rejects a request that was queued for too long', async () => {
+    const { send, sendInOrder } = await listen({ maxInFlight: 1, maxQueueTime: 50 })
+    await sendInOrder('A1.1')
+    expect((await send('A1.2').received).status).toBe(503)
   })
+})
 
-  it('admits any number of requests that wait for a dependency, and a few slow ones', async () => {
-    const released = Promise.withResolvers<void>()
-    outage = released.promise
-    const waiting = sendAll(100)
-    await new Promise((resolve) => setTimeout(resolve, 200))
-    const late = send()
-    await new Promise((resolve) => setTimeout(resolve, 50))
-    released.resolve()
-    expect(withStatus(200, await waiting)).toHaveLength(100)
-    expect((await late).status).toBe(200)
-    outage = undefined
-    workMs = 30
-    expect(withStatus(200, await sendAll(15))).toHaveLength(15)
+it('admits another caller soon while one sends over 100 connections, and rejects neither', async () => {
+  const { admitted, completions, send } = await listen({
+    stallThreshold: 100,
+    maxEventLoopUtilization: 0.5,
   })
-
-  it('admits fewer under lasting overload: as many as complete in a short time', async () => {
-    workMs = 4
-    waitMs = 50
-    const statuses: { since: number; status: number | undefined }[] = []
-    const startedAt = performance.now()
-    const since = () => performance.now() - startedAt
-    // Fifteen clients are too few for a burst, but leave the event loop no idle time.
-    const clients = Array.from({ length: 15 }, async () => {
-      while (since() < 1_500) {
-        const { status } = await send()
-        statuses.push({ since: since(), status })
-      }
-    })
-    await Promise.all(clients)
-    const rejected = statuses.filter(({ status }) => status === 503)
-    expect(rejected.length).toBeGreaterThan(20)
-    expect(Math.min(...rejected.map((each) => each.since))).toBeGreaterThan(
-      LIMITS.saturatedAfterMs / 2,
-    )
-    expect(statuses.filter(({ status }) => status === 200).length).toBeGreaterThan(50)
-    await new Promise((resolve) => setTimeout(resolve, 100))
-    expect(withStatus(200, await sendAll(15))).toHaveLength(15)
+  const state = { isOver: false }
+  const work = setInterval(() => {
+    for (const [name, complete] of completions) {
+      const startedAt = performance.now()
+      while (performance.now() - startedAt < 0.5);
+      completions.delete(name)
+      complete()
+    }
   })
-
-  it('writes rejections without delaying admitted requests', async () => {
-    await sendAll(100)
-    workMs = 2
-    waitMs = 1
-    const order: (number | undefined)[] = []
-    const requests = Array.from({ length: 100 }, async () => order.push((await send()).status))
-    await Promise.all(requests)
-    expect(order).toContain(503)
-    expect(order.lastIndexOf(200)).toBeLessThan(order.lastIndexOf(503))
-  })
-
-  it('admits requests again after a burst', async () => {
-    await burst(100)
-    outage = undefined
-    expect((await send()).status).toBe(200)
-  })
+  const repeat = async (name: string, statuses: Set<number | undefined>) => {
+    for (let i = 0; !state.isOver; i++) statuses.add((await send(`${name}.${i}`).received).status)
+  }
+  const statuses = { busy: new Set<number | undefined>(), other: new Set<number | undefined>() }
+  const running = [
+    ...Array.from({ length: 90 }, () => repeat('A1', statuses.busy)),
+    repeat('B1', statuses.other),
+  ]
+  await sleep(1_500)
+  state.isOver = true
+  await Promise.all(running)
+  clearInterval(work)
+  expect(statuses).toEqual({ busy: new Set([200]), other: new Set([200]) })
+  const turns = admitted.flatMap((name, i) => (name.startsWith('B') ? [i] : []))
+  const gaps = turns.slice(1).map((turn, i) => turn - (turns[i] ?? 0))
+  // Without turns, 90 requests of the busy caller would be admitted between two of the other one.
+  expect(gaps.length).toBeGreaterThan(20)
+  expect(gaps.toSorted((a, b) => a - b)[Math.floor(gaps.length * 0.9)]).toBeLessThan(45)
 })

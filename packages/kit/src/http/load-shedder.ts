@@ -1,140 +1,204 @@
-import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import { Counter, type Registry } from 'prom-client'
-import { overloaded, pathOf, PROBLEM_JSON, problemDocument } from './problem.js'
-import { isApi } from './request.js'
-import { REQUEST_ID, requestId, SECURITY_HEADERS } from './headers.js'
+import { observableGauge } from '../telemetry/metrics.js'
+import { ANONYMOUS, callerOf } from './caller.js'
+import { FairQueue, type Flow } from './fair-queue.js'
+import { InFlight } from './in-flight.js'
+import { networkOf } from './network.js'
+import { RejectionQueue } from './rejection-queue.js'
+import { isApi, type Request } from './request.js'
 
 /**
- * Rejects API requests that can't be answered in time, before any work is done for them:
- *
- * - Burst: many requests arrive within one event-loop tick. The tick admits requests for `maxTickMs`, and
- *   further ones only while fewer than `maxInFlight` are in flight.
- * - Overload: the event loop is never idle, unlike during an outage of the database. Only as many requests
- *   may be in flight as the process completes within `targetLatencyMs` (Little's law).
+ * Names are those of @fastify/under-pressure where it has them. The library itself rejects the requests of all
+ * callers alike, and only by a sample of the past, so it gives no caller a share.
  */
-
 const LIMITS = {
-  /** How long an event-loop tick admits all requests of a burst. */
-  maxTickMs: 10,
-  /** With fewer in flight, even a long tick admits requests: other processes may have slowed it down. */
-  maxInFlight: 200,
-  /** An event loop that has not been idle for this long counts as overloaded. */
-  saturatedAfterMs: 500,
-  /** Under overload, as many requests may be in flight as the process completes in this time. */
-  targetLatencyMs: 50,
-  /** Requests are always admitted while fewer than this many are in flight. */
-  minInFlight: 64,
-  /** How long a tick may spend on writing rejections. */
-  maxRejectMs: 5,
+  /** Two batches of a statement at usual sizes: more requests in flight add latency, not throughput. */
+  maxInFlight: 48,
+  /** Bounds the latency that one token adds to the requests of others. A lone caller has no such limit. */
+  maxInFlightPerCaller: 4,
+  /** A caller counts as alone when no other one has sent a request for this long, ms. */
+  aloneAfter: 10_000,
+  /** How long a request counts as in flight: one to two of these periods, ms. */
+  inFlightPeriod: 50,
+  /** Open requests, for however long, for example during a failover. */
+  maxOpen: 10_000,
+  maxQueued: 200,
+  /** How long a request may be queued, ms. */
+  maxQueueTime: 3_000,
+  /** While requests are queued and the event loop is less busy than this, more are admitted. */
+  maxEventLoopUtilization: 0.3,
+  /** The same while the open requests are stalled. */
+  maxEventLoopUtilizationStalled: 0.8,
+  /** The open requests are stalled if they take longer than this on average, ms. */
+  stallThreshold: 100,
+  /** How often the event loop is sampled while requests are queued, ms. */
+  sampleInterval: 5,
+  /** Requests admitted by the first idle sample; each further one admits twice as many. */
+  minBurst: 2,
+  /** How long a tick may spend on writing rejections, ms. */
+  maxRejectTime: 5,
 }
 
-/** Puts the load shedder in front of the server's request listener. Only API requests can be rejected. */
-export function shedOverload(server: Server, registry: Registry, limits = LIMITS) {
-  const rejected = new Counter({
+interface QueuedRequest extends Flow {
+  readonly reply: FastifyReply
+  readonly enqueuedAt: number
+  /** Continues the request. */
+  readonly next: () => void
+}
+
+/**
+ * Admits API requests before any work is done for them, and is the only place that sheds load.
+ *
+ * - While few requests are in flight, in total and of its caller, a request is admitted at once.
+ * - Further requests queue. Networks are served in turn, and callers in turn within a network.
+ * - While the event loop is idle, more are admitted: the requests in flight wait for something else, such as a
+ *   commit or a database that fails over. An exception is a database that `isBehind`.
+ * - A full queue rejects the newest request of the longest flow with 503. A request whose client has
+ *   disconnected leaves the queue.
+ */
+export function shedOverload(
+  fastify: FastifyInstance,
+  registry: Registry,
+  isBehind: () => boolean,
+  limits = LIMITS,
+) {
+  const shed = new Counter({
     name: 'http_requests_shed_total',
     help: 'Requests rejected with 503 by the load shedder',
     registers: [registry],
   })
-  const [serve] = server.listeners('request') as RequestListener[]
-  if (!serve) throw new Error('the server has no request listener yet')
-  const shedder = new LoadShedder(limits)
-  const rejections = new RejectionQueue(limits.maxRejectMs)
-  server.removeListener('request', serve)
-  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    if (!isApi(request)) return serve(request, response)
-    if (shedder.admits()) {
-      shedder.start()
-      response.once('close', () => shedder.complete())
-      return serve(request, response)
-    }
-    rejected.inc()
-    rejections.add(request, response)
+  const rejections = new RejectionQueue(limits.maxRejectTime)
+  const shedder = new LoadShedder(limits, isBehind, (reply) => {
+    shed.inc()
+    reply.request.isShed = true
+    rejections.add(reply)
+  })
+  const help = `Requests queued by the load shedder; at most ${limits.maxQueued}`
+  observableGauge(registry, { name: 'http_requests_queued', help }, (gauge) =>
+    gauge.set(shedder.queued),
+  )
+  fastify.addHook('onRequest', (request, reply, done) => {
+    if (isApi(request)) shedder.admit(request, reply, done)
+    else done()
   })
 }
 
 class LoadShedder {
-  private inFlight = 0
-  private tickStartedAt: number | undefined
-  private lastIdleAt = performance.now()
-  private totalIdleMs = 0
-  private rateMeasuredAt = performance.now()
-  private completed = 0
-  private completedPerMs = 0
+  private readonly queue: FairQueue<QueuedRequest>
+  private readonly inFlight: InFlight
+  private open = 0
+  private lastCaller = ''
+  private lastCallerChangedAt = -Infinity
+  private timer: NodeJS.Timeout | undefined
+  private lastUtilization = performance.eventLoopUtilization()
+  private burst = 0
+  /** Requests that may be admitted above the limits in flight until the next sample. */
+  private extra = 0
 
-  constructor(private readonly limits: typeof LIMITS) {}
+  constructor(
+    private readonly limits: typeof LIMITS,
+    private readonly isBehind: () => boolean,
+    private readonly shed: (reply: FastifyReply) => void,
+  ) {
+    this.queue = new FairQueue(limits.maxQueued)
+    this.inFlight = new InFlight(limits.inFlightPeriod)
+  }
 
-  admits(): boolean {
-    const { minInFlight, maxInFlight, maxTickMs, saturatedAfterMs, targetLatencyMs } = this.limits
+  get queued(): number {
+    return this.queue.size
+  }
+
+  admit(request: Request, reply: FastifyReply, next: () => void) {
     const now = performance.now()
-    this.tickStartedAt ??= this.startTick(now)
-    if (this.inFlight < minInFlight) return true
-    const isSaturated = now - this.lastIdleAt > saturatedAfterMs
-    if (isSaturated && this.inFlight > targetLatencyMs * this.completedPerMs) return false
-    return this.inFlight < maxInFlight || now - this.tickStartedAt < maxTickMs
-  }
-
-  start() {
-    this.inFlight++
-  }
-
-  complete() {
-    this.inFlight--
-    this.completed++
-  }
-
-  private startTick(now: number): number {
-    // Immediates run after the poll phase, in which all requests of this tick arrive.
-    setImmediate(() => (this.tickStartedAt = undefined))
-    const { idle } = performance.eventLoopUtilization()
-    // Idle time of up to 1 ms is only a gap between two requests of a burst.
-    if (idle - this.totalIdleMs > 1) this.lastIdleAt = now
-    this.totalIdleMs = idle
-    if (now - this.rateMeasuredAt > 250) {
-      this.completedPerMs = this.completed / (now - this.rateMeasuredAt)
-      this.rateMeasuredAt = now
-      this.completed = 0
+    this.inFlight.expire(now)
+    const caller = callerOf(request)
+    if (caller !== this.lastCaller) {
+      this.lastCaller = caller
+      this.lastCallerChangedAt = now
     }
-    return now
-  }
-}
-
-/** Spends at most `maxTickMs` per tick on rejections: a thousand at once would delay other responses. */
-class RejectionQueue {
-  private queue: (readonly [IncomingMessage, ServerResponse])[] = []
-
-  constructor(private readonly maxTickMs: number) {}
-
-  add(request: IncomingMessage, response: ServerResponse) {
-    // Immediates run after the poll phase, in which all requests of this tick arrive.
-    if (this.queue.push([request, response]) === 1) setImmediate(() => this.flush())
+    // Requests that are queued at this point are of callers with no room.
+    if (this.hasRoom() && this.hasRoomFor(caller, now)) return this.start(caller, reply, next)
+    this.enqueue({ network: networkOf(request.ip), caller, reply, enqueuedAt: now, next })
   }
 
-  private flush() {
-    const startedAt = performance.now()
-    let count = 0
-    for (const each of this.queue) {
-      reject(...each)
-      count++
-      if (performance.now() - startedAt > this.maxTickMs) break
+  private hasRoom(): boolean {
+    const { maxInFlight, maxOpen } = this.limits
+    return this.inFlight.total < maxInFlight && this.open < maxOpen
+  }
+
+  private hasRoomFor(caller: string, now: number): boolean {
+    const { maxInFlightPerCaller, aloneAfter } = this.limits
+    if (caller === ANONYMOUS || now - this.lastCallerChangedAt > aloneAfter) return true
+    return this.inFlight.of(caller) < maxInFlightPerCaller
+  }
+
+  private start(caller: string, { raw, request }: FastifyReply, next: () => void) {
+    const admission = this.inFlight.enter(caller)
+    request.admission = admission
+    this.open++
+    raw.once('close', () => {
+      admission.leave()
+      this.inFlight.complete()
+      this.open--
+      if (this.queue.size > 0) this.dispatch()
+    })
+    next()
+  }
+
+  private enqueue(request: QueuedRequest) {
+    const dropped = this.queue.add(request)
+    if (dropped) this.shed(dropped.reply)
+    if (dropped === request) return
+    request.reply.raw.once('close', () => this.queue.remove(request))
+    this.timer ??= this.startSampling()
+  }
+
+  private dispatch() {
+    for (let request = this.takeNext(); request; request = this.takeNext()) {
+      this.start(request.caller, request.reply, request.next)
     }
-    this.queue = this.queue.slice(count)
-    if (this.queue.length > 0) setImmediate(() => this.flush())
   }
-}
 
-const OVERLOADED = overloaded()
-const REJECTION_HEADERS = Object.entries({
-  ...SECURITY_HEADERS,
-  'cache-control': 'no-store',
-  'content-type': PROBLEM_JSON,
-  'retry-after': String(OVERLOADED.extras.retryAfterSeconds),
-}).flat()
+  private takeNext(): QueuedRequest | undefined {
+    const now = performance.now()
+    const hasRoomFor = ({ caller }: Flow) => this.hasRoomFor(caller, now)
+    const request = this.hasRoom() && this.queue.take(hasRoomFor)
+    if (request) return request
+    if (this.extra === 0 || this.open >= this.limits.maxOpen) return undefined
+    this.extra--
+    return this.queue.take(() => true)
+  }
 
-function reject(request: IncomingMessage, response: ServerResponse) {
-  const id = requestId(request.headers)
-  const body = problemDocument(OVERLOADED, pathOf(request), id)
-  const own = ['content-length', String(Buffer.byteLength(body)), REQUEST_ID, id]
-  // Node writes an array of headers as it is, but copies an object first.
-  response.writeHead(OVERLOADED.kind.status, [...REJECTION_HEADERS, ...own])
-  response.end(body)
+  private startSampling(): NodeJS.Timeout {
+    this.lastUtilization = performance.eventLoopUtilization()
+    this.burst = this.extra = 0
+    return setInterval(() => this.sample(), this.limits.sampleInterval).unref()
+  }
+
+  private sample() {
+    const { maxQueueTime, minBurst } = this.limits
+    const now = performance.now()
+    this.inFlight.expire(now)
+    this.burst = this.isIdle(now) ? Math.max(minBurst, 2 * this.burst) : 0
+    this.extra = this.burst
+    this.dispatch()
+    for (const late of this.queue.removeIf(({ enqueuedAt }) => now - enqueuedAt > maxQueueTime)) {
+      this.shed(late.reply)
+    }
+    if (this.queue.size > 0) return
+    clearInterval(this.timer)
+    this.timer = undefined
+  }
+
+  private isIdle(now: number): boolean {
+    const { maxEventLoopUtilization, maxEventLoopUtilizationStalled, stallThreshold } = this.limits
+    const current = performance.eventLoopUtilization()
+    const { utilization } = performance.eventLoopUtilization(current, this.lastUtilization)
+    this.lastUtilization = current
+    if (this.isBehind()) return false
+    // Little's law: the open requests take `open / completedPerMs` on average.
+    const isStalled = this.open > stallThreshold * this.inFlight.completedPerMs(now)
+    return utilization < (isStalled ? maxEventLoopUtilizationStalled : maxEventLoopUtilization)
+  }
 }

@@ -29,8 +29,8 @@ export function traceRequests(fastify: FastifyInstance) {
   }
   // The context is set in `preHandler`, because reading the body switches to the socket's async context.
   fastify.addHook('preHandler', (request, _reply, done) => {
-    const { id, span } = request
-    const own = { requestId: id, traceId: traceIdOf(request), isCompleted: false }
+    const { id, span, admission } = request
+    const own = { requestId: id, traceId: traceIdOf(request), isCompleted: false, admission }
     request.context = own
     if (span) context.with(trace.setSpan(ROOT_CONTEXT, span), () => requestContext.run(own, done))
     else requestContext.run(own, done)
@@ -58,7 +58,10 @@ function startSpan(request: Request): Span | undefined {
 /** Marks the request's context as completed and ends its span. */
 export const completeContext: RequestObserver = (request, _reply, status) => {
   const { context: own, failure, span } = request
-  if (own) own.isCompleted = true
+  if (own) {
+    own.isCompleted = true
+    own.onCompleted?.()
+  }
   if (!span) return
   span.setAttribute('http.response.status_code', status)
   if (failure) span.setAttribute('malipo.problem', failure.kind.type)

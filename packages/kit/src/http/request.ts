@@ -15,6 +15,10 @@ declare module 'fastify' {
     context?: RequestContext
     /** The request's span; undefined with tracing off, and for probes and scrapes. */
     span?: Span | undefined
+    /** Set when the load shedder has admitted the request. */
+    admission?: RequestContext['admission']
+    /** Whether the load shedder has rejected the request, which it counts itself. */
+    isShed?: boolean
     /** The error response, for the access log. */
     failure?: Problem
   }
@@ -45,6 +49,7 @@ const CLIENT_CLOSED_REQUEST = 499
 export function observeRequests(fastify: FastifyInstance, observers: readonly RequestObserver[]) {
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.raw.once('close', () => {
+      if (request.isShed) return
       const status = reply.raw.writableFinished ? reply.statusCode : CLIENT_CLOSED_REQUEST
       for (const observe of observers) observe(request, reply, status)
     })

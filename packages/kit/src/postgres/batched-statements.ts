@@ -5,8 +5,8 @@ import { Batch, type BatchLimits } from '../worker/batch.js'
 import { query, type QueryContext } from './query.js'
 import type { Row, Statement } from './statement.js'
 
-/** While the database is down, calls queue; while it is only slow, excess calls are rejected. */
-const LIMITS = { maxQueued: 10_000, maxDelayMs: 10, maxQueueTimeMs: 150, stallThresholdMs: 500 }
+/** The load shedder bounds the queue: each request in flight waits for one statement. */
+const LIMITS = { maxQueued: Infinity, maxDelayMs: 10, stallThresholdMs: 500 }
 const MAX_IN_FLIGHT = 2
 
 interface BatchedCall {
@@ -27,6 +27,12 @@ export class BatchedStatements {
     // Without batching, as many calls run at once as the pool has connections.
     const maxInFlight = maxItems === 1 ? DB_POOL_MAX : MAX_IN_FLIGHT
     this.limits = { ...LIMITS, maxItems, maxInFlight }
+  }
+
+  /** Whether the calls of a statement arrive faster than the database executes them. */
+  get isBehind(): boolean {
+    for (const batch of this.batches.values()) if (batch.isBehind) return true
+    return false
   }
 
   /** Runs `statement` for one item, and returns the item's rows. */

@@ -35,11 +35,6 @@ export function databaseMetrics(registry = new Registry(), workers = new WorkerM
       buckets: [1, 2, 4, 8, 16, 32, 64],
       registers,
     }),
-    overloaded: new Counter({
-      name: 'db_overloaded_total',
-      help: 'Requests rejected with 503 because they arrived faster than the database executes them',
-      registers,
-    }),
     unavailable: new Counter({
       name: 'db_unavailable_total',
       help: 'Operations that failed because the database did not respond within DB_WAIT_MS; a request gets 503',

@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common'
 import type { DataSource, EntityManager } from 'typeorm'
 import type { DatabaseEnv } from '../config/variables.js'
-import { HTTP_PROBLEMS, overloaded, Problem } from '../http/problem.js'
+import { HTTP_PROBLEMS, Problem } from '../http/problem.js'
 import type { Logger } from '../telemetry/logger.js'
-import { DeadlineExceeded, Overloaded } from '../worker/batch.js'
+import { DeadlineExceeded } from '../worker/batch.js'
 import { BatchedStatements } from './batched-statements.js'
 import { checkProblem, type ClientChecks, violatedCheck } from './client-checks.js'
 import { databaseMetrics } from './database-metrics.js'
@@ -59,6 +59,11 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
   /** Whether this process has ever reached the database with every migration that this code needs. */
   get isOpen(): boolean {
     return this.startup.isOpen
+  }
+
+  /** Whether calls arrive faster than the database executes them. */
+  get isBehind(): boolean {
+    return this.batched.isBehind
   }
 
   get waitingFor(): string {
@@ -132,10 +137,6 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
       try {
         return await work(attempt)
       } catch (error) {
-        if (error instanceof Overloaded) {
-          this.metrics.overloaded.inc()
-          throw overloaded(error)
-        }
         if (error instanceof DeadlineExceeded) throw this.unavailable(error)
         const { cause, verdict, batchSize } =
           error instanceof StatementFailed ? error : new StatementFailed(error, 'sent')

@@ -6,6 +6,24 @@ export interface RequestContext {
   readonly traceId: string | undefined
   /** Whether the response has been sent or the client has disconnected. */
   isCompleted: boolean
+  /** A request leaves before it waits for something other than the event loop and the database. */
+  readonly admission?: { leave(): void } | undefined
+  /** Called once when the request completes. A request waits in one queue at a time, which sets this. */
+  onCompleted?: (() => void) | undefined
 }
 
 export const requestContext = new AsyncLocalStorage<RequestContext>()
+
+/** The request completed before the result arrived. Work in flight may still take effect. */
+export class Abandoned extends Error {
+  override readonly name = 'Abandoned'
+
+  constructor() {
+    super('The request has completed')
+  }
+}
+
+/** @throws Abandoned if the current request has completed: nobody receives the result of further work */
+export function assertNotCompleted(): void {
+  if (requestContext.getStore()?.isCompleted) throw new Abandoned()
+}

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { Abandoned, Batch, type BatchLimits, Overloaded, DeadlineExceeded } from './batch.js'
+import { Abandoned } from '../telemetry/request-context.js'
+import { Batch, type BatchLimits, DeadlineExceeded, Overloaded } from './batch.js'
 
 interface Item {
   readonly id: number
@@ -12,7 +13,6 @@ const LIMITS: BatchLimits = {
   maxItems: 4,
   maxQueued: 1_000,
   maxDelayMs: 10,
-  maxQueueTimeMs: 100,
   stallThresholdMs: 500,
 }
 const NEVER = Number.MAX_SAFE_INTEGER
@@ -127,26 +127,20 @@ describe('a batch', () => {
     ])
   })
 
-  it('rejects calls at once while the queue time exceeds its limit', async () => {
-    const { call, batches } = manualBatch()
+  it('is behind while a full batch waits and batches complete, but not during an outage', async () => {
+    const { batch, batches, call } = manualBatch()
     void call(1)
     await tick()
-    for (let id = 2; id <= 11; id++) void call(id)
+    for (let id = 2; id <= 8; id++) void call(id)
     await tick()
-    vi.setSystemTime(Date.now() + LIMITS.maxQueueTimeMs + 1)
+    expect(batch.isBehind).toBe(false)
+    void call(9)
+    expect(batch.isBehind).toBe(true)
+    vi.setSystemTime(Date.now() + LIMITS.stallThresholdMs + 1)
+    expect(batch.isBehind).toBe(false)
     batches[0]?.complete()
     await tick()
-    expect(await settled(call(12))).toEqual({ error: expect.any(Overloaded) })
-    batches[1]?.complete()
-    batches[2]?.complete()
-    await tick()
-    // The queue is empty again, so calls are accepted.
-    const late = call(13)
-    for (let i = 0; i < 3; i++) {
-      for (const { complete } of batches) complete()
-      await vi.advanceTimersByTimeAsync(60)
-    }
-    expect(await late).toBe('result 13')
+    expect(batch.isBehind).toBe(false)
   })
 
   it('queues up to `maxQueued` calls while no batch completes', async () => {
@@ -160,7 +154,6 @@ describe('a batch', () => {
     expect(await settled(call(12))).toEqual({ error: expect.any(Overloaded) })
     batches[0]?.complete()
     await tick()
-    // The time of the outage does not count as queue time.
     const later = call(13)
     for (let i = 0; i < 6; i++) {
       for (const { complete } of batches) complete()

@@ -1,3 +1,5 @@
+import { Abandoned } from '../telemetry/request-context.js'
+
 export interface BatchLimits {
   /** Maximum batches in flight at once. */
   readonly maxInFlight: number
@@ -6,9 +8,7 @@ export interface BatchLimits {
   readonly maxQueued: number
   /** How long a batch that is not full waits for the batches in flight to complete, ms. */
   readonly maxDelayMs: number
-  /** Maximum queue time, ms: if the last item of a full batch queued for longer, new items are rejected. */
-  readonly maxQueueTimeMs: number
-  /** Time in flight after which a batch counts as an outage, ms. In an outage, no queue time is too long. */
+  /** Time in flight after which a batch counts as an outage, ms. */
   readonly stallThresholdMs: number
 }
 
@@ -19,14 +19,9 @@ interface CallOptions {
   readonly requestContext?: { readonly isCompleted: boolean } | undefined
 }
 
-/** Items arrive faster than they can be dispatched. */
+/** The queue is full. */
 export class Overloaded extends Error {
   override readonly name = 'Overloaded'
-}
-
-/** The request completed before the result arrived. If the batch is in flight, it may still take effect. */
-export class Abandoned extends Error {
-  override readonly name = 'Abandoned'
 }
 
 /** The deadline passed before the result arrived. If the batch is in flight, it may still take effect. */
@@ -36,7 +31,6 @@ export class DeadlineExceeded extends Error {
 
 interface PendingItem<Item, Result> extends CallOptions {
   readonly item: Item
-  readonly enqueuedAt: number
   readonly resolve: (result: Result) => void
   readonly reject: (reason: unknown) => void
 }
@@ -47,15 +41,13 @@ const CHECK_DEADLINES_EVERY_MS = 50
 
 /**
  * Groups concurrent calls into batches: the calls of one event-loop tick, and those that arrive while batches
- * are in flight. Items that share a key are never in one batch, and are dispatched in call order. While
- * batches complete in time, calls that would queue for too long are rejected; during an outage they queue.
+ * are in flight. They are dispatched first in, first out, except that items that share a key are never in one
+ * batch. The load shedder holds requests back while `isBehind`, so a queue time needs no limit here.
  */
 export class Batch<Item, Result> {
   private queue: PendingItem<Item, Result>[] = []
   /** The batches in flight, oldest first, by the time of their dispatch. */
   private readonly inFlight = new Map<PendingBatch<Item, Result>, number>()
-  private queueTimeMs = 0
-  private stalledUntil = 0
   private flushImmediate: NodeJS.Immediate | undefined
   private deadlineTimer: NodeJS.Timeout | undefined
 
@@ -69,11 +61,17 @@ export class Batch<Item, Result> {
     private readonly limits: BatchLimits,
   ) {}
 
+  /** Whether calls arrive faster than batches complete. During an outage, they only wait for its end. */
+  get isBehind(): boolean {
+    const { maxItems, stallThresholdMs } = this.limits
+    return this.queue.length >= maxItems && this.oldestMs() <= stallThresholdMs
+  }
+
   /** @throws Overloaded, DeadlineExceeded, Abandoned, or what `send` threw for the item's batch */
   async call(item: Item, { deadline, requestContext }: CallOptions): Promise<Result> {
-    if (this.isOverloaded()) throw new Overloaded('Items arrive faster than they can be sent')
+    if (this.queue.length >= this.limits.maxQueued) throw new Overloaded('The queue is full')
     const { promise, resolve, reject } = Promise.withResolvers<Result>()
-    this.queue.push({ item, deadline, requestContext, enqueuedAt: Date.now(), resolve, reject })
+    this.queue.push({ item, deadline, requestContext, resolve, reject })
     this.deadlineTimer ??= setInterval(() => this.expire(), CHECK_DEADLINES_EVERY_MS).unref()
     this.scheduleFlush()
     return promise
@@ -87,18 +85,11 @@ export class Batch<Item, Result> {
     })
   }
 
-  private isOverloaded(): boolean {
-    const { maxQueued, maxQueueTimeMs, stallThresholdMs } = this.limits
-    if (this.queue.length >= maxQueued) return true
-    return this.queueTimeMs > maxQueueTimeMs && this.oldestMs() <= stallThresholdMs
-  }
-
   private flush() {
     while (this.queue.length > 0 && this.canDispatch()) {
       const batch = this.takeBatch()
       if (batch.length > 0) void this.dispatch(batch)
     }
-    if (this.queue.length === 0) this.queueTimeMs = 0
   }
 
   /** While one batch is in flight, the next is dispatched only if it is full or the first takes long. */
@@ -131,15 +122,11 @@ export class Batch<Item, Result> {
       for (const key of keys) usedKeys.add(key)
     }
     this.queue = remaining
-    const last = batch.length === maxItems ? batch.at(-1) : undefined
-    // The time of an outage does not count as queue time.
-    this.queueTimeMs = last ? now - Math.max(last.enqueuedAt, this.stalledUntil) : 0
     return batch
   }
 
   private async dispatch(batch: PendingBatch<Item, Result>): Promise<void> {
-    const dispatchedAt = Date.now()
-    this.inFlight.set(batch, dispatchedAt)
+    this.inFlight.set(batch, Date.now())
     const delayTimer = this.startDelayTimer()
     try {
       const results = await this.send(batch.map(({ item }) => item))
@@ -149,7 +136,6 @@ export class Batch<Item, Result> {
     } finally {
       clearInterval(delayTimer)
       this.inFlight.delete(batch)
-      if (Date.now() - dispatchedAt > this.limits.stallThresholdMs) this.stalledUntil = Date.now()
       this.scheduleFlush()
     }
   }
@@ -177,7 +163,7 @@ function rejectIfExpired(
   { deadline, requestContext, reject }: PendingItem<unknown, never>,
   now: number,
 ): boolean {
-  if (requestContext?.isCompleted) reject(new Abandoned('The request has completed'))
+  if (requestContext?.isCompleted) reject(new Abandoned())
   else if (deadline <= now) reject(new DeadlineExceeded('The deadline has passed'))
   else return false
   return true

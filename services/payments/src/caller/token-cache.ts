@@ -55,7 +55,6 @@ const LIMITS: BatchLimits = {
   maxItems: 256,
   maxQueued: 1_024,
   maxDelayMs: Infinity,
-  maxQueueTimeMs: Infinity,
   stallThresholdMs: Infinity,
 }
 /** Lifetime of a generation, longer than that of any entry. When it expires, all entries become invalid. */
