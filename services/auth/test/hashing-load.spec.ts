@@ -1,16 +1,23 @@
+import { request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { runToEnd, type Service, startService } from '@malipo/local/process'
 import { Client } from '@malipo/testing/client'
-import { freshDatabase } from '@malipo/testing/database'
-import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { freshDatabase, query } from '@malipo/testing/database'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { environment, newUser, type Person } from './auth.js'
 
 let service: Service
 let client: Client
 let user: Person
+let databaseUrl: string
 
 beforeAll(async () => {
-  const env = environment({ DATABASE_URL: await freshDatabase('auth'), BCRYPT_COST: '10' })
+  databaseUrl = await freshDatabase('auth')
+  const env = environment({
+    DATABASE_URL: databaseUrl,
+    BCRYPT_COST: '10',
+    TRUSTED_PROXIES: '127.0.0.1',
+  })
   await runToEnd({ name: 'auth', script: 'migrate', env })
   service = await startService({ name: 'auth', env })
   client = new Client(service.url)
@@ -49,7 +56,7 @@ it('stays responsive while it hashes 64 passwords, and accepts all logins', asyn
   expect(p99).toBeLessThan(200)
 })
 
-it('rejects logins at once with 503 and Retry-After while the queue for bcrypt is full', async () => {
+it('rejects logins of the account that fills the queue for bcrypt, with 503 and Retry-After', async () => {
   const answered = async (answer: ReturnType<typeof logins>[number]) => {
     const begun = performance.now()
     const { status, headers, body } = await answer
@@ -83,3 +90,57 @@ it('rejects logins at once with 503 and Retry-After while the queue for bcrypt i
   const longest = Math.max(...answers.map(({ ms }) => ms))
   expect(Math.max(...rejected.map(({ ms }) => ms))).toBeLessThan(longest / 2)
 }, 60_000)
+
+describe('while one account logs in over many connections', () => {
+  const BUSY = 150
+
+  it.each([
+    ['another account of the network', '192.0.2.1'],
+    ['another network', '198.51.100.1'],
+  ])(
+    '%s logs in before most of them',
+    async (_, address) => {
+      const other = await newUser(client)
+      const state = { answered: 0 }
+      const busy = Array.from({ length: BUSY }, () =>
+        login(user, '192.0.2.1').answer.then((status) => (state.answered++, status)),
+      )
+      await vi.waitUntil(async () => state.answered + (await waiting()) > BUSY / 2, 30_000)
+      const before = state.answered
+      for (let i = 0; i < 3; i++) expect(await login(other, address).answer).toBe(200)
+      // Each login waits for the hashes in progress, and for one turn of the busy account.
+      expect(state.answered - before).toBeLessThan(3 * 3 * HASHING)
+      await Promise.all(busy)
+    },
+    60_000,
+  )
+
+  it('logins whose clients disconnect leave the queue and open no session', async () => {
+    const { id, ...person } = await newUser(client)
+    const logins = Array.from({ length: BUSY }, () => login(person, '192.0.2.1'))
+    await vi.waitUntil(async () => (await waiting()) > BUSY / 2, 30_000)
+    const answered = logins.map(({ answer }) => answer.catch(() => undefined))
+    for (const { disconnect } of logins) disconnect()
+    const opened = (await Promise.all(answered)).filter((status) => status === 200)
+    await vi.waitUntil(async () => (await waiting()) === 0, 10_000)
+    // After another login, none of these can be in progress. A response that was sent may not have arrived.
+    expect(await login(user, '192.0.2.1').answer).toBe(200)
+    const active = 'SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NULL'
+    const sessions = await query(databaseUrl, active, [id])
+    expect(sessions.length).toBeLessThanOrEqual(opened.length + HASHING)
+  }, 60_000)
+})
+
+/** Sends a login over its own connection, forwarded by a trusted proxy from this address. */
+function login({ phone, password }: Person, address: string) {
+  const headers = { 'content-type': 'application/json', 'x-forwarded-for': address }
+  const sent = request(`${service.url}/api/auth/login`, { method: 'POST', headers, agent: false })
+  const { promise: answer, resolve, reject } = Promise.withResolvers<number | undefined>()
+  sent.on('response', (response) => {
+    response.resume()
+    resolve(response.statusCode)
+  })
+  sent.on('error', reject)
+  sent.end(JSON.stringify({ phone, password }))
+  return { answer, disconnect: () => sent.destroy() }
+}

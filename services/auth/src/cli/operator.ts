@@ -66,7 +66,8 @@ async function create(database: Database, env: OperatorEnv, command: OperatorCom
   const password = normalisePassword(env.OPERATOR_PASSWORD ?? (await askPassword()))
   const violations = passwordViolations(password, await commonestPasswords())
   if (violations.length > 0) throw new UsageError(`the password ${violations.join(', ')}`)
-  const passwordHash = await new PasswordHasher(env, new Registry()).hash(password)
+  const flow = { network: '', caller: phone }
+  const passwordHash = await new PasswordHasher(env, new Registry()).hash(password, flow)
   const scopes = effectiveScopes([...defaultScopes(env.MODE), ...granted], env.MODE)
   const user = { id: newUuid(), phone, email, passwordHash, scopes, origin: ORIGIN }
   const created = await database.write((run) => insertUser(run, user))

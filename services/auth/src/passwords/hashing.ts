@@ -1,39 +1,61 @@
 import { availableParallelism } from 'node:os'
-import { observableGauge } from '@malipo/kit/telemetry/metrics'
+import { FairQueue, type Flow } from '@malipo/kit/http/fair-queue'
 import { HTTP_PROBLEMS, Problem } from '@malipo/kit/http/problem'
+import { observableGauge } from '@malipo/kit/telemetry/metrics'
+import {
+  Abandoned,
+  assertNotCompleted,
+  requestContext,
+} from '@malipo/kit/telemetry/request-context'
 import { Inject, Injectable } from '@nestjs/common'
 import { compare, hash } from 'bcrypt'
-import pLimit, { type LimitFunction } from 'p-limit'
 import { Registry } from 'prom-client'
 import { type Env, ENV } from '../env.js'
 import { costOf, remainingWork } from './work.js'
 
-/** Maximum number of queued calls; more are rejected. At cost 12, a full queue takes about 20 s. */
+/** Maximum number of queued calls. At cost 12, a full queue takes about 20 s on two cores. */
 const MAX_QUEUED = 200
+
+interface QueuedCall extends Flow {
+  readonly start: () => void
+  readonly reject: (reason: Error) => void
+}
+
+interface HashingOptions {
+  /** Whether to hash even if the request has completed. */
+  readonly evenIfAborted?: boolean
+}
 
 /**
  * Runs bcrypt at the configured cost on Node's thread pool, at most one hash per core at a time. One thread
- * stays free for DNS lookups and the authentication of database connections.
+ * stays free for DNS lookups and the authentication of database connections. Queued calls are served by
+ * network in turn, and within a network by account, so that nobody delays the logins of others. A call whose
+ * client has disconnected leaves the queue.
  */
 @Injectable()
 export class PasswordHasher {
   private readonly cost: number
-  private readonly limit: LimitFunction
+  private readonly maxRunning: number
+  private readonly queue = new FairQueue<QueuedCall>(MAX_QUEUED)
+  private running = 0
 
   constructor(
     @Inject(ENV) env: Pick<Env, 'BCRYPT_COST' | 'UV_THREADPOOL_SIZE'>,
     @Inject(Registry) registry: Registry,
   ) {
     this.cost = env.BCRYPT_COST
-    this.limit = pLimit(Math.max(1, Math.min(availableParallelism(), env.UV_THREADPOOL_SIZE - 1)))
+    this.maxRunning = Math.max(1, Math.min(availableParallelism(), env.UV_THREADPOOL_SIZE - 1))
     const help = `Logins, registrations and password changes queued for bcrypt; at most ${MAX_QUEUED}`
     observableGauge(registry, { name: 'password_hashes_queued', help }, (gauge) =>
-      gauge.set(this.limit.pendingCount),
+      gauge.set(this.queue.size),
     )
   }
 
-  hash(password: string): Promise<string> {
-    return this.enqueue(() => hash(password, this.cost))
+  /** @throws Abandoned if the client has disconnected; Problem 503 as `enqueue` */
+  async hash(password: string, flow: Flow, options: HashingOptions = {}): Promise<string> {
+    const hashed = await this.enqueue(flow, () => hash(password, this.cost), options)
+    if (!options.evenIfAborted) assertNotCompleted()
+    return hashed
   }
 
   isOutdated(stored: string): boolean {
@@ -47,11 +69,46 @@ export class PasswordHasher {
     return false
   }
 
-  /** Queues work that hashes, until a thread is free. @throws Problem 503 if the queue is full */
-  async enqueue<T>(work: () => Promise<T>): Promise<T> {
-    if (this.limit.pendingCount < MAX_QUEUED) return this.limit(work)
-    throw new Problem(HTTP_PROBLEMS.unavailable, 'Too many logins are in progress. Retry later.', {
-      retryAfterSeconds: 5,
-    })
+  /**
+   * Queues work that hashes, until a thread is free. If the queue is full, the longest flow is rejected.
+   * @throws Abandoned if the client disconnects before the work starts; Problem 503
+   */
+  async enqueue<T>(flow: Flow, work: () => Promise<T>, options: HashingOptions = {}): Promise<T> {
+    if (!options.evenIfAborted) assertNotCompleted()
+    requestContext.getStore()?.admission?.leave()
+    if (this.running < this.maxRunning) this.running++
+    else await this.turnOf(flow, options)
+    try {
+      return await work()
+    } finally {
+      this.release()
+    }
   }
+
+  /** Resolves when another call has released its thread to this one. */
+  private async turnOf({ network, caller }: Flow, { evenIfAborted }: HashingOptions) {
+    const request = evenIfAborted ? undefined : requestContext.getStore()
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const call = { network, caller, start: resolve, reject }
+    const dropped = this.queue.add(call)
+    dropped?.reject(tooManyLogins())
+    if (request) {
+      request.onCompleted = () => {
+        if (this.queue.remove(call)) reject(new Abandoned())
+      }
+    }
+    return promise
+  }
+
+  private release() {
+    const next = this.queue.take(() => true)
+    if (next) next.start()
+    else this.running--
+  }
+}
+
+function tooManyLogins(): Problem {
+  return new Problem(HTTP_PROBLEMS.unavailable, 'Too many logins are in progress. Retry later.', {
+    retryAfterSeconds: 5,
+  })
 }

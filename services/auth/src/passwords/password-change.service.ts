@@ -2,7 +2,7 @@ import { validationProblem } from '@malipo/kit/http/validation'
 import { newUuid } from '@malipo/kit/postgres/uuid-v7'
 import { Inject, Injectable } from '@nestjs/common'
 import { Registry } from 'prom-client'
-import type { ClientContext } from '../client-context/client-context.js'
+import { type ClientContext, flowOf } from '../client-context/client-context.js'
 import { OutcomeCounter } from '../outcome-counter.js'
 import { wrongCredentials } from '../problems.js'
 import { RevocationsService } from '../revocations/revocations.service.js'
@@ -48,7 +48,7 @@ export class PasswordChangeService {
       userId: user.id,
       sid,
       passwordVersion: user.passwordVersion,
-      passwordHash: await this.hasher.hash(newPassword),
+      passwordHash: await this.hasher.hash(newPassword, flowOf(client, caller.phone)),
       origin: client.origin,
     }
     // Pending revocations cause no 503: a client's retry would fail, because the password has changed.

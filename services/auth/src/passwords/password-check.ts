@@ -2,9 +2,10 @@ import { networkOf } from '@malipo/kit/http/network'
 import { LOG, type Logger } from '@malipo/kit/telemetry/logger'
 import { Database } from '@malipo/kit/postgres/database'
 import { newUuid } from '@malipo/kit/postgres/uuid-v7'
+import { assertNotCompleted } from '@malipo/kit/telemetry/request-context'
 import { Inject, Injectable } from '@nestjs/common'
 import { recordLoginFailure } from '../audit/audit.store.js'
-import type { ClientContext } from '../client-context/client-context.js'
+import { type ClientContext, flowOf } from '../client-context/client-context.js'
 import { type AttemptSource, LoginRateLimit } from '../rate-limit/login-rate-limit.js'
 import { tooManyAttempts } from '../rate-limit/quota.js'
 import { parseDeviceToken } from '../tokens/device-token.js'
@@ -37,16 +38,23 @@ export class PasswordCheck {
     @Inject(LOG) private readonly log: Logger,
   ) {}
 
-  /** The account, unless the phone or the password is wrong. @throws Problem 429, 503 */
+  /**
+   * The account, unless the phone or the password is wrong. An attempt whose client disconnects while its
+   * password is hashed counts all the same.
+   * @throws Abandoned if the client has disconnected; Problem 429, 503
+   */
   async check(attempt: Attempt, password: string): Promise<Credentials | undefined> {
     const user = await this.database.read((run) => loginCandidate(run, queryOf(attempt)))
     const source = sourceOf(attempt, user)
     await this.limit.assertAllowed(source)
     // An attempt is counted only when its hashing starts: a queued attempt has not failed yet.
-    const { matches, reservation } = await this.hasher.enqueue(async () => {
-      const reservation = await this.limit.reserve(source)
-      return { reservation, matches: await this.hasher.matches(password, user?.passwordHash) }
-    })
+    const { matches, reservation } = await this.hasher.enqueue(
+      flowOf(attempt.client, attempt.phone),
+      async () => {
+        const reservation = await this.limit.reserve(source)
+        return { reservation, matches: await this.hasher.matches(password, user?.passwordHash) }
+      },
+    )
     attempt.client.setHeaders(reservation.headers)
     if (!matches || !user) {
       const failure = { id: newUuid(), userId: user?.id ?? null, origin: attempt.client.origin }
@@ -55,14 +63,17 @@ export class PasswordCheck {
       return undefined
     }
     await reservation.refund()
-    if (this.hasher.isOutdated(user.passwordHash)) void this.rehash(user, password)
+    assertNotCompleted()
+    if (this.hasher.isOutdated(user.passwordHash)) void this.rehash(user, attempt, password)
     return user
   }
 
   /** The login succeeds even if this rehash fails; in that case the next login repeats the rehash. */
-  private async rehash(user: Credentials, password: string) {
+  private async rehash(user: Credentials, { client, phone }: Attempt, password: string) {
     try {
-      const passwordHash = await this.hasher.hash(password)
+      const passwordHash = await this.hasher.hash(password, flowOf(client, phone), {
+        evenIfAborted: true,
+      })
       await this.database.write((run) => replaceHash(run, user, passwordHash))
     } catch (err) {
       this.log.warn({ err, actor: user.id }, 'rehashing a password at the configured cost failed')

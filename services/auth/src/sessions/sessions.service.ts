@@ -1,5 +1,10 @@
 import { Database } from '@malipo/kit/postgres/database'
 import { newUuid } from '@malipo/kit/postgres/uuid-v7'
+import {
+  Abandoned,
+  assertNotCompleted,
+  requestContext,
+} from '@malipo/kit/telemetry/request-context'
 import { Inject, Injectable } from '@nestjs/common'
 import type { Origin } from '../client-context/client-context.js'
 import { type Env, ENV } from '../env.js'
@@ -24,11 +29,14 @@ export class SessionsService {
 
   /**
    * Opens a session, and revokes the user's least recently used sessions beyond `SESSIONS_PER_USER`. While
-   * Redis is unavailable, these revocations stay pending and do not fail the login.
+   * Redis is unavailable, these revocations stay pending and do not fail the login. If the client has
+   * disconnected, no session is opened: nobody would receive its tokens.
    *
    * @returns undefined if the password was changed after it was verified
+   * @throws Abandoned, Problem 503
    */
   async open(user: Credentials, origin: Origin): Promise<TokensDto | undefined> {
+    assertNotCompleted()
     const { id: userId, passwordVersion } = user
     const sid = newUuid()
     const { text, hashes } = newRefreshToken()
@@ -39,6 +47,10 @@ export class SessionsService {
     if (!opened) return undefined
     const { scopes, evicted } = opened
     await Promise.all(evicted.map((one) => this.revocations.publish('session_limit', one)))
+    if (requestContext.getStore()?.isCompleted) {
+      await this.revoke({ sid, sub: userId, cause: 'revoked' })
+      throw new Abandoned()
+    }
     const tokens = this.tokens.sign({ sub: userId, sid, scopes })
     return { ...tokens, refresh_token: text, device_token: deviceTokenOf(sid, sessionPart(text)) }
   }

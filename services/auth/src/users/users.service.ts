@@ -3,7 +3,7 @@ import { Database } from '@malipo/kit/postgres/database'
 import { newUuid } from '@malipo/kit/postgres/uuid-v7'
 import { Inject, Injectable } from '@nestjs/common'
 import { Registry } from 'prom-client'
-import type { ClientContext } from '../client-context/client-context.js'
+import { type ClientContext, flowOf } from '../client-context/client-context.js'
 import { OutcomeCounter } from '../outcome-counter.js'
 import { PasswordHasher } from '../passwords/hashing.js'
 import { strengthHeader } from '../passwords/strength.js'
@@ -47,7 +47,7 @@ export class UsersService {
 
   private async create({ phone, email, password }: RegisterDto, client: ClientContext) {
     await this.limits.countRegistration(client)
-    const passwordHash = await this.hasher.hash(password)
+    const passwordHash = await this.hasher.hash(password, flowOf(client, phone))
     const user = { id: newUuid(), phone, email, passwordHash, scopes: null, origin: client.origin }
     const created = await this.database.write((run) => insertUser(run, user))
     if (typeof created === 'string') {
