@@ -44,9 +44,9 @@ const HEADINGS = [
   'errors',
 ]
 
-/** A Markdown table, aligned for a terminal as well. @param {string[][]} rows */
-export function table(rows) {
-  const widths = HEADINGS.map((name, i) =>
+/** A Markdown table, aligned for a terminal as well. @param {string[][]} rows @param {string[]} headings */
+export function table(rows, headings = HEADINGS) {
+  const widths = headings.map((name, i) =>
     Math.max(name.length, ...rows.map((cells) => cells[i]?.length ?? 0)),
   )
   const line = (/** @type {string[]} */ cells) => {
@@ -56,7 +56,7 @@ export function table(rows) {
     return `| ${padded.join(' | ')} |`
   }
   const rule = widths.map((width, i) => (i === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`))
-  return [HEADINGS, rule, ...rows].map(line).join('\n')
+  return [headings, rule, ...rows].map(line).join('\n')
 }
 
 /** @param {number} value */

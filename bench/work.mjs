@@ -61,7 +61,7 @@ export async function prepare({ urls: { auth, payments, limit }, password }, con
  * @param {string} phone
  * @param {string} password
  */
-async function register(auth, phone, password) {
+export async function register(auth, phone, password) {
   const body = JSON.stringify({ phone, email: `user${phone}@example.com`, password })
   await send(auth, { method: 'POST', path: '/api/auth/register', headers: JSON_TYPE, body })
   return {
@@ -79,7 +79,7 @@ async function register(auth, phone, password) {
  * @param {string} phone
  * @param {string} password
  */
-async function signUp(auth, phone, password) {
+export async function signUp(auth, phone, password) {
   const { access_token: token } = await send(auth, await register(auth, phone, password))
   const bearer = { authorization: `Bearer ${token}` }
   const headers = { ...JSON_TYPE, ...bearer }
@@ -96,7 +96,7 @@ async function signUp(auth, phone, password) {
  * @param {Request} create
  * @returns {Promise<Request[]>}
  */
-async function toRead(url, create) {
+export async function toRead(url, create) {
   const created = Array.from({ length: READ }, () => send(url, create))
   const { authorization = '' } = create.headers
   return (await Promise.all(created)).map(({ reference }) => {
