@@ -98,7 +98,7 @@ describe.skipIf(pgBouncer === undefined)('behind PgBouncer in transaction mode',
       ])
       return [moved, read, list, events].map(({ status }) => status)
     }
-    const rounds = Array.from({ length: 40 }, (_, i) => work(users[i % users.length] as As))
+    const rounds = Array.from({ length: 16 }, (_, i) => work(users[i % users.length] as As))
     const statuses = (await Promise.all(rounds)).flat()
     expect(new Set(statuses)).toEqual(new Set([200]))
   })
