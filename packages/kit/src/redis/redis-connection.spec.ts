@@ -50,7 +50,7 @@ const tlsSettings = (port: number) => ({
 
 async function sentinel(lines: readonly string[], port?: number) {
   const started = await startSentinel(lines, port)
-  stops.push(started.stop)
+  stops.push(() => started.stop())
   return `127.0.0.1:${started.port}`
 }
 
