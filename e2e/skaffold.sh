@@ -35,6 +35,8 @@ within() {
   done
 }
 
+# A file that changes before skaffold watches is not noticed.
+are_watched() { grep -q 'Watching for changes' "$work/dev.log" && are_ready; }
 are_ready() { curl --silent --fail "$AUTH/health/ready" && curl --silent --fail "$PAYMENTS/health/ready"; }
 title_is() { curl --silent --max-time 5 "$AUTH/docs-json" | grep -qF "\"title\":\"$1\""; }
 
@@ -74,7 +76,7 @@ git clone --quiet . "$work/clone"
 cd "$work/clone"
 setsid skaffold dev --namespace $NAMESPACE >"$work/dev.log" 2>&1 &
 dev=$!
-check 'skaffold dev serves both services from a fresh clone' within 600 are_ready
+check 'skaffold dev serves both services from a fresh clone' within 600 are_watched
 check 'a changed title is served' serves_change 'First change'
 since=$SECONDS
 check 'a second change is served' serves_change 'Second change'
