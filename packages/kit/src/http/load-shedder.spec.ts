@@ -86,18 +86,18 @@ async function listen(limits: Partial<typeof LIMITS> = {}, isBehind = () => fals
     for (const name of names.split(' ')) {
       const before = admitted.length + (await queued())
       all.push(send(name).received)
-      await vi.waitFor(async () => expect(admitted.length + (await queued())).toBe(before + 1))
+      await until(async () => expect(admitted.length + (await queued())).toBe(before + 1))
     }
     return all
   }
   const complete = async (name: string) => {
-    await vi.waitFor(() => expect(completions.has(name)).toBe(true))
+    await until(() => expect(completions.has(name)).toBe(true))
     completions.get(name)?.()
   }
   return { admitted, complete, completions, queued, registry, send, sendInOrder }
 }
 
-const until = vi.waitFor
+const until = (condition: () => void | Promise<void>) => vi.waitFor(condition, 20_000)
 
 describe('admission', () => {
   it('holds a caller at its limit, and admits others at once', async () => {
