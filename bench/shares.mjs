@@ -161,11 +161,7 @@ async function send(url, requests, howLong) {
   const end = performance.now() + howLong * 1_000
   for (let i = 0; performance.now() < end; i++) {
     const begun = performance.now()
-    const status = await statusOf(
-      url,
-      /** @type {Request} */ (requests[i % requests.length]),
-      agent,
-    )
+    const status = await statusOf(url, requests[i % requests.length], agent)
     result.times.push(performance.now() - begun)
     if (status >= 300) result.failures++
   }

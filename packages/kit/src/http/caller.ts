@@ -4,7 +4,7 @@ import type { Request } from './request.js'
 export const ANONYMOUS = ''
 
 /**
- * Identifies the caller of a request before its token is validated: by the token, which nobody else has. The
+ * Identifies the caller of a request before its token is validated: by the token, which is secret. The
  * scheme of the header is left out, because a client can vary it.
  */
 export function callerOf({ headers: { authorization } }: Pick<Request, 'headers'>): string {

@@ -71,7 +71,7 @@ export class FairQueue<Item extends Flow> {
     return all.filter((item) => matches(item) && this.remove(item))
   }
 
-  /** In a tie, the flow of the added item counts as the longest: it displaces no flow of its own length. */
+  /** In a tie, the flow of the added item counts as the longest: it displaces no flow of equal length. */
   private newestOfLongest(added: Item): Item {
     const own = this.networks.get(added.network)
     let [longest, length] = [own, own ? lengthOf(own) : 0]

@@ -88,7 +88,7 @@ async function listen(limits: Partial<typeof LIMITS> = {}, isBehind = () => fals
       all.push(send(name).received)
       await until(async () => expect(admitted.length + (await queued())).toBe(before + 1))
     }
-    return all
+    return { received: all }
   }
   const complete = async (name: string) => {
     await until(() => expect(completions.has(name)).toBe(true))
@@ -130,7 +130,9 @@ describe('admission', () => {
 
   it('admits a queued request when another one completes', async () => {
     const { admitted, complete, sendInOrder } = await listen()
-    const [first, , third] = await sendInOrder('A1.1 A1.2 A1.3')
+    const {
+      received: [first, , third],
+    } = await sendInOrder('A1.1 A1.2 A1.3')
     await complete('A1.1')
     expect((await first)?.status).toBe(200)
     await complete('A1.3')
@@ -157,7 +159,9 @@ describe('admission', () => {
 
   it('removes a queued request whose client has disconnected', async () => {
     const { admitted, complete, queued, send, sendInOrder } = await listen({ maxInFlight: 1 })
-    const [first] = await sendInOrder('A1.1')
+    const {
+      received: [first],
+    } = await sendInOrder('A1.1')
     const { disconnect } = send('A1.2')
     await until(async () => expect(await queued()).toBe(1))
     disconnect()
@@ -193,7 +197,9 @@ describe('while the event loop is idle', () => {
 
   it('admits none beyond the limits while requests complete in time', async () => {
     const { admitted, complete, sendInOrder } = await listen({ ...idle, stallThreshold: 10 ** 9 })
-    const [first] = await sendInOrder('A1.1')
+    const {
+      received: [first],
+    } = await sendInOrder('A1.1')
     await complete('A1.1')
     await first
     await sendInOrder('A1.2 A1.3 A1.4')
@@ -227,7 +233,7 @@ describe('rejection', () => {
       maxInFlight: 1,
       maxQueued: 3,
     })
-    const all = await sendInOrder('A1.1 A1.2 A1.3 A1.4')
+    const { received: all } = await sendInOrder('A1.1 A1.2 A1.3 A1.4')
     const other = send('B1.1').received
     expect((await all[3])?.status).toBe(503)
     expect(await registry.metrics()).toContain('http_requests_shed_total 1')

@@ -23,7 +23,7 @@ export class Abandoned extends Error {
   }
 }
 
-/** @throws Abandoned if the current request has completed: nobody receives the result of further work */
+/** @throws Abandoned if the current request has completed: no client receives the result of further work */
 export function assertNotCompleted(): void {
   if (requestContext.getStore()?.isCompleted) throw new Abandoned()
 }

@@ -29,8 +29,8 @@ interface HashingOptions {
 /**
  * Runs bcrypt at the configured cost on Node's thread pool, at most one hash per core at a time. One thread
  * stays free for DNS lookups and the authentication of database connections. Queued calls are served by
- * network in turn, and within a network by account, so that nobody delays the logins of others. A call whose
- * client has disconnected leaves the queue.
+ * network in turn, and within a network by account, so that one client can't delay the logins of others. A
+ * call whose client has disconnected leaves the queue.
  */
 @Injectable()
 export class PasswordHasher {

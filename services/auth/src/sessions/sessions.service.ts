@@ -30,7 +30,7 @@ export class SessionsService {
   /**
    * Opens a session, and revokes the user's least recently used sessions beyond `SESSIONS_PER_USER`. While
    * Redis is unavailable, these revocations stay pending and do not fail the login. If the client has
-   * disconnected, no session is opened: nobody would receive its tokens.
+   * disconnected, no session is opened: no client would receive its tokens.
    *
    * @returns undefined if the password was changed after it was verified
    * @throws Abandoned, Problem 503
