@@ -44,7 +44,7 @@ const ROTATIONS_PER_GRACE = 100
  * or a lock does not count. Predecessors are removed a whole grace period later than they expire.
  *
  * The statement never revokes. A lost connection can deliver it minutes late, when the grace period of its
- * token is over although its request was answered in time.
+ * token has ended although its request was answered in time.
  *
  * FOR UPDATE also writes to the WAL. The commit therefore waits for the standby, and a successor that another
  * request stored is durable before it is returned.

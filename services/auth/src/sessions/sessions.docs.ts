@@ -26,7 +26,7 @@ export const RefreshDocs = () =>
       summary: 'Refresh the access token',
       description:
         'Exchanges a refresh token for the next one. For 60 seconds after its first use (`REFRESH_GRACE_MS`) ' +
-        'the same token is answered with the same next token, so a client can repeat a request whose response ' +
+        'the same token is answered with the same next token. So a client can repeat a request whose response ' +
         'it lost, and two tabs can refresh at once. Using the token later revokes the session.',
       problems: [...BODY_PROBLEMS, PROBLEMS.refreshTokenNotValid, tooManyAttempts],
     },

@@ -27,7 +27,7 @@ export const ScopesDocs = () =>
       summary: 'Replace a user’s scopes',
       description:
         'Removing a scope revokes the user’s sessions. Operator scopes (`payments:admin`, `auth:admin`) can be ' +
-        'retained and removed; only the operator command grants them. Nobody can change their own scopes. ' +
+        'retained and removed; only the operator command grants them. Operators can’t change their own scopes. ' +
         'Needs `auth:admin`.',
       problems: [
         ...BODY_PROBLEMS,
