@@ -85,7 +85,16 @@ const FILLED_BY_SERVICE = [
   'idempotency_keys.response_status',
   'payment_events.cause',
   'payment_totals_position.singleton',
-  'webhooks.outcome',
+  // Bodies over the limit of the column are rejected before they are parsed (413).
+  'provider_messages.body',
+  'provider_messages.key_id',
+  'provider_messages.kind',
+  'provider_messages.outcome',
+  'provider_messages.outcome',
+  'provider_messages.payment_id',
+  'provider_messages.source',
+  'provider_messages.verdict',
+  'provider_messages.verdict',
 ]
 
 /** The column's value for an input; undefined if the input is rejected. */

@@ -1,0 +1,69 @@
+import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { freshDatabase, query } from '@malipo/testing/database'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { newUser } from './auth.js'
+import { environment, type Payments, startPayments } from './payments.js'
+import { as, type As, fromProvider, newPayment, webhookBody } from './requests.js'
+
+/** The service with the privileges that the built `migrate` command grants to its role. */
+
+const SCRIPT = join(import.meta.dirname, '../dist/migrate.js')
+const ROLE = `payments_${randomUUID().slice(0, 8)}`
+
+let ownerUrl: string
+let payments: Payments
+let user: As
+
+beforeAll(async () => {
+  ownerUrl = await freshDatabase('payments')
+  await query(ownerUrl, `CREATE ROLE ${ROLE} LOGIN PASSWORD 'role'`)
+  const env = environment({ DATABASE_URL: ownerUrl, DB_SERVICE_ROLE: ROLE })
+  await promisify(execFile)(process.execPath, [SCRIPT], { env })
+  const url = new URL(ownerUrl)
+  url.username = ROLE
+  url.password = 'role'
+  payments = await startPayments({ DATABASE_URL: url.href })
+  user = as(await newUser(), payments)
+})
+afterAll(async () => {
+  await payments.close()
+  await query(ownerUrl, `DROP OWNED BY ${ROLE}`)
+  await query(ownerUrl, `DROP ROLE ${ROLE}`)
+})
+
+describe('the service’s role', () => {
+  it('can apply webhooks, and store and count conflicts', async () => {
+    const body = webhookBody(await newPayment(user), 'PENDING')
+    expect((await fromProvider(payments, body)).status).toBe(200)
+    for (const _ of ['first', 'repeated']) {
+      expect((await fromProvider(payments, { ...body, status: 'FAILED' })).status).toBe(422)
+    }
+    const stored = 'SELECT outcome, times FROM provider_messages ORDER BY id'
+    expect(await payments.sql(stored)).toEqual([
+      { outcome: 'applied', times: 1 },
+      { outcome: 'conflict', times: 2 },
+    ])
+  })
+
+  it.each([
+    'body = body',
+    'headers = headers',
+    'reading = reading',
+    'outcome = outcome',
+    'key_id = key_id',
+    'times = times, received_at = received_at',
+  ])('can’t change a stored message by SET %s', async (set) => {
+    const update = payments.sql(`UPDATE provider_messages SET ${set}`)
+    await expect(update).rejects.toMatchObject({ code: '42501' })
+  })
+
+  it.each(['DELETE FROM provider_messages', 'TRUNCATE provider_messages'])(
+    'can’t execute %s',
+    async (statement) => {
+      await expect(payments.sql(statement)).rejects.toMatchObject({ code: '42501' })
+    },
+  )
+})
