@@ -80,7 +80,6 @@ const FILLED_BY_SERVICE = [
   'sessions.current_token_hash',
   'sessions.device_token_hash',
   'sessions.expires_at',
-  'sessions.previous_token_hash',
   'sessions.refresh_token_hash',
   'sessions.revocation_cause',
   'users.password_hash',
