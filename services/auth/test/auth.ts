@@ -16,7 +16,7 @@ import { type Env, readEnv } from '../src/env.js'
 export interface Auth {
   client: Client
   databaseUrl: string
-  sql<Row extends object>(text: string, ...values: unknown[]): Promise<Row[]>
+  sql: <Row extends object>(text: string, ...values: unknown[]) => Promise<Row[]>
   close(): Promise<void>
 }
 

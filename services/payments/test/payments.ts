@@ -14,7 +14,7 @@ import { until } from './until.js'
 export interface Payments {
   readonly client: Client
   readonly databaseUrl: string
-  sql<Row extends object>(text: string, ...values: unknown[]): Promise<Row[]>
+  sql: <Row extends object>(text: string, ...values: unknown[]) => Promise<Row[]>
   /** The value of a series in /metrics; 0 if the series does not exist yet. */
   metric(line: string): Promise<number>
   /** Starts another replica on the same database, Redis and auth. */
