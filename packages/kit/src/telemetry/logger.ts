@@ -1,7 +1,14 @@
 import type { LoggerService } from '@nestjs/common'
-import { type Logger, pino, stdTimeFunctions } from 'pino'
+import {
+  type DestinationStream,
+  type Logger,
+  type LoggerOptions,
+  pino,
+  stdTimeFunctions,
+} from 'pino'
 import type { LogLevel } from '../config/variables.js'
-import { mask } from './mask.js'
+import { boundedLine } from './log-line.js'
+import { mask, maskRequestId } from './mask.js'
 import { requestContext } from './request-context.js'
 
 export type { Logger } from 'pino'
@@ -9,24 +16,52 @@ export type { Logger } from 'pino'
 /** The injection token of the service's logger. */
 export const LOG = Symbol('log')
 
-/** Logs one JSON line per event to standard output, with level, time, service, msg and the event's fields. */
-export function createLogger(service: string, level: LogLevel): Logger {
-  return pino({
+/**
+ * Logs one JSON line per event to standard output, with level, time, service, msg and the event's fields. Every
+ * string is masked here, so that no caller has to, and the length of a line is limited.
+ *
+ * @param destination instead of standard output
+ */
+export function createLogger(
+  service: string,
+  level: LogLevel,
+  destination?: DestinationStream,
+): Logger {
+  const options: LoggerOptions = {
     level,
     base: { service },
     timestamp: stdTimeFunctions.isoTime,
-    formatters: { level: (label) => ({ level: label }) },
-    serializers: { err: errorForLog },
+    formatters: { level: (label) => ({ level: label }), log: masked },
+    hooks: { streamWrite: boundedLine },
+    serializers: { err: errorForLog, msg: maskString },
     // pino omits undefined fields.
     mixin: () => {
       const { requestId, traceId } = requestContext.getStore() ?? {}
-      return { requestId: requestId && mask(requestId), traceId }
+      return { requestId, traceId }
     },
-  })
+  }
+  return destination ? pino(options, destination) : pino(options)
 }
 
+/** Masks the strings of an event's fields. An error is masked by `errorForLog`. */
+function masked(fields: Record<string, unknown>): Record<string, unknown> {
+  const result: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(fields)) {
+    if (name === 'requestId') result[name] = maskRequestId(String(value))
+    else result[name] = Array.isArray(value) ? value.map(maskString) : maskString(value)
+  }
+  return result
+}
+
+function maskString(value: unknown): unknown {
+  return typeof value === 'string' ? mask(value) : value
+}
+
+/** A cause of a cause explains little more, and errors may be each other's causes. */
+const MAX_CAUSES = 3
+
 /** Masks an error, and omits values of rows and requests (PostgreSQL's `detail`, Axios' `config`). */
-export function errorForLog(error: unknown): object {
+export function errorForLog(error: unknown, causes = MAX_CAUSES): object {
   if (!(error instanceof Error)) return { type: typeof error, message: mask(String(error)) }
   const { name, message, stack, cause } = error
   const { code, constraint } = error as { code?: unknown; constraint?: unknown }
@@ -36,7 +71,7 @@ export function errorForLog(error: unknown): object {
     code,
     constraint,
     stack: stack && mask(stack),
-    cause: cause === undefined ? undefined : errorForLog(cause),
+    cause: cause === undefined || causes === 0 ? undefined : errorForLog(cause, causes - 1),
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { mask } from './mask.js'
+import { mask, maskRequestId } from './mask.js'
 
 describe('mask', () => {
   it.each([
@@ -27,4 +27,41 @@ describe('mask', () => {
   ])('leaves %j unchanged', (text) => {
     expect(mask(text)).toBe(text)
   })
+})
+
+describe('maskRequestId', () => {
+  it.each([
+    ['256772123456', '[phone …56]'],
+    ['order-256772123456', 'order-[phone …56]'],
+    ['app_0772123456:7', 'app_[phone …56]:7'],
+    ['a.256772123456.b', 'a.[phone …56].b'],
+    ['user256772123456x', 'user[phone …56]x'],
+    ['eyJhbGciOi.eyJzdWIi.c2ln', '[token]'],
+  ])('turns %s into %s', (id, masked) => {
+    expect(maskRequestId(id)).toBe(masked)
+  })
+
+  it.each([
+    'order-17',
+    '019b76da-a800-7000-8000-024211120002',
+    '4bf92f3577b34da6a3ce929d0e0e4736',
+    '00f067aa012902b7',
+    '2026-11-29-1',
+  ])('leaves %s unchanged', (id) => {
+    expect(maskRequestId(id)).toBe(id)
+  })
+})
+
+it.each([
+  ['letters', 'x'],
+  ['starts of tokens', 'eyJ'],
+  ['at signs', '@a.'],
+  ['digits and dashes', '1-'],
+  ['pluses', '+1'],
+])('masks 16 kB of %s in less than 100 ms', (_, part) => {
+  const text = part.repeat(16_000 / part.length)
+  const startedAt = performance.now()
+  mask(text)
+  maskRequestId(text)
+  expect(performance.now() - startedAt).toBeLessThan(100)
 })
