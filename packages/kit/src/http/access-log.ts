@@ -1,6 +1,5 @@
 import type { FastifyReply } from 'fastify'
 import type { Logger } from '../telemetry/logger.js'
-import { mask } from '../telemetry/mask.js'
 import { HTTP_PROBLEMS, type Problem } from './problem.js'
 import type { Request, RequestObserver } from './request.js'
 import { traceIdOf } from './request-tracing.js'
@@ -29,7 +28,7 @@ function line(request: Request, reply: FastifyReply, status: number) {
   const isOurs = failure && status >= 500 && failure.kind !== HTTP_PROBLEMS.notReady
   // pino omits undefined fields.
   return {
-    requestId: mask(id),
+    requestId: id,
     traceId: traceIdOf(request),
     method,
     route: routeOptions.url ?? 'unmatched',
@@ -37,12 +36,7 @@ function line(request: Request, reply: FastifyReply, status: number) {
     status,
     durationMs: Math.round(reply.elapsedTime * 10) / 10,
     problem: failure?.kind.type,
-    fields: failure?.extras.errors?.map(({ field }) => fieldForLog(field)),
+    fields: failure?.extras.loggedFields,
     err: isOurs ? (failure.cause ?? failure) : undefined,
   }
-}
-
-/** Clients choose the names of unknown fields, so a name may be a phone number, a token or a password. */
-function fieldForLog(field: string): string {
-  return /^[a-z_.]{1,40}$/i.test(field) ? field : '[other]'
 }

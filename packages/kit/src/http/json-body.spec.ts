@@ -5,7 +5,11 @@ import { Problem } from './problem.js'
 import type { Request } from './request.js'
 
 /** The body that a route receives: a value, or the problem that `InputPipe` throws. */
-async function bodyOf(payload: string | Buffer, contentType = 'application/json') {
+async function bodyOf(
+  payload: string | Buffer,
+  contentType = 'application/json',
+  others: Record<string, string> = {},
+) {
   const app = fastify()
   acceptJsonOnly(app)
   let got: unknown
@@ -15,7 +19,7 @@ async function bodyOf(payload: string | Buffer, contentType = 'application/json'
     raw = request.rawBody
     return {}
   })
-  const headers = { 'content-type': contentType }
+  const headers = { 'content-type': contentType, ...others }
   const { statusCode } = await app.inject({ method: 'POST', url: '/', headers, payload })
   await app.close()
   return { statusCode, got, raw }
@@ -44,6 +48,9 @@ describe('acceptJsonOnly', () => {
     ['__proto__', '{"__proto__":{}}'],
     ['constructor.prototype', '{"constructor":{"prototype":{}}}'],
     ['invalid UTF-8', Buffer.from([0x22, 0xff, 0x22])],
+    ['nine levels', '[[[[[[[[[]]]]]]]]]'],
+    ['201 elements', `[${'0,'.repeat(200)}0]`],
+    ['201 fields of one name', `{${'"a":0,'.repeat(200)}"a":0}`],
   ])('turns %s into a problem', async (_, payload) => {
     const { got } = await bodyOf(payload)
     expect(got).toBeInstanceOf(Problem)
@@ -65,6 +72,24 @@ describe('acceptJsonOnly', () => {
   it.each(['text/plain', 'application/x-www-form-urlencoded', 'application/xml'])(
     'rejects %s',
     async (type) => expect((await bodyOf('{}', type)).statusCode).toBe(415),
+  )
+
+  it.each(['gzip', 'br', 'deflate, identity', 'GZIP', 'x'])(
+    'rejects the encoding %s',
+    async (coding) => {
+      const encoded = { 'content-encoding': coding }
+      const { statusCode, raw } = await bodyOf('{}', 'application/json', encoded)
+      // Without the problem filter, Fastify responds with 500 to a `Problem`.
+      expect([statusCode, raw]).toEqual([500, undefined])
+    },
+  )
+
+  it.each(['', 'identity', 'Identity', 'identity, identity'])(
+    'accepts the encoding %j',
+    async (coding) => {
+      const encoded = { 'content-encoding': coding }
+      expect((await bodyOf('{}', 'application/json', encoded)).statusCode).toBe(200)
+    },
   )
 
   it('accepts a charset', async () => {

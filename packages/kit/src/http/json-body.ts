@@ -1,13 +1,11 @@
 import { isUtf8 } from 'node:buffer'
 import type { FastifyInstance } from 'fastify'
+import { limitFaultOf } from './json-limits.js'
 import { mayRound, parseWithDigits } from './json-number.js'
 import { HTTP_PROBLEMS, Problem } from './problem.js'
 import type { Request } from './request.js'
 
 export const BODY_LIMIT_BYTES = 100_000
-
-/** Parsers, validators and PostgreSQL's jsonb recurse into a body: deep nesting could overflow the stack. */
-const MAX_DEPTH = 32
 
 /** A field with one of these names could change the class or prototype of an object it is copied to. */
 const FORBIDDEN_FIELDS: ReadonlySet<string> = new Set(['constructor', 'prototype'])
@@ -15,9 +13,10 @@ const FORBIDDEN_FIELDS: ReadonlySet<string> = new Set(['constructor', 'prototype
 const BYTE_ORDER_MARK = /^\uFEFF/
 
 /**
- * Accepts only JSON bodies in UTF-8 without `__proto__`. An invalid body becomes a `Problem`, which `InputPipe`
- * throws after the guards have run: an unauthenticated caller must get 401, not 400. A number keeps the digits
- * that were sent (json-number.ts). `InputPipe` rejects strings that the database can't store.
+ * Accepts only JSON bodies in UTF-8 without `__proto__` and within the limits of json-limits.ts. An invalid body
+ * becomes a `Problem`, which `InputPipe` throws after the guards have run: an unauthenticated caller must get 401,
+ * not 400. An encoded body is rejected immediately, like another media type. A number keeps the digits that were
+ * sent (json-number.ts). `InputPipe` rejects strings that the database can't store.
  */
 export function acceptJsonOnly(fastify: FastifyInstance) {
   fastify.removeAllContentTypeParsers()
@@ -26,10 +25,13 @@ export function acceptJsonOnly(fastify: FastifyInstance) {
     'application/json',
     { parseAs: 'buffer', bodyLimit: BODY_LIMIT_BYTES },
     (request: Request, body: Buffer, done) => {
+      if (isEncoded(request)) return done(encodedBody())
       request.rawBody = body
       if (body.length === 0) return done(null, malformed('The body is empty.'))
       if (!isUtf8(body)) return done(null, malformed('The body is not valid UTF-8.'))
       const text = body.toString('utf8')
+      const limitFault = limitFaultOf(text)
+      if (limitFault !== undefined) return done(null, malformed(limitFault))
       void parseJson(request, text, (error, value) => {
         if (error) return done(null, malformed('The body is not valid JSON.', error))
         const fault = faultOf(value)
@@ -45,14 +47,24 @@ function malformed(detail: string, cause?: Error) {
   return new Problem(HTTP_PROBLEMS.malformed, detail, {}, { cause })
 }
 
-/** The reason to reject a body: too deep nesting or a forbidden field; undefined if there is none. */
-function faultOf(value: unknown, depth = MAX_DEPTH): string | undefined {
+/** Whether the body has a content coding. `identity` is none (RFC 9110, section 12.5.3). */
+function isEncoded({ headers }: Request): boolean {
+  const codings = headers['content-encoding']?.split(',') ?? []
+  return codings.some((coding) => !/^(identity)?$/i.test(coding.trim()))
+}
+
+/** RFC 9110, section 15.5.16: `Accept-Encoding` names the codings that the server accepts. */
+function encodedBody(): Problem {
+  const detail = 'Send the body without Content-Encoding.'
+  const headers = { 'accept-encoding': 'identity' }
+  return new Problem(HTTP_PROBLEMS.contentEncoding, detail, { headers })
+}
+
+/** The reason to reject a body that has a forbidden field; undefined if it has none. */
+function faultOf(value: unknown): string | undefined {
   if (typeof value !== 'object' || value === null) return undefined
-  if (depth === 0) return `The body is nested more than ${MAX_DEPTH} levels deep.`
   for (const [name, inner] of Object.entries(value)) {
-    const fault = FORBIDDEN_FIELDS.has(name)
-      ? `A field must not be named ${name}.`
-      : faultOf(inner, depth - 1)
+    const fault = FORBIDDEN_FIELDS.has(name) ? `A field must not be named ${name}.` : faultOf(inner)
     if (fault !== undefined) return fault
   }
   return undefined

@@ -17,7 +17,11 @@ export interface ServiceInfo {
 }
 
 class FieldErrorSchema {
-  @ApiProperty({ type: String, example: 'amount' })
+  @ApiProperty({
+    type: String,
+    description: 'Empty in the last error if more than 20 fields are invalid',
+    example: 'amount',
+  })
   field: string
 
   @ApiProperty({ type: String, example: 'must be a positive amount' })
@@ -58,6 +62,7 @@ export const BODY_PROBLEMS = [
   HTTP_PROBLEMS.malformed,
   HTTP_PROBLEMS.tooLarge,
   HTTP_PROBLEMS.mediaType,
+  HTTP_PROBLEMS.contentEncoding,
 ] as const
 
 interface Route {
@@ -67,9 +72,15 @@ interface Route {
   problems?: readonly ProblemKind[]
 }
 
-/** Documents a route. Problems with the same status share one response. */
+/**
+ * Documents a route. Problems with the same status share one response. A route that validates its input also
+ * limits invalid requests.
+ */
 export function ApiRoute({ problems = [], ...operation }: Route, ...others: MethodDecorator[]) {
-  const byStatus = Map.groupBy([...problems, HTTP_PROBLEMS.unavailable], ({ status }) => status)
+  const isLimited = problems.includes(HTTP_PROBLEMS.validation)
+  const limits = isLimited ? [HTTP_PROBLEMS.tooManyInvalid] : []
+  const all = [...problems, ...limits, HTTP_PROBLEMS.unavailable]
+  const byStatus = Map.groupBy(all, ({ status }) => status)
   return applyDecorators(
     ApiOperation(operation),
     ...[...byStatus.values()].map(problemResponse),

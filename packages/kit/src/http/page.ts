@@ -16,11 +16,16 @@ const MAX_LIMIT = 100
 export function PageLimit(fallback: number): PropertyDecorator {
   return applyDecorators(
     ApiPropertyOptional({ type: Number, minimum: 1, maximum: MAX_LIMIT, default: fallback }),
-    Normalise(Number),
+    // `Number` would also accept `1e2`, `0x10` and spaces.
+    Normalise((value) => (isDigits(value) ? Number(value) : value)),
     IsInt({ message: 'must be a whole number' }),
     Min(1, { message: 'must be at least 1' }),
     Max(MAX_LIMIT, { message: `must be at most ${MAX_LIMIT}` }),
   )
+}
+
+function isDigits(value: unknown): boolean {
+  return typeof value === 'string' && /^\d{1,9}$/.test(value)
 }
 
 export function PageCursor(): PropertyDecorator {

@@ -18,6 +18,8 @@ export interface FieldError {
 
 interface ProblemExtras {
   readonly errors?: readonly FieldError[]
+  /** The names of the invalid fields for the log. It has no name that a client chose. */
+  readonly loggedFields?: readonly string[]
   /** The value of `Retry-After`, in seconds. */
   readonly retryAfterSeconds?: number
   readonly headers?: Readonly<Record<string, string>>
@@ -45,9 +47,22 @@ export const HTTP_PROBLEMS = {
   notFound: { type: 'not-found', status: 404, title: 'Not found' },
   methodNotAllowed: { type: 'method-not-allowed', status: 405, title: 'Method not allowed' },
   timeout: { type: 'request-timeout', status: 408, title: 'Request timeout' },
+  precondition: { type: 'precondition-failed', status: 412, title: 'Precondition failed' },
   tooLarge: { type: 'payload-too-large', status: 413, title: 'The body is too large' },
   uriTooLong: { type: 'uri-too-long', status: 414, title: 'The URI is too long' },
   mediaType: { type: 'unsupported-media-type', status: 415, title: 'The body must be JSON' },
+  contentEncoding: {
+    type: 'unsupported-content-encoding',
+    status: 415,
+    title: 'The body must not be encoded',
+  },
+  range: { type: 'range-not-satisfiable', status: 416, title: 'Range not satisfiable' },
+  expectation: { type: 'expectation-failed', status: 417, title: 'Expectation failed' },
+  tooManyInvalid: {
+    type: 'too-many-invalid-requests',
+    status: 429,
+    title: 'Too many invalid requests',
+  },
   headersTooLarge: { type: 'headers-too-large', status: 431, title: 'The headers are too large' },
   internal: { type: 'internal', status: 500, title: 'Internal server error' },
   unavailable: { type: 'unavailable', status: 503, title: 'Service unavailable' },
@@ -66,9 +81,16 @@ export function overloaded(cause?: unknown): Problem {
 
 export const PROBLEM_JSON = 'application/problem+json'
 
-/** The path of a request's URL, without the query because that may contain a phone number. */
+/** Header blocks have up to 16 kB, and so may a path. */
+const MAX_PATH_CHARACTERS = 1_000
+
+/**
+ * The path of a request's target, up to a maximum length. It excludes the query, because that may contain a
+ * phone number, and the authority of a target in absolute form (RFC 9112, section 3.2.2).
+ */
 export function pathOf({ url = '/' }: { readonly url?: string | undefined }): string {
-  return url.split('?', 1)[0] ?? '/'
+  const target = url.startsWith('/') ? url : url.replace(/^https?:\/\/[^/?#]*/i, '')
+  return target.split(/[?#]/, 1)[0]?.slice(0, MAX_PATH_CHARACTERS) || '/'
 }
 
 /** The body of an error response. `path` is the result of `pathOf`. */

@@ -1,5 +1,5 @@
 import 'reflect-metadata'
-import { IsDefined, IsInt, IsOptional, IsString } from 'class-validator'
+import { IsDefined, IsInt, IsOptional, IsString, ValidateBy } from 'class-validator'
 import { describe, expect, it } from 'vitest'
 import { HTTP_PROBLEMS, Problem } from './problem.js'
 import { AllowUnknownFields, InputPipe, Normalise } from './validation.js'
@@ -71,6 +71,60 @@ describe('InputPipe', () => {
       ]),
     )
     expect(problem?.extras.errors).toHaveLength(3)
+  })
+
+  it('lists 20 errors, then one that counts the others', async () => {
+    const unknown = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, i) => [`unknown${i}`, i]))
+    const all = await problemOf(strict({ ...unknown(19), name: 1 }))
+    expect(all?.extras.errors).toHaveLength(20)
+    expect(all?.extras.errors?.at(-1)).toEqual({ field: 'name', message: 'must be a string' })
+    const some = await problemOf(strict({ ...unknown(20), name: 1, count: 'x' }))
+    expect(some?.extras.errors).toHaveLength(21)
+    expect(some?.extras.errors?.at(-1)).toEqual({
+      field: '',
+      message: '2 more invalid fields are not listed',
+    })
+    expect(some?.detail).toMatch(/; 2 more invalid fields are not listed$/)
+    const many = await problemOf(strict(unknown(9_000)))
+    expect(many?.extras.errors).toHaveLength(21)
+    expect(many?.extras.errors?.at(-1)?.message).toMatch(/^8980 more/)
+  })
+
+  it('does not run the rules of a DTO on a body with more than 20 unknown fields', async () => {
+    let isRun = false
+    class RuledDto {
+      @ValidateBy({ name: 'isSeen', validator: { validate: () => (isRun = true) } })
+      name: string
+    }
+    const unknown = Object.fromEntries(Array.from({ length: 21 }, (_, i) => [`x${i}`, i]))
+    const body = { name: 'amina', ...unknown }
+    const input = pipe.transform(body, { type: 'body', metatype: RuledDto })
+    expect((await problemOf(input))?.extras.errors).toHaveLength(21)
+    expect(isRun).toBe(false)
+  })
+
+  it('cuts the names of unknown fields', async () => {
+    const problem = await problemOf(strict({ name: 'amina', ['é'.repeat(90_000)]: 1 }))
+    const field = `${'é'.repeat(64)}…`
+    expect(problem?.extras.errors).toEqual([{ field, message: 'should not exist' }])
+    expect(problem?.detail).toBe(`${field}: should not exist`)
+  })
+
+  it('gives the log the names of declared fields only', async () => {
+    const problem = await problemOf(strict({ name: 1, count: 'x', amina_of_kampala: 1, other: 2 }))
+    expect(problem?.extras.loggedFields).toEqual(['name', 'count', '[unknown]'])
+    const valid = await problemOf(strict({ name: 1 }))
+    expect(valid?.extras.loggedFields).toEqual(['name'])
+  })
+
+  it('rejects a query of more than 50 parameters before any rule', async () => {
+    const query = (count: number) =>
+      Object.fromEntries(Array.from({ length: count }, (_, i) => [`x${i}`, '']))
+    const sent = (count: number) =>
+      problemOf(pipe.transform(query(count), { type: 'query', metatype: StrictDto }))
+    expect((await sent(50))?.extras.errors).toHaveLength(21)
+    expect((await sent(51))?.extras.errors).toEqual([])
   })
 
   it.each([[[]], [null], ['a string'], [1], [undefined]])('rejects %j as a body', async (value) => {

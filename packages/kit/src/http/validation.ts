@@ -1,5 +1,10 @@
 import type { ArgumentMetadata, PipeTransform, Type } from '@nestjs/common'
-import { validate, type ValidationError, type ValidatorOptions } from 'class-validator'
+import {
+  getMetadataStorage,
+  validate,
+  type ValidationError,
+  type ValidatorOptions,
+} from 'class-validator'
 import { type FieldError, HTTP_PROBLEMS, Problem } from './problem.js'
 import { isStorable } from './storable-text.js'
 import { isSurelyValid } from './valid-input.js'
@@ -30,17 +35,28 @@ function normalisersOf(prototype: object) {
   return (Reflect.getMetadata(NORMALISERS, prototype) ?? []) as [string, Normaliser][]
 }
 
-/** A 400 that names each invalid field. */
-export function validationProblem(errors: readonly FieldError[]): Problem {
-  const detail = errors.map(({ field, message }) => `${field}: ${message}`).join('; ')
-  return new Problem(HTTP_PROBLEMS.validation, detail, { errors })
+/** A response lists this many invalid fields. */
+const MAX_ERRORS = 20
+/** A client chooses the names of unknown fields, which may have the length of a body. */
+const MAX_NAME_CHARACTERS = 64
+/** Every name costs time, and a query of 16 kB could have thousands. A body is limited in json-limits.ts. */
+const MAX_PARAMETERS = 50
+
+/** A 400 that names the invalid fields. `logged` are the names that the log may contain. */
+export function validationProblem(
+  invalid: readonly FieldError[],
+  logged = invalid.map(({ field }) => field),
+): Problem {
+  const errors = invalid.slice(0, MAX_ERRORS)
+  const more = invalid.length - errors.length
+  if (more > 0) errors.push({ field: '', message: `${more} more invalid fields are not listed` })
+  const detail = errors
+    .map(({ field, message }) => (field === '' ? message : `${field}: ${message}`))
+    .join('; ')
+  return new Problem(HTTP_PROBLEMS.validation, detail, { errors, loggedFields: logged })
 }
 
-const LENIENT: ValidatorOptions = {
-  whitelist: true,
-  validationError: { target: false, value: false },
-}
-const STRICT: ValidatorOptions = { ...LENIENT, forbidNonWhitelisted: true }
+const OPTIONS: ValidatorOptions = { validationError: { target: false, value: false } }
 
 /**
  * Validates every body and query against its DTO (no nested DTOs). Nest's `ValidationPipe` is not used:
@@ -55,11 +71,15 @@ export class InputPipe implements PipeTransform {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       throw new Problem(HTTP_PROBLEMS.validation, 'The body must be a JSON object.', { errors: [] })
     }
-    const input = instanceOf(metatype, value)
-    if (!isSurelyValid(input)) {
-      const isLenient = Reflect.hasMetadata(UNKNOWN_FIELDS_ALLOWED, metatype)
-      const errors = await validate(input, isLenient ? LENIENT : STRICT)
-      if (errors.length > 0) throw validationProblem(errors.map(fieldError))
+    if (type === 'query') assertFewParameters(value)
+    const dto = metatype as Type<object>
+    const unknown = unknownFields(dto, value)
+    // Clients that send so many gain nothing from the errors of the other fields, which cost much more time.
+    if (unknown.length > MAX_ERRORS) throw validationProblem(unknown, [UNKNOWN])
+    const input = instanceOf(dto, value)
+    if (unknown.length > 0 || !isSurelyValid(input)) {
+      const errors = await validate(input, OPTIONS)
+      if (errors.length + unknown.length > 0) throw inputProblem(unknown, errors.map(fieldError))
     }
     assertStorable(input)
     return input
@@ -74,17 +94,55 @@ function assertStorable(input: object) {
   throw validationProblem(unstorable.map(([field]) => ({ field, message: UNSTORABLE })))
 }
 
-/** Fields that would replace the instance's class or prototype. A body is rejected earlier (json-body.ts). */
-const RESERVED = ['constructor', '__proto__']
+function assertFewParameters(query: object) {
+  if (Object.keys(query).length <= MAX_PARAMETERS) return
+  const detail = `The query has more than ${MAX_PARAMETERS} parameters.`
+  throw new Problem(HTTP_PROBLEMS.validation, detail, { errors: [] })
+}
 
+/** In the log, this stands for the names of unknown fields: a name may be a phone, a token or a password. */
+const UNKNOWN = '[unknown]'
+
+function inputProblem(unknown: readonly FieldError[], invalid: readonly FieldError[]): Problem {
+  const logged = invalid.map(({ field }) => field)
+  return validationProblem(
+    [...unknown, ...invalid],
+    unknown.length > 0 ? [...logged, UNKNOWN] : logged,
+  )
+}
+
+/** An error for each field that the DTO does not declare; none if the DTO allows unknown fields. */
+function unknownFields(dto: Type<object>, fields: object): FieldError[] {
+  if (Reflect.hasMetadata(UNKNOWN_FIELDS_ALLOWED, dto)) return []
+  const declared = declaredFields(dto)
+  const names = Object.keys(fields).filter((name) => !declared.has(name))
+  return names.map((name) => ({ field: bounded(name), message: 'should not exist' }))
+}
+
+function bounded(name: string): string {
+  return name.length > MAX_NAME_CHARACTERS ? `${name.slice(0, MAX_NAME_CHARACTERS)}…` : name
+}
+
+const declaredFieldsByDto = new Map<Type<object>, ReadonlySet<string>>()
+
+/** The fields that have at least one rule. */
+function declaredFields(dto: Type<object>): ReadonlySet<string> {
+  const known = declaredFieldsByDto.get(dto)
+  if (known) return known
+  const rules = getMetadataStorage().getTargetValidationMetadatas(dto, '', false, false)
+  const names = new Set(rules.map(({ propertyName }) => propertyName))
+  declaredFieldsByDto.set(dto, names)
+  return names
+}
+
+/** Copies only declared fields: `__proto__` or `constructor` would replace the instance's class or prototype. */
 function instanceOf(dto: Type<object>, fields: object): object {
-  const reserved = RESERVED.filter((name) => Object.hasOwn(fields, name))
-  if (reserved.length > 0) {
-    throw validationProblem(reserved.map((field) => ({ field, message: 'should not exist' })))
+  const instance = new dto() as Record<string, unknown>
+  for (const name of declaredFields(dto)) {
+    if (Object.hasOwn(fields, name)) instance[name] = (fields as Record<string, unknown>)[name]
   }
-  const instance = Object.assign(new dto(), fields) as Record<string, unknown>
   for (const [name, normalise] of normalisersOf(dto.prototype as object)) {
-    if (name in fields) instance[name] = normalise(instance[name])
+    if (Object.hasOwn(fields, name)) instance[name] = normalise(instance[name])
   }
   return instance
 }
