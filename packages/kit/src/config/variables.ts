@@ -44,6 +44,10 @@ export const httpVariables = (port: number, mode: string) => ({
     default: [],
     desc: 'Origins from which browsers may send requests, such as `https://app.example`; `*` only in `sandbox`; if unset, CORS is off',
   }),
+  INVALID_REQUESTS_PER_MINUTE: integer({ min: 1, max: 1_000_000 })({
+    default: undefined,
+    desc: 'Invalid requests (400, 413 or 415) per minute and network that a replica answers without delay; 100 in `live`, 10000 in `sandbox`',
+  }),
   SHUTDOWN_DRAIN_MS: milliseconds({
     default: 0,
     desc: 'After SIGTERM, keep serving until no request has arrived for this long; but for at most four times this long',
