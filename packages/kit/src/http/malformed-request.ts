@@ -1,6 +1,6 @@
-import { STATUS_CODES } from 'node:http'
+import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
-import type { FastifyReply } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Logger } from '../telemetry/logger.js'
 import {
   HTTP_PROBLEMS,
@@ -13,12 +13,15 @@ import { sendProblem, toProblem } from './problem.filter.js'
 import type { Request } from './request.js'
 import { REQUEST_ID, requestId } from './headers.js'
 
-/** Handles requests that never reach a route, so that the problem filter and the access log miss them. */
+/** Handles requests that the HTTP parser or the router rejects, or that Node would answer without a body. */
 
 const BY_CODE: Readonly<Record<string, ProblemKind>> = {
   ERR_HTTP_REQUEST_TIMEOUT: HTTP_PROBLEMS.timeout,
   HPE_HEADER_OVERFLOW: HTTP_PROBLEMS.headersTooLarge,
 }
+
+/** Node's own test for the value. */
+const CONTINUE = /(?:^|\W)100-continue(?:$|\W)/i
 
 /** Responds when Fastify's router rejects a path that can't be decoded or has too long a segment. */
 export function replyToInvalidUrl(
@@ -31,6 +34,24 @@ export function replyToInvalidUrl(
   sendProblem(request, reply, problem)
   const { status, type } = problem.kind
   log.info({ requestId: request.id, method: request.method, status, problem: type }, 'request')
+}
+
+/** Rejects a request of HTTP/1.1 without `Host` (RFC 9112, section 3.2), or with an unknown `Expect`. */
+export function rejectUnsupportedHeaders(fastify: FastifyInstance) {
+  // Node emits this event instead of `request` for an `Expect` other than `100-continue`.
+  fastify.server.on('checkExpectation', (request, response) =>
+    fastify.server.emit('request', request, response),
+  )
+  fastify.addHook('onRequest', ({ raw }, _reply, done) => done(headerFaultOf(raw)))
+}
+
+function headerFaultOf({ headers, httpVersion }: IncomingMessage): Problem | undefined {
+  if (headers.host === undefined && httpVersion === '1.1') {
+    return new Problem(HTTP_PROBLEMS.malformed, 'The header Host is missing.')
+  }
+  if (headers.expect === undefined || CONTINUE.test(headers.expect)) return undefined
+  const detail = 'The only supported value of Expect is 100-continue.'
+  return new Problem(HTTP_PROBLEMS.expectation, detail)
 }
 
 /** Responds on the raw socket to a request that Node's HTTP parser rejects. */

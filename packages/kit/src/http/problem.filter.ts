@@ -1,5 +1,7 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common'
-import type { FastifyReply } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import { allowedMethods } from './allowed-methods.js'
+import type { InvalidRequests } from './invalid-requests.js'
 import {
   HTTP_PROBLEMS,
   type ProblemKind,
@@ -9,24 +11,30 @@ import {
   problemDocument,
 } from './problem.js'
 import type { Request } from './request.js'
-import type { RouteTable } from './route-table.js'
+
+const UNREADABLE = [HTTP_PROBLEMS.malformed, 'The request can’t be read.'] as const
+const INTERNAL = [HTTP_PROBLEMS.internal, 'The cause is in the log, under the request id.'] as const
 
 /** The problem kind and detail for errors of Fastify and Nest, by HTTP status. */
 const BY_STATUS: Readonly<Record<number, readonly [ProblemKind, string]>> = {
-  400: [HTTP_PROBLEMS.malformed, 'The request can’t be read.'],
+  400: UNREADABLE,
+  // @fastify/static rejects a path outside its folder.
+  403: [HTTP_PROBLEMS.notFound, 'No route has this path.'],
   404: [HTTP_PROBLEMS.notFound, 'No route has this path.'],
   408: [HTTP_PROBLEMS.timeout, 'The request was not received completely in time.'],
+  412: [HTTP_PROBLEMS.precondition, 'The file has another ETag or date.'],
   413: [HTTP_PROBLEMS.tooLarge, 'The body is larger than 100 kB.'],
   414: [HTTP_PROBLEMS.uriTooLong, 'A segment of the path is too long.'],
   415: [HTTP_PROBLEMS.mediaType, 'Send the body with Content-Type: application/json.'],
+  416: [HTTP_PROBLEMS.range, 'The file is shorter than the range.'],
   431: [HTTP_PROBLEMS.headersTooLarge, 'The headers are larger than 16 kB.'],
 }
 
 /** Converts any thrown value into a problem. */
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error
-  const other = [HTTP_PROBLEMS.internal, 'The cause is in the log, under the request id.'] as const
-  const [kind, detail] = BY_STATUS[statusOf(error)] ?? other
+  const status = statusOf(error)
+  const [kind, detail] = BY_STATUS[status] ?? (status < 500 ? UNREADABLE : INTERNAL)
   return new Problem(kind, detail, {}, { cause: error })
 }
 
@@ -39,20 +47,26 @@ function statusOf(error: unknown): number {
 
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
-  constructor(private readonly routes: RouteTable) {}
+  constructor(
+    private readonly fastify: FastifyInstance,
+    private readonly invalidRequests: InvalidRequests,
+  ) {}
 
   catch(error: unknown, host: ArgumentsHost) {
     const http = host.switchToHttp()
     const request = http.getRequest<Request>()
     const reply = http.getResponse<FastifyReply>()
     if (reply.sent || reply.raw.headersSent) return
-    sendProblem(request, reply, this.withAllowedMethods(toProblem(error), request))
+    const problem = this.withAllowedMethods(toProblem(error), request)
+    const rejection = this.invalidRequests.rejectionOf(request, problem)
+    if (!rejection) return sendProblem(request, reply, problem)
+    this.invalidRequests.delay(request, reply, () => sendProblem(request, reply, rejection))
   }
 
   /** Turns a 404 into a 405 with `Allow` if the path has other methods (RFC 9110, section 15.5.6). */
   private withAllowedMethods(problem: Problem, request: Request): Problem {
     if (problem.kind !== HTTP_PROBLEMS.notFound) return problem
-    const allowed = this.routes.methodsOf(pathOf(request))
+    const allowed = allowedMethods(this.fastify, request.url)
     if (allowed.length === 0 || allowed.includes(request.method)) return problem
     return new Problem(HTTP_PROBLEMS.methodNotAllowed, `Use ${allowed.join(' or ')}.`, {
       headers: { allow: allowed.join(', ') },

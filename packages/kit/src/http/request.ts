@@ -30,9 +30,13 @@ export type Request = FastifyRequest
 /** Methods that metrics and traces show by name. All other methods share one name. */
 export const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
-/** Whether a request is for the API rather than for probes, metrics, documentation or key sets. */
-export function isApi({ url }: { readonly url?: string | undefined }): boolean {
-  return url?.startsWith('/api/') ?? false
+/**
+ * Whether a request is for the API rather than for probes, metrics, documentation or key sets. The matched
+ * route decides, because many targets match it: `http://host/api/x` and `/%61pi/x` are `/api/x`. A request
+ * without a route counts as one for the API.
+ */
+export function isApi({ routeOptions: { url } }: Pick<FastifyRequest, 'routeOptions'>): boolean {
+  return url === undefined || url.startsWith('/api/')
 }
 
 /** Called once per request, when the response has been sent or the client has disconnected. */

@@ -7,13 +7,17 @@ import type { Logger } from '../telemetry/logger.js'
 import { logRequests } from './access-log.js'
 import { clientAddresses } from './client-address.js'
 import { requestId, setCommonHeaders } from './headers.js'
+import { InvalidRequests } from './invalid-requests.js'
 import { acceptJsonOnly, BODY_LIMIT_BYTES } from './json-body.js'
-import { replyToInvalidUrl, replyToMalformedRequest } from './malformed-request.js'
+import {
+  rejectUnsupportedHeaders,
+  replyToInvalidUrl,
+  replyToMalformedRequest,
+} from './malformed-request.js'
 import { measureRequests } from './metrics.js'
 import { ProblemFilter } from './problem.filter.js'
 import { observeRequests, type Request } from './request.js'
 import { completeContext, traceRequests } from './request-tracing.js'
-import { RouteTable } from './route-table.js'
 import { Drain } from './shutdown.js'
 import { InputPipe } from './validation.js'
 
@@ -32,7 +36,12 @@ export function createAdapter(log: () => Logger): FastifyAdapter {
     },
     genReqId: (request: IncomingMessage) => requestId(request.headers),
     // Node ignores `requestTimeout` if `headersTimeout` is longer, as it is by default.
-    http: { connectionsCheckingInterval: 1_000, headersTimeout: RECEIVE_TIMEOUT_MS },
+    http: {
+      connectionsCheckingInterval: 1_000,
+      headersTimeout: RECEIVE_TIMEOUT_MS,
+      // Node would respond without a body. `rejectUnsupportedHeaders` sends a problem document.
+      requireHostHeader: false,
+    },
     // Longer than the 60 s after which common proxies close idle connections: the proxy must close first.
     keepAliveTimeout: 72_000,
     requestTimeout: RECEIVE_TIMEOUT_MS,
@@ -43,7 +52,6 @@ export function createAdapter(log: () => Logger): FastifyAdapter {
 /** Adds the hooks, body parser, pipe and filter of all routes. Call it before routes are registered. */
 export function configureRoutes(app: NestFastifyApplication, log: Logger, env: HttpEnv) {
   const fastify = app.getHttpAdapter().getInstance()
-  const routes = new RouteTable()
   const clientAddress = clientAddresses(env.TRUSTED_PROXIES)
   // Replaces Fastify's `ip`: its `trustProxy` takes whatever a proxy forwards, such as an address with a port.
   fastify.decorateRequest('ip', {
@@ -51,7 +59,6 @@ export function configureRoutes(app: NestFastifyApplication, log: Logger, env: H
       return clientAddress(this.raw) ?? ''
     },
   })
-  fastify.addHook('onRoute', ({ url, method }) => routes.add(url, method))
   fastify.addHook('onRequest', (request, reply, done) => {
     setCommonHeaders(request, reply)
     done()
@@ -62,10 +69,11 @@ export function configureRoutes(app: NestFastifyApplication, log: Logger, env: H
     measureRequests(app.get(Registry)),
     logRequests(log, env.LOG_REQUESTS),
   ])
+  rejectUnsupportedHeaders(fastify)
   acceptJsonOnly(fastify)
   app.get(Drain).watch(fastify)
   app.useGlobalPipes(new InputPipe())
-  app.useGlobalFilters(new ProblemFilter(routes))
+  app.useGlobalFilters(new ProblemFilter(fastify, new InvalidRequests(env)))
 }
 
 /** @param exposedHeaders the service's own response headers that scripts may read, besides the common ones */
