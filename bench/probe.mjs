@@ -9,16 +9,17 @@ const EVERY_MS = 10
 
 /**
  * @param {string} url
+ * @param {Record<string, string>} [headers]
  * @returns {{ stop: () => Promise<number[]> }} the times of all responses, in milliseconds
  */
-export function probe(url) {
+export function probe(url, headers = {}) {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   /** @type {number[]} */
   const times = []
   const state = { isStopped: false }
   const probing = (async () => {
     while (!state.isStopped) {
-      times.push(await timed(url, agent))
+      times.push(await timed(url, headers, agent))
       await sleep(EVERY_MS)
     }
     agent.destroy()
@@ -34,13 +35,14 @@ export function probe(url) {
 
 /**
  * @param {string} url
+ * @param {Record<string, string>} headers
  * @param {Agent} agent
  * @returns {Promise<number>}
  */
-function timed(url, agent) {
+function timed(url, headers, agent) {
   const begun = performance.now()
   return new Promise((resolve, reject) => {
-    const sent = request(url, { agent, timeout: 10_000 }, (response) => {
+    const sent = request(url, { agent, headers, timeout: 10_000 }, (response) => {
       response.resume().on('end', () => {
         if (response.statusCode === 200) resolve(performance.now() - begun)
         else reject(new Error(`${url} answered ${response.statusCode}`))
