@@ -25,8 +25,10 @@ async function halfRequest(): Promise<string> {
   return answer
 }
 
-const counted = async () =>
-  (await auth.sql<{ users: string }>('SELECT count(*) AS users FROM users'))[0]?.users
+const counted = async () => (await auth.sql<{ users: string }>('SELECT count(*) AS users FROM users'))[0]?.users
+
+const fields = (count: number) =>
+  JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, i) => [`unknown${i}`, i])))
 
 const json = (change: object) => JSON.stringify({ ...newPerson(), ...change })
 
@@ -47,6 +49,9 @@ describe('invalid input changes nothing and gets a problem document', () => {
     ['half of a character', 400, '{"password": "long enough \\ud83d it is"}'],
     ['3 MB', 413, json({ password: 'x'.repeat(3_000_000) })],
     ['just over 100 kB', 413, json({ password: 'x'.repeat(100_000) })],
+    ['9,000 unknown fields', 400, fields(9_000)],
+    ['9 levels', 400, `{"phone": ${'['.repeat(8)}${']'.repeat(8)}}`],
+    ['an encoded body', 415, json({}), { 'content-encoding': 'br' }],
     ['a form', 415, 'phone=1', { 'content-type': 'application/x-www-form-urlencoded' }],
     ['plain text', 415, json({}), { 'content-type': 'text/plain' }],
   ])('%s: %i', async (_, status, body, headers) => {
@@ -142,8 +147,8 @@ describe('the documentation', () => {
       '/api/auth/validate': ['200', '401', '503'],
       '/api/auth/me': ['200', '401', '503'],
       '/api/auth/refresh': ['200', '400', '401', '413', '415', '429', '503'],
-      '/api/auth/users/{id}/scopes': ['200', '400', '401', '403', '404', '413', '415', '503'],
-      '/api/auth/audit': ['200', '400', '401', '403', '503'],
+      '/api/auth/users/{id}/scopes': ['200', '400', '401', '403', '404', '413', '415', '429', '503'],
+      '/api/auth/audit': ['200', '400', '401', '403', '429', '503'],
       '/api/auth/logout': ['204', '401', '503'],
       '/api/auth/sessions': ['200', '401', '503'],
       '/api/auth/sessions/{id}': ['204', '401', '404', '503'],

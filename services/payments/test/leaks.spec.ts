@@ -28,6 +28,7 @@ const seen = {
   token: [] as string[],
   phone: [CUSTOMER.customerPhone],
   email: [CUSTOMER.customerEmail],
+  name: [] as string[],
   secret: [JWT_SECRET, HEADER, ...Object.values(SECRETS)] as string[],
 }
 const inTraces = { reference: [] as string[], key: [] as string[], user: [] as string[] }
@@ -79,9 +80,21 @@ async function atAuth() {
   await sent(auth, 'GET', '/api/auth/sessions', { token })
   await sent(auth, 'GET', '/api/auth/validate', { token: `${token}x` })
   await sent(auth, 'GET', `/api/auth/${encodeURIComponent(phone)}?phone=${phone}&token=${token}`)
+  const headers = { 'x-request-id': `order-${phone.slice(1)}` }
+  await sent(auth, 'GET', `/api/auth/sessions/%zz${phone}`, { headers })
+  await sent(auth, 'GET', `/docs/../${phone}`, { headers })
+  await sent(auth, 'GET', `/api/auth/sessions/${phone.repeat(20)}`, { headers })
+  await sent(auth, 'POST', '/api/auth/login', { headers, body: namesOf(phone, email, token) })
   await post('password', { currentPassword: wrong, newPassword: changed }, token)
   await post('password', { currentPassword: password, newPassword: changed }, token)
   await post('logout', undefined, token)
+}
+
+/** A body whose unknown fields have sensitive names. */
+function namesOf(phone: string, email: string, token: string) {
+  seen.name.push('aminanakatoofkampala')
+  const names = [phone, `p${phone.slice(1)}`, email, token, ...seen.name]
+  return Object.fromEntries(names.map((name) => [name, 1]))
 }
 
 /** Sends valid and invalid requests to payments. */
@@ -121,6 +134,14 @@ async function atPayments() {
   await fromProvider(stage, { ...webhook, status: 'FAILED' })
   await mine.webhook(webhook)
   await sent(client, 'GET', `/api/payments/${phone}`, { token })
+  // The router rejects these, so that no hook of a route runs.
+  await sent(client, 'GET', `/api/payments/%zz${phone}`, { headers, token })
+  await sent(client, 'GET', `/api/payments/${phone.repeat(20)}`, { headers, token })
+  await sent(client, 'POST', '/api/payments', {
+    token,
+    headers: { 'x-request-id': `order-${phone.slice(1)}` },
+    body: namesOf(phone, email, token),
+  })
   await sent(client, 'GET', `/${email}/${token}?password=${user.password}`, { token })
   await sent(client, 'POST', '/api/payments', {
     token,
