@@ -29,7 +29,7 @@ const counted = async () =>
   (await auth.sql<{ users: string }>('SELECT count(*) AS users FROM users'))[0]?.users
 
 const fields = (count: number) =>
-  JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, i) => [`f${i}`, i])))
+  JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, i) => [`f${i}`, 1])))
 
 const json = (change: object) => JSON.stringify({ ...newPerson(), ...change })
 

@@ -6,7 +6,7 @@ export const MAX_FIELDS = 200
 
 /**
  * The reason to reject a JSON text before it is parsed: too deep nesting, or too many fields. Elements of lists
- * count as fields, and an empty object or list counts as one more. Undefined if the text is within the limits,
+ * count as fields, and an empty object or list counts twice. Undefined if the text is within the limits,
  * or if it is not JSON.
  */
 export function limitFaultOf(json: string): string | undefined {

@@ -33,7 +33,7 @@ export const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE',
 /**
  * Whether a request is for the API rather than for probes, metrics, documentation or key sets. The matched
  * route decides, because many targets match it: `http://host/api/x` and `/%61pi/x` are `/api/x`. A request
- * without a route counts as one for the API.
+ * without a route belongs to the API.
  */
 export function isApi({ routeOptions: { url } }: Pick<FastifyRequest, 'routeOptions'>): boolean {
   return url === undefined || url.startsWith('/api/')
