@@ -80,7 +80,7 @@ async function start(): Promise<NestFastifyApplication> {
     { abortOnError: false, bodyParser: false, logger: false },
   )
   configureRoutes(app, log, env)
-  shedOverload(app.getHttpServer(), app.get(Registry))
+  shedOverload(app.getHttpAdapter().getInstance(), app.get(Registry), () => false)
   serveOpenApi(app, { name: 'kit', title: 'Kit', description: '', version: '1.0.0' })
   await app.listen(0, '127.0.0.1')
   return app
