@@ -82,6 +82,8 @@ describe('invalid input changes nothing and gets a problem document', () => {
     ['GET', '/api/auth/logout', 405, 'POST'],
     ['POST', '/api/auth/sessions', 405, 'GET, HEAD'],
     ['GET', '/api/auth/sessions/1', 405, 'DELETE'],
+    ['QUERY', '/api/auth/me', 405, 'GET, HEAD'],
+    ['QUERY', '/api/auth/nothing', 404, null],
   ])('%s %s: %i', async (method, path, status, allow) => {
     const answer = await auth.client.send(method, path)
     expect([answer.status, answer.body.status]).toEqual([status, status])

@@ -45,6 +45,16 @@ function statusOf(error: unknown): number {
   return String(error.code).startsWith('FST_') ? Number(error.statusCode) : 500
 }
 
+/**
+ * Fastify rejects a QUERY request without Content-Type (RFC 10008, section 2) before it answers 404. Nest drops the
+ * error's code, so every malformed request without a route gets the 404.
+ */
+function problemOf(error: unknown, request: Request): Problem {
+  const problem = toProblem(error)
+  if (!request.is404 || problem.kind !== HTTP_PROBLEMS.malformed) return problem
+  return new Problem(HTTP_PROBLEMS.notFound, 'No route has this path.', {}, { cause: error })
+}
+
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   constructor(
@@ -57,7 +67,7 @@ export class ProblemFilter implements ExceptionFilter {
     const request = http.getRequest<Request>()
     const reply = http.getResponse<FastifyReply>()
     if (reply.sent || reply.raw.headersSent) return
-    const problem = this.withAllowedMethods(toProblem(error), request)
+    const problem = this.withAllowedMethods(problemOf(error, request), request)
     const rejection = this.invalidRequests.rejectionOf(request, problem)
     if (!rejection) return sendProblem(request, reply, problem)
     this.invalidRequests.delay(request, reply, () => sendProblem(request, reply, rejection))
