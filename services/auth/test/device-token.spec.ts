@@ -37,6 +37,12 @@ describe('a device token', () => {
     expect((await login(auth.client, user)).device_token).not.toBe(deviceToken)
   })
 
+  it('may be null in a login, as clients send a missing value', async () => {
+    const { phone, password } = await newUser(auth.client)
+    const body = { phone, password, device_token: null }
+    expect((await auth.client.post('/api/auth/login', body)).status).toBe(200)
+  })
+
   it('is stored only as a hash', async () => {
     const { deviceToken, sid } = await newDevice()
     const secret = Buffer.from(deviceToken, 'base64url').subarray(16)

@@ -35,7 +35,10 @@ export class SessionsController {
     @BearerToken() token: string | undefined,
   ): Promise<TokensDto> {
     const sid = token && this.tokens.verify(token)?.sid
-    return this.logins.login({ phone, client, deviceToken, sid }, password)
+    return this.logins.login(
+      { phone, client, deviceToken: deviceToken ?? undefined, sid },
+      password,
+    )
   }
 
   @Post('refresh')

@@ -24,6 +24,7 @@ export class LoginDto {
   @ApiProperty({
     type: String,
     required: false,
+    nullable: true,
     description:
       'From an earlier login or refresh. Lets its holder log in while others guess the account’s password. ' +
       'A token that is not valid for the account has no effect',
@@ -32,7 +33,7 @@ export class LoginDto {
   @IsOptional()
   @IsString({ message: 'must be a string' })
   @MaxLength(1000, { message: 'must be at most 1000 characters' })
-  device_token?: string
+  device_token?: string | null
 }
 
 export class RefreshDto {
