@@ -95,6 +95,7 @@ FROM runtime AS payments
 ENV PORT=4000
 EXPOSE 4000
 
+# checkov:skip=CKV_DOCKER_7: the name of a stage above, which has no tag
 FROM $SERVICE
 ARG SERVICE
 ARG VERSION=0.1.0

@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help setup up test bench lint format images compose-smoke skaffold-smoke cluster deploy observe e2e lint-charts render release drill npm
+.PHONY: help setup up test bench lint format images compose-smoke skaffold-smoke cluster deploy observe e2e lint-charts scan render release drill npm
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -62,6 +62,10 @@ e2e: setup ## Run the end-to-end tests of the charts on the cluster; PART select
 
 lint-charts: setup ## Check the charts with Helm 3 and 4, the cluster's schemas and the chart tests
 	@$(call on_cluster) $(RENDER) --check; npm run --silent charts:test
+
+scan: setup ## Check both APIs, the charts, the Dockerfile and the tree with public tools
+	@npm run --silent build
+	@node_modules/.bin/node e2e/scan.ts
 
 render: setup ## Render the charts into k8s/
 	@$(RENDER)

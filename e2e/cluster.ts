@@ -12,6 +12,8 @@ export interface RunOptions {
   /** After this time the program is killed and the call fails. */
   readonly timeoutMs?: number
   readonly env?: Readonly<Record<string, string>>
+  /** The working directory; default: that of this process. */
+  readonly cwd?: string
   /** Called on every write with all output so far. */
   readonly onOutput?: (output: string) => void
 }
@@ -39,10 +41,11 @@ export class CommandError extends Error {
 export async function run(
   program: string,
   args: readonly string[],
-  { input = '', timeoutMs = TIMEOUT_MS, env = {}, onOutput }: RunOptions = {},
+  { input = '', timeoutMs = TIMEOUT_MS, env = {}, cwd, onOutput }: RunOptions = {},
 ): Promise<string> {
   const child = spawn(program, args, {
     env: { ...process.env, ...env },
+    cwd,
     timeout: timeoutMs,
     killSignal: 'SIGKILL',
   })
