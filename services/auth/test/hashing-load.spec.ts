@@ -4,7 +4,7 @@ import { runToEnd, type Service, startService } from '@malipo/local/process'
 import { Client } from '@malipo/testing/client'
 import { freshDatabase, query } from '@malipo/testing/database'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { environment, newUser, type Person } from './auth.js'
+import { environment, newPerson, newUser, type Person } from './auth.js'
 
 let service: Service
 let client: Client
@@ -131,8 +131,31 @@ describe('while one account logs in over many connections', () => {
   }, 60_000)
 })
 
+it('lets a client with a device token log in before most guesses of its network', async () => {
+  const GUESSES = 100
+  const address = '192.0.2.1'
+  const owner = await newUser(client)
+  const { body } = await client.post('/api/auth/login', owner)
+  const state = { answered: 0 }
+  const guesses = Array.from({ length: GUESSES }, async () => {
+    await login({ ...newPerson(), password: 'a wrong password' }, address).answer
+    state.answered++
+  })
+  await vi.waitUntil(async () => state.answered + (await waiting()) > GUESSES / 2, 30_000)
+  const before = state.answered
+  const device = { device_token: body.device_token }
+  expect(await login(owner, address, device).answer).toBe(200)
+  // The login waits for the hashes in progress, and for one turn of the guesses.
+  expect(state.answered - before).toBeLessThan(3 * HASHING)
+  await Promise.all(guesses)
+}, 60_000)
+
 /** Sends a login over its own connection, forwarded by a trusted proxy from this address. */
-function login({ phone, password }: Person, address: string) {
+function login(
+  { phone, password }: Person,
+  address: string,
+  tokens: { device_token?: string } = {},
+) {
   const headers = { 'content-type': 'application/json', 'x-forwarded-for': address }
   const sent = request(`${service.url}/api/auth/login`, { method: 'POST', headers, agent: false })
   const { promise: answer, resolve, reject } = Promise.withResolvers<number | undefined>()
@@ -141,6 +164,6 @@ function login({ phone, password }: Person, address: string) {
     resolve(response.statusCode)
   })
   sent.on('error', reject)
-  sent.end(JSON.stringify({ phone, password }))
+  sent.end(JSON.stringify({ phone, password, ...tokens }))
   return { answer, disconnect: () => sent.destroy() }
 }

@@ -1,3 +1,4 @@
+import type { Flow } from '@malipo/kit/http/fair-queue'
 import { networkOf } from '@malipo/kit/http/network'
 import { LOG, type Logger } from '@malipo/kit/telemetry/logger'
 import { Database } from '@malipo/kit/postgres/database'
@@ -49,7 +50,7 @@ export class PasswordCheck {
     await this.limit.assertAllowed(source)
     // An attempt is counted only when its hashing starts: a queued attempt has not failed yet.
     const { matches, reservation } = await this.hasher.enqueue(
-      flowOf(attempt.client, attempt.phone),
+      queueFlowOf(attempt, source),
       async () => {
         const reservation = await this.limit.reserve(source)
         return { reservation, matches: await this.hasher.matches(password, user?.passwordHash) }
@@ -93,4 +94,14 @@ function sourceOf(
 ): AttemptSource {
   const { clientSid = null, isOwnersNetwork = false } = user ?? {}
   return { phone, address: client.origin.address, clientSid, isOwnersNetwork }
+}
+
+/**
+ * Clients that present a token of the account take turns apart from the other clients of their network, so that
+ * guesses of a neighbour don't delay them. Other clients of the owner's network don't: the time of a guess would
+ * show whether the account exists.
+ */
+function queueFlowOf({ client, phone }: Attempt, { clientSid }: AttemptSource): Flow {
+  const flow = flowOf(client, phone)
+  return clientSid === null ? flow : { ...flow, network: `clients of ${flow.network}` }
 }
