@@ -38,12 +38,16 @@ export const emailInput = fc.oneof(
   fc.anything(),
 )
 
-/** An address for each code point in its local part, and one for each in its domain. */
+/**
+ * An address for each code point in its local part, and one for each in its domain. Above the Basic Multilingual
+ * Plane, these are format characters and every 16th other one, since a million of them take half a minute.
+ */
 export function emailsOfAllCodePoints(): string[] {
   const emails = []
   for (let code = 0; code <= 0x10_ffff; code++) {
     if (code >= 0xd800 && code <= 0xdfff) continue
     const character = String.fromCodePoint(code)
+    if (code > 0xffff && code % 16 !== 0 && !/\p{Cf}/u.test(character)) continue
     emails.push(`a${character}b@example.com`, `a@b${character}c.example`)
   }
   return emails

@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { startPostgres } from '@malipo/local/postgres'
 import { runToEnd, startService } from '@malipo/local/process'
 import { startRedis } from '@malipo/local/redis'
@@ -60,7 +61,12 @@ const payment = {
   customerEmail: person.email,
 }
 const created = await call(`${payments.url}/api/payments`, payment, headers)
-const health = await call(`${payments.url}/health`)
+// Redis may still be connecting.
+let health = await call(`${payments.url}/health`)
+for (let i = 0; i < 100 && health.body['status'] !== 'ok'; i++) {
+  await sleep(200)
+  health = await call(`${payments.url}/health`)
+}
 
 await Promise.all([auth.stop(), payments.stop()])
 await Promise.all([redis.stop(), postgres.stop()])

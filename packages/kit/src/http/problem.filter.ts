@@ -51,7 +51,9 @@ function statusOf(error: unknown): number {
  */
 function problemOf(error: unknown, request: Request): Problem {
   const problem = toProblem(error)
-  if (!request.is404 || problem.kind !== HTTP_PROBLEMS.malformed) return problem
+  if (!request.is404 || error instanceof Problem || problem.kind !== HTTP_PROBLEMS.malformed) {
+    return problem
+  }
   return new Problem(HTTP_PROBLEMS.notFound, 'No route has this path.', {}, { cause: error })
 }
 

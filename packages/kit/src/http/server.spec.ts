@@ -135,7 +135,8 @@ const post = (body: string, headers = '', address = `192.0.2.${++network}`) =>
     body,
   )
 
-function expectProblem({ headers, body }: Answer, status: number) {
+function expectProblem({ headers, body, ...answer }: Answer, status: number) {
+  expect(answer.status).toBe(status)
   expect(headers).toMatchObject({
     'content-type': expect.stringMatching(/^application\/problem\+json/),
     'x-request-id': expect.stringMatching(/./),
@@ -218,7 +219,6 @@ describe('a path outside the files of the documentation', () => {
     ['/docs/%', 400],
   ])('%s is a problem', async (path, status) => {
     const answer = await target(path)
-    expect(answer.status).toBe(status)
     expectProblem(answer, status)
   })
 
@@ -226,9 +226,7 @@ describe('a path outside the files of the documentation', () => {
     ['Range: bytes=99999999-', 416],
     ['If-Match: "other"', 412],
   ])('and %s of a file is a problem', async (header, status) => {
-    const head = 'GET /docs/swagger-ui.css HTTP/1.1\r\nHost: kit.example\r\n'
-    const answer = await send(`${head}${header}\r\n`)
-    expect(answer.status).toBe(status)
+    const answer = await send(`GET /docs/swagger-ui.css HTTP/1.1\r\nHost: x\r\n${header}\r\n`)
     expectProblem(answer, status)
   })
 })
@@ -243,7 +241,6 @@ describe('a request that Node or the router would reject', () => {
   ])('%s gets a problem, and is logged once', async (_, request, status) => {
     const id = randomUUID()
     const answer = await send(`${request}X-Request-Id: ${id}\r\n`)
-    expect(answer.status).toBe(status)
     expectProblem(answer, status)
     expect(answer.headers['x-request-id']).toBe(id)
     await expect.poll(() => linesOf(id)).toHaveLength(1)
@@ -257,8 +254,7 @@ describe('a request that Node or the router would reject', () => {
 
   it('is accepted without Host in HTTP/1.0, and with Expect: 100-continue', async () => {
     expect((await send('GET /api/things HTTP/1.0\r\n')).status).toBe(200)
-    const body = '{"size":"small"}'
-    const answer = await post(body, 'Expect: 100-continue\r\n')
+    const answer = await post('{"size":"small"}', 'Expect: 100-continue\r\n')
     expect(answer.status).toBe(100)
     expect(answer.body).toMatch(/^HTTP\/1\.1 201 /)
   })
@@ -293,7 +289,6 @@ describe('hostile input', () => {
   ])('of %s gets a short 400 and a short line in the log', async (_, body) => {
     const id = randomUUID()
     const answer = await post(body, `X-Request-Id: ${id}\r\n`)
-    expect(answer.status).toBe(400)
     expectProblem(answer, 400)
     expect(answer.bytes).toBeLessThan(10_000)
     await expect.poll(() => linesOf(id)).toHaveLength(1)
@@ -323,10 +318,8 @@ describe('hostile input', () => {
     const startedAt = performance.now()
     const answer = await post(fields(9_000), '', address)
     expect(performance.now() - startedAt).toBeGreaterThan(190)
-    expect(answer.status).toBe(429)
     expectProblem(answer, 429)
-    expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0)
-    expect(Number(answer.headers['retry-after'])).toBeLessThanOrEqual(60)
+    expect(answer.headers['retry-after']).toMatch(/^([1-9]|[1-5]\d|60)$/)
     expect(answer.bytes).toBeLessThan(1_500)
     expect((await post('{"size":"small"}', '', address)).status).toBe(201)
     expect((await post(fields(100))).status).toBe(400)
