@@ -27,7 +27,7 @@ const SCRIPT = `
 set -euo pipefail
 ip link set lo up
 ip -4 address flush dev lo
-redis-server "$@" >/dev/null &
+redis-server "$@" --save '' >/dev/null &
 trap 'kill $!' EXIT
 for _ in $(seq 50); do
   answer=$(redis-cli -h ::1 -p ${PORT} -a secret ping 2>/dev/null || true)
