@@ -62,10 +62,15 @@ describe.each(CASES)('$chart: $name', ({ chart, name }) => {
     }
   })
 
-  it('keeps Clusters and generated Secrets on uninstall', () => {
+  it('keeps Clusters and generated Secrets on uninstall, and Clusters if Argo CD prunes', () => {
     for (const { kind, metadata } of of(`${chart} ${name}`).all) {
       if (kind !== 'Cluster' && kind !== 'Secret') continue
-      expect(metadata.annotations).toEqual({ 'helm.sh/resource-policy': 'keep' })
+      expect(metadata.annotations).toEqual({
+        'helm.sh/resource-policy': 'keep',
+        ...(kind === 'Cluster' && {
+          'argocd.argoproj.io/sync-options': 'Prune=false,Delete=false',
+        }),
+      })
     }
   })
 

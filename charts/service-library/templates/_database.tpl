@@ -1,6 +1,7 @@
 {{/*
-The service's PostgreSQL as a CloudNativePG Cluster. An uninstall does not delete it, since the operator
-deletes the volumes together with the Cluster.
+The service's PostgreSQL as a CloudNativePG Cluster. Neither Helm nor Argo CD deletes it, since the operator deletes the
+volumes together with the Cluster. Argo CD observes Helm's annotation when it deletes an Application, but not when it
+prunes (https://github.com/argoproj/argo-cd/issues/17819).
 */}}
 {{- define "service.database" -}}
 {{- if eq .Values.database.kind "cnpg" -}}
@@ -15,6 +16,7 @@ metadata:
     {{- include "service.labels" . | nindent 4 }}
   annotations:
     helm.sh/resource-policy: keep
+    argocd.argoproj.io/sync-options: Prune=false,Delete=false
 spec:
   description: {{ printf "The database of %s" .Chart.Name | quote }}
   instances: {{ $db.instances | int64 }}
