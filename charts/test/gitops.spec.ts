@@ -106,3 +106,13 @@ describe('secrets.create: false', () => {
     expect(await kindsOf({ files: [PRODUCTION], values })).not.toContain('Secret')
   })
 })
+  it.each(['auth', 'payments', 'redis'])(
+    'applies to %s as a part of the platform',
+    async (chart) => {
+      const rendering = kindsOf({ files: [], values: { [chart]: { secrets: { create: false } } } })
+      await expect(rendering).rejects.toThrow(
+        new RegExp(`${chart}: .* because secrets.create is false`),
+      )
+    },
+  )
+

@@ -1,7 +1,7 @@
-{{/* Whether the chart may create Secrets with random values: `global.secrets.create`, or this chart's. */}}
+{{/* Whether the chart may create Secrets with random values: not if this chart's value or the global one is false. */}}
 {{- define "service.createsSecrets" -}}
-{{- $secrets := (.Values.global).secrets | default .Values.secrets -}}
-{{ ternary "true" "" $secrets.create }}
+{{- $global := (.Values.global).secrets | default dict -}}
+{{ ternary "true" "" (and .Values.secrets.create (dig "create" true $global)) }}
 {{- end }}
 
 {{/*
