@@ -97,6 +97,11 @@ describe.each(['auth', 'payments'])('%s', (service) => {
     expect(resources.limits).toEqual({ memory: '256Mi' })
   })
 
+  it('trusts the CA certificate of the object store', () => {
+    const { configuration } = of(`${service} adapted`).find('ObjectStore').spec
+    expect(configuration.endpointCA).toEqual({ name: 'object-store-ca', key: 'ca.crt' })
+  })
+
   it('allows DNS on each of its ports, for the service and for its database', () => {
     const policies = of(`${service} adapted`).all.filter(({ kind }) => kind === 'NetworkPolicy')
     expect(policies).toHaveLength(2)

@@ -169,6 +169,11 @@ spec:
     {{- with $backup.endpointURL }}
     endpointURL: {{ . | quote }}
     {{- end }}
+    {{- with $backup.caSecret }}
+    endpointCA:
+      name: {{ tpl . $ | quote }}
+      key: ca.crt
+    {{- end }}
     {{- if $backup.existingSecret }}
     s3Credentials:
       accessKeyId:
