@@ -1,8 +1,9 @@
 // Generates from each chart's values.yaml its values.schema.json, which rejects unknown and mistyped values, and the
 // table in its README. `npm run charts` writes them; with `-- --check` it fails if they are out of date.
 //
-// A comment `# -- …` above a value documents it; `(@enum a,b)` lists the allowed values. A map with such a comment is
-// one value with free content, such as resources; a map without one is a group of values.
+// A comment `# -- …` above a value documents it; `(@enum a,b)` lists the allowed values, `(@type a,b)` the types if there
+// are several. A map with such a comment is one value with free content, such as resources; a map without one is a group
+// of values.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { format, resolveConfig } from 'prettier'
 import { isMap, isScalar, parseDocument } from 'yaml'
@@ -10,15 +11,20 @@ import { isMap, isScalar, parseDocument } from 'yaml'
 const here = new URL('./', import.meta.url)
 const check = process.argv.includes('--check')
 const ENUM = / ?\(@enum ([^)]+)\)/
+const TYPES = / ?\(@type ([^)]+)\)/
 
-/** Parses the comment of a value: its description and its allowed values, if listed. */
+/** Parses the comment of a value: its description, and its allowed values and types, if listed. */
 function doc(comment) {
   const [, text] = /^ -- ([^\n]*)/m.exec(comment ?? '') ?? []
   if (text === undefined) return undefined
-  return { text: text.replace(ENUM, ''), choices: ENUM.exec(text)?.[1].split(',') }
+  return {
+    text: text.replace(ENUM, '').replace(TYPES, ''),
+    choices: ENUM.exec(text)?.[1].split(','),
+    types: TYPES.exec(text)?.[1].split(','),
+  }
 }
 
-/** The values of a map and of its groups, in order: path, description, default and allowed values. */
+/** The values of a map and of its groups, in order: path, description, default, allowed values and types. */
 function* values(map, path = []) {
   for (const [i, { key, value }] of map.items.entries()) {
     // The comment above a map's first key belongs to the map.
@@ -39,7 +45,7 @@ function typeOf(node) {
 
 function schemaOf(all, name) {
   const root = { type: 'object', additionalProperties: false, properties: {} }
-  for (const { path, value, text, choices } of all) {
+  for (const { path, value, text, choices, types } of all) {
     let group = root
     for (const part of path.slice(0, -1)) {
       group.properties[part] ??= { type: 'object', additionalProperties: false, properties: {} }
@@ -47,7 +53,7 @@ function schemaOf(all, name) {
     }
     group.properties[path.at(-1)] = {
       description: text,
-      type: typeOf(value),
+      type: types ?? typeOf(value),
       ...(choices ? { enum: choices } : {}),
     }
   }

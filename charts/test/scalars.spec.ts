@@ -165,11 +165,24 @@ it('rejects a number that has lost digits', async () => {
   )
 })
 
+it('rejects a number of a file as image tag, since 1.10 would be 1.1', async () => {
+  const values = { image: { tag: 8 } }
+  await expect(template('helm', charts, { chart: 'auth', files: [], values })).rejects.toThrow(
+    /auth: image.tag is the number 8: put it into quotes/,
+  )
+})
+
 it('takes numbers from the command line', async () => {
-  const flags = ['--set', 'database.parameters.max_connections=300', '--set', 'podLabels.a=1234567']
+  const values = [
+    'database.parameters.max_connections=300',
+    'podLabels.a=1234567',
+    'image.tag=7654321',
+  ]
+  const flags = values.flatMap((value) => ['--set', value])
   const text = await template('helm', charts, { chart: 'auth', files: [] }, ...flags)
   expect(text).toMatch(/max_connections: "300"/)
   expect(text).toMatch(/ a: "1234567"/)
+  expect(text).toMatch(/image: "malipo\/auth:7654321"/)
 })
 
 it('lets extraConfig replace a variable of the chart', async () => {

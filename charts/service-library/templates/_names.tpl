@@ -45,8 +45,13 @@ helm.sh/chart: {{ include "service.version" (printf "%s-%s" .Chart.Name .Chart.V
 {{ (.Values.global).mode | default .Values.mode }}
 {{- end }}
 
+{{/* A number of `--set image.tag=1234567` has all digits; a number of a file may have lost some, such as 1.10. */}}
 {{- define "service.image" -}}
-{{ .Values.image.repository }}:{{ .Values.image.tag | default (include "service.version" .Chart.AppVersion) }}
+{{- $tag := .Values.image.tag -}}
+{{- if kindIs "float64" $tag -}}
+{{- fail (printf "%s: image.tag is the number %v: put it into quotes" .Chart.Name $tag) -}}
+{{- end -}}
+{{ .Values.image.repository }}:{{ $tag | toString | default (include "service.version" .Chart.AppVersion) }}
 {{- end }}
 
 {{/* The name of the service's CloudNativePG Cluster. */}}
