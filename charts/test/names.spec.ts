@@ -118,6 +118,7 @@ describe('the platform', () => {
     ],
     [{ auth: { fullnameOverride: 'a' }, payments: { fullnameOverride: 'a-db' } }, /a-db/],
     [{ payments: { fullnameOverride: 'release-deny-all' } }, /payments.fullnameOverride/],
+    [{ auth: { fullnameOverride: 'release-edge' } }, /auth.fullnameOverride .* the platform/],
     [{ auth: { fullnameOverride: 'a'.repeat(43) } }, /auth: fullnameOverride .* 42 lower-case/],
     [{ redis: { fullnameOverride: '1a' } }, /redis: fullnameOverride .* start with a letter/],
     [{ payments: { fullnameOverride: 'A_b' } }, /payments: fullnameOverride/],

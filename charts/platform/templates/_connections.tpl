@@ -25,8 +25,8 @@ this chart sees the names, ports and certificates of all of them, so it renders 
 {{/* Fails if overridden names give two objects the same name, since one would overwrite the other. */}}
 {{- define "platform.checkNames" -}}
 {{- $taken := dict -}}
-{{- range $suffix := list "deny-all" "test" -}}
-{{- $_ := set $taken (printf "%s-%s" (include "service.prefix" $) $suffix) "a NetworkPolicy of the platform" -}}
+{{- range $suffix := list "deny-all" "edge" "test" -}}
+{{- $_ := set $taken (printf "%s-%s" (include "service.prefix" $) $suffix) "an object of the platform" -}}
 {{- end -}}
 {{- range $chart := keys .Subcharts | sortAlpha -}}
 {{- with get $.Subcharts $chart -}}
