@@ -4,6 +4,6 @@
   severity: ticket
   summary: "The certificate <name> expires in <duration>"
   expr: |
-    certmanager_certificate_expiration_timestamp_seconds{namespace={{ .Release.Namespace | quote }},name={{ .Values.edge.ingress.tlsSecret | quote }}} - time()
+    certmanager_certificate_expiration_timestamp_seconds{namespace={{ .Release.Namespace | quote }},name={{ tpl .Values.edge.ingress.tlsSecret . | quote }}} - time()
     < {{ int64 .Values.monitoring.certificates.remainingSeconds }}
 {{- end }}
