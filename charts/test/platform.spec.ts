@@ -63,6 +63,13 @@ it('payments reads retired webhook secrets from a file only if their Secret is n
   expect(data).not.toHaveProperty('WEBHOOK_RETIRED_SECRETS_FILE')
 })
 
+it('payments calls an auth whose peers are templates', () => {
+  const [, , rule] = of('payments named-secrets').find('NetworkPolicy', '-payments').spec.egress
+  expect(rule.to).toEqual([
+    { podSelector: { matchLabels: { 'app.kubernetes.io/instance': 'release-auth' } } },
+  ])
+})
+
 describe('redis', () => {
   it('listens on all addresses of both families', () => {
     const { args } = of('redis default').find('Deployment').spec.template.spec.containers[0]

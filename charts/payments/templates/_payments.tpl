@@ -35,5 +35,5 @@ WEBHOOK_RETIRED_SECRETS_FILE: /secrets/service/retired-webhooks
 - ports:
     {{- include "service.ports" (list .Values.networkPolicy.authPort) | nindent 4 }}
   to:
-    {{- include "service.strings" .Values.networkPolicy.auth | nindent 4 }}
+    {{- tpl (include "service.strings" .Values.networkPolicy.auth) . | nindent 4 }}
 {{- end }}
