@@ -40,9 +40,17 @@ are_watched() { grep -q 'Watching for changes' "$work/dev.log" && are_ready; }
 are_ready() { curl --silent --fail "$AUTH/health/ready" && curl --silent --fail "$PAYMENTS/health/ready"; }
 title_is() { curl --silent --max-time 5 "$AUTH/docs-json" | grep -qF "\"title\":\"$1\""; }
 
-# A slow machine may take longer than LIMIT_S; the second change shows the time with a compiler that has started.
-serves_change() {
-  sed -i "s/title: '[^']*'/title: '$1'/" "$FILE" && within 120 title_is "$1"
+# Several changes, since the first one may wait for the compiler to start, and a slow machine may exceed the limit once.
+serves_changes() {
+  local change since
+  for change in 1 2 3; do
+    since=$SECONDS
+    sed -i "s/title: '[^']*'/title: 'Change $change'/" "$FILE"
+    within 120 title_is "Change $change" || return 1
+    echo "change $change was served after $((SECONDS - since)) s"
+    [ $((SECONDS - since)) -gt $LIMIT_S ] || return 0
+  done
+  return 1
 }
 
 verifies() {
@@ -77,9 +85,6 @@ cd "$work/clone"
 setsid skaffold dev --namespace $NAMESPACE >"$work/dev.log" 2>&1 &
 dev=$!
 check 'skaffold dev serves both services from a fresh clone' within 600 are_watched
-check 'a changed title is served' serves_change 'First change'
-since=$SECONDS
-check 'a second change is served' serves_change 'Second change'
-[ $((SECONDS - since)) -le $LIMIT_S ] || echo "slow: the change took more than $LIMIT_S s"
+check "a changed title is served within $LIMIT_S s" serves_changes
 check 'skaffold verify passes' verifies
 check 'Ctrl-C uninstalls' uninstalls_on_ctrl_c
