@@ -77,7 +77,7 @@ export const EXCEPTIONS: readonly Exception[] = [
     checks: ['CKV_K8S_8', 'CKV_K8S_9'],
     object: REDIS,
     reason:
-      'A probe of the exporter would restart Redis’ pod or remove it from the Service; an alert covers it',
+      'A probe of the exporter would restart Redis’ pod or remove it from the Service; without it only metrics are missing',
   },
   {
     checks: [
