@@ -1,7 +1,9 @@
+import { readFileSync } from 'node:fs'
 import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
 import { run } from '../../e2e/cluster.ts'
 import { Helm, packCharts } from '../../e2e/helm.ts'
 import { problemsOf } from './references.ts'
@@ -9,7 +11,8 @@ import { render, template } from './render.ts'
 
 /** Rendering without a cluster, as Argo CD, Flux and `helm template` do: no random values, the same bytes each time. */
 
-const PLATFORM = new URL('../platform', import.meta.url).pathname
+const CHARTS = new URL('..', import.meta.url).pathname
+const PLATFORM = `${CHARTS}platform`
 const PRODUCTION = `${PLATFORM}/values-production.yaml`
 const MANIFESTS = new URL('../../k8s/values.yaml', import.meta.url).pathname
 const helms = await Helm.all()
@@ -25,6 +28,13 @@ const EXTERNAL_SECRETS = {
   auth: { externalSecrets: { enabled: true } },
   payments: { externalSecrets: { enabled: true } },
   redis: { externalSecrets: { enabled: true } },
+}
+
+/** The first YAML example of a section of docs/gitops.md. */
+function exampleOf(section: string): object {
+  const text = readFileSync(new URL('../../docs/gitops.md', import.meta.url), 'utf8')
+  const [, example] = /```yaml\n(.*?)```/s.exec(text.split(`## ${section}\n`)[1] ?? '') ?? []
+  return parse(example ?? '') as object
 }
 
 describe.each(helms)('$name', ({ program }) => {
@@ -43,8 +53,7 @@ describe.each(helms)('$name', ({ program }) => {
 
   it('renders after `helm dependency build` of the platform chart only', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'malipo-clone-'))
-    const isSource = (path: string) =>
-      !/\/\w+\/(charts|Chart\.lock)$/.test(path.replace(CHARTS, ''))
+    const isSource = (path: string) => !/^\w+\/(charts|Chart\.lock)$/.test(path.replace(CHARTS, ''))
     await cp(CHARTS, folder, { recursive: true, filter: isSource })
     await run(program, ['dependency', 'build', `${folder}/platform`])
     const which = { chart: 'platform', files: [PRODUCTION] }
@@ -53,7 +62,6 @@ describe.each(helms)('$name', ({ program }) => {
     expect(clone).toBe(await template(program, charts, which))
   })
 })
-const CHARTS = new URL('..', import.meta.url).pathname
 
 describe('secrets.create: false', () => {
   const kindsOf = async (which: { files: string[]; values?: object }) => {
@@ -71,8 +79,14 @@ describe('secrets.create: false', () => {
     expect(problemsOf(all, secrets)).toEqual([])
   })
 
-  it('creates ExternalSecrets without names', async () => {
-    const kinds = await kindsOf({ files: [], values: EXTERNAL_SECRETS })
+  it.each([
+    ['without names', { files: [], values: EXTERNAL_SECRETS }],
+    [
+      'by the example of docs/gitops.md after production’s values',
+      { files: [PRODUCTION], values: exampleOf('External Secrets') },
+    ],
+  ])('creates ExternalSecrets %s', async (_, which) => {
+    const kinds = await kindsOf(which)
     expect(kinds).not.toContain('Secret')
     expect(kinds.filter((kind) => kind === 'ExternalSecret')).toHaveLength(6)
   })
@@ -101,11 +115,6 @@ describe('secrets.create: false', () => {
     await expect(rendering).rejects.toThrow(/because secrets\.create is false/)
   })
 
-  it('needs no JWT secret if tokens are signed with a key set', async () => {
-    const values = { auth: { jwt: { secret: false, keysSecret: 'keys', existingSecret: '' } } }
-    expect(await kindsOf({ files: [PRODUCTION], values })).not.toContain('Secret')
-  })
-})
   it.each(['auth', 'payments', 'redis'])(
     'applies to %s as a part of the platform',
     async (chart) => {
@@ -116,3 +125,8 @@ describe('secrets.create: false', () => {
     },
   )
 
+  it('needs no JWT secret if tokens are signed with a key set', async () => {
+    const values = { auth: { jwt: { secret: false, keysSecret: 'keys', existingSecret: '' } } }
+    expect(await kindsOf({ files: [PRODUCTION], values })).not.toContain('Secret')
+  })
+})
