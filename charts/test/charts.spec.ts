@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
 import { run } from '../../e2e/cluster.ts'
 import { Helm, packCharts } from '../../e2e/helm.ts'
 import { type Branch, markBranches, taken } from './branches.ts'
@@ -29,6 +30,17 @@ it('runs with Helm, in CI with Helm 3 and Helm 4', () => {
 it('schemas and READMEs match values.yaml', async () => {
   const script = new URL('../values.mjs', import.meta.url).pathname
   await run(process.execPath, [script, '--check'])
+})
+
+it('renders auth with the example of its README, an external database and Redis', async () => {
+  const readme = readFileSync(new URL('../auth/README.md', import.meta.url), 'utf8')
+  const [, example = ''] = /```yaml\n(.*?)```/s.exec(readme) ?? []
+  const values = parse(example) as object
+  const { find } = await render('helm', charts, { chart: 'auth', name: '', files: [], values })
+  expect(find('ConfigMap').data).toMatchObject({
+    DB_HOST: 'db.example.com',
+    REDIS_URL: 'rediss://redis.example.com:6379',
+  })
 })
 
 describe.each(helms)('$name', ({ program }) => {
