@@ -12,8 +12,10 @@ export interface Exception {
 }
 
 const REDIS = /redis|cache/
-/** Database pods of CloudNativePG and the pods of `helm test` are not among the rendered objects. */
+/** The database's pods are created by CloudNativePG, and the manifests in k8s have no tests. */
 const PODS_OF_OTHERS = /NetworkPolicy\/.*-(db|test)$/
+/** The pod of `helm test`, as checkov and kube-score name it. */
+const TEST_POD = /^Pod.*-test$/
 
 export const EXCEPTIONS: readonly Exception[] = [
   {
@@ -92,7 +94,19 @@ export const EXCEPTIONS: readonly Exception[] = [
   {
     checks: ['networkpolicy-targets-pod'],
     object: PODS_OF_OTHERS,
-    reason: 'The pods of the database’s operator and of `helm test` are not rendered',
+    reason:
+      'The database’s pods are not rendered, nor those of `helm test` into the manifests of k8s',
+  },
+  {
+    checks: ['CKV_K8S_8', 'CKV_K8S_9'],
+    object: TEST_POD,
+    reason: 'The pod of `helm test` is a client that runs to its end',
+  },
+  {
+    checks: ['pod-networkpolicy'],
+    object: TEST_POD,
+    reason:
+      'Only the platform denies all traffic of its namespace, and it has a policy for the pods of `helm test`',
   },
   {
     checks: ['pod-networkpolicy'],

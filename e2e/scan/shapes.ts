@@ -13,7 +13,7 @@ export async function renderShapes(folder: string): Promise<string> {
   const cases = allCases()
   try {
     for (const each of cases) {
-      const text = await template('helm', charts, each, '--skip-tests')
+      const text = await template('helm', charts, each)
       await writeFile(`${folder}/${each.chart}-${each.name.replace('.yaml', '')}.yaml`, text)
     }
   } finally {
