@@ -189,6 +189,23 @@ describe('platform', () => {
     })
   })
 
+  it.each([
+    { auth: { redis: { url: 'redis://a@one:6379' } } },
+    { auth: { redis: { url: 'redis://one' } }, payments: { redis: { url: 'redis://two' } } },
+    { payments: { redis: { sentinels: ['a:26379'], sentinelMaster: 'main' } } },
+  ])('rejects services with different Redis servers: %j', async (values) => {
+    const rendering = template('helm', charts, { chart: 'platform', files: [], values })
+    await expect(rendering).rejects.toThrow(/auth.redis and payments.redis are different servers/)
+  })
+
+  it('accepts different users of one Redis, and payments without Redis', async () => {
+    const auth = { redis: { url: 'redis://auth@one:6379' } }
+    for (const url of ['redis://payments:secret@one:6379', '']) {
+      const values = { redis: { enabled: false }, auth, payments: { redis: { url } } }
+      await template('helm', charts, { chart: 'platform', files: [], values })
+    }
+  })
+
   it('rejects a gateway without parentRefs', async () => {
     const gateway = template(
       'helm',

@@ -20,6 +20,16 @@ this chart sees the names, ports and certificates of all of them, so it renders 
 {{- $_ := set $redis "caSecret" ($redis.caSecret | default $.Subcharts.redis.Values.tls.existingSecret) -}}
 {{- end -}}
 {{- end -}}
+{{- $servers := list (include "platform.redisServers" $auth) (include "platform.redisServers" .Subcharts.payments) -}}
+{{- if gt (len (uniq (compact $servers))) 1 -}}
+{{- fail (printf "auth.redis and payments.redis are different servers, %s: payments must receive the revocations that auth publishes" (join " and " $servers)) -}}
+{{- end -}}
+{{- end }}
+
+{{/* The addresses of a service's Redis, without credentials; empty without Redis. */}}
+{{- define "platform.redisServers" -}}
+{{- $redis := .Values.redis -}}
+{{ join "," $redis.sentinels | default (regexReplaceAll "//.*@" (tpl $redis.url .) "//") }}
 {{- end }}
 
 {{/* Fails if overridden names give two objects the same name, since one would overwrite the other. */}}
