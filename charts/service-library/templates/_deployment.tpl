@@ -144,7 +144,7 @@ volumes:
       name: {{ include "service.ownerSecret" . | quote }}
       key: username
 {{- if eq .Values.database.kind "cnpg" }}
-# Session-level advisory locks don't work through PgBouncer, so migrations connect directly.
+# Jobs of the owner connect directly, so that they use no server connection of PgBouncer's pool.
 - name: DB_HOST
   value: {{ printf "%s-rw" (include "service.cluster" .) | quote }}
 {{- end }}
