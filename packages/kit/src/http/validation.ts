@@ -75,8 +75,9 @@ export class InputPipe implements PipeTransform {
     }
     if (type === 'query') assertFewParameters(value)
     const dto = metatype as Type<object>
-    const unknown = unknownFields(dto, value)
-    const overlong = overlongFields(dto, value)
+    const shape = shapeOf(dto)
+    const unknown = unknownFields(shape, value)
+    const overlong = overlongFields(shape, value)
     // Such input is rejected before any rule runs, because rules take much more time than these two checks.
     if (unknown.length > MAX_ERRORS || overlong.length > 0) throw inputProblem(unknown, overlong)
     const input = instanceOf(dto, value)
@@ -115,45 +116,55 @@ function inputProblem(unknown: readonly FieldError[], invalid: readonly FieldErr
 }
 
 /** An error for each field that the DTO does not declare; none if the DTO allows unknown fields. */
-function unknownFields(dto: Type<object>, fields: object): FieldError[] {
-  if (Reflect.hasMetadata(UNKNOWN_FIELDS_ALLOWED, dto)) return []
-  const declared = declaredFields(dto)
+function unknownFields({ declared, allowsUnknown }: Shape, fields: object): FieldError[] {
+  if (allowsUnknown) return []
   const names = Object.keys(fields).filter((name) => !declared.has(name))
   return names.map((name) => ({ field: bounded(name), message: 'should not exist' }))
 }
 
-function overlongFields(dto: Type<object>, fields: object): FieldError[] {
-  const isOverlong = (value: unknown) => typeof value === 'string' && value.length > MAX_CHARACTERS
-  const names = [...declaredFields(dto)].filter((name) =>
-    isOverlong((fields as Record<string, unknown>)[name]),
+function overlongFields({ declared }: Shape, fields: object): FieldError[] {
+  const isOverlong = ([, value]: [string, unknown]) =>
+    typeof value === 'string' && value.length > MAX_CHARACTERS
+  const overlong = Object.entries(fields).filter(
+    (field) => isOverlong(field) && declared.has(field[0]),
   )
   const message = `must be at most ${MAX_CHARACTERS} characters`
-  return names.map((field) => ({ field, message }))
+  return overlong.map(([field]) => ({ field, message }))
 }
 
 function bounded(name: string): string {
   return name.length > MAX_NAME_CHARACTERS ? `${name.slice(0, MAX_NAME_CHARACTERS)}…` : name
 }
 
-const declaredFieldsByDto = new Map<Type<object>, ReadonlySet<string>>()
+/** What a DTO's metadata says about the fields of its input. */
+interface Shape {
+  /** The fields that have at least one rule. */
+  readonly declared: ReadonlySet<string>
+  readonly allowsUnknown: boolean
+  readonly normalisers: readonly [string, Normaliser][]
+}
 
-/** The fields that have at least one rule. */
-function declaredFields(dto: Type<object>): ReadonlySet<string> {
-  const known = declaredFieldsByDto.get(dto)
+const shapes = new Map<Type<object>, Shape>()
+
+function shapeOf(dto: Type<object>): Shape {
+  const known = shapes.get(dto)
   if (known) return known
   const rules = getMetadataStorage().getTargetValidationMetadatas(dto, '', false, false)
-  const names = new Set(rules.map(({ propertyName }) => propertyName))
-  declaredFieldsByDto.set(dto, names)
-  return names
+  const declared = new Set(rules.map(({ propertyName }) => propertyName))
+  const allowsUnknown = Reflect.hasMetadata(UNKNOWN_FIELDS_ALLOWED, dto)
+  const shape = { declared, allowsUnknown, normalisers: normalisersOf(dto.prototype as object) }
+  shapes.set(dto, shape)
+  return shape
 }
 
 /** Copies only declared fields: `__proto__` or `constructor` would replace the instance's class or prototype. */
 function instanceOf(dto: Type<object>, fields: object): object {
   const instance = new dto() as Record<string, unknown>
-  for (const name of declaredFields(dto)) {
+  const { declared, normalisers } = shapeOf(dto)
+  for (const name of declared) {
     if (Object.hasOwn(fields, name)) instance[name] = (fields as Record<string, unknown>)[name]
   }
-  for (const [name, normalise] of normalisersOf(dto.prototype as object)) {
+  for (const [name, normalise] of normalisers) {
     if (Object.hasOwn(fields, name)) instance[name] = normalise(instance[name])
   }
   return instance
