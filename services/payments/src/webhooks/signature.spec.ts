@@ -104,6 +104,24 @@ describe('a signature', () => {
     expect(signerOf({ 'webhook-timestamp': at, 'webhook-signature': signature })).toBeUndefined()
   })
 
+  it.each(['1614265330.0', '01614265330 ', '+1614265330', '1614265330x', '0x6037bb32'])(
+    'is invalid if the timestamp is %j, which is no whole number of seconds',
+    (at) => {
+      const signature = sign(VECTOR.secret, VECTOR.headers['webhook-id'], at, VECTOR.body)
+      expect(signerOf({ 'webhook-timestamp': at, 'webhook-signature': signature })).toBeUndefined()
+    },
+  )
+
+  it('is that of the bytes, not of their characters', () => {
+    const { 'webhook-id': id, 'webhook-timestamp': at } = VECTOR.headers
+    const headers = {
+      ...VECTOR.headers,
+      'webhook-signature': sign(VECTOR.secret, id, at, '\ufffd'),
+    }
+    expect(verifySignature(mtn, Buffer.from('\ufffd'), headers)).toBeDefined()
+    expect(verifySignature(mtn, Buffer.from([0xff]), headers)).toBeUndefined()
+  })
+
   it('is valid with either secret of a rotation, and with its own provider’s secrets only', () => {
     const secrets = secretsOf(
       `airtel=${OTHER},mtn=${sign('', '', '', '').slice(3)},mtn=${VECTOR.secret}`,
