@@ -23,6 +23,9 @@ function file(text: string): string {
   return path
 }
 
+const keyId = (secret: string) =>
+  hash('sha256', Buffer.from(secret.slice(6), 'base64')).slice(0, 16)
+
 function run(args: string[], own: Record<string, string> = {}) {
   const env = environment({ DATABASE_URL: payments.databaseUrl, ...own })
   const child = spawn(process.execPath, [SCRIPT, ...args], { env })
@@ -112,6 +115,11 @@ describe('verify', () => {
     const status = (name: string) => `reading = jsonb_set(reading, '{status}', '"${name}"')`
     expect(await changed(status('SUCCESS'))).toEqual([1, 'contradictory'])
     expect(await changed(status('PENDING'))).toEqual([0, 'valid'])
+    expect(await changed(`verdict = 'token', key_id = NULL`)).toEqual([1, 'invalid'])
+    expect(await changed(`verdict = 'signed', key_id = '${keyId(SECRETS.old)}'`)).toEqual([
+      0,
+      'valid',
+    ])
     expect(await changed(`body = body || ' '`)).toEqual([1, 'invalid'])
     expect(await changed('body = substring(body FROM 1 FOR octet_length(body) - 1)')).toEqual([
       0,

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { Webhook } from 'standardwebhooks'
 import { describe, expect, it } from 'vitest'
 import { type StoredMessage, verifyMessage } from './evidence.js'
@@ -10,8 +11,9 @@ const [secret, other] = parseSecrets(`mtn=${SECRET},mtn=${OTHER}`) as [
   ProviderSecret,
 ]
 
+const PAYMENT_ID = '019aa0a0-0000-7000-8000-000000000000'
 const READING = {
-  reference: 'PAY-019aa0a0-0000-7000-8000-000000000000',
+  reference: `PAY-${PAYMENT_ID}`,
   status: 'SUCCESS',
   providerTransactionId: 'MP1',
 } as const
@@ -24,6 +26,7 @@ function stored(body = BODY): StoredMessage {
     id: '019aa0a0-0000-7000-8000-000000000001',
     source: 'provider:mtn',
     webhookId: 'evt-1',
+    paymentId: PAYMENT_ID,
     keyId: secret.keyId,
     headers: {
       'webhook-id': 'evt-1',
@@ -31,6 +34,7 @@ function stored(body = BODY): StoredMessage {
       'webhook-signature': new Webhook(SECRET).sign('evt-1', SIGNED_AT, body),
     },
     body: Buffer.from(body),
+    bodyHash: hash('sha256', body),
     reading: READING,
     outcome: 'applied',
     occurredAt: new Date('2020-01-31T12:00:00Z'),
@@ -48,6 +52,11 @@ describe('a stored message is', () => {
     expect(verifyMessage(message, [secret])).toBe('unsigned')
   })
 
+  it('valid if its id was reused, so that it belongs to no payment', () => {
+    const conflict = { ...stored(), outcome: 'conflict', paymentId: null }
+    expect(verifyMessage(conflict, [secret])).toBe('valid')
+  })
+
   it('not verifiable without its key', () => {
     expect(verifyMessage(stored(), [other])).toBe('key_missing')
     expect(verifyMessage(stored(), [])).toBe('key_missing')
@@ -57,6 +66,7 @@ describe('a stored message is', () => {
     ['the body', { body: Buffer.from(`${BODY} `) }],
     ['the body, to bytes that are not UTF-8', { body: Buffer.from([0xff]) }],
     ['the key', { keyId: other.keyId }],
+    ['the key, to none', { keyId: null }],
     ['the headers', { headers: {} }],
     ['the signed id', { headers: { ...stored().headers, 'webhook-id': 'evt-2' } }],
     ['the signed time', { headers: { ...stored().headers, 'webhook-timestamp': '1' } }],
@@ -67,6 +77,10 @@ describe('a stored message is', () => {
   it.each<[string, Partial<StoredMessage>]>([
     ['the source', { source: 'provider:airtel' }],
     ['the webhook id', { webhookId: 'evt-2' }],
+    ['the payment', { paymentId: '019aa0a0-0000-7000-8000-000000000009' }],
+    ['the payment, to none', { paymentId: null }],
+    ['the hash of the body', { bodyHash: hash('sha256', 'other') }],
+    ['the reading, to nothing', { reading: {} as StoredMessage['reading'] }],
     ['the reference', { reading: { ...READING, reference: 'PAY-1' } }],
     ['the status', { reading: { ...READING, status: 'FAILED' } }],
     ['the transaction id', { reading: { ...READING, providerTransactionId: 'MP2' } }],

@@ -1,6 +1,14 @@
+import { hash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import { parseTime } from '@malipo/kit/http/time'
+import { referenceOf } from '../payments/payment.view.js'
 import type { Reading } from './messages.store.js'
-import { type ProviderSecret, type SignatureHeaders, wasSignedBy } from './signature.js'
+import {
+  type ProviderSecret,
+  signatureHeaders,
+  type SignatureHeaders,
+  wasSignedBy,
+} from './signature.js'
 
 /** Verifies stored messages: whether a provider signed what the database says that it sent. */
 
@@ -10,10 +18,14 @@ export interface StoredMessage {
   /** `provider:{name}` or `user:{sub}`. */
   readonly source: string
   readonly webhookId: string
+  /** Null for a conflict. */
+  readonly paymentId: string | null
   /** Null without a signature. */
   readonly keyId: string | null
   readonly headers: Partial<SignatureHeaders>
   readonly body: Buffer
+  /** SHA-256 of the body, hexadecimal. */
+  readonly bodyHash: string
   readonly reading: Reading
   readonly outcome: string
   readonly occurredAt: Date | null
@@ -24,7 +36,7 @@ export interface StoredMessage {
  * - `valid`: the key signed these bytes, and the other columns say the same as the bytes.
  * - `unsigned`: a user sent the message with a token, so there is nothing to verify.
  * - `key_missing`: no secret with the message's key id is configured, neither as active nor as retired.
- * - `invalid`: the key did not sign these bytes with this id and timestamp.
+ * - `invalid`: the key did not sign these bytes with this id and timestamp, or a provider's message has no key.
  * - `contradictory`: the key signed the bytes, but another column says something else.
  */
 export type Verification = 'valid' | 'unsigned' | 'key_missing' | 'invalid' | 'contradictory'
@@ -34,33 +46,34 @@ export function verifyMessage(
   message: StoredMessage,
   secrets: readonly ProviderSecret[],
 ): Verification {
-  const { keyId, headers, body } = message
-  if (keyId === null) return 'unsigned'
+  const { source, keyId, body } = message
+  if (keyId === null) return source.startsWith('user:') ? 'unsigned' : 'invalid'
   const candidates = secrets.filter((secret) => secret.keyId === keyId)
   if (candidates.length === 0) return 'key_missing'
-  if (!hasAll(headers)) return 'invalid'
+  const headers = signatureHeaders(message.headers)
+  if (!headers) return 'invalid'
   const signers = candidates.filter((secret) => wasSignedBy(secret, body, headers))
   if (signers.length === 0) return 'invalid'
-  const isFromSigner = signers.some(({ provider }) => message.source === `provider:${provider}`)
   const isConsistent =
-    isFromSigner && message.webhookId === headers['webhook-id'] && isRead(message)
+    signers.some(({ provider }) => source === `provider:${provider}`) &&
+    message.webhookId === headers['webhook-id'] &&
+    message.bodyHash === hash('sha256', body, 'hex') &&
+    isRead(message) &&
+    isOfPayment(message)
   return isConsistent ? 'valid' : 'contradictory'
 }
 
-function hasAll(headers: Partial<SignatureHeaders>): headers is SignatureHeaders {
-  return Boolean(
-    headers['webhook-id'] && headers['webhook-timestamp'] && headers['webhook-signature'],
+/** Whether the body has exactly the fields that the service acted on. */
+function isRead({ body, reading, occurredAt }: StoredMessage): boolean {
+  const { reference, status, providerTransactionId, timestamp } = parseObject(body)
+  return (
+    parseTime(timestamp)?.getTime() === occurredAt?.getTime() &&
+    isDeepStrictEqual(reading, { reference, status, providerTransactionId })
   )
 }
 
-/** Whether the body has the fields that the service acted on. */
-function isRead({ body, reading, occurredAt }: StoredMessage): boolean {
-  const sent = parseObject(body)
-  const time = parseTime(sent['timestamp'])
-  return (
-    time?.getTime() === occurredAt?.getTime() &&
-    Object.entries(reading).every(([field, value]) => sent[field] === value)
-  )
+function isOfPayment({ paymentId, reading, outcome }: StoredMessage): boolean {
+  return paymentId === null ? outcome === 'conflict' : reading.reference === referenceOf(paymentId)
 }
 
 function parseObject(body: Buffer): Readonly<Record<string, unknown>> {
