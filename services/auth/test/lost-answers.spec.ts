@@ -112,6 +112,19 @@ describe('a lost result', () => {
     expect(rows).toHaveLength(1)
   })
 
+  it('of a refund of an attempt: refunded once', async () => {
+    const { user } = await newSession(auth.client)
+    const remaining = async (password: string) => {
+      const { headers } = await auth.client.post('/api/auth/login', { phone: user.phone, password })
+      return /r=(\d+)/.exec(headers.get('ratelimit') ?? '')?.[1]
+    }
+    expect(await remaining('not this one')).toBe('9')
+    lose('login_attempt_refund')
+    await openSession(auth.client, user)
+    expect(lost).toBe(1)
+    expect(await remaining('nor this one')).toBe('8')
+  })
+
   it('of a refresh: the returned token is the only successor', async () => {
     const { refreshToken, sid } = await newSession(auth.client)
     lose('refresh_token_rotate')

@@ -62,11 +62,13 @@ export class AttemptCounter {
     return quota
   }
 
-  /** Returns a counted attempt. */
+  /** Returns a counted attempt, at most once: a refund that may have been applied is not repeated. */
   async refund(counted: readonly CountedLimit[]): Promise<void> {
     const intervalSeconds = counted[0]?.limit.intervalSeconds ?? 0
     const subjects = counted.map(({ subject }) => hashed(subject))
-    await this.database.write((run) => refundAttempts(run, subjects, intervalSeconds))
+    await this.database.write(async (run, retried) => {
+      if (!retried) await refundAttempts(run, subjects, intervalSeconds)
+    })
   }
 
   /** Deletes one batch of rows whose attempts have expired. @returns the number of rows */
