@@ -18,13 +18,14 @@ beforeAll(async () => {
 })
 afterAll(() => auth.close())
 
-/** Inserts a session that was opened a day before it expired. */
+/** Inserts a session that was not used after it was opened, 65 days before it expired. */
 async function insertSession(expiredDaysAgo: number): Promise<string> {
   const expiresAt = Date.now() - expiredDaysAgo * DAY_MS
+  const openedAt = new Date(expiresAt - 65 * DAY_MS)
   const random = Math.floor(Math.random() * 0xffff_ffff_ffff)
     .toString(16)
     .padStart(12, '0')
-  const id = minUuidAt(new Date(expiresAt - DAY_MS)).slice(0, -12) + random
+  const id = minUuidAt(openedAt).slice(0, -12) + random
   await auth.sql(
     `INSERT INTO sessions (id, user_id, refresh_token_hash, current_token_hash, created_at,
                            last_used_at, expires_at)
@@ -32,7 +33,7 @@ async function insertSession(expiredDaysAgo: number): Promise<string> {
     id,
     userId,
     id,
-    new Date(expiresAt - DAY_MS),
+    openedAt,
     new Date(expiresAt),
   )
   return id
@@ -78,7 +79,7 @@ it('deletes in batches until none is left', async () => {
     `INSERT INTO sessions (id, user_id, refresh_token_hash, current_token_hash, created_at,
                            last_used_at, expires_at)
      SELECT ('0190' || substr(gen_random_uuid()::text, 5))::uuid, $1, sha256(n::text::bytea),
-            sha256(n::text::bytea), now() - interval '90 days', now() - interval '90 days',
+            sha256(n::text::bytea), now() - interval '91 days', now() - interval '91 days',
             now() - interval '60 days'
      FROM generate_series(1, 1200) AS n`,
     userId,
@@ -98,8 +99,7 @@ it('deletes a session only when its device token has expired too', async () => {
   const [valid, expired] = [await insertSession(31), await insertSession(31)]
   await auth.sql(
     `UPDATE sessions
-     SET device_token_hash = sha256('secret'),
-         last_used_at = now() - make_interval(days => CASE id WHEN $1 THEN 89 ELSE 91 END)
+     SET last_used_at = now() - make_interval(days => CASE id WHEN $1 THEN 89 ELSE 91 END)
      WHERE id = ANY ($2)`,
     valid,
     [valid, expired],

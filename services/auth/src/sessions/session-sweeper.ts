@@ -10,8 +10,9 @@ const RETENTION_MS = 30 * DAY_MS
 const BATCH_SIZE = 500
 
 /**
- * Ids are UUIDv7, so the ids from before the cutoff are a range of the primary key. An index on
- * `expires_at` would make every refresh update all indexes of the table. Revoked sessions also expire.
+ * Ids are UUIDv7, and a session is not used before it is opened. So the sessions that were last used before the
+ * cutoff are in a range of the primary key, which has few others. An index on `expires_at` would make every
+ * refresh update all indexes of the table. Revoked sessions also expire.
  */
 const DELETE_EXPIRED: Statement = {
   name: 'sessions_delete_expired',
@@ -21,7 +22,7 @@ const DELETE_EXPIRED: Statement = {
       FROM sessions
       WHERE id < $1
         AND expires_at < $2
-        AND (device_token_hash IS NULL OR last_used_at < $4)
+        AND last_used_at < $4
         AND NOT EXISTS (SELECT FROM revocation_outbox WHERE session_id = sessions.id)
       ORDER BY id
       LIMIT $3
@@ -51,7 +52,7 @@ export class SessionSweeper {
   async sweep(): Promise<number> {
     const cutoff = new Date(Date.now() - RETENTION_MS)
     const deviceTokensExpired = new Date(Date.now() - DEVICE_TOKEN_DAYS * DAY_MS)
-    const values = [minUuidAt(cutoff), cutoff, BATCH_SIZE, deviceTokensExpired]
+    const values = [minUuidAt(deviceTokensExpired), cutoff, BATCH_SIZE, deviceTokensExpired]
     return (await this.database.write((run) => run(DELETE_EXPIRED, values))).length
   }
 }
