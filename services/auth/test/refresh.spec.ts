@@ -138,7 +138,7 @@ describe('a used refresh token', () => {
   it('answers with the same successor for 60 s, and changes nothing', async () => {
     const { refreshToken, sid } = await newSession(auth.client)
     const first = await refreshed(refreshToken)
-    await ageRefreshes(auth, sid, 59)
+    await ageRefreshes(auth, sid, 50)
     const row = () => auth.sql<object>('SELECT * FROM sessions WHERE id = $1', sid)
     const before = await row()
     const second = await refreshed(refreshToken)
