@@ -4,7 +4,7 @@ import { observableGauge } from '../telemetry/metrics.js'
 import { ANONYMOUS, callerOf } from './caller.js'
 import { FairQueue, type Flow } from './fair-queue.js'
 import { InFlight } from './in-flight.js'
-import { networkOf } from './network.js'
+import { siteOf } from './network.js'
 import { RejectionQueue } from './rejection-queue.js'
 import { isApi, type Request } from './request.js'
 
@@ -119,7 +119,7 @@ class LoadShedder {
     }
     // Requests that are queued at this point are of callers with no room.
     if (this.hasRoom() && this.hasRoomFor(caller, now)) return this.start(caller, reply, next)
-    this.enqueue({ network: networkOf(request.ip), caller, reply, enqueuedAt: now, next })
+    this.enqueue({ network: siteOf(request.ip), caller, reply, enqueuedAt: now, next })
   }
 
   private hasRoom(): boolean {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { networkOf, networksOf } from './network.js'
+import { networkOf, networksOf, siteOf } from './network.js'
 
 it.each([
   ['192.0.2.1', '192.0.2.1/32'],
@@ -34,4 +34,13 @@ it.each([
   ['unknown', ['unknown']],
 ])('the networks of %j are %j', (address, networks) => {
   expect(networksOf(address)).toEqual(networks)
+})
+
+it.each([
+  ['192.0.2.1', '192.0.2.1/32'],
+  ['2001:db8:1234:abcd::1', '2001:db8:1234:0::/48'],
+  ['2001:db8:1234:ffff::1', '2001:db8:1234:0::/48'],
+  [null, 'unknown'],
+])('the site of %j is %s', (address, site) => {
+  expect(siteOf(address)).toBe(site)
 })

@@ -28,6 +28,15 @@ export function networkOf(address: string | null): string {
   return networksOf(address)[0]
 }
 
+/**
+ * The largest network of an address: an IPv4 address alone, or the IPv6 /48. Queues that serve networks in turn
+ * use it, because one customer can have the 65,536 networks of size /64 in a /48.
+ */
+export function siteOf(address: string | null): string {
+  const networks = networksOf(address)
+  return networks.at(-1) ?? networks[0]
+}
+
 /** The IPv4 client behind a translator (NAT64, SIIT): all of them share its /96 (RFC 6052 and 6145). */
 function translatedIpv4(address: ipaddr.IPv6): ipaddr.IPv4 | undefined {
   if (!['rfc6052', 'rfc6145'].includes(address.range())) return undefined

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { originOf } from './client-context.js'
+import { flowOf, originOf } from './client-context.js'
 
 it.each([
   ['203.0.113.7', '203.0.113.7'],
@@ -19,4 +19,11 @@ it.each([
     address: '::1',
     userAgent: stored,
   })
+})
+
+it('a customer with a /48 of IPv6 has one turn in the queue for bcrypt', () => {
+  const flow = (address: string) =>
+    flowOf({ origin: { address, userAgent: null } }, '+256772123456')
+  expect(flow('2001:db8:1:ff::1')).toEqual(flow('2001:db8:1::1'))
+  expect(flow('2001:db8:2::1').network).not.toBe(flow('2001:db8:1::1').network)
 })

@@ -1,6 +1,6 @@
 import { canonicalAddress } from '@malipo/kit/config/ip-address'
 import type { Flow } from '@malipo/kit/http/fair-queue'
-import { networkOf } from '@malipo/kit/http/network'
+import { siteOf } from '@malipo/kit/http/network'
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
@@ -28,9 +28,9 @@ export const Client = createParamDecorator(
   },
 )
 
-/** The flow of a request in the queue for bcrypt: the client's network, and the account with this phone. */
+/** The flow of a request in the queue for bcrypt: the client's IPv4 address or IPv6 /48, and the account with this phone. */
 export function flowOf({ origin }: Pick<ClientContext, 'origin'>, phone: string): Flow {
-  return { network: networkOf(origin.address), caller: phone }
+  return { network: siteOf(origin.address), caller: phone }
 }
 
 /** `ip` is the address of the nearest hop that is not a trusted proxy. */
