@@ -209,6 +209,49 @@ describe('wrong passwords', () => {
     expect(body.detail).toBe(unknown.answer.body.detail)
   })
 
+  it('in the owner’s network get that answer also if the limit of the network is reached', async () => {
+    const own = { REDIS_URL: undefined, TRUSTED_PROXIES: '127.0.0.1', REFUSALS_PER_MINUTE: '12' }
+    const limited = await startAuth({ ...own, DATABASE_URL: auth.databaseUrl })
+    try {
+      const [person, unknown, shared] = [await user(), newPerson(), newAddress()]
+      expect(await statusOf(person, shared)).toBe(200)
+      for (const { phone } of [person, unknown]) await guess(phone, () => shared)
+      for (let i = 0; i < 12; i++) await attempt(limited, newPerson(), shared)
+      const answers = []
+      for (const { phone } of [person, unknown]) {
+        const { status, headers } = await attempt(limited, { phone, password: 'a guess' }, shared)
+        const seconds = Number(headers.get('retry-after'))
+        answers.push([status, headers.get('ratelimit-policy'), Math.ceil(seconds / 600)])
+      }
+      expect(answers).toEqual(Array(2).fill([429, '"login";q=10;w=27000', 5]))
+    } finally {
+      await limited.close()
+    }
+  })
+
+  it('beyond a limit take as long for a phone without an account as for one with a hash', async () => {
+    const slow = await startAuth({
+      REDIS_URL: undefined,
+      TRUSTED_PROXIES: '127.0.0.1',
+      DATABASE_URL: auth.databaseUrl,
+      BCRYPT_COST: '9',
+    })
+    try {
+      const [person, unknown, shared] = [await user(), newPerson(), newAddress()]
+      expect(await statusOf(person, shared)).toBe(200)
+      for (const { phone } of [person, unknown]) {
+        await guess(phone, () => shared)
+        const begun = performance.now()
+        const { status } = await attempt(slow, { phone, password: 'another guess' }, shared)
+        expect(status).toBe(429)
+        // 750 ms at cost 12. A timer may fire a millisecond early.
+        expect(performance.now() - begun).toBeGreaterThan(750 / 8 - 2)
+      }
+    } finally {
+      await slow.close()
+    }
+  })
+
   it('are answered at most 100 times a day, whichever tokens and addresses the clients have', async () => {
     const [person, home] = [await user(), newAddress()]
     expect(await statusOf(person, home)).toBe(200)

@@ -1,9 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Flow } from '@malipo/kit/http/fair-queue'
 import { networkOf } from '@malipo/kit/http/network'
+import { Problem } from '@malipo/kit/http/problem'
 import { LOG, type Logger } from '@malipo/kit/telemetry/logger'
 import { Database } from '@malipo/kit/postgres/database'
 import { newUuid } from '@malipo/kit/postgres/uuid-v7'
-import { assertNotCompleted } from '@malipo/kit/telemetry/request-context'
+import { Abandoned, assertNotCompleted } from '@malipo/kit/telemetry/request-context'
 import { Inject, Injectable } from '@nestjs/common'
 import { recordLoginFailure } from '../audit/audit.store.js'
 import { type ClientContext, flowOf } from '../client-context/client-context.js'
@@ -29,9 +31,19 @@ export interface Attempt {
   readonly sid?: string | undefined
 }
 
+interface Candidate {
+  readonly attempt: Attempt
+  readonly source: AttemptSource
+  /** undefined if no account has the phone. */
+  readonly user: LoginCandidate | undefined
+}
+
 /** Checks passwords. An unknown phone and a wrong password have the same result and take the same time. */
 @Injectable()
 export class PasswordCheck {
+  /** The phones for which `checkInOwnersNetwork` is in progress. */
+  private readonly beyondLimit = new Set<string>()
+
   constructor(
     @Inject(Database) private readonly database: Database,
     private readonly hasher: PasswordHasher,
@@ -45,15 +57,47 @@ export class PasswordCheck {
    * @throws Abandoned if the client has disconnected; Problem 429, 503
    */
   async check(attempt: Attempt, password: string): Promise<Credentials | undefined> {
+    const begunAt = performance.now()
     const user = await this.database.read((run) => loginCandidate(run, queryOf(attempt)))
-    const source = sourceOf(attempt, user)
-    await this.limit.assertAllowed(source)
+    const candidate = { attempt, user, source: sourceOf(attempt, user) }
+    const reached = await this.limit.reachedLimit(candidate.source)
+    if (!reached) return this.checkCounted(candidate, password)
+    if (candidate.source.clientSid !== null) throw tooManyAttempts(reached)
+    const checked = await this.checkInOwnersNetwork(candidate, password)
+    if (checked) return checked
+    // Whether a hash was computed must not show: only an account has a network of its owner.
+    await sleep(Math.max(0, begunAt + this.hasher.checkTimeMs - performance.now()))
+    throw tooManyAttempts(reached)
+  }
+
+  /**
+   * Checks an attempt that at most the limit of the owner's network admits; undefined unless the password is
+   * right. Of concurrent attempts for one phone only one is checked, so that they don't queue for each other.
+   */
+  private async checkInOwnersNetwork(candidate: Candidate, password: string) {
+    const { phone } = candidate.attempt
+    if (this.beyondLimit.has(phone)) return undefined
+    this.beyondLimit.add(phone)
+    try {
+      if (!(await this.limit.isOwnersNetworkAllowed(candidate.source))) return undefined
+      return await this.checkCounted(candidate, password)
+    } catch (error) {
+      if (error instanceof Problem || error instanceof Abandoned) return undefined
+      throw error
+    } finally {
+      this.beyondLimit.delete(phone)
+    }
+  }
+
+  private async checkCounted({ attempt, source, user }: Candidate, password: string) {
     // An attempt is counted only when its hashing starts: a queued attempt has not failed yet.
     const { matches, reservation } = await this.hasher.enqueue(
       queueFlowOf(attempt, source),
       async () => {
         const reservation = await this.limit.reserve(source)
-        return { reservation, matches: await this.hasher.matches(password, user?.passwordHash) }
+        // A rejected attempt takes as long as a wrong password in the owner's network.
+        const stored = reservation.isAdmitted ? user?.passwordHash : undefined
+        return { reservation, matches: await this.hasher.matches(password, stored) }
       },
     )
     attempt.client.setHeaders(reservation.headers)

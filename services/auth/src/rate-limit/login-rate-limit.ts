@@ -1,4 +1,4 @@
-import { networksOf } from '@malipo/kit/http/network'
+import { siteOf } from '@malipo/kit/http/network'
 import { Redis } from '@malipo/kit/redis/redis'
 import { Inject, Injectable } from '@nestjs/common'
 import { type Env, ENV, networkLimits } from '../env.js'
@@ -17,15 +17,17 @@ export interface AttemptSource {
   readonly isOwnersNetwork: boolean
 }
 
-/** An attempt that has been counted. */
+/** The result of counting an attempt. */
 export interface Reservation {
   /** Headers of the response, if the password is wrong. */
   readonly headers: Quota['headers']
   /**
-   * Set if only the limit of the owner's network admitted the attempt. A wrong password then gets this 429,
-   * as it would for a phone without an account.
+   * Set if only the limit of the owner's network admits the attempt, or none does. A wrong password then gets
+   * this 429, as it would for a phone without an account.
    */
   readonly rejection: Quota | undefined
+  /** Whether the password may be checked. */
+  readonly isAdmitted: boolean
   /** Returns the attempt, because the password is right. */
   readonly refund: () => Promise<unknown>
 }
@@ -53,21 +55,22 @@ export class LoginRateLimit {
     this.network = new NetworkLimit(redis, 'login-network', networkLimits(env).refusalsPerMinute)
   }
 
-  /** Rejects early if a limit is already reached. @throws Problem 429 */
-  async assertAllowed(source: AttemptSource): Promise<void> {
-    if (source.clientSid !== null) return this.assertCounted(clientLimits(source))
-    const [account, network] = await Promise.all([
-      this.attempts.peek(accountLimits(source)),
-      this.network.peek(source.address),
-    ])
-    const quota = tightest([account, network])
-    if (quota.isAllowed) return
-    if (!source.isOwnersNetwork) throw tooManyAttempts(quota)
-    const owners = await this.attempts.peek(ownersNetworkLimits(source))
-    if (!owners.isAllowed) throw tooManyAttempts(quota)
+  /** The limit that an attempt would exceed, without counting it; undefined if there is none. */
+  async reachedLimit(source: AttemptSource): Promise<Quota | undefined> {
+    const quota =
+      source.clientSid === null
+        ? await this.peekShared(source)
+        : await this.attempts.peek(clientLimits(source))
+    return quota.isAllowed ? undefined : quota
   }
 
-  /** Counts an attempt. @throws Problem 429 */
+  /** Whether an attempt beyond the other limits is in the owner's network and within the limit of that. */
+  async isOwnersNetworkAllowed(source: AttemptSource): Promise<boolean> {
+    if (!source.isOwnersNetwork) return false
+    return (await this.attempts.peek(ownersNetworkLimits(source))).isAllowed
+  }
+
+  /** Counts an attempt, if the limits admit it. @throws Problem 429 for a recognised client */
   async reserve(source: AttemptSource): Promise<Reservation> {
     if (source.clientSid !== null) return this.reserveCounted(clientLimits(source))
     const { address } = source
@@ -80,38 +83,45 @@ export class LoginRateLimit {
       return this.reserveInOwnersNetwork(source, account)
     }
     const refund = () => Promise.all([this.attempts.refund(limits), this.network.refund(address)])
-    return { headers: account.headers, rejection: undefined, refund }
+    return { headers: account.headers, rejection: undefined, isAdmitted: true, refund }
   }
 
+  /** The quota of the limits that all unrecognised clients share. */
+  private async peekShared(source: AttemptSource): Promise<Quota> {
+    return tightest(
+      await Promise.all([
+        this.attempts.peek(accountLimits(source)),
+        this.network.peek(source.address),
+      ]),
+    )
+  }
+
+  /** @param reached the first limit that rejected the attempt; another one may be reached too */
   private async reserveInOwnersNetwork(
     source: AttemptSource,
-    rejection: Quota,
+    reached: Quota,
   ): Promise<Reservation> {
-    if (!source.isOwnersNetwork) throw tooManyAttempts(rejection)
+    const shared = await this.peekShared(source)
+    // `reachedLimit` reports the tightest limit for a phone without an account. The answers must not differ.
+    const rejection = shared.isAllowed ? reached : shared
     const limits = ownersNetworkLimits(source)
-    const { isAllowed } = await this.attempts.consume(limits)
-    if (!isAllowed) throw tooManyAttempts(rejection)
-    return { headers: rejection.headers, rejection, refund: () => this.attempts.refund(limits) }
+    const isAdmitted = source.isOwnersNetwork && (await this.attempts.consume(limits)).isAllowed
+    const refund = () => this.attempts.refund(limits)
+    return { headers: rejection.headers, rejection, isAdmitted, refund }
   }
 
   private async reserveCounted(limits: Counted): Promise<Reservation> {
     const quota = await this.attempts.consume(limits)
     if (!quota.isAllowed) throw tooManyAttempts(quota)
     const refund = () => this.attempts.refund(limits)
-    return { headers: quota.headers, rejection: undefined, refund }
-  }
-
-  private async assertCounted(limits: Counted): Promise<void> {
-    const quota = await this.attempts.peek(limits)
-    if (!quota.isAllowed) throw tooManyAttempts(quota)
+    return { headers: quota.headers, rejection: undefined, isAdmitted: true, refund }
   }
 }
 
 /** An IPv6 network is the /48 here, because one subscriber can have a /48 with 65,536 networks of size /64. */
 function accountLimits({ phone, address }: AttemptSource): Counted {
-  const largest = networksOf(address).at(-1)
   return [
-    { limit: PART_LIMITS.network, subject: `network ${largest} ${phone}` },
+    { limit: PART_LIMITS.network, subject: `network ${siteOf(address)} ${phone}` },
     { limit: ACCOUNT_LIMITS.account, subject: `account ${phone}` },
   ]
 }
