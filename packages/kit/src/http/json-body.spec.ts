@@ -1,7 +1,8 @@
 import { fastify } from 'fastify'
 import { describe, expect, it } from 'vitest'
-import { acceptJsonOnly, BODY_LIMIT_BYTES } from './json-body.js'
+import { acceptJsonOnly } from './json-body.js'
 import { Problem } from './problem.js'
+import { BODY_LIMIT_BYTES } from './read-body.js'
 import type { Request } from './request.js'
 
 /** The body that a route receives: a value, or the problem that `InputPipe` throws. */

@@ -3,9 +3,8 @@ import type { FastifyInstance } from 'fastify'
 import { limitFaultOf } from './json-limits.js'
 import { mayRound, parseWithDigits } from './json-number.js'
 import { HTTP_PROBLEMS, Problem } from './problem.js'
+import { readBody } from './read-body.js'
 import type { Request } from './request.js'
-
-export const BODY_LIMIT_BYTES = 100_000
 
 /** A field with one of these names could change the class or prototype of an object it is copied to. */
 const FORBIDDEN_FIELDS: ReadonlySet<string> = new Set(['constructor', 'prototype'])
@@ -21,26 +20,28 @@ const BYTE_ORDER_MARK = /^\uFEFF/
 export function acceptJsonOnly(fastify: FastifyInstance) {
   fastify.removeAllContentTypeParsers()
   const parseJson = fastify.getDefaultJsonParser('error', 'error')
-  fastify.addContentTypeParser(
-    'application/json',
-    { parseAs: 'buffer', bodyLimit: BODY_LIMIT_BYTES },
-    (request: Request, body: Buffer, done) => {
-      if (isEncoded(request)) return done(encodedBody())
+  const parse = (request: Request, body: Buffer, done: (error: null, parsed: unknown) => void) => {
+    if (body.length === 0) return done(null, malformed('The body is empty.'))
+    if (!isUtf8(body)) return done(null, malformed('The body is not valid UTF-8.'))
+    const text = body.toString('utf8')
+    const limitFault = limitFaultOf(text)
+    if (limitFault !== undefined) return done(null, malformed(limitFault))
+    void parseJson(request, text, (error, value) => {
+      if (error) return done(null, malformed('The body is not valid JSON.', error))
+      const fault = faultOf(value)
+      if (fault !== undefined) return done(null, malformed(fault))
+      // The body is parsed again only if needed, and only after the limits: a reviver takes ten times as long.
+      done(null, mayRound(text) ? parseWithDigits(text.replace(BYTE_ORDER_MARK, '')) : value)
+    })
+  }
+  fastify.addContentTypeParser('application/json', (request: Request, payload, done) => {
+    if (isEncoded(request)) return done(encodedBody())
+    readBody(payload, request.headers['content-length'], (error, body) => {
+      if (!body) return done(error)
       request.rawBody = body
-      if (body.length === 0) return done(null, malformed('The body is empty.'))
-      if (!isUtf8(body)) return done(null, malformed('The body is not valid UTF-8.'))
-      const text = body.toString('utf8')
-      const limitFault = limitFaultOf(text)
-      if (limitFault !== undefined) return done(null, malformed(limitFault))
-      void parseJson(request, text, (error, value) => {
-        if (error) return done(null, malformed('The body is not valid JSON.', error))
-        const fault = faultOf(value)
-        if (fault !== undefined) return done(null, malformed(fault))
-        // The body is parsed again only if needed, and only after the limits: a reviver takes ten times as long.
-        done(null, mayRound(text) ? parseWithDigits(text.replace(BYTE_ORDER_MARK, '')) : value)
-      })
-    },
-  )
+      parse(request, body, done)
+    })
+  })
 }
 
 function malformed(detail: string, cause?: Error) {

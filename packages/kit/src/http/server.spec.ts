@@ -297,6 +297,14 @@ describe('hostile input', () => {
     expect(line).not.toContain('xxxx')
   })
 
+  it('in 10,000 chunks gets 400, and the connection is closed', async () => {
+    const head = 'POST /api/things HTTP/1.1\r\nHost: kit.example\r\nContent-Type: application/json\r\n'
+    const chunks = `1\r\n{\r\n${'1\r\n \r\n'.repeat(10_000)}`
+    const socket = connect(port, '127.0.0.1')
+    socket.write(`${head}Transfer-Encoding: chunked\r\n\r\n${chunks}`)
+    expect(await text(socket)).toMatch(/^HTTP\/1\.1 400 [^]*malformed-request/)
+  })
+
   it('logs neither names of fields, nor paths, nor phones in request ids', async () => {
     const id = 'X-Request-Id: order-256772123456\r\n'
     const masked = 'order-[phone …56]'

@@ -8,7 +8,7 @@ import { logRequests } from './access-log.js'
 import { clientAddresses } from './client-address.js'
 import { requestId, setCommonHeaders } from './headers.js'
 import { InvalidRequests } from './invalid-requests.js'
-import { acceptJsonOnly, BODY_LIMIT_BYTES } from './json-body.js'
+import { acceptJsonOnly } from './json-body.js'
 import {
   rejectUnsupportedHeaders,
   replyToInvalidUrl,
@@ -16,6 +16,7 @@ import {
 } from './malformed-request.js'
 import { measureRequests } from './metrics.js'
 import { ProblemFilter } from './problem.filter.js'
+import { BODY_LIMIT_BYTES } from './read-body.js'
 import { observeRequests, type Request } from './request.js'
 import { completeContext, traceRequests } from './request-tracing.js'
 import { Drain } from './shutdown.js'

@@ -1,0 +1,54 @@
+import { PassThrough } from 'node:stream'
+import { expect, it } from 'vitest'
+import { Problem } from './problem.js'
+import { BODY_LIMIT_BYTES, MAX_CHUNKS, readBody } from './read-body.js'
+
+interface Result {
+  readonly error: Error | null
+  readonly body: string | undefined
+}
+
+/** The result for a body that is received in these chunks. */
+function read(chunks: readonly string[], contentLength?: string) {
+  const stream = new PassThrough({ highWaterMark: 2 * BODY_LIMIT_BYTES })
+  const result = new Promise<Result>((resolve) => {
+    readBody(stream, contentLength, (error, body) =>
+      resolve({ error, body: body?.toString('utf8') }),
+    )
+  })
+  for (const chunk of chunks) stream.write(chunk)
+  stream.end()
+  return { stream, result }
+}
+
+it.each([
+  ['nothing', []],
+  ['one chunk', ['{"a":1}']],
+  ['a character that is split', ['{"a":"', '\u00e9', '"}']],
+  ['growing chunks', ['a', 'bb', 'c'.repeat(5_000), 'd'.repeat(50_000), 'e']],
+  ['the most chunks', Array.from({ length: MAX_CHUNKS }, (_, i) => String(i % 10))],
+])('reads the bytes of %s', async (_, chunks) => {
+  expect(await read(chunks).result).toEqual({ error: null, body: chunks.join('') })
+})
+
+it('stops at a chunk more than the limit, however short the body', async () => {
+  const { stream, result } = read(Array<string>(MAX_CHUNKS + 1).fill(' '))
+  const { error } = await result
+  expect((error as Problem).kind.type).toBe('malformed-request')
+  expect([stream.isPaused(), stream.listenerCount('data')]).toEqual([true, 0])
+})
+
+it('stops at the limit of bytes, which the header may announce', async () => {
+  const half = ' '.repeat(BODY_LIMIT_BYTES / 2)
+  expect((await read([half, half]).result).error).toBeNull()
+  const tooLarge = { code: 'FST_ERR_CTP_BODY_TOO_LARGE', statusCode: 413 }
+  expect((await read([half, half, ' ']).result).error).toMatchObject(tooLarge)
+  expect((await read([], String(BODY_LIMIT_BYTES + 1)).result).error).toMatchObject(tooLarge)
+})
+
+it('fails if the client disconnects', async () => {
+  const { stream, result } = read([])
+  const error = new Error('aborted')
+  stream.destroy(error)
+  expect(await result).toEqual({ error, body: undefined })
+})
