@@ -7,6 +7,7 @@ import { Registry } from 'prom-client'
 import { ConfigurationError } from './config/env.js'
 import type { DatabaseEnv, HttpEnv } from './config/variables.js'
 import { anyAddress } from './http/any-address.js'
+import { InvalidRequests } from './http/invalid-requests.js'
 import { shedOverload } from './http/load-shedder.js'
 import { type ServiceInfo, serveOpenApi } from './http/openapi.js'
 import { allowOrigins, configureRoutes, createAdapter } from './http/server.js'
@@ -46,15 +47,16 @@ export async function bootstrap<E extends BootEnv>(service: Service<E>, readEnv:
 
 /** Creates the configured app, which does not listen yet. */
 export async function createApp<E extends BootEnv>(service: Service<E>, env: E) {
+  const invalidRequests = new InvalidRequests(env)
   const app: NestFastifyApplication = await NestFactory.create(
     service.with(env),
-    createAdapter(() => app.get<Logger>(LOG)),
+    createAdapter(env, invalidRequests, () => app.get<Logger>(LOG)),
     { abortOnError: false, bodyParser: false, bufferLogs: true },
   )
   const log = app.get<Logger>(LOG)
   app.useLogger(nestLogger(log))
   await startTracing(service.about, env, log.child({ part: 'tracing' }))
-  configureRoutes(app, log, env)
+  configureRoutes(app, env, invalidRequests, log)
   const database = app.get(Database)
   shedOverload(app.getHttpAdapter().getInstance(), app.get(Registry), () => database.isBehind)
   registerBuildInfo(app.get(Registry), service.about)

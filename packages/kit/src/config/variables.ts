@@ -46,7 +46,7 @@ export const httpVariables = (port: number, mode: string) => ({
   }),
   INVALID_REQUESTS_PER_MINUTE: integer({ min: 1, max: 1_000_000 })({
     default: undefined,
-    desc: 'Invalid requests (400, 413 or 415) per minute and network that a replica answers without delay; 100 in `live`, 10000 in `sandbox`',
+    desc: 'Invalid requests (400, 413, 414 or 415) per minute and network that a replica answers without delay; 100 in `live`, 10000 in `sandbox`',
   }),
   SHUTDOWN_DRAIN_MS: milliseconds({
     default: 0,

@@ -41,13 +41,17 @@ it('counts each network: an IPv4 address, or an IPv6 /64, /56 and /48', () => {
   expect(reject(requests, 1, { ip: '2001:db8:0:100::1' })).toEqual([undefined])
 })
 
-it.each(['malformed', 'validation', 'tooLarge', 'mediaType', 'contentEncoding'] as const)(
-  'counts the problem %s',
-  (kind) => {
-    const problem = new Problem(HTTP_PROBLEMS[kind], '')
-    expect(reject(new InvalidRequests(LIMIT), 4, ONE, problem).at(-1)).toBe(REJECTED)
-  },
-)
+it.each([
+  'malformed',
+  'validation',
+  'tooLarge',
+  'uriTooLong',
+  'mediaType',
+  'contentEncoding',
+] as const)('counts the problem %s', (kind) => {
+  const problem = new Problem(HTTP_PROBLEMS[kind], '')
+  expect(reject(new InvalidRequests(LIMIT), 4, ONE, problem).at(-1)).toBe(REJECTED)
+})
 
 it.each(['notFound', 'internal', 'unavailable'] as const)(
   'does not count the problem %s',

@@ -21,6 +21,7 @@ const INVALID: ReadonlySet<ProblemKind> = new Set([
   HTTP_PROBLEMS.malformed,
   HTTP_PROBLEMS.validation,
   HTTP_PROBLEMS.tooLarge,
+  HTTP_PROBLEMS.uriTooLong,
   HTTP_PROBLEMS.mediaType,
   HTTP_PROBLEMS.contentEncoding,
 ])

@@ -9,7 +9,7 @@ import {
   PROBLEM_JSON,
   problemDocument,
 } from './problem.js'
-import { sendProblem, toProblem } from './problem.filter.js'
+import { sendProblem } from './problem.filter.js'
 import type { Request } from './request.js'
 import { REQUEST_ID, requestId } from './headers.js'
 
@@ -25,12 +25,11 @@ const CONTINUE = /(?:^|\W)100-continue(?:$|\W)/i
 
 /** Responds when Fastify's router rejects a path that can't be decoded or has too long a segment. */
 export function replyToInvalidUrl(
-  error: Error,
   request: Request,
   reply: FastifyReply,
+  problem: Problem,
   log: Logger,
 ) {
-  const problem = toProblem(error)
   sendProblem(request, reply, problem)
   const { status, type } = problem.kind
   log.info({ requestId: request.id, method: request.method, status, problem: type }, 'request')

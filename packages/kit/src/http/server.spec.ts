@@ -12,6 +12,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readEnv } from '../config/env.js'
 import { httpVariables } from '../config/variables.js'
 import { createLogger } from '../telemetry/logger.js'
+import { InvalidRequests } from './invalid-requests.js'
 import { shedOverload } from './load-shedder.js'
 import { serveOpenApi } from './openapi.js'
 import { PageLimit } from './page.js'
@@ -74,12 +75,13 @@ class App {}
 async function start(): Promise<NestFastifyApplication> {
   const source = { INVALID_REQUESTS_PER_MINUTE: '4', TRUSTED_PROXIES: '127.0.0.1' }
   const env = readEnv(source, httpVariables(0, ''))
+  const invalidRequests = new InvalidRequests(env)
   const app: NestFastifyApplication = await NestFactory.create(
     App,
-    createAdapter(() => log),
+    createAdapter(env, invalidRequests, () => log),
     { abortOnError: false, bodyParser: false, logger: false },
   )
-  configureRoutes(app, log, env)
+  configureRoutes(app, env, invalidRequests, log)
   shedOverload(app.getHttpAdapter().getInstance(), app.get(Registry), () => false)
   serveOpenApi(app, { name: 'kit', title: 'Kit', description: '', version: '1.0.0' })
   await app.listen(0, '127.0.0.1')
@@ -298,7 +300,8 @@ describe('hostile input', () => {
   })
 
   it('in 10,000 chunks gets 400, and the connection is closed', async () => {
-    const head = 'POST /api/things HTTP/1.1\r\nHost: kit.example\r\nContent-Type: application/json\r\n'
+    const head =
+      'POST /api/things HTTP/1.1\r\nHost: kit.example\r\nContent-Type: application/json\r\n'
     const chunks = `1\r\n{\r\n${'1\r\n \r\n'.repeat(10_000)}`
     const socket = connect(port, '127.0.0.1')
     socket.write(`${head}Transfer-Encoding: chunked\r\n\r\n${chunks}`)
@@ -332,4 +335,15 @@ describe('hostile input', () => {
     expect((await post('{"size":"small"}', '', address)).status).toBe(201)
     expect((await post(fields(100))).status).toBe(400)
   })
+
+  it.each(['/api/%zz', `/api/things/${'x'.repeat(200)}`])(
+    'in the path %s counts for the same limit',
+    async (path) => {
+      const request = `GET ${path} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.${++network}\r\n`
+      for (let n = 0; n < 4; n++) expect((await send(request)).status).not.toBe(429)
+      const answer = await send(request)
+      expect(answer.status).toBe(429)
+      expectProblem(answer, 429)
+    },
+  )
 })

@@ -7,7 +7,7 @@ import type { Logger } from '../telemetry/logger.js'
 import { logRequests } from './access-log.js'
 import { clientAddresses } from './client-address.js'
 import { requestId, setCommonHeaders } from './headers.js'
-import { InvalidRequests } from './invalid-requests.js'
+import type { InvalidRequests } from './invalid-requests.js'
 import { acceptJsonOnly } from './json-body.js'
 import {
   rejectUnsupportedHeaders,
@@ -15,7 +15,7 @@ import {
   replyToMalformedRequest,
 } from './malformed-request.js'
 import { measureRequests } from './metrics.js'
-import { ProblemFilter } from './problem.filter.js'
+import { ProblemFilter, toProblem } from './problem.filter.js'
 import { BODY_LIMIT_BYTES } from './read-body.js'
 import { observeRequests, type Request } from './request.js'
 import { completeContext, traceRequests } from './request-tracing.js'
@@ -26,14 +26,26 @@ import { InputPipe } from './validation.js'
 const RECEIVE_TIMEOUT_MS = 15_000
 
 /** @param log returns the logger, which is created together with the app */
-export function createAdapter(log: () => Logger): FastifyAdapter {
+export function createAdapter(
+  env: HttpEnv,
+  invalidRequests: InvalidRequests,
+  log: () => Logger,
+): FastifyAdapter {
+  const clientAddress = clientAddresses(env.TRUSTED_PROXIES)
   return new FastifyAdapter({
     bodyLimit: BODY_LIMIT_BYTES,
     clientErrorHandler: (error, socket) => replyToMalformedRequest(error, socket, log()),
     forceCloseConnections: 'idle',
     frameworkErrors: (error: Error, request: Request, reply: FastifyReply) => {
       setCommonHeaders(request, reply)
-      replyToInvalidUrl(error, request, reply, log())
+      const problem = toProblem(error)
+      // Such a request has no hooks, so neither the load shedder nor the decorated `ip`.
+      const ip = clientAddress(request.raw) ?? ''
+      const rejection = invalidRequests.rejectionOf({ ip }, problem)
+      if (!rejection) return replyToInvalidUrl(request, reply, problem, log())
+      invalidRequests.delay(request, reply, () =>
+        replyToInvalidUrl(request, reply, rejection, log()),
+      )
     },
     genReqId: (request: IncomingMessage) => requestId(request.headers),
     // Node ignores `requestTimeout` if `headersTimeout` is longer, as it is by default.
@@ -51,7 +63,12 @@ export function createAdapter(log: () => Logger): FastifyAdapter {
 }
 
 /** Adds the hooks, body parser, pipe and filter of all routes. Call it before routes are registered. */
-export function configureRoutes(app: NestFastifyApplication, log: Logger, env: HttpEnv) {
+export function configureRoutes(
+  app: NestFastifyApplication,
+  env: HttpEnv,
+  invalidRequests: InvalidRequests,
+  log: Logger,
+) {
   const fastify = app.getHttpAdapter().getInstance()
   const clientAddress = clientAddresses(env.TRUSTED_PROXIES)
   // Replaces Fastify's `ip`: its `trustProxy` takes whatever a proxy forwards, such as an address with a port.
@@ -74,7 +91,7 @@ export function configureRoutes(app: NestFastifyApplication, log: Logger, env: H
   acceptJsonOnly(fastify)
   app.get(Drain).watch(fastify)
   app.useGlobalPipes(new InputPipe())
-  app.useGlobalFilters(new ProblemFilter(fastify, new InvalidRequests(env)))
+  app.useGlobalFilters(new ProblemFilter(fastify, invalidRequests))
 }
 
 /** @param exposedHeaders the service's own response headers that scripts may read, besides the common ones */
