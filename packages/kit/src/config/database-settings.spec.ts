@@ -28,6 +28,9 @@ function errorsOf(env: Record<string, string>): readonly string[] {
   }
 }
 
+const PARAMETERS =
+  'must have no other parameters than sslmode, sslrootcert, application_name, options, host, each once and with a value'
+
 describe('DATABASE_URL', () => {
   it.each<[string, object, Record<string, string>?]>([
     ['postgres://u:p@db/x', { host: 'db', port: 5432, username: 'u', password: 'p', name: 'x' }],
@@ -70,6 +73,8 @@ describe('DATABASE_URL', () => {
     ['postgres://u@a,b/x', 'must name one host, as a name or an address'],
     ['postgres://u@db/x/y', 'must have one database name as its path'],
     ['postgres://u@db/x?host=/run', 'must name one host'],
+    ['postgres://u@/x?host=a,b', 'must name one host, as a name or an address'],
+    ['postgres://u@db:0/x', 'must have a port from 1 to 65535'],
     [
       'postgres://u@db/x?sslmode=prefer',
       'must have an sslmode of disable, require, verify-ca, verify-full',
@@ -78,14 +83,10 @@ describe('DATABASE_URL', () => {
       'postgres://u@db/x?sslmode=no-verify',
       'must have an sslmode of disable, require, verify-ca, verify-full',
     ],
-    [
-      'postgres://u@db/x?hunter2',
-      'must have no other parameters than sslmode, sslrootcert, application_name, options, host, each once',
-    ],
-    [
-      'postgres://u@db/x?sslmode=require&sslmode=disable',
-      'must have no other parameters than sslmode, sslrootcert, application_name, options, host, each once',
-    ],
+    ['postgres://u@db/x?hunter2', PARAMETERS],
+    ['postgres://u@db/x?sslmode=require&sslmode=disable', PARAMETERS],
+    ['postgres://u@db/x?sslrootcert=', PARAMETERS],
+    ['postgres://u@/x?host=', PARAMETERS],
     [
       'postgres://u@db/x?sslmode=require&sslrootcert=/nowhere',
       'must name a file that can be read as its sslrootcert, or system',
@@ -115,9 +116,24 @@ describe('DATABASE_URL', () => {
       { DB_PASSWORD_FILE: caFile },
       ['DB_PASSWORD_FILE contradicts the password in DATABASE_URL: set only one of them'],
     ],
+    [
+      { DB_PASSWORD: 'p', DB_PASSWORD_FILE: caFile },
+      [
+        'DB_PASSWORD_FILE contradicts the password in DATABASE_URL: set only one of them',
+        'DB_PASSWORD must not be set with DB_PASSWORD_FILE',
+      ],
+    ],
   ])('with %j is %j', (env, lines) => {
     expect(errorsOf({ DATABASE_URL: 'postgres://u:p@db/x', ...env })).toEqual(lines)
   })
+})
+
+it('takes a password from one variable only', () => {
+  const parts = { DB_HOST: 'db', DB_USERNAME: 'u', DB_NAME: 'x' }
+  expect(errorsOf({ ...parts, DB_PASSWORD_FILE: caFile })).toEqual([])
+  expect(errorsOf({ ...parts, DB_PASSWORD: 'p', DB_PASSWORD_FILE: caFile })).toEqual([
+    'DB_PASSWORD must not be set with DB_PASSWORD_FILE',
+  ])
 })
 
 describe('TLS', () => {

@@ -51,6 +51,7 @@ function caFile(env: DatabaseEnv): string | undefined {
 export const checkDatabase: Check<DatabaseEnv> = (env) => ({
   ...contradictingParts(env),
   ...missingParts(env),
+  ...contradictingPasswords(env),
   ...contradictingTls(env),
 })
 
@@ -74,6 +75,11 @@ function contradictingParts(env: DatabaseEnv): Record<string, string> {
     messages['DB_PASSWORD_FILE'] = 'contradicts the password in DATABASE_URL: set only one of them'
   }
   return messages
+}
+
+function contradictingPasswords(env: DatabaseEnv): Record<string, string> {
+  const hasBoth = env.DB_PASSWORD !== undefined && env.DB_PASSWORD_FILE !== undefined
+  return hasBoth ? { DB_PASSWORD: 'must not be set with DB_PASSWORD_FILE' } : {}
 }
 
 function missingParts(env: DatabaseEnv): Record<string, string> {

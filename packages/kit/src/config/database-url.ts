@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { EnvError, makeValidator } from 'envalid'
+import { isHostOrFolder } from './ip-address.js'
 import { parseUrl } from './url-parts.js'
 
 /**
@@ -31,7 +32,12 @@ export const databaseUrl = makeValidator<DatabaseUrl>((input) => {
   const url = parseUrl(input, ['postgres', 'postgresql'])
   const parameters = parametersOf(url.parameters)
   if (url.path?.includes('/')) throw new EnvError('must have one database name as its path')
+  const host = url.host ?? parameters.host
   if (url.host && parameters.host) throw new EnvError('must name one host')
+  if (host !== undefined && !isHostOrFolder(host)) {
+    throw new EnvError('must name one host, as a name or an address')
+  }
+  if (url.port === 0) throw new EnvError('must have a port from 1 to 65535')
   const sslMode = parameters.sslmode
   if (sslMode !== undefined && !isSslMode(sslMode)) {
     throw new EnvError(`must have an sslmode of ${SSL_MODES.join(', ')}`)
@@ -40,7 +46,7 @@ export const databaseUrl = makeValidator<DatabaseUrl>((input) => {
     assertReadable(parameters.sslrootcert)
   }
   return {
-    host: url.host ?? parameters.host,
+    host,
     port: url.port,
     username: url.username,
     password: url.password,
@@ -59,9 +65,11 @@ type Parameters = Partial<
 /** An unknown parameter may be a part of a password that is not percent-encoded, so no message names it. */
 function parametersOf(parameters: URLSearchParams): Parameters {
   const names = [...parameters.keys()]
-  const isKnown = names.every((name) => PARAMETERS.includes(name))
+  const isKnown = names.every((name) => PARAMETERS.includes(name) && parameters.get(name))
   if (isKnown && new Set(names).size === names.length) return Object.fromEntries(parameters)
-  throw new EnvError(`must have no other parameters than ${PARAMETERS.join(', ')}, each once`)
+  throw new EnvError(
+    `must have no other parameters than ${PARAMETERS.join(', ')}, each once and with a value`,
+  )
 }
 
 function isSslMode(mode: string): mode is SslMode {

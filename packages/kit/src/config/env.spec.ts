@@ -78,6 +78,7 @@ describe('readEnv', () => {
       'DATABASE_URL must be a URL that begins with postgres:// or postgresql://',
     ],
     [{ DB_PASSWORD_FILE: '/nowhere' }, 'DB_PASSWORD_FILE must name a file that can be read'],
+    [{ DB_SSL: 'hunter2' }, 'DB_SSL must be true or false'],
     [{ DB_POOL_MAX: '0' }, 'DB_POOL_MAX must be a whole number from 1 to 100'],
     [{ DEFAULT_REGION: 'XX' }, 'DEFAULT_REGION must be the two letters of a country, such as UG'],
     [{ REDIS_SENTINELS: 'a:1' }, 'REDIS_SENTINEL_MASTER is required with REDIS_SENTINELS'],

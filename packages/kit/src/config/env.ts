@@ -42,6 +42,13 @@ export function url(...schemes: string[]) {
   })
 }
 
+/** Other than envalid's, its message does not repeat the value. */
+export const flag = makeValidator<boolean>((input) => {
+  if (/^(true|t|yes|on|1)$/i.test(input)) return true
+  if (/^(false|f|no|off|0)$/i.test(input)) return false
+  throw new EnvError('must be true or false')
+})
+
 export const ratio = makeValidator<number>((input) => {
   if (/^(0(\.\d+)?|1(\.0+)?)$/.test(input)) return Number(input)
   throw new EnvError('must be a number from 0 to 1')

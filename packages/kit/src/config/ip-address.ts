@@ -42,6 +42,11 @@ export function isHost(text: string): boolean {
   )
 }
 
+/** Whether the text is a host, or the folder of a socket, which PostgreSQL's clients accept in its place. */
+export function isHostOrFolder(text: string): boolean {
+  return isHost(text) || /^\/\S*$/.test(text)
+}
+
 /** Removes the brackets around an IPv6 address, as in `[::1]`. */
 export function withoutBrackets(text: string): string {
   return /^\[.*:.*\]$/.test(text) ? text.slice(1, -1) : text

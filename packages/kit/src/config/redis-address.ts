@@ -20,7 +20,9 @@ const DEFAULT_SENTINEL_PORT = 26_379
 export const redisUrl = makeValidator<RedisUrl>((input) => {
   const url = parseUrl(input, SCHEMES)
   const { host, port = DEFAULT_PORT, username, password, scheme, path = '0' } = url
-  if (host === undefined) throw new EnvError('must name one host, as a name or an address')
+  if (host === undefined || !isHost(host)) {
+    throw new EnvError('must name one host, as a name or an address')
+  }
   if (port === 0) throw new EnvError('must have a port from 1 to 65535')
   if (!/^\d{1,5}$/.test(path) || url.parameters.size > 0) {
     throw new EnvError('must have nothing after the host but the number of a database, such as /0')

@@ -43,6 +43,7 @@ describe('REDIS_URL', () => {
       'must have its user and password percent-encoded, such as %25 for % and %2F for /',
     ],
     ['redis://', 'must name one host, as a name or an address'],
+    ['redis://%2Frun', 'must name one host, as a name or an address'],
     ['redis://a,b', 'must name one host, as a name or an address'],
     ['redis://h:0', 'must have a port from 1 to 65535'],
     ['redis://h/x', 'must have nothing after the host but the number of a database, such as /0'],
@@ -114,6 +115,14 @@ describe('the variables of Redis', () => {
     [
       { REDIS_URL: 'redis://:p@h', REDIS_PASSWORD_FILE: file },
       'REDIS_PASSWORD_FILE contradicts the password in REDIS_URL: set only one of them',
+    ],
+    [
+      { REDIS_HOST: 'h', REDIS_PASSWORD: 'p', REDIS_PASSWORD_FILE: file },
+      'REDIS_PASSWORD must not be set with REDIS_PASSWORD_FILE',
+    ],
+    [
+      { ...SENTINEL, REDIS_SENTINEL_PASSWORD: 'p', REDIS_SENTINEL_PASSWORD_FILE: file },
+      'REDIS_SENTINEL_PASSWORD must not be set with REDIS_SENTINEL_PASSWORD_FILE',
     ],
     [
       { REDIS_HOST: 'h', REDIS_USERNAME: 'u' },

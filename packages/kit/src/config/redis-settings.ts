@@ -54,6 +54,10 @@ function contradictingCredentials(env: RedisEnv): Record<string, string> {
   if ((env.REDIS_USERNAME ?? url?.username) && !hasPassword) {
     messages['REDIS_PASSWORD'] = 'is required with a user (or REDIS_PASSWORD_FILE)'
   }
+  for (const name of ['REDIS_PASSWORD', 'REDIS_SENTINEL_PASSWORD'] as const) {
+    const file = `${name}_FILE` as const
+    if (env[name] && env[file]) messages[name] = `must not be set with ${file}`
+  }
   const hasSentinelPassword = env.REDIS_SENTINEL_PASSWORD ?? env.REDIS_SENTINEL_PASSWORD_FILE
   if (env.REDIS_SENTINEL_USERNAME && !hasSentinelPassword) {
     messages['REDIS_SENTINEL_PASSWORD'] =

@@ -1,12 +1,12 @@
 import { EnvError } from 'envalid'
-import { isHost, withoutBrackets } from './ip-address.js'
+import { withoutBrackets } from './ip-address.js'
 
 /** The parts of the URL of a server, decoded. A missing part is undefined. */
 export interface UrlParts {
   readonly scheme: string
   readonly username: string | undefined
   readonly password: string | undefined
-  /** Without brackets; undefined in a URL such as `postgres:///name` or `postgres://user@/name`. */
+  /** Without brackets, and not validated; undefined in a URL such as `postgres:///name` or `postgres://user@/name`. */
   readonly host: string | undefined
   readonly port: number | undefined
   /** The path without its leading slash. */
@@ -34,11 +34,7 @@ export function parseUrl(input: string, schemes: readonly string[]): UrlParts {
   if (!url || url.hash !== '' || `${url.pathname}${url.search}`.includes('@')) {
     throw new EnvError(ENCODING)
   }
-  const hostname = decode(url.hostname)
-  const host = withoutBrackets(hostname)
-  if (host !== '' && !isHost(host) && !host.startsWith('/')) {
-    throw new EnvError('must name one host, as a name or an address')
-  }
+  const host = withoutBrackets(decode(url.hostname))
   return {
     scheme: scheme.toLowerCase(),
     username: decode(url.username) || undefined,

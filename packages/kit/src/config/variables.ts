@@ -1,9 +1,9 @@
-import { bool, type CleanedEnv, EnvError, makeValidator, str } from 'envalid'
+import { type CleanedEnv, EnvError, makeValidator, str } from 'envalid'
 import { type CountryCode, isSupportedCountry } from 'libphonenumber-js/min'
 import { databaseUrl } from './database-url.js'
-import { type Check, headers, integer, ratio, readableFile, url } from './env.js'
+import { type Check, flag, headers, integer, ratio, readableFile, url } from './env.js'
 import { origins, proxies } from './http-lists.js'
-import { isHost, withoutBrackets } from './ip-address.js'
+import { isHost, isHostOrFolder, withoutBrackets } from './ip-address.js'
 import { redisUrl, sentinels } from './redis-address.js'
 
 /** The variables that both services share, in groups. `desc` is the description in the README's table. */
@@ -20,10 +20,9 @@ const host = makeValidator<string>((input) => {
   if (isHost(name)) return name
   throw new EnvError('must be a host name or an address, without a port')
 })
-/** PostgreSQL's clients take a path for the folder of a socket. */
 const hostOrSocket = makeValidator<string>((input) => {
   const name = withoutBrackets(input)
-  if (isHost(name) || /^\/\S*$/.test(name)) return name
+  if (isHostOrFolder(name)) return name
   throw new EnvError('must be a host name, an address or the folder of a socket, without a port')
 })
 export const logLevel = str({ choices: LOG_LEVELS, default: 'info', desc: 'Minimum log level' })
@@ -32,7 +31,7 @@ export const httpVariables = (port: number, mode: string) => ({
   PORT: integer({ min: 0, max: 65_535 })({ default: port, desc: 'TCP port to listen on' }),
   MODE: str({ choices: ['sandbox', 'live'] as const, default: 'live', desc: mode }),
   LOG_LEVEL: logLevel,
-  LOG_REQUESTS: bool({
+  LOG_REQUESTS: flag({
     default: false,
     desc: 'Log every request at `info`, not only those with an error response',
   }),
@@ -81,7 +80,7 @@ export const databaseVariables = {
     optional('File with the database password, read for each new connection'),
   ),
   DB_NAME: str(optional('Database name')),
-  DB_SSL: bool(
+  DB_SSL: flag(
     optional(
       'Connect with TLS and verify the server; if unset, only with a CA file or an `sslmode`',
     ),
