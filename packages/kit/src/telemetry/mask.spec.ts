@@ -36,6 +36,10 @@ describe('maskRequestId', () => {
     ['app_0772123456:7', 'app_[phone …56]:7'],
     ['a.256772123456.b', 'a.[phone …56].b'],
     ['user256772123456x', 'user[phone …56]x'],
+    ['order-256-772-123-456', 'order-[phone …56]'],
+    ['0772.123.456', '[phone …56]'],
+    ['256772123-456', '[phone …56]'],
+    ['077212345', '[phone …45]'],
     ['eyJhbGciOi.eyJzdWIi.c2ln', '[token]'],
   ])('turns %s into %s', (id, masked) => {
     expect(maskRequestId(id)).toBe(masked)

@@ -11,7 +11,8 @@ const TOKEN = /^eyJ[\w-]+\.[\w-]+\./
 
 /** A UUID, or a trace or span id (W3C Trace Context, section 3.2.2), whose digits are random. */
 const RANDOM_ID = /^(?:[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}|[\da-f]{32}|[\da-f]{16})$/i
-const DIGITS = /(?<!\d)\d{9,15}(?!\d)/g
+/** Bare digits, or at least ten in any grouping: a date with a counter has fewer. */
+const DIGITS = /(?<!\d)(?:\d{10,15}|\d(?:[._:-]?\d){9,14}|\d{9})(?!\d)/g
 
 /** Masks phone numbers, emails and tokens. A phone number keeps its last two digits, to stay distinct. */
 export function mask(text: string): string {
@@ -32,5 +33,5 @@ function maskToken(word: string): string {
 }
 
 function maskPhone(phone: string): string {
-  return `[phone …${phone.slice(-2)}]`
+  return `[phone …${phone.replace(/\D/g, '').slice(-2)}]`
 }
