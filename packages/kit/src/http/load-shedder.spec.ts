@@ -274,7 +274,7 @@ describe('rejection', () => {
   })
 })
 
-it('admits another caller soon while one sends over 100 connections, and rejects neither', async () => {
+it('admits another caller soon while one sends over 90 connections, and rejects neither', async () => {
   const { admitted, completions, send } = await listen({
     stallThreshold: 100,
     maxEventLoopUtilization: 0.5,

@@ -60,7 +60,7 @@ class Health {
 const lines: string[] = []
 const linesOf = (id: string) => lines.filter((line) => line.includes(`"requestId":"${id}"`))
 const log = createLogger('kit', 'debug', { write: (line) => lines.push(line) })
-const DRAIN_MS = 300
+const DRAIN_MS = 1_000
 
 @Module({
   controllers: [Things, Health],
