@@ -184,6 +184,8 @@ describe('CORS', () => {
     const allowed = await replica.client.sendUnchecked('OPTIONS', PATH, { headers: preflight })
     expect(allowed.status).toBe(204)
     expect(allowed.headers.get('access-control-allow-origin')).toBe(origin)
+    const plain = await replica.client.sendUnchecked('OPTIONS', PATH, {})
+    expect(plain.status).toBe(204)
     const answer = await replica.client.get(PATH, { headers: { origin } })
     expect(answer.headers.get('access-control-allow-origin')).toBe(origin)
     expect(answer.headers.get('access-control-expose-headers')).toContain('ETag')
