@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { fastify } from 'fastify'
 import { describe, expect, it } from 'vitest'
 import { acceptJsonOnly } from './json-body.js'
@@ -7,7 +8,7 @@ import type { Request } from './request.js'
 
 /** The body that a route receives: a value, or the problem that `InputPipe` throws. */
 async function bodyOf(
-  payload: string | Buffer,
+  payload: string | Buffer | Readable,
   contentType = 'application/json',
   others: Record<string, string> = {},
 ) {
@@ -68,6 +69,12 @@ describe('acceptJsonOnly', () => {
   it('rejects a body over the limit', async () => {
     expect((await bodyOf(`"${'x'.repeat(BODY_LIMIT_BYTES - 2)}"`)).statusCode).toBe(200)
     expect((await bodyOf(`"${'x'.repeat(BODY_LIMIT_BYTES - 1)}"`)).statusCode).toBe(413)
+  })
+
+  it('rejects a body in too many chunks', async () => {
+    const { statusCode, raw } = await bodyOf(Readable.from(Array<string>(1_000).fill(' ')))
+    // Without the problem filter, Fastify responds with 500 to a `Problem`.
+    expect([statusCode, raw]).toEqual([500, undefined])
   })
 
   it.each(['text/plain', 'application/x-www-form-urlencoded', 'application/xml'])(
