@@ -262,6 +262,37 @@ describe('a request that Node or the router would reject', () => {
   })
 })
 
+describe('a connection', () => {
+  it.each(['/api/things', '/nothing', '/api/%zz', '/docs-json'])(
+    'with more than 16 requests for %s in progress is closed',
+    async (path) => {
+      const one = `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`
+      expect(await answersTo(one.repeat(17))).toBeLessThan(17)
+      expect(await answersTo(one.repeat(15) + one.replace('\r\n\r\n', CLOSE))).toBe(16)
+    },
+  )
+
+  it('with 40 requests, each after the response to the previous one, stays open', async () => {
+    const socket = connect(port, '127.0.0.1')
+    for (let n = 0; n < 40; n++) {
+      socket.write('GET /api/things HTTP/1.1\r\nHost: x\r\n\r\n')
+      const [answer] = (await once(socket, 'data')) as [Buffer]
+      expect(answer.toString()).toMatch(/^HTTP\/1\.1 200 /)
+    }
+    socket.destroy()
+  })
+})
+
+const CLOSE = '\r\nConnection: close\r\n\r\n'
+
+/** The number of responses until the server closes the connection. */
+async function answersTo(requests: string): Promise<number> {
+  const socket = connect(port, '127.0.0.1')
+  socket.write(requests)
+  const answers = await text(socket).catch(() => '')
+  return answers.split(/HTTP\/1\.1 \d/).length - 1
+}
+
 describe('a query', () => {
   it.each(['__proto__=1', 'constructor=1', 'toString=1', 'limit=1e2', 'limit=1&limit=2', 'x=1'])(
     '?%s gets 400',

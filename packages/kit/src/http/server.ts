@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, RequestListener } from 'node:http'
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify'
 import type { FastifyReply } from 'fastify'
 import { Registry } from 'prom-client'
@@ -9,12 +9,9 @@ import { clientAddresses } from './client-address.js'
 import { requestId, setCommonHeaders } from './headers.js'
 import type { InvalidRequests } from './invalid-requests.js'
 import { acceptJsonOnly } from './json-body.js'
-import {
-  rejectUnsupportedHeaders,
-  replyToInvalidUrl,
-  replyToMalformedRequest,
-} from './malformed-request.js'
+import { rejectUnsupportedHeaders, replyToInvalidUrl, replyToMalformedRequest } from './malformed-request.js'
 import { measureRequests } from './metrics.js'
+import { createHttpServer } from './pipelining.js'
 import { ProblemFilter, toProblem } from './problem.filter.js'
 import { BODY_LIMIT_BYTES } from './read-body.js'
 import { observeRequests, type Request } from './request.js'
@@ -25,12 +22,19 @@ import { InputPipe } from './validation.js'
 /** Time limit for receiving a whole request, and for receiving its headers alone. */
 const RECEIVE_TIMEOUT_MS = 15_000
 
+const SERVER_OPTIONS = {
+  connectionsCheckingInterval: 1_000,
+  // Node ignores `requestTimeout` if `headersTimeout` is longer, as it is by default.
+  headersTimeout: RECEIVE_TIMEOUT_MS,
+  // Longer than the 60 s after which common proxies close idle connections: the proxy must close first.
+  keepAliveTimeout: 72_000,
+  requestTimeout: RECEIVE_TIMEOUT_MS,
+  // Node would respond without a body. `rejectUnsupportedHeaders` sends a problem document.
+  requireHostHeader: false,
+} as const
+
 /** @param log returns the logger, which is created together with the app */
-export function createAdapter(
-  env: HttpEnv,
-  invalidRequests: InvalidRequests,
-  log: () => Logger,
-): FastifyAdapter {
+export function createAdapter(env: HttpEnv, invalidRequests: InvalidRequests, log: () => Logger): FastifyAdapter {
   const clientAddress = clientAddresses(env.TRUSTED_PROXIES)
   return new FastifyAdapter({
     bodyLimit: BODY_LIMIT_BYTES,
@@ -43,22 +47,11 @@ export function createAdapter(
       const ip = clientAddress(request.raw) ?? ''
       const rejection = invalidRequests.rejectionOf({ ip }, problem)
       if (!rejection) return replyToInvalidUrl(request, reply, problem, log())
-      invalidRequests.delay(request, reply, () =>
-        replyToInvalidUrl(request, reply, rejection, log()),
-      )
+      invalidRequests.delay(request, reply, () => replyToInvalidUrl(request, reply, rejection, log()))
     },
     genReqId: (request: IncomingMessage) => requestId(request.headers),
-    // Node ignores `requestTimeout` if `headersTimeout` is longer, as it is by default.
-    http: {
-      connectionsCheckingInterval: 1_000,
-      headersTimeout: RECEIVE_TIMEOUT_MS,
-      // Node would respond without a body. `rejectUnsupportedHeaders` sends a problem document.
-      requireHostHeader: false,
-    },
-    // Longer than the 60 s after which common proxies close idle connections: the proxy must close first.
-    keepAliveTimeout: 72_000,
-    requestTimeout: RECEIVE_TIMEOUT_MS,
     return503OnClosing: false,
+    serverFactory: (listener: RequestListener) => createHttpServer(SERVER_OPTIONS, listener),
   })
 }
 
@@ -82,11 +75,7 @@ export function configureRoutes(
     done()
   })
   traceRequests(fastify)
-  observeRequests(fastify, [
-    completeContext,
-    measureRequests(app.get(Registry)),
-    logRequests(log, env.LOG_REQUESTS),
-  ])
+  observeRequests(fastify, [completeContext, measureRequests(app.get(Registry)), logRequests(log, env.LOG_REQUESTS)])
   rejectUnsupportedHeaders(fastify)
   acceptJsonOnly(fastify)
   app.get(Drain).watch(fastify)
