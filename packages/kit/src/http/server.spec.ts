@@ -216,6 +216,7 @@ describe('a path outside the files of the documentation', () => {
     ['/docs/%00', 404],
     ['/docs/.env', 404],
     ['/docs//', 404],
+    ['/docs-yaml', 404],
     ['/docs//evil.example/%2e%2e', 404],
     [`/docs/${'x'.repeat(300)}`, 404],
     ['/docs/%', 400],
