@@ -35,7 +35,10 @@ export function replyToInvalidUrl(
   log.info({ requestId: request.id, method: request.method, status, problem: type }, 'request')
 }
 
-/** Rejects a request of HTTP/1.1 without `Host` (RFC 9112, section 3.2), or with an unknown `Expect`. */
+/**
+ * Rejects a request of HTTP/1.1 without `Host` or with two (RFC 9112, section 3.2), with a transfer coding other
+ * than `chunked` (section 6.1), or with an unknown `Expect`.
+ */
 export function rejectUnsupportedHeaders(fastify: FastifyInstance) {
   // Node emits this event instead of `request` for an `Expect` other than `100-continue`.
   fastify.server.on('checkExpectation', (request, response) =>
@@ -44,9 +47,21 @@ export function rejectUnsupportedHeaders(fastify: FastifyInstance) {
   fastify.addHook('onRequest', ({ raw }, _reply, done) => done(headerFaultOf(raw)))
 }
 
-function headerFaultOf({ headers, httpVersion }: IncomingMessage): Problem | undefined {
+function headerFaultOf(request: IncomingMessage): Problem | undefined {
+  const { headers, httpVersion, rawHeaders } = request
   if (headers.host === undefined && httpVersion === '1.1') {
     return new Problem(HTTP_PROBLEMS.malformed, 'The header Host is missing.')
+  }
+  // Node drops all but the first.
+  const hosts = rawHeaders.filter(
+    (name, nth) => nth % 2 === 0 && name.length === 4 && /^host$/i.test(name),
+  )
+  if (hosts.length > 1) {
+    return new Problem(HTTP_PROBLEMS.malformed, 'The header Host must occur once.')
+  }
+  const coding = headers['transfer-encoding']
+  if (coding !== undefined && coding.toLowerCase() !== 'chunked') {
+    return new Problem(HTTP_PROBLEMS.malformed, 'The only transfer coding is chunked.')
   }
   if (headers.expect === undefined || CONTINUE.test(headers.expect)) return undefined
   const detail = 'The only supported value of Expect is 100-continue.'

@@ -239,6 +239,12 @@ describe('a request that Node or the router would reject', () => {
     ['without Host', 'GET /api/things HTTP/1.1\r\n', 400],
     ['with an unknown Expect', 'GET /api/things HTTP/1.1\r\nHost: x\r\nExpect: foo\r\n', 417],
     ['without Host to no route', 'GET /nothing HTTP/1.1\r\n', 400],
+    ['with two Hosts', 'GET /api/things HTTP/1.1\r\nHost: x\r\nhost: x\r\n', 400],
+    [
+      'with a second transfer coding',
+      'GET /api/things HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n',
+      400,
+    ],
     ['for an undecodable path', 'GET /api/%zz HTTP/1.1\r\nHost: x\r\n', 400],
     ['for no valid authority', 'OPTIONS ftp://x HTTP/1.1\r\nHost: x\r\n', 404],
   ])('%s gets a problem, and is logged once', async (_, request, status) => {
