@@ -9,6 +9,7 @@ import {
   PROBLEM_JSON,
   problemDocument,
 } from './problem.js'
+import { afterResponses } from './pipelining.js'
 import { sendProblem } from './problem.filter.js'
 import type { Request } from './request.js'
 import { REQUEST_ID, requestId } from './headers.js'
@@ -77,7 +78,8 @@ export function replyToMalformedRequest(error: NodeJS.ErrnoException, socket: So
   }
   const kind = BY_CODE[error.code ?? ''] ?? HTTP_PROBLEMS.malformed
   const id = requestId({})
-  socket.end(responseOf(kind, id))
+  // A client takes the first response as the one to its first request.
+  afterResponses(socket, () => socket.end(responseOf(kind, id)))
   log.info({ requestId: id, status: kind.status, problem: kind.type, code: error.code }, 'request')
 }
 

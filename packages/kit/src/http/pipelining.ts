@@ -1,4 +1,11 @@
-import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http'
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http'
 import type { Socket } from 'node:net'
 
 /**
@@ -7,18 +14,31 @@ import type { Socket } from 'node:net'
  */
 const MAX_IN_PROGRESS = 16
 
+/** The requests in progress on a connection, oldest first. */
+type Exchanges = Map<ServerResponse, IncomingMessage>
+
+const inProgress = new WeakMap<Socket, Exchanges>()
+
 /**
  * Creates an HTTP server that closes a connection with too many requests in progress. The client may repeat
  * those without a response (RFC 9112, section 9.3.2).
  */
 export function createHttpServer(options: ServerOptions, listener: RequestListener): Server {
-  const inProgress = new WeakMap<Socket, number>()
   return createServer(options, (request, response) => {
     const { socket } = request
-    const count = inProgress.get(socket) ?? 0
-    if (count >= MAX_IN_PROGRESS) return void socket.destroy()
-    inProgress.set(socket, count + 1)
-    response.once('close', () => inProgress.set(socket, (inProgress.get(socket) ?? 1) - 1))
+    let exchanges = inProgress.get(socket)
+    if (!exchanges) inProgress.set(socket, (exchanges = new Map()))
+    if (exchanges.size >= MAX_IN_PROGRESS) return void socket.destroy()
+    exchanges.set(response, request)
+    response.once('close', () => exchanges.delete(response))
     listener(request, response)
   })
+}
+
+/** Calls `respond` once the responses to all complete requests of a connection are sent. */
+export function afterResponses(socket: Socket, respond: () => void) {
+  const exchanges = [...(inProgress.get(socket) ?? [])]
+  const [last] = exchanges.findLast(([, request]) => request.complete) ?? []
+  if (last) last.once('close', respond)
+  else respond()
 }

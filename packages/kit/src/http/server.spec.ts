@@ -279,6 +279,13 @@ describe('a connection', () => {
     },
   )
 
+  it('answers a request before the malformed one that follows', async () => {
+    const valid = 'GET /api/things HTTP/1.1\r\nHost: x\r\n\r\n'
+    expect(await statusesOf(`${valid}${valid}malformed\r\n\r\n`)).toEqual([200, 200, 400])
+    const chunked = 'POST /api/things HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n'
+    expect(await statusesOf(`${chunked}x\r\n`)).toEqual([400])
+  })
+
   it('with 40 requests, each after the response to the previous one, stays open', async () => {
     const socket = connect(port, '127.0.0.1')
     for (let n = 0; n < 40; n++) {
