@@ -49,15 +49,11 @@ export function rejectUnsupportedHeaders(fastify: FastifyInstance) {
 }
 
 function headerFaultOf(request: IncomingMessage): Problem | undefined {
-  const { headers, httpVersion, rawHeaders } = request
+  const { headers, httpVersion } = request
   if (headers.host === undefined && httpVersion === '1.1') {
     return new Problem(HTTP_PROBLEMS.malformed, 'The header Host is missing.')
   }
-  // Node drops all but the first.
-  const hosts = rawHeaders.filter(
-    (name, nth) => nth % 2 === 0 && name.length === 4 && /^host$/i.test(name),
-  )
-  if (hosts.length > 1) {
+  if (hasTwoHosts(request)) {
     return new Problem(HTTP_PROBLEMS.malformed, 'The header Host must occur once.')
   }
   const coding = headers['transfer-encoding']
@@ -67,6 +63,16 @@ function headerFaultOf(request: IncomingMessage): Problem | undefined {
   if (headers.expect === undefined || CONTINUE.test(headers.expect)) return undefined
   const detail = 'The only supported value of Expect is 100-continue.'
   return new Problem(HTTP_PROBLEMS.expectation, detail)
+}
+
+/** `headers` has only the first. `headersDistinct` would copy all headers of every request. */
+function hasTwoHosts({ rawHeaders }: IncomingMessage): boolean {
+  let hosts = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] ?? ''
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts++
+  }
+  return hosts > 1
 }
 
 /** Responds on the raw socket to a request that Node's HTTP parser rejects. */

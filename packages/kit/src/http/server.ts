@@ -9,7 +9,11 @@ import { clientAddresses } from './client-address.js'
 import { requestId, setCommonHeaders } from './headers.js'
 import type { InvalidRequests } from './invalid-requests.js'
 import { acceptJsonOnly } from './json-body.js'
-import { rejectUnsupportedHeaders, replyToInvalidUrl, replyToMalformedRequest } from './malformed-request.js'
+import {
+  rejectUnsupportedHeaders,
+  replyToInvalidUrl,
+  replyToMalformedRequest,
+} from './malformed-request.js'
 import { measureRequests } from './metrics.js'
 import { createHttpServer } from './pipelining.js'
 import { ProblemFilter, toProblem } from './problem.filter.js'
@@ -34,7 +38,11 @@ const SERVER_OPTIONS = {
 } as const
 
 /** @param log returns the logger, which is created together with the app */
-export function createAdapter(env: HttpEnv, invalidRequests: InvalidRequests, log: () => Logger): FastifyAdapter {
+export function createAdapter(
+  env: HttpEnv,
+  invalidRequests: InvalidRequests,
+  log: () => Logger,
+): FastifyAdapter {
   const clientAddress = clientAddresses(env.TRUSTED_PROXIES)
   return new FastifyAdapter({
     bodyLimit: BODY_LIMIT_BYTES,
@@ -47,7 +55,9 @@ export function createAdapter(env: HttpEnv, invalidRequests: InvalidRequests, lo
       const ip = clientAddress(request.raw) ?? ''
       const rejection = invalidRequests.rejectionOf({ ip }, problem)
       if (!rejection) return replyToInvalidUrl(request, reply, problem, log())
-      invalidRequests.delay(request, reply, () => replyToInvalidUrl(request, reply, rejection, log()))
+      invalidRequests.delay(request, reply, () =>
+        replyToInvalidUrl(request, reply, rejection, log()),
+      )
     },
     genReqId: (request: IncomingMessage) => requestId(request.headers),
     return503OnClosing: false,
@@ -75,7 +85,11 @@ export function configureRoutes(
     done()
   })
   traceRequests(fastify)
-  observeRequests(fastify, [completeContext, measureRequests(app.get(Registry)), logRequests(log, env.LOG_REQUESTS)])
+  observeRequests(fastify, [
+    completeContext,
+    measureRequests(app.get(Registry)),
+    logRequests(log, env.LOG_REQUESTS),
+  ])
   rejectUnsupportedHeaders(fastify)
   acceptJsonOnly(fastify)
   app.get(Drain).watch(fastify)
