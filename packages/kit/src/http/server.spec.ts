@@ -1,7 +1,5 @@
 import 'reflect-metadata'
 import { randomUUID } from 'node:crypto'
-import { connect } from 'node:net'
-import { text } from 'node:stream/consumers'
 import { type RawAnswer, sendRaw, statusesOf } from '@malipo/testing/raw-http'
 import { Body, Controller, Get, Module, Param, Post, Query } from '@nestjs/common'
 import { NestFactory } from '@nestjs/core'
