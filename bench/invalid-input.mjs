@@ -19,7 +19,9 @@ const CONNECTIONS = 32
 const MAX_RATIO = 2
 const WARM_UP_SECONDS = 10
 
-const BODY = JSON.stringify(Object.fromEntries(Array.from({ length: 9_000 }, (_, i) => [`f${i}`, 1])))
+const BODY = JSON.stringify(
+  Object.fromEntries(Array.from({ length: 9_000 }, (_, i) => [`f${i}`, 1])),
+)
 const INVALID = {
   method: 'POST',
   path: '/api/auth/login',
@@ -51,7 +53,8 @@ await withServices({ nodeOptions: undefined }, async ({ urls, password, startAno
     p99: quantile(times, 0.99),
   }))
   if (!before || !during) return
-  const text = (/** @type {typeof before} */ { p50, p99 }) => `p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`
+  const text = (/** @type {typeof before} */ { p50, p99 }) =>
+    `p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms`
   const ratio = during.p99 / before.p99
   console.log(`quiet: ${text(before)} of ${quiet.length} requests`)
   console.log(`${CONNECTIONS} connections with invalid requests: ${text(during)}`)
