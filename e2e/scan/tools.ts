@@ -15,7 +15,11 @@ const REQUIREMENTS = ['requirements.txt', 'constraints.txt'].map(
 const INSTALL_LIMIT_MS = 15 * 60_000
 /** Programs that the machine must have, with the package that provides them. */
 const REQUIRED = [
-  ['python3', ['-c', 'import ensurepip'], 'python3 with venv (python3-venv)'],
+  [
+    'python3',
+    ['-c', 'import ensurepip, sys; assert sys.version_info >= (3, 11)'],
+    'Python 3.11 or later with venv (python3-venv)',
+  ],
   ['go', ['version'], 'Go (golang)'],
   ['helm', ['version'], 'Helm'],
 ] as const
