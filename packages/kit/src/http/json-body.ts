@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import type { FastifyInstance } from 'fastify'
+import { BodyMemory } from './body-memory.js'
 import { limitFaultOf } from './json-limits.js'
 import { mayRound, parseWithDigits } from './json-number.js'
 import { HTTP_PROBLEMS, Problem } from './problem.js'
@@ -34,9 +35,11 @@ export function acceptJsonOnly(fastify: FastifyInstance) {
       done(null, mayRound(text) ? parseWithDigits(text.replace(BYTE_ORDER_MARK, '')) : value)
     })
   }
+  const memory = new BodyMemory()
   fastify.addContentTypeParser('application/json', (request: Request, payload, done) => {
     if (isEncoded(request)) return done(encodedBody())
-    readBody(payload, request.headers['content-length'], (error, body) => {
+    const reservation = memory.reservation(request)
+    readBody(payload, request.headers['content-length'], reservation, (error, body) => {
       if (!body) return done(error)
       request.rawBody = body
       parse(request, body, done)

@@ -1,5 +1,6 @@
 import { PassThrough } from 'node:stream'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
+import { BodyMemory, MAX_NETWORK_BYTES } from './body-memory.js'
 import { Problem } from './problem.js'
 import { BODY_LIMIT_BYTES, MAX_CHUNKS, readBody } from './read-body.js'
 
@@ -9,10 +10,10 @@ interface Result {
 }
 
 /** The result for a body that is received in these chunks. */
-function read(chunks: readonly string[], contentLength?: string) {
+function read(chunks: readonly string[], contentLength?: string, memory = new BodyMemory()) {
   const stream = new PassThrough({ highWaterMark: 2 * BODY_LIMIT_BYTES })
   const result = new Promise<Result>((resolve) => {
-    readBody(stream, contentLength, (error, body) =>
+    readBody(stream, contentLength, memory.reservation({ ip: '192.0.2.1' }), (error, body) =>
       resolve({ error, body: body?.toString('utf8') }),
     )
   })
@@ -51,4 +52,23 @@ it('fails if the client disconnects', async () => {
   const error = new Error('aborted')
   stream.destroy(error)
   expect(await result).toEqual({ error, body: undefined })
+})
+
+it('stops with 503 if the bodies of the network take too much memory, until they end', async () => {
+  const memory = new BodyMemory()
+  const half = ' '.repeat(BODY_LIMIT_BYTES / 2)
+  const stalled = Array.from({ length: MAX_NETWORK_BYTES / half.length }, () => new PassThrough())
+  const results = stalled.map((stream) => {
+    const { promise, resolve } = Promise.withResolvers<Error | null>()
+    readBody(stream, undefined, memory.reservation({ ip: '192.0.2.1' }), resolve)
+    stream.write(half)
+    return promise
+  })
+  await vi.waitUntil(async () => (await read([half], undefined, memory).result).error !== null)
+  const { error } = await read([half], undefined, memory).result
+  expect((error as Problem).kind.status).toBe(503)
+  expect((await read(['{}'], undefined, memory).result).error).toBeNull()
+  for (const stream of stalled) stream.destroy(new Error('aborted'))
+  await Promise.all(results)
+  expect((await read([half], undefined, memory).result).error).toBeNull()
 })

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import { errorCodes } from 'fastify'
-import { HTTP_PROBLEMS, Problem } from './problem.js'
+import type { BodyReservation } from './body-memory.js'
+import { HTTP_PROBLEMS, overloaded, Problem } from './problem.js'
 
 export const BODY_LIMIT_BYTES = 100_000
 
@@ -17,6 +18,7 @@ export const MAX_CHUNKS = 500
 export function readBody(
   stream: Readable,
   contentLength: string | undefined,
+  memory: BodyReservation,
   done: (error: Error | null, body?: Buffer) => void,
 ) {
   if (Number(contentLength) > BODY_LIMIT_BYTES) return done(tooLarge())
@@ -25,6 +27,7 @@ export function readBody(
   let chunks = 0
   const finish = (error: Error | null) => {
     stream.off('data', add).off('end', end).off('error', finish)
+    memory.release()
     if (error) {
       // Fastify closes the connection after the response.
       stream.pause()
@@ -38,7 +41,9 @@ export function readBody(
     if (++chunks > MAX_CHUNKS) return finish(tooManyChunks())
     if (needed > body.length) {
       const smaller = body
-      body = Buffer.allocUnsafe(Math.max(needed, 2 * length))
+      const size = Math.max(needed, 2 * length)
+      if (!memory.resize(size)) return finish(overloaded())
+      body = Buffer.allocUnsafe(size)
       smaller.copy(body)
     }
     length += chunk.copy(body, length)
