@@ -14,10 +14,19 @@ import type { Socket } from 'node:net'
  */
 const MAX_IN_PROGRESS = 16
 
-/** The requests in progress on a connection, oldest first. */
-type Exchanges = Map<ServerResponse, IncomingMessage>
+interface Exchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+}
 
-const inProgress = new WeakMap<Socket, Exchanges>()
+/** The latest exchanges of each connection, oldest first; some of them may be over. */
+const exchangesOf = new WeakMap<Socket, readonly Exchange[]>()
+
+/** A response is over when the socket has taken all of it. */
+function inProgress(socket: Socket): readonly Exchange[] {
+  const exchanges = exchangesOf.get(socket) ?? []
+  return exchanges.filter(({ response }) => !response.writableFinished && !response.destroyed)
+}
 
 /**
  * Creates an HTTP server that closes a connection with too many requests in progress. The client may repeat
@@ -26,19 +35,16 @@ const inProgress = new WeakMap<Socket, Exchanges>()
 export function createHttpServer(options: ServerOptions, listener: RequestListener): Server {
   return createServer(options, (request, response) => {
     const { socket } = request
-    let exchanges = inProgress.get(socket)
-    if (!exchanges) inProgress.set(socket, (exchanges = new Map()))
-    if (exchanges.size >= MAX_IN_PROGRESS) return void socket.destroy()
-    exchanges.set(response, request)
-    response.once('close', () => exchanges.delete(response))
+    const earlier = inProgress(socket)
+    if (earlier.length >= MAX_IN_PROGRESS) return void socket.destroy()
+    exchangesOf.set(socket, [...earlier, { request, response }])
     listener(request, response)
   })
 }
 
 /** Calls `respond` once the responses to all complete requests of a connection are sent. */
 export function afterResponses(socket: Socket, respond: () => void) {
-  const exchanges = [...(inProgress.get(socket) ?? [])]
-  const [last] = exchanges.findLast(([, request]) => request.complete) ?? []
-  if (last) last.once('close', respond)
+  const last = inProgress(socket).findLast(({ request }) => request.complete)
+  if (last) last.response.once('close', respond)
   else respond()
 }
