@@ -9,10 +9,11 @@ const WINDOW_MS = 60_000
 /** A network that is not among the most recent ones starts to count from zero again. */
 const MAX_NETWORKS = 10_000
 /**
- * A client that waits for each response sends 5 requests a second over each connection. This is shorter than
- * every objective for the duration of requests, so that rejections cause no alert.
+ * A client that waits for each response sends at most 10 requests a second over each connection. This is shorter
+ * than every objective for the duration of requests, so that rejections cause no alert. It is random, because
+ * clients that get their responses at once also send their next requests at once.
  */
-const DELAY_MS = 200
+const DELAY_MS = { min: 100, max: 200 }
 /** Each delayed response has an open connection and some memory. */
 const MAX_DELAYED = 256
 
@@ -76,7 +77,8 @@ export class InvalidRequests {
     this.delayed++
     // A body has up to 100 kB, and is not needed for the response.
     request.body = request.rawBody = undefined
-    const timer = setTimeout(respond, DELAY_MS)
+    const delayMs = DELAY_MS.min + Math.random() * (DELAY_MS.max - DELAY_MS.min)
+    const timer = setTimeout(respond, delayMs)
     reply.raw.once('close', () => {
       clearTimeout(timer)
       this.delayed--
