@@ -19,10 +19,10 @@ interface Exchange {
   readonly response: ServerResponse
 }
 
-/** The latest exchanges of each connection, oldest first; some of them may be over. */
+/** The latest exchanges of each connection, oldest first; some of them may have ended. */
 const exchangesOf = new WeakMap<Socket, readonly Exchange[]>()
 
-/** A response is over when the socket has taken all of it. */
+/** A response has ended when the socket has taken all of it. */
 function inProgress(socket: Socket): readonly Exchange[] {
   const exchanges = exchangesOf.get(socket) ?? []
   return exchanges.filter(({ response }) => !response.writableFinished && !response.destroyed)
