@@ -6,22 +6,7 @@ cd "$(dirname "$0")/.."
 export COMPOSE_PROJECT_NAME=${COMPOSE_PROJECT_NAME:-malipo-smoke}
 export AUTH_URL=http://127.0.0.1:${AUTH_PORT:-3002} PAYMENTS_URL=http://127.0.0.1:${PAYMENTS_PORT:-4000}
 IMAGE_LIMIT_MB=180
-passed=0 failed=0
-
-# check NAME COMMAND...: prints one line for a step that succeeds, and the output of one that fails. In a condition
-# bash ignores `set -e`, so the functions below return 1 explicitly.
-check() {
-  local name=$1 output
-  shift
-  if output=$("$@" 2>&1); then
-    echo "ok: $name"
-    passed=$((passed + 1))
-  else
-    printf '%s\nFAILED: %s\n' "$output" "$name"
-    failed=$((failed + 1))
-    return 1
-  fi
-}
+. e2e/checks.sh
 
 containers() { docker compose ps --quiet "$@"; }
 
@@ -67,9 +52,7 @@ finish() {
   local status=$?
   if [ $status != 0 ] || [ $failed != 0 ]; then docker compose logs --tail 30 || true; fi
   docker compose down --volumes --timeout 5 >/dev/null 2>&1 || true
-  if [ $status != 0 ] && [ $failed = 0 ]; then failed=1; fi
-  echo "$passed passed, $failed failed"
-  [ $failed = 0 ] || exit 1
+  report $status
 }
 trap finish EXIT
 trap 'exit 130' INT TERM

@@ -7,22 +7,9 @@ NAMESPACE=malipo-skaffold
 AUTH=http://127.0.0.1:3002 PAYMENTS=http://127.0.0.1:4000
 FILE=services/auth/src/app.module.ts
 LIMIT_S=10
-passed=0 failed=0 dev=
+dev=
 work=$(mktemp -d)
-
-# check NAME COMMAND...: prints one line for a step that succeeds, and the output of one that fails.
-check() {
-  local name=$1 output since=$SECONDS
-  shift
-  if output=$("$@" 2>&1); then
-    echo "ok: $name ($((SECONDS - since)) s)"
-    passed=$((passed + 1))
-  else
-    printf '%s\nFAILED: %s\n' "$output" "$name"
-    failed=$((failed + 1))
-    return 1
-  fi
-}
+. e2e/checks.sh
 
 # within SECONDS COMMAND...: repeats a command until it succeeds.
 within() {
@@ -73,9 +60,7 @@ finish() {
   if [ -n "$dev" ]; then kill -KILL -- "-$dev" 2>/dev/null || true; fi
   kubectl delete namespace $NAMESPACE --ignore-not-found --wait=false >/dev/null 2>&1 || true
   rm -rf "$work"
-  if [ $status != 0 ] && [ $failed = 0 ]; then failed=1; fi
-  echo "$passed passed, $failed failed"
-  [ $failed = 0 ] || exit 1
+  report $status
 }
 trap finish EXIT
 trap 'exit 130' INT TERM
