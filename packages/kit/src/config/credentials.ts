@@ -13,29 +13,29 @@ export function readSecret(
 /** TLS options that verify the server. Pass the object itself: a copy would not read the file again. */
 export function tlsOptions(caFile: string | undefined) {
   if (!caFile) return { rejectUnauthorized: true }
-  let lastRead = readFileSync(caFile, 'utf8')
+  const ca = lastReadable(() => readFileSync(caFile, 'utf8'))
   return {
     rejectUnauthorized: true,
     get ca() {
-      try {
-        lastRead = readFileSync(caFile, 'utf8')
-      } catch {
-        // The file may be missing during its replacement. An exception in the driver would end the process.
-      }
-      return lastRead
+      return ca()
     },
   }
 }
 
-/**
- * Returns a function that reads a secret for each new connection. While its file is missing, as during its
- * replacement, the function returns the last value: an exception in a driver would end the process.
- */
+/** Returns a function that reads a secret for each new connection. */
 export function secretReader(value: string | undefined, path: string | undefined) {
-  let lastRead = readSecret(value, path)
+  return lastReadable(() => readSecret(value, path))
+}
+
+/**
+ * Returns a function that reads a file again. While the file is missing, as during its replacement, it returns
+ * the last value: an exception in a driver would end the process.
+ */
+function lastReadable<T>(read: () => T): () => T {
+  let lastRead = read()
   return () => {
     try {
-      lastRead = readSecret(value, path)
+      lastRead = read()
     } catch {
       // The next connection reads it again.
     }
