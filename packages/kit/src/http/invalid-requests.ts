@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify'
 import { LRUCache } from 'lru-cache'
 import type { HttpEnv } from '../config/variables.js'
-import { networksOf } from './network.js'
+import { limitFactor, networksOf } from './network.js'
 import { HTTP_PROBLEMS, Problem, type ProblemKind } from './problem.js'
 import type { Request } from './request.js'
 
@@ -47,12 +47,26 @@ export class InvalidRequests {
     this.limit = INVALID_REQUESTS_PER_MINUTE ?? (MODE === 'live' ? 100 : 10_000)
   }
 
+  /**
+   * Sends the problem of a request, or a delayed 429 if its network has sent too many invalid requests.
+   *
+   * @param ip the client's address
+   */
+  respond(
+    { ip, request, reply }: { ip: string; request: Request; reply: FastifyReply },
+    problem: Problem,
+    send: (problem: Problem) => void,
+  ) {
+    const rejection = this.rejectionOf({ ip }, problem)
+    if (rejection) this.delay(request, reply, () => send(rejection))
+    else send(problem)
+  }
+
   /** Counts a request if the problem is its own fault. Returns the 429 if its network has sent too many. */
   rejectionOf({ ip }: Pick<Request, 'ip'>, { kind }: Problem): Problem | undefined {
     if (!INVALID.has(kind)) return undefined
     for (const [nth, network] of networksOf(ip).entries()) {
-      // An IPv6 /56 may send twice as many as a /64, and a /48 four times as many.
-      const retryAfterSeconds = this.count(network, this.limit * 2 ** nth)
+      const retryAfterSeconds = this.count(network, this.limit * limitFactor(nth))
       // A /64 beyond its limit does not use up the limits of its neighbours' networks.
       if (retryAfterSeconds > 0) return tooManyInvalid(retryAfterSeconds)
     }

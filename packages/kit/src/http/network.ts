@@ -23,6 +23,14 @@ export function networksOf(address: string | null): readonly [string, ...string[
   return [ipv6Network(parsed, lan), ...sites.map((prefix) => ipv6Network(parsed, prefix))]
 }
 
+/**
+ * By how much the limit of the nth of `networksOf` exceeds the limit of the first: a /56 has twice the limit of
+ * a /64, and a /48 four times. Each of them may have one customer or many.
+ */
+export function limitFactor(nth: number): number {
+  return 2 ** nth
+}
+
 /** The smallest network of an address: an IPv4 address alone, or an IPv6 /64. */
 export function networkOf(address: string | null): string {
   return networksOf(address)[0]

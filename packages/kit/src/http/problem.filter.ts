@@ -13,14 +13,15 @@ import {
 import type { Request } from './request.js'
 
 const UNREADABLE = [HTTP_PROBLEMS.malformed, 'The request can’t be read.'] as const
+const NO_ROUTE = [HTTP_PROBLEMS.notFound, 'No route has this path.'] as const
 const INTERNAL = [HTTP_PROBLEMS.internal, 'The cause is in the log, under the request id.'] as const
 
 /** The problem kind and detail for errors of Fastify and Nest, by HTTP status. */
 const BY_STATUS: Readonly<Record<number, readonly [ProblemKind, string]>> = {
   400: UNREADABLE,
   // @fastify/static rejects a path outside its folder.
-  403: [HTTP_PROBLEMS.notFound, 'No route has this path.'],
-  404: [HTTP_PROBLEMS.notFound, 'No route has this path.'],
+  403: NO_ROUTE,
+  404: NO_ROUTE,
   408: [HTTP_PROBLEMS.timeout, 'The request was not received completely in time.'],
   412: [HTTP_PROBLEMS.precondition, 'The file has another ETag or date.'],
   413: [HTTP_PROBLEMS.tooLarge, 'The body is larger than 100 kB.'],
@@ -54,7 +55,7 @@ function problemOf(error: unknown, request: Request): Problem {
   if (!request.is404 || error instanceof Problem || problem.kind !== HTTP_PROBLEMS.malformed) {
     return problem
   }
-  return new Problem(HTTP_PROBLEMS.notFound, 'No route has this path.', {}, { cause: error })
+  return new Problem(...NO_ROUTE, {}, { cause: error })
 }
 
 @Catch()
@@ -70,9 +71,9 @@ export class ProblemFilter implements ExceptionFilter {
     const reply = http.getResponse<FastifyReply>()
     if (reply.sent || reply.raw.headersSent) return
     const problem = this.withAllowedMethods(problemOf(error, request), request)
-    const rejection = this.invalidRequests.rejectionOf(request, problem)
-    if (!rejection) return sendProblem(request, reply, problem)
-    this.invalidRequests.delay(request, reply, () => sendProblem(request, reply, rejection))
+    this.invalidRequests.respond({ ip: request.ip, request, reply }, problem, (answer) =>
+      sendProblem(request, reply, answer),
+    )
   }
 
   /** Turns a 404 into a 405 with `Allow` if the path has other methods (RFC 9110, section 15.5.6). */

@@ -50,13 +50,10 @@ export function createAdapter(
     forceCloseConnections: 'idle',
     frameworkErrors: (error: Error, request: Request, reply: FastifyReply) => {
       setCommonHeaders(request, reply)
-      const problem = toProblem(error)
       // Such a request has no hooks, so neither the load shedder nor the decorated `ip`.
       const ip = clientAddress(request.raw) ?? ''
-      const rejection = invalidRequests.rejectionOf({ ip }, problem)
-      if (!rejection) return replyToInvalidUrl(request, reply, problem, log())
-      invalidRequests.delay(request, reply, () =>
-        replyToInvalidUrl(request, reply, rejection, log()),
+      invalidRequests.respond({ ip, request, reply }, toProblem(error), (problem) =>
+        replyToInvalidUrl(request, reply, problem, log()),
       )
     },
     genReqId: (request: IncomingMessage) => requestId(request.headers),

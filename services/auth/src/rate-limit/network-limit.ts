@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { networksOf } from '@malipo/kit/http/network'
+import { limitFactor, networksOf } from '@malipo/kit/http/network'
 import type { Redis } from '@malipo/kit/redis/redis'
 import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible'
 import { newQuota, type Quota, tightest } from './quota.js'
@@ -9,9 +9,6 @@ import { newQuota, type Quota, tightest } from './quota.js'
  * network have reached the limit, a client waits for at most this long.
  */
 const WINDOW_SECONDS = 60
-
-/** Multiples of the limit for an IPv6 /56 and a /48, each of which may have one customer or many. */
-const SITE_FACTORS = [2, 4] as const
 
 interface Level {
   readonly limit: number
@@ -33,12 +30,13 @@ export class NetworkLimit {
     private readonly name: string,
     limit: number,
   ) {
-    const level = (nth: number, factor: number): Level => ({
-      limit: limit * factor,
-      counts: limiter(redis, `auth:${name}:${nth}`, limit * factor),
+    const level = (nth: number): Level => ({
+      limit: limit * limitFactor(nth),
+      counts: limiter(redis, `auth:${name}:${nth}`, limit * limitFactor(nth)),
     })
-    this.lan = level(0, 1)
-    this.sites = SITE_FACTORS.map((factor, nth) => level(nth + 1, factor))
+    this.lan = level(0)
+    // The /56 and the /48 of an IPv6 address.
+    this.sites = [1, 2].map(level)
   }
 
   /** Reads the remaining quota without consuming any. */

@@ -1,4 +1,4 @@
-import { networksOf } from '@malipo/kit/http/network'
+import { limitFactor, networksOf } from '@malipo/kit/http/network'
 import { LRUCache } from 'lru-cache'
 import { RateLimiterMemory } from 'rate-limiter-flexible'
 
@@ -30,12 +30,9 @@ export class RejectedTokens {
   async retryAfterSeconds(address: string): Promise<number> {
     const waits = networksOf(address).map(async (network, nth) => {
       const rejections = await this.addresses.get(network)
-      if (!rejections || rejections.consumedPoints < pointsOf(nth)) return 0
+      if (!rejections || rejections.consumedPoints < RATE_LIMIT.points * limitFactor(nth)) return 0
       return Math.max(1, Math.ceil(rejections.msBeforeNext / 1000))
     })
     return Math.max(...(await Promise.all(waits)))
   }
 }
-
-/** An IPv6 /56 may send twice as many rejected tokens as a /64, and a /48 four times as many. */
-const pointsOf = (nth: number) => RATE_LIMIT.points * 2 ** nth
