@@ -4,8 +4,9 @@ import { isDeepStrictEqual } from 'node:util'
 import { LOG, type Logger } from '@malipo/kit/telemetry/logger'
 import { Workers } from '@malipo/kit/worker/workers'
 import { Inject, Injectable } from '@nestjs/common'
-import { Gauge, Registry } from 'prom-client'
+import { Registry } from 'prom-client'
 import { type Env, ENV } from '../env.js'
+import { pollKeys } from '../poll-keys.js'
 import { parseRefreshKeys, readRefreshKeys } from './refresh-key-file.js'
 import { type RefreshToken, successorOf } from './refresh-token.js'
 
@@ -13,7 +14,6 @@ import { type RefreshToken, successorOf } from './refresh-token.js'
 @Injectable()
 export class RefreshKeys {
   private keys: readonly Buffer[]
-  private readonly unreadable: Gauge
 
   constructor(
     @Inject(ENV) env: Pick<Env, 'REFRESH_KEYS_FILE'>,
@@ -23,14 +23,16 @@ export class RefreshKeys {
   ) {
     const path = env.REFRESH_KEYS_FILE
     this.keys = path ? readRefreshKeys(path) : [randomBytes(32)]
-    this.unreadable = new Gauge({
-      name: 'refresh_keys_unreadable',
-      help: '1 while REFRESH_KEYS_FILE is unreadable and the previous keys stay in use',
-      registers: [registry],
+    pollKeys(registry, workers, {
+      name: 'refresh_keys_poll',
+      gauge: {
+        name: 'refresh_keys_unreadable',
+        help: '1 while REFRESH_KEYS_FILE is unreadable and the previous keys stay in use',
+      },
+      path,
+      variable: 'REFRESH_KEYS_FILE',
+      load: async (file) => this.load(parseRefreshKeys(await readFile(file, 'utf8'))),
     })
-    if (!path) return
-    // File events are unreliable for a mounted Secret, so the file is polled.
-    workers.add({ name: 'refresh_keys_poll', intervalMs: 2_000, run: () => this.poll(path) })
   }
 
   /** The successor of a token by the first key. */
@@ -47,17 +49,6 @@ export class RefreshKeys {
   deriveAgain(token: RefreshToken, salt: Buffer, successorHash: Buffer): RefreshToken | undefined {
     const candidates = this.keys.map((key) => successorOf(token, salt, key))
     return candidates.find(({ hashes }) => hashes.own.equals(successorHash))
-  }
-
-  private async poll(path: string): Promise<void> {
-    try {
-      this.load(parseRefreshKeys(await readFile(path, 'utf8')))
-      this.unreadable.set(0)
-    } catch (error) {
-      this.unreadable.set(1)
-      const message = 'REFRESH_KEYS_FILE is unreadable: the previous keys stay in use'
-      throw new Error(message, { cause: error })
-    }
   }
 
   private load(keys: readonly Buffer[]) {

@@ -2,8 +2,9 @@ import type { KeyObject } from 'node:crypto'
 import { LOG, type Logger } from '@malipo/kit/telemetry/logger'
 import { Workers } from '@malipo/kit/worker/workers'
 import { Inject, Injectable } from '@nestjs/common'
-import { Gauge, Registry } from 'prom-client'
+import { Registry } from 'prom-client'
 import { type Env, ENV, jwtSecret } from '../env.js'
+import { pollKeys } from '../poll-keys.js'
 import { keyTexts, readKeyFolder } from './key-folder.js'
 import { type Key, parseKeys, publicKeys, secretKey, signingKey, verifyingKey } from './key-set.js'
 
@@ -13,7 +14,6 @@ export class SigningKeys {
   private readonly secret: readonly Key[]
   private keys: readonly Key[]
   private loaded = ''
-  private readonly unreadable: Gauge
 
   constructor(
     @Inject(ENV) env: Env,
@@ -25,14 +25,16 @@ export class SigningKeys {
     this.secret = secret === undefined ? [] : [secretKey(secret)]
     const folder = env.JWT_KEYS_DIR
     this.keys = [...this.secret, ...(folder ? readKeyFolder(folder) : [])]
-    this.unreadable = new Gauge({
-      name: 'signing_keys_unreadable',
-      help: '1 while the key set is unreadable and the previous keys stay in use',
-      registers: [registry],
+    pollKeys(registry, workers, {
+      name: 'signing_keys_poll',
+      gauge: {
+        name: 'signing_keys_unreadable',
+        help: '1 while the key set is unreadable and the previous keys stay in use',
+      },
+      path: folder,
+      variable: 'JWT_KEYS_DIR',
+      load: (path) => this.load(path),
     })
-    if (!folder) return
-    // File events are unreliable for a mounted Secret, so the folder is polled.
-    workers.add({ name: 'signing_keys_poll', intervalMs: 2_000, run: () => this.poll(folder) })
   }
 
   /** The key that signs tokens now. */
@@ -51,21 +53,17 @@ export class SigningKeys {
     return publicKeys(this.keys)
   }
 
-  private async poll(folder: string): Promise<void> {
-    try {
-      const texts = await keyTexts(folder)
-      const found = JSON.stringify([...texts])
-      if (found === this.loaded) return
+  private async load(folder: string): Promise<void> {
+    const previous = this.loaded
+    // Remains so if this fails: keys that are readable again are logged.
+    this.loaded = ''
+    const texts = await keyTexts(folder)
+    const found = JSON.stringify([...texts])
+    if (found !== previous) {
       this.keys = [...this.secret, ...parseKeys(texts)]
-      this.loaded = found
       const kids = this.keys.map(({ kid }) => kid ?? 'JWT_SECRET')
       this.log.info({ keys: kids }, 'signing keys loaded')
-      this.unreadable.set(0)
-    } catch (error) {
-      this.loaded = ''
-      this.unreadable.set(1)
-      const message = 'JWT_KEYS_DIR is unreadable: the previous keys stay in use'
-      throw new Error(message, { cause: error })
     }
+    this.loaded = found
   }
 }
