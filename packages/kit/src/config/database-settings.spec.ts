@@ -1,9 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { configurationErrors } from '@malipo/testing/configuration-errors'
 import { afterAll, describe, expect, it } from 'vitest'
 import { checkDatabase, databaseSettings } from './database-settings.js'
-import { ConfigurationError, readEnv } from './env.js'
+import { readEnv } from './env.js'
 import { databaseVariables } from './variables.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'malipo-database-'))
@@ -18,15 +19,7 @@ function settings(env: Record<string, string>) {
   return { ...others, password: password() }
 }
 
-function errorsOf(env: Record<string, string>): readonly string[] {
-  try {
-    read(env)
-    return []
-  } catch (error) {
-    if (error instanceof ConfigurationError) return error.lines
-    throw error
-  }
-}
+const errorsOf = (env: Record<string, string>) => configurationErrors(() => read(env))
 
 const PARAMETERS =
   'must have no other parameters than sslmode, sslrootcert, application_name, options, host, each once and with a value'

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { EnvError, makeValidator } from 'envalid'
+import { isReadable } from './env.js'
 import { isHostOrFolder } from './ip-address.js'
 import { parseUrl } from './url-parts.js'
 
@@ -42,8 +42,9 @@ export const databaseUrl = makeValidator<DatabaseUrl>((input) => {
   if (sslMode !== undefined && !isSslMode(sslMode)) {
     throw new EnvError(`must have an sslmode of ${SSL_MODES.join(', ')}`)
   }
-  if (parameters.sslrootcert && parameters.sslrootcert !== 'system') {
-    assertReadable(parameters.sslrootcert)
+  const { sslrootcert } = parameters
+  if (sslrootcert && sslrootcert !== 'system' && !isReadable(sslrootcert)) {
+    throw new EnvError('must name a file that can be read as its sslrootcert, or system')
   }
   return {
     host,
@@ -52,7 +53,7 @@ export const databaseUrl = makeValidator<DatabaseUrl>((input) => {
     password: url.password,
     name: url.path,
     sslMode,
-    sslRootCert: parameters.sslrootcert,
+    sslRootCert: sslrootcert,
     applicationName: parameters.application_name,
     options: parameters.options,
   }
@@ -74,12 +75,4 @@ function parametersOf(parameters: URLSearchParams): Parameters {
 
 function isSslMode(mode: string): mode is SslMode {
   return (SSL_MODES as readonly string[]).includes(mode)
-}
-
-function assertReadable(path: string) {
-  try {
-    readFileSync(path)
-  } catch {
-    throw new EnvError('must name a file that can be read as its sslrootcert, or system')
-  }
 }

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { configurationErrors } from '@malipo/testing/configuration-errors'
 import { afterAll, describe, expect, it } from 'vitest'
 import { readSecret, secretReader } from './credentials.js'
 import { checkDatabase } from './database-settings.js'
@@ -28,15 +29,7 @@ const read = (env: Record<string, string>) =>
   readEnv(env, specs, checkHttp, checkDatabase, checkRedis)
 const VALID = { DATABASE_URL: 'postgresql://u@db/x' }
 
-function errorsOf(env: Record<string, string>): readonly string[] {
-  try {
-    read(env)
-    return []
-  } catch (error) {
-    if (error instanceof ConfigurationError) return error.lines
-    throw error
-  }
-}
+const errorsOf = (env: Record<string, string>) => configurationErrors(() => read(env))
 
 describe('readEnv', () => {
   it('has documented defaults', () => {

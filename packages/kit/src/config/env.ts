@@ -71,13 +71,18 @@ function parseHeader(input: string): [string, string] | undefined {
 }
 
 export const readableFile = makeValidator<string>((input) => {
-  try {
-    readFileSync(input)
-    return input
-  } catch {
-    throw new EnvError('must name a file that can be read')
-  }
+  if (isReadable(input)) return input
+  throw new EnvError('must name a file that can be read')
 })
+
+export function isReadable(path: string): boolean {
+  try {
+    readFileSync(path)
+    return true
+  } catch {
+    return false
+  }
+}
 
 /** Checks variables that depend on each other. Returns a message for each invalid variable. */
 export type Check<E> = (env: E) => Readonly<Partial<Record<string, string>>>

@@ -1,20 +1,13 @@
+import { configurationErrors } from '@malipo/testing/configuration-errors'
 import { describe, expect, it } from 'vitest'
-import { ConfigurationError, readEnv } from './env.js'
+import { readEnv } from './env.js'
 import { checkRedis, redisUsesTls } from './redis-settings.js'
 import { redisVariables } from './variables.js'
 
 const file = import.meta.filename
 const read = (env: Record<string, string>) => readEnv(env, redisVariables, checkRedis)
 
-function errorsOf(env: Record<string, string>): readonly string[] {
-  try {
-    read(env)
-    return []
-  } catch (error) {
-    if (error instanceof ConfigurationError) return error.lines
-    throw error
-  }
-}
+const errorsOf = (env: Record<string, string>) => configurationErrors(() => read(env))
 
 describe('REDIS_URL', () => {
   it.each([

@@ -15,16 +15,14 @@ const milliseconds = integer({ min: 0, max: 3_600_000 })
 const portNumber = integer({ min: 1, max: 65_535 })
 const collectorUrl = url('http', 'https')
 const optional = (desc: string) => ({ default: undefined, desc })
-const host = makeValidator<string>((input) => {
-  const name = withoutBrackets(input)
-  if (isHost(name)) return name
-  throw new EnvError('must be a host name or an address, without a port')
-})
-const hostOrSocket = makeValidator<string>((input) => {
-  const name = withoutBrackets(input)
-  if (isHostOrFolder(name)) return name
-  throw new EnvError('must be a host name, an address or the folder of a socket, without a port')
-})
+const hostThat = (isValid: (name: string) => boolean, form: string) =>
+  makeValidator<string>((input) => {
+    const name = withoutBrackets(input)
+    if (isValid(name)) return name
+    throw new EnvError(`must be ${form}, without a port`)
+  })
+const host = hostThat(isHost, 'a host name or an address')
+const hostOrSocket = hostThat(isHostOrFolder, 'a host name, an address or the folder of a socket')
 export const logLevel = str({ choices: LOG_LEVELS, default: 'info', desc: 'Minimum log level' })
 
 export const httpVariables = (port: number, mode: string) => ({

@@ -6,7 +6,7 @@ const LENGTHS = [
   { characters: 1_000, elements: 20 },
   { characters: 250, elements: 10 },
   { characters: 50, elements: 3 },
-]
+] as const
 
 /** A line of JSON of at most `MAX_LINE_BYTES`. A longer one has its strings and lists cut. */
 export function boundedLine(line: string): string {
@@ -22,7 +22,7 @@ export function boundedLine(line: string): string {
   return `${JSON.stringify(essential, (_name, value: unknown) => cut(value, LENGTHS[1]))}\n`
 }
 
-function cut(value: unknown, { characters, elements } = { characters: 0, elements: 0 }): unknown {
+function cut(value: unknown, { characters, elements }: (typeof LENGTHS)[number]): unknown {
   if (Array.isArray(value)) return value.slice(0, elements)
   if (typeof value !== 'string' || value.length <= characters) return value
   return `${value.slice(0, characters)}…`
