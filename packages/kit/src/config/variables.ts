@@ -94,7 +94,7 @@ export const databaseVariables = {
   }),
   DB_WAIT_MS: milliseconds({
     default: 12_000,
-    desc: 'How long a request waits for an unavailable database before it is answered with 503',
+    desc: 'Deadline of a request: it waits this long for an unavailable database or dependency, then it is answered with 503',
   }),
 }
 

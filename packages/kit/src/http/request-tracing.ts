@@ -17,8 +17,8 @@ import { METHODS, type Request, type RequestObserver } from './request.js'
 /** Probes and scrapes are not traced: they arrive several times a second, and the spans would be useless. */
 const UNTRACED = /^\/(health|metrics)\b/
 
-/** Gives each request its context and, with tracing on, its span. */
-export function traceRequests(fastify: FastifyInstance) {
+/** Gives each request its context with its deadline, `waitMs` after its arrival, and its span if tracing is on. */
+export function traceRequests(fastify: FastifyInstance, waitMs: number) {
   fastify.decorateRequest('span', undefined)
   fastify.decorateRequest('context', undefined)
   if (isTracing()) {
@@ -28,9 +28,11 @@ export function traceRequests(fastify: FastifyInstance) {
     })
   }
   // The context is set in `preHandler`, because reading the body switches to the socket's async context.
-  fastify.addHook('preHandler', (request, _reply, done) => {
-    const { id, span, admission } = request
-    const own = { requestId: id, traceId: traceIdOf(request), isCompleted: false, admission }
+  fastify.addHook('preHandler', (request, reply, done) => {
+    const { id: requestId, span, admission } = request
+    const traceId = traceIdOf(request)
+    const deadline = performance.now() - reply.elapsedTime + waitMs
+    const own = { requestId, traceId, deadline, isCompleted: false, admission }
     request.context = own
     if (span) context.with(trace.setSpan(ROOT_CONTEXT, span), () => requestContext.run(own, done))
     else requestContext.run(own, done)

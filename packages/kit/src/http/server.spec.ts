@@ -79,7 +79,7 @@ async function start(): Promise<NestFastifyApplication> {
     createAdapter(env, invalidRequests, () => log),
     { abortOnError: false, bodyParser: false, logger: false },
   )
-  configureRoutes(app, env, invalidRequests, log)
+  configureRoutes(app, { ...env, DB_WAIT_MS: 1_000 }, invalidRequests, log)
   shedOverload(app.getHttpAdapter().getInstance(), app.get(Registry), () => false)
   serveOpenApi(app, { name: 'kit', title: 'Kit', description: '', version: '1.0.0' })
   await app.listen(0, '127.0.0.1')

@@ -2,7 +2,7 @@ import type { IncomingMessage, RequestListener } from 'node:http'
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify'
 import type { FastifyReply } from 'fastify'
 import { Registry } from 'prom-client'
-import type { HttpEnv } from '../config/variables.js'
+import type { DatabaseEnv, HttpEnv } from '../config/variables.js'
 import type { Logger } from '../telemetry/logger.js'
 import { logRequests } from './access-log.js'
 import { clientAddresses } from './client-address.js'
@@ -65,7 +65,7 @@ export function createAdapter(
 /** Adds the hooks, body parser, pipe and filter of all routes. Call it before routes are registered. */
 export function configureRoutes(
   app: NestFastifyApplication,
-  env: HttpEnv,
+  env: HttpEnv & Pick<DatabaseEnv, 'DB_WAIT_MS'>,
   invalidRequests: InvalidRequests,
   log: Logger,
 ) {
@@ -81,7 +81,7 @@ export function configureRoutes(
     setCommonHeaders(request, reply)
     done()
   })
-  traceRequests(fastify)
+  traceRequests(fastify, env.DB_WAIT_MS)
   observeRequests(fastify, [
     completeContext,
     measureRequests(app.get(Registry)),

@@ -64,7 +64,12 @@ describe('createLogger', () => {
   })
 
   it('masks the request id of the context, and the message of an error that is logged alone', () => {
-    const context = { requestId: '256772123456', traceId: undefined, isCompleted: false }
+    const context = {
+      requestId: '256772123456',
+      traceId: undefined,
+      deadline: Infinity,
+      isCompleted: false,
+    }
     const line = requestContext.run(context, () => logged((log) => log.error(new Error(IN_TEXT))))
     expect(JSON.parse(line)).toMatchObject({
       requestId: '[phone …56]',

@@ -4,6 +4,8 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 export interface RequestContext {
   readonly requestId: string
   readonly traceId: string | undefined
+  /** When the response is due, by `performance.now()`: `DB_WAIT_MS` after the request has arrived. */
+  readonly deadline: number
   /** Whether the response has been sent or the client has disconnected. */
   isCompleted: boolean
   /** A request leaves before it waits for something other than the event loop and the database. */
@@ -21,6 +23,12 @@ export class Abandoned extends Error {
   constructor() {
     super('The request has completed')
   }
+}
+
+/** Time that is left until the current request's deadline, in ms, at least 0; `otherwise` outside a request. */
+export function timeLeftMs(otherwise: number): number {
+  const deadline = requestContext.getStore()?.deadline
+  return deadline === undefined ? otherwise : Math.max(0, deadline - performance.now())
 }
 
 /** @throws Abandoned if the current request has completed: no client receives the result of further work */

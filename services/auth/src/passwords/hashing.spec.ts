@@ -38,6 +38,7 @@ function oneThread() {
 const newContext = (): RequestContext => ({
   requestId: 'id',
   traceId: undefined,
+  deadline: Infinity,
   isCompleted: false,
 })
 
