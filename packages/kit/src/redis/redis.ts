@@ -15,11 +15,16 @@ export interface Publication {
   readonly message: string
 }
 
-/** Values, and the time by Redis' clock at which they were read. */
+/** Values, with the time by Redis' clock at which they were read, and the data set that they belong to. */
 export interface TimedValues {
   readonly nowMs: number
   /** In the order of the keys; null for a missing key. */
   readonly values: readonly (string | null)[]
+  /**
+   * The server's `run_id` and its `master_replid`, which change with a restart, a failover or `REPLICAOF`:
+   * the last writes may then be missing. Undefined unless the server is a primary and permits INFO.
+   */
+  readonly dataset: string | undefined
 }
 
 /**
@@ -37,6 +42,7 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
    * It is random for each connection if the Redis user may not run INFO.
    */
   dataset: string | undefined
+  private runId: string | undefined
 
   constructor(
     private readonly env: RedisEnv,
@@ -52,7 +58,10 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
       void this.loadDataset()
       log.info('Redis is connected')
     })
-    this.raw.on('close', () => (this.dataset = undefined))
+    this.raw.on('close', () => {
+      this.dataset = undefined
+      this.runId = undefined
+    })
   }
 
   onApplicationBootstrap() {
@@ -77,16 +86,24 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
     return this.raw?.status === 'ready'
   }
 
-  /** Reads values, and the time of the read, in one round trip. */
+  /**
+   * Reads values, the time before and the data set after them, in one round trip. So values of a data set that
+   * was replaced before the read never appear with its former identity.
+   */
   async read(keys: readonly string[]): Promise<TimedValues | undefined> {
     return this.attempt('MGET', async (client) => {
+      // One server process answers a connection, so its `run_id` need not be read again.
+      const { runId } = this
       const pipeline = client.pipeline().time()
-      const results = await pipeline.mget(...keys).exec()
-      const [[, time] = [], [error, values] = []] = results ?? []
-      if (error) throw error
+      const results = await pipeline
+        .mget(...keys)
+        .info('replication')
+        .exec()
+      const [[timeError, time] = [], [error, values] = [], [, info] = []] = results ?? []
+      if (timeError ?? error) throw timeError ?? error
       const [seconds, microseconds] = time as [string, string]
       const nowMs = Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000)
-      return { nowMs, values: values as (string | null)[] }
+      return { nowMs, values: values as (string | null)[], dataset: datasetOf(runId, info) }
     })
   }
 
@@ -154,10 +171,9 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
     if (client?.status !== 'ready') return
     try {
       const info = await client.info()
-      const [runId, replicationId] = [/^run_id:(\w+)/m, /^master_replid:(\w+)/m].map(
-        (field) => field.exec(info)?.[1],
-      )
-      this.dataset = runId && replicationId ? `${runId}:${replicationId}` : randomUUID()
+      this.runId = /^run_id:(\w+)/m.exec(info)?.[1]
+      const replicationId = /^master_replid:(\w+)/m.exec(info)?.[1]
+      this.dataset = this.runId && replicationId ? `${this.runId}:${replicationId}` : randomUUID()
     } catch (error) {
       if (error instanceof ReplyError) this.dataset = randomUUID()
       else setTimeout(() => void this.loadDataset(), 500).unref()
@@ -180,6 +196,14 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
       return undefined
     }
   }
+}
+
+/** @param info Redis' reply to `INFO replication`; undefined if it was an error */
+function datasetOf(runId: string | undefined, info: unknown): string | undefined {
+  if (runId === undefined || typeof info !== 'string' || !/^role:master\r?$/m.test(info))
+    return undefined
+  const replicationId = /^master_replid:(\w+)/m.exec(info)?.[1]
+  return replicationId && `${runId}:${replicationId}`
 }
 
 /** A span contains the command's name, but never its keys. */
