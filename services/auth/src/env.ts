@@ -1,6 +1,7 @@
 import { readSecret } from '@malipo/kit/config/credentials'
 import { checkDatabase } from '@malipo/kit/config/database-settings'
 import { type Check, integer, readableFile, readEnv as read } from '@malipo/kit/config/env'
+import { checkKeyFile } from '@malipo/kit/config/key-file'
 import { checkRedis } from '@malipo/kit/config/redis-settings'
 import {
   checkHttp,
@@ -10,7 +11,6 @@ import {
   redisVariables,
 } from '@malipo/kit/config/variables'
 import { type CleanedEnv, str } from 'envalid'
-import { readRefreshKeys, RefreshKeyError } from './sessions/refresh-key-file.js'
 import { readKeyFolder } from './tokens/key-folder.js'
 import { KeySetError } from './tokens/key-set.js'
 
@@ -154,20 +154,6 @@ const checkGrace: Check<Pick<Env, 'DB_WAIT_MS' | 'REFRESH_GRACE_MS'>> = (env) =>
   return { REFRESH_GRACE_MS: `must be at least ${min} (DB_WAIT_MS + ${LATE_STATEMENT_MS})` }
 }
 
-const checkRefreshKeys: Check<Pick<Env, 'MODE' | 'REFRESH_KEYS_FILE'>> = ({
-  MODE,
-  REFRESH_KEYS_FILE: path,
-}) => {
-  if (!path) return MODE === 'live' ? { REFRESH_KEYS_FILE: 'is required when MODE is live' } : {}
-  try {
-    readRefreshKeys(path)
-    return {}
-  } catch (error) {
-    if (error instanceof RefreshKeyError) return { REFRESH_KEYS_FILE: error.message }
-    throw error
-  }
-}
-
 const checks = [
   checkHttp,
   checkDatabase,
@@ -176,5 +162,5 @@ const checks = [
   checkKeys,
   checkCost,
   checkGrace,
-  checkRefreshKeys,
+  checkKeyFile('REFRESH_KEYS_FILE'),
 ] as const

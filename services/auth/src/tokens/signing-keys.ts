@@ -1,10 +1,10 @@
 import type { KeyObject } from 'node:crypto'
 import { LOG, type Logger } from '@malipo/kit/telemetry/logger'
+import { pollKeys } from '@malipo/kit/worker/poll-keys'
 import { Workers } from '@malipo/kit/worker/workers'
 import { Inject, Injectable } from '@nestjs/common'
 import { Registry } from 'prom-client'
 import { type Env, ENV, jwtSecret } from '../env.js'
-import { pollKeys } from '../poll-keys.js'
 import { keyTexts, readKeyFolder } from './key-folder.js'
 import { type Key, parseKeys, publicKeys, secretKey, signingKey, verifyingKey } from './key-set.js'
 

@@ -1,7 +1,7 @@
-import type { Workers } from '@malipo/kit/worker/workers'
 import { Gauge, type Registry } from 'prom-client'
+import type { Workers } from './workers.js'
 
-interface KeyPoll {
+export interface KeyPoll {
   /** The worker. */
   readonly name: string
   /** 1 while the keys are unreadable. */
