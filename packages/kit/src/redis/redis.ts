@@ -116,6 +116,16 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
     return this.attempt('SET', (client) => client.set(key, value, 'PX', wholeMs(ttlMs), 'NX'))
   }
 
+  /** Sets the time until a key expires; resolves to 0 if there is no such key. */
+  async extend(key: string, ttlMs: number): Promise<number | undefined> {
+    return this.attempt('PEXPIRE', (client) => client.pexpire(key, wholeMs(ttlMs)))
+  }
+
+  /** Deletes keys, and resolves to the number of those that existed. */
+  async delete(keys: readonly string[]): Promise<number | undefined> {
+    return this.attempt('DEL', (client) => client.del(...keys))
+  }
+
   /**
    * Sets values and publishes their messages in one transaction, so that a subscriber finds each message's
    * value. If this resolves to `undefined`, the transaction may or may not have been executed.
