@@ -5,7 +5,7 @@ import type { Logger } from '@malipo/kit/telemetry/logger'
 import type { TimedValues, Redis } from '@malipo/kit/redis/redis'
 import { parseRevocationValue, revocationKey } from '@malipo/kit/redis/session-revocation'
 import { currentSpanLink, withSharedSpan } from '@malipo/kit/telemetry/tracing'
-import { CircuitBreaker } from './circuit-breaker.js'
+import { CircuitBreaker } from '@malipo/kit/worker/circuit-breaker'
 
 /** The result of a read: a token's entry and the revocation of its session, read at the same moment. */
 export interface CacheRead {
