@@ -70,11 +70,11 @@ export class PasswordHasher {
     return costOf(stored) !== this.cost
   }
 
-  /** Compares a password with a stored hash; a mismatch takes the same work even if none is stored. */
+  /** Compares a password with a stored hash. The work is the same for each result, and if no hash is stored. */
   async matches(password: string, stored: string | undefined): Promise<boolean> {
-    if (stored !== undefined && (await compare(password, stored))) return true
+    const isMatch = stored !== undefined && (await compare(password, stored))
     for (const dummy of remainingWork(stored, this.cost)) await compare(password, dummy)
-    return false
+    return isMatch
   }
 
   /**

@@ -90,18 +90,19 @@ export class PasswordCheck {
   }
 
   private async checkCounted({ attempt, source, user }: Candidate, password: string) {
-    // An attempt is counted only when its hashing starts: a queued attempt has not failed yet.
     const { matches, reservation } = await this.hasher.enqueue(
       queueFlowOf(attempt, source),
       async () => {
-        const reservation = await this.limit.reserve(source)
-        // A rejected attempt takes as long as a wrong password in the owner's network.
-        const stored = reservation.isAdmitted ? user?.passwordHash : undefined
-        return { reservation, matches: await this.hasher.matches(password, stored) }
+        // An attempt is counted only when its hashing starts: a queued attempt has not failed yet. It is hashed
+        // meanwhile, so that the thread does not wait for the counters.
+        const reserving = this.limit.reserve(source)
+        reserving.catch(() => undefined)
+        const matches = await this.hasher.matches(password, user?.passwordHash)
+        return { matches, reservation: await reserving }
       },
     )
     attempt.client.setHeaders(reservation.headers)
-    if (!matches || !user) {
+    if (!matches || !user || !reservation.isAdmitted) {
       const failure = { id: newUuid(), userId: user?.id ?? null, origin: attempt.client.origin }
       await this.database.write((run) => recordLoginFailure(run, failure))
       if (reservation.rejection) throw tooManyAttempts(reservation.rejection)

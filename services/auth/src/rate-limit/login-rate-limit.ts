@@ -41,7 +41,8 @@ export interface Reservation {
  * - If these are reached, a network in which the owner has an active session has another limit. Neighbours of
  *   the owner share it, since an address proves less than a token.
  *
- * An attempt is counted before the password is checked, so that concurrent attempts cannot exceed a limit.
+ * An attempt is counted before the result of its check is used, so that concurrent attempts cannot exceed a
+ * limit.
  */
 @Injectable()
 export class LoginRateLimit {
@@ -75,14 +76,14 @@ export class LoginRateLimit {
     if (source.clientSid !== null) return this.reserveCounted(clientLimits(source))
     const { address } = source
     const network = await this.network.consume(address)
-    if (!network.isAllowed) return this.reserveInOwnersNetwork(source, network)
+    if (!network.quota.isAllowed) return this.reserveInOwnersNetwork(source, network.quota)
     const limits = accountLimits(source)
     const account = await this.attempts.consume(limits)
     if (!account.isAllowed) {
-      await this.network.refund(address)
+      await network.refund()
       return this.reserveInOwnersNetwork(source, account)
     }
-    const refund = () => Promise.all([this.attempts.refund(limits), this.network.refund(address)])
+    const refund = () => Promise.all([this.attempts.refund(limits), network.refund()])
     return { headers: account.headers, rejection: undefined, isAdmitted: true, refund }
   }
 

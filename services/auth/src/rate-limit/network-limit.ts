@@ -1,8 +1,9 @@
 import { hash } from 'node:crypto'
 import { limitFactor, networksOf } from '@malipo/kit/http/network'
 import type { Redis } from '@malipo/kit/redis/redis'
-import { RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible'
+import type { RateLimiterRes } from 'rate-limiter-flexible'
 import { newQuota, type Quota, tightest } from './quota.js'
+import { redisCircuit, SharedCounter } from './shared-counter.js'
 
 /**
  * Short, because thousands of a mobile carrier's customers share an address (RFC 6888). If others in its
@@ -12,7 +13,14 @@ const WINDOW_SECONDS = 60
 
 interface Level {
   readonly limit: number
-  readonly counts: RateLimiterRedis | RateLimiterMemory
+  readonly counts: SharedCounter
+}
+
+/** The quota after a request was counted, or before it if the quota is exhausted. */
+export interface Consumption {
+  readonly quota: Quota
+  /** Takes the counted request back. */
+  readonly refund: () => Promise<unknown>
 }
 
 /**
@@ -26,14 +34,16 @@ export class NetworkLimit {
   private readonly sites: readonly Level[]
 
   constructor(
-    redis: Pick<Redis, 'raw'>,
+    redis: Pick<Redis, 'raw' | 'isUp'>,
     private readonly name: string,
     limit: number,
   ) {
-    const level = (nth: number): Level => ({
-      limit: limit * limitFactor(nth),
-      counts: limiter(redis, `auth:${name}:${nth}`, limit * limitFactor(nth)),
-    })
+    const circuit = redisCircuit()
+    const level = (nth: number): Level => {
+      const points = limit * limitFactor(nth)
+      const window = { keyPrefix: `auth:${name}:${nth}`, points, duration: WINDOW_SECONDS }
+      return { limit: points, counts: new SharedCounter(redis, circuit, window) }
+    }
     this.lan = level(0)
     // The /56 and the /48 of an IPv6 address.
     this.sites = [1, 2].map(level)
@@ -49,23 +59,16 @@ export class NetworkLimit {
   }
 
   /** Consumes from the quota of each network, unless one of them is exhausted. */
-  async consume(address: string | null): Promise<Quota> {
-    const quotas = await this.each(address, async ({ limit, counts }, key) => {
-      try {
-        return this.quota(limit, await counts.consume(key), true)
-      } catch (exhausted) {
-        if (exhausted instanceof RateLimiterRes) return this.quota(limit, exhausted, false)
-        throw exhausted
-      }
+  async consume(address: string | null): Promise<Consumption> {
+    const counted = await this.each(address, async ({ limit, counts }, key) => {
+      const { found, refund } = await counts.count(key)
+      return { quota: this.quota(limit, found, found.consumedPoints <= limit), refund }
     })
-    const quota = tightest(quotas)
-    if (!quota.isAllowed) await this.refund(address)
-    return quota
-  }
-
-  /** Returns what one call of `consume` took. */
-  async refund(address: string | null): Promise<void> {
-    await this.each(address, ({ counts }, key) => counts.reward(key))
+    const [first, ...others] = counted
+    const quota = tightest([first.quota, ...others.map((each) => each.quota)])
+    const refund = () => Promise.all(counted.map((each) => each.refund()))
+    if (!quota.isAllowed) await refund()
+    return { quota, refund }
   }
 
   /** Applies `work` to the counter of each network. */
@@ -93,18 +96,6 @@ export class NetworkLimit {
       },
     )
   }
-}
-
-function limiter(redis: Pick<Redis, 'raw'>, keyPrefix: string, points: number): Level['counts'] {
-  const limits = { keyPrefix, points, duration: WINDOW_SECONDS }
-  const memory = new RateLimiterMemory(limits)
-  if (!redis.raw) return memory
-  return new RateLimiterRedis({
-    ...limits,
-    storeClient: redis.raw,
-    rejectIfRedisNotReady: true,
-    insuranceLimiter: memory,
-  })
 }
 
 /** Hashes the network, so that Redis stores no address in plain text. */

@@ -22,14 +22,14 @@ export class NetworkRateLimits {
    * the client's network have reached the limit. @throws Problem 429
    */
   async countRejectedRefresh({ origin, setHeaders }: ClientContext): Promise<void> {
-    const refreshes = await this.rejectedRefreshes.consume(origin.address)
+    const { quota: refreshes } = await this.rejectedRefreshes.consume(origin.address)
     if (!refreshes.isAllowed) throw tooManyAttempts(refreshes)
     setHeaders(refreshes.headers)
   }
 
   /** Counts a registration, whether or not it succeeds. @throws Problem 429 */
   async countRegistration({ origin, setHeaders }: ClientContext): Promise<void> {
-    const registrations = await this.registrations.consume(origin.address)
+    const { quota: registrations } = await this.registrations.consume(origin.address)
     if (!registrations.isAllowed) throw tooManyAttempts(registrations)
     setHeaders(registrations.headers)
   }

@@ -46,7 +46,8 @@ export class SessionsService {
     const opened = await this.database.write((run) => openSession(run, session))
     if (!opened) return undefined
     const { scopes, evicted } = opened
-    await Promise.all(evicted.map((one) => this.revocations.publish('session_limit', one)))
+    // A login does not wait for Redis; the relay publishes what fails.
+    for (const one of evicted) void this.revocations.publish('session_limit', one)
     if (requestContext.getStore()?.isCompleted) {
       await this.revoke({ sid, sub: userId, cause: 'revoked' })
       throw new Abandoned()
