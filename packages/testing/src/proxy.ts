@@ -11,6 +11,13 @@ export interface Proxy {
   retarget(port: number): void
   /** Closes every open connection, but still accepts new ones. */
   cut(): void
+  /**
+   * Loses every open connection without closing it: nothing is forwarded on it anymore. With `isLossy`, the same
+   * happens to new connections until `lose(false)`; connections lost before stay lost.
+   */
+  lose(isLossy: boolean): void
+  /** How many connections were accepted. */
+  readonly accepted: number
   close(): Promise<void>
 }
 
@@ -25,14 +32,22 @@ export async function startProxy(
   matches: (data: Buffer) => boolean = () => true,
 ): Promise<Proxy> {
   const ends = new Set<() => void>()
+  const losses = new Set<() => void>()
+  let isLossy = false
   let port = targetPort
   let isArmed = false
   let delayMs = 0
+  let accepted = 0
   const server = createServer((client) => {
+    accepted++
     const upstream = connect(port, '127.0.0.1')
-    let isLost = false
+    let isAnswerLost = false
+    let isLost = isLossy
+    const lose = () => void (isLost = true)
+    losses.add(lose)
     const end = () => {
       ends.delete(end)
+      losses.delete(lose)
       client.destroy()
       upstream.destroy()
     }
@@ -40,12 +55,13 @@ export async function startProxy(
     client.on('data', (data) => {
       if (isArmed && matches(data)) {
         isArmed = false
-        isLost = true
+        isAnswerLost = true
       }
-      upstream.write(data)
+      if (!isLost) upstream.write(data)
     })
     upstream.on('data', (data) => {
-      if (isLost) end()
+      if (isLost) return
+      if (isAnswerLost) end()
       else if (delayMs > 0) setTimeout(() => client.write(data), delayMs)
       else client.write(data)
     })
@@ -61,6 +77,13 @@ export async function startProxy(
     slow: (ms) => void (delayMs = ms),
     retarget: (other) => void (port = other),
     cut,
+    lose: (lossy) => {
+      isLossy = lossy
+      for (const lose of losses) lose()
+    },
+    get accepted() {
+      return accepted
+    },
     close: async () => {
       cut()
       await new Promise((resolve) => server.close(resolve))
