@@ -41,8 +41,17 @@ const settled = async (promise: Promise<unknown>) =>
     (error: unknown) => ({ error }),
   )
 
+/** Moves the monotonic clock without running timers. */
+function moveClock(ms: number) {
+  const now = performance.now.bind(performance)
+  vi.spyOn(performance, 'now').mockImplementation(() => now() + ms)
+}
+
 beforeEach(() => void vi.useFakeTimers())
-afterEach(() => void vi.useRealTimers())
+afterEach(() => {
+  vi.restoreAllMocks()
+  vi.useRealTimers()
+})
 
 describe('a batch', () => {
   it('dispatches a single call immediately, and calls that arrive meanwhile in one batch', async () => {
@@ -83,7 +92,7 @@ describe('a batch', () => {
     void call(1)
     await tick()
     void call(2)
-    vi.setSystemTime(Date.now() + LIMITS.maxDelayMs + 1)
+    moveClock(LIMITS.maxDelayMs + 1)
     void call(3)
     await tick()
     expect(ids()).toEqual([[1], [2, 3]])
@@ -94,7 +103,7 @@ describe('a batch', () => {
     void call(1)
     await tick()
     void call(2)
-    vi.setSystemTime(Date.now() - 5)
+    moveClock(-5)
     await vi.advanceTimersByTimeAsync(LIMITS.maxDelayMs + 1)
     expect(ids()).toEqual([[1]])
     await vi.advanceTimersByTimeAsync(LIMITS.maxDelayMs + 1)
@@ -136,7 +145,7 @@ describe('a batch', () => {
     expect(batch.isBehind).toBe(false)
     void call(9)
     expect(batch.isBehind).toBe(true)
-    vi.setSystemTime(Date.now() + LIMITS.stallThresholdMs + 1)
+    moveClock(LIMITS.stallThresholdMs + 1)
     expect(batch.isBehind).toBe(false)
     batches[0]?.complete()
     await tick()
@@ -164,7 +173,7 @@ describe('a batch', () => {
 
   it('rejects calls at their deadline, queued or in flight', async () => {
     const { call, batches, ids } = manualBatch()
-    const deadline = Date.now() + 100
+    const deadline = performance.now() + 100
     const calls = [1, 2, 3].map((id) => settled(call(id, deadline)))
     const withoutDeadline = call(4)
     await vi.advanceTimersByTimeAsync(160)
@@ -179,6 +188,15 @@ describe('a batch', () => {
         .flat()
         .filter((id) => id === 4),
     ).toHaveLength(1)
+  })
+
+  it('ignores changes of the wall clock', async () => {
+    const { call, batches } = manualBatch()
+    const result = call(1, performance.now() + 1_000)
+    vi.setSystemTime(Date.now() + 3_600_000)
+    await vi.advanceTimersByTimeAsync(60)
+    batches[0]?.complete()
+    expect(await result).toBe('result 1')
   })
 
   it('does not dispatch calls of a completed request', async () => {

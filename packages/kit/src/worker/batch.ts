@@ -13,7 +13,7 @@ export interface BatchLimits {
 }
 
 interface CallOptions {
-  /** Milliseconds since the epoch. */
+  /** By `performance.now()`. */
   readonly deadline: number
   /** An item whose request has completed is not dispatched. */
   readonly requestContext?: { readonly isCompleted: boolean } | undefined
@@ -103,7 +103,7 @@ export class Batch<Item, Result> {
   /** How long the oldest batch has been in flight. */
   private oldestMs(): number {
     const [dispatchedAt = Infinity] = this.inFlight.values()
-    return Date.now() - dispatchedAt
+    return performance.now() - dispatchedAt
   }
 
   /** Takes the next batch in FIFO order. A conflicting item stays queued, as do later items with its keys. */
@@ -112,7 +112,7 @@ export class Batch<Item, Result> {
     const batch: PendingItem<Item, Result>[] = []
     const remaining: PendingItem<Item, Result>[] = []
     const usedKeys = new Set<string>()
-    const now = Date.now()
+    const now = performance.now()
     for (const pending of this.queue) {
       if (rejectIfExpired(pending, now)) continue
       const hasRoom = batch.length < maxItems
@@ -126,7 +126,7 @@ export class Batch<Item, Result> {
   }
 
   private async dispatch(batch: PendingBatch<Item, Result>): Promise<void> {
-    this.inFlight.set(batch, Date.now())
+    this.inFlight.set(batch, performance.now())
     const delayTimer = this.startDelayTimer()
     try {
       const results = await this.send(batch.map(({ item }) => item))
@@ -149,7 +149,7 @@ export class Batch<Item, Result> {
 
   /** Rejects expired items, queued or in flight. A batch in flight continues without them. */
   private expire() {
-    const now = Date.now()
+    const now = performance.now()
     this.queue = this.queue.filter((pending) => !rejectIfExpired(pending, now))
     for (const pending of [...this.inFlight.keys()].flat()) rejectIfExpired(pending, now)
     if (this.queue.length > 0 || this.inFlight.size > 0) return
@@ -164,7 +164,7 @@ function rejectIfExpired(
   now: number,
 ): boolean {
   if (requestContext?.isCompleted) reject(new Abandoned())
-  else if (deadline <= now) reject(new DeadlineExceeded('The deadline has passed'))
+  else if (deadline <= now) reject(new DeadlineExceeded('No result arrived before the deadline'))
   else return false
   return true
 }
