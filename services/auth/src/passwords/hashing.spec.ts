@@ -35,10 +35,10 @@ function oneThread() {
   return { hasher, flow, enqueue, started, completeAll, queued }
 }
 
-const newContext = (): RequestContext => ({
+const newContext = (waitMs = 60_000): RequestContext => ({
   requestId: 'id',
   traceId: undefined,
-  deadline: Infinity,
+  deadline: performance.now() + waitMs,
   isCompleted: false,
 })
 
@@ -67,6 +67,18 @@ describe('the queue for bcrypt', () => {
     await completeAll()
     expect(await other).toBe('B1')
     expect(await Promise.all(busy.slice(0, 200))).toHaveLength(200)
+  })
+
+  it('rejects a call with 503 in time for its deadline', async () => {
+    const { enqueue, started, completeAll, queued } = oneThread()
+    void enqueue('A1')
+    const context = newContext(50)
+    const late = requestContext.run(context, () => enqueue('A2'))
+    await expect(late).rejects.toMatchObject({ kind: { status: 503 } })
+    expect(performance.now()).toBeGreaterThan(context.deadline - 25)
+    expect(await queued()).toBe(0)
+    await completeAll()
+    expect(started).toEqual(['A1'])
   })
 
   it('uses the thread for the next call after one that failed', async () => {

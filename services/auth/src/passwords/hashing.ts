@@ -6,6 +6,7 @@ import {
   Abandoned,
   assertNotCompleted,
   requestContext,
+  timeLeftMs,
 } from '@malipo/kit/telemetry/request-context'
 import { Inject, Injectable } from '@nestjs/common'
 import { compare, hash } from 'bcrypt'
@@ -13,7 +14,7 @@ import { Registry } from 'prom-client'
 import { type Env, ENV } from '../env.js'
 import { costOf, remainingWork } from './work.js'
 
-/** Maximum number of queued calls. At cost 12, a full queue takes about 20 s on two cores. */
+/** Maximum number of queued calls. At cost 12, a full queue takes about 20 s on two cores: some reach their deadline. */
 const MAX_QUEUED = 200
 
 /** Longer than a login takes at this cost on a busy core, and shorter than the objective of 1 s for logins. */
@@ -33,7 +34,7 @@ interface HashingOptions {
  * Runs bcrypt at the configured cost on Node's thread pool, at most one hash per core at a time. One thread
  * stays free for DNS lookups and the authentication of database connections. Queued calls are served by
  * network in turn, and within a network by account, so that one client can't delay the logins of others. A
- * call whose client has disconnected leaves the queue.
+ * call whose client has disconnected leaves the queue, and so does one whose deadline is near.
  */
 @Injectable()
 export class PasswordHasher {
@@ -79,7 +80,7 @@ export class PasswordHasher {
 
   /**
    * Queues work that hashes, until a thread is free. If the queue is full, the longest flow is rejected.
-   * @throws Abandoned if the client disconnects before the work starts; Problem 503
+   * @throws Abandoned if the client disconnects before the work starts; Problem 503, also before the deadline
    */
   async enqueue<T>(flow: Flow, work: () => Promise<T>, options: HashingOptions = {}): Promise<T> {
     if (!options.evenIfAborted) assertNotCompleted()
@@ -100,12 +101,19 @@ export class PasswordHasher {
     const call = { network, caller, start: resolve, reject }
     const dropped = this.queue.add(call)
     dropped?.reject(tooManyLogins())
-    if (request) {
-      request.onCompleted = () => {
-        if (this.queue.remove(call)) reject(new Abandoned())
-      }
+    if (!request) return promise
+    const leave = (reason: Error) => {
+      if (this.queue.remove(call)) reject(reason)
     }
-    return promise
+    const timer = setTimeout(() => leave(tooManyLogins()), this.maxQueueMs())
+    request.onCompleted = () => leave(new Abandoned())
+    return promise.finally(() => clearTimeout(timer))
+  }
+
+  /** How long the current request can be queued: the hash that follows takes time too. */
+  private maxQueueMs(): number {
+    const leftMs = timeLeftMs(Infinity)
+    return leftMs - Math.min(this.checkTimeMs, leftMs / 2)
   }
 
   private release() {
