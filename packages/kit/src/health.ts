@@ -7,6 +7,7 @@ import {
   type HealthIndicatorResult,
 } from '@nestjs/terminus'
 import { Public } from './http/access.js'
+import { Dependencies, type ProblemOf } from './http/dependencies.js'
 import { HTTP_PROBLEMS, Problem } from './http/problem.js'
 import { Drain } from './http/shutdown.js'
 import { Database } from './postgres/database.js'
@@ -14,8 +15,8 @@ import { Redis } from './redis/redis.js'
 
 /**
  * Liveness always succeeds, because a restart can't repair a dependency. Readiness fails during shutdown, and
- * until the replica first reaches its migrated database. A later outage of the database or Redis affects all
- * replicas alike, so it is only reported as `degraded` and every replica stays ready.
+ * until the replica first reaches its migrated database. A later outage of a dependency affects all replicas
+ * alike, so it is only reported as `degraded` and every replica stays ready.
  */
 @ApiExcludeController()
 @Controller('health')
@@ -26,6 +27,7 @@ export class HealthController {
     @Inject(Database) private readonly database: Database,
     @Inject(Redis) private readonly redis: Redis,
     @Inject(Drain) private readonly drain: Drain,
+    @Inject(Dependencies) private readonly dependencies: Dependencies,
   ) {}
 
   @Get('live')
@@ -46,7 +48,9 @@ export class HealthController {
   async details(): Promise<HealthCheckResult> {
     if (this.drain.isShuttingDown) throw notReady('Shutting down.')
     try {
-      return await this.health.check([() => this.databaseState(), () => this.redisState()])
+      const own = this.dependencies.all.map(([name, problemOf]) => this.state(name, problemOf))
+      const states = [this.databaseState(), this.redisState(), ...own]
+      return await this.health.check(states.map((state) => () => state))
     } catch (error) {
       if (!(error instanceof ServiceUnavailableException)) throw error
       const { details } = error.getResponse() as HealthCheckResult
@@ -57,19 +61,25 @@ export class HealthController {
   private async databaseState(): Promise<HealthIndicatorResult> {
     const check = this.indicators.check('database')
     if (!this.database.isOpen) return check.down(`waiting for ${this.database.waitingFor}`)
-    return this.ping('database', () => this.database.ping())
+    return this.state('database', () => this.database.problem())
   }
 
   private async redisState(): Promise<HealthIndicatorResult> {
     if (!this.redis.isConfigured) return this.indicators.check('redis').up({ configured: false })
-    return this.ping('redis', () => this.redis.ping())
+    return this.state('redis', async () => void (await this.redis.ping()))
   }
 
-  /** Reports a failed ping as `degraded`, without its error. Probes within one second share one ping. */
-  private async ping(name: string, ping: () => Promise<void>): Promise<HealthIndicatorResult> {
+  /**
+   * Reports a dependency that has a problem as `degraded`, with the kind of the problem: its error may contain an
+   * address or a name. Probes within one second share one check.
+   */
+  private async state(name: string, problemOf: ProblemOf): Promise<HealthIndicatorResult> {
     const check = this.indicators.check(name)
-    const result = await check.attempt(ping).withTimeout(500).cacheFor(1_000)
-    return result[name]?.status === 'down' ? check.degraded('unreachable') : result
+    const attempt = check.attempt(async () => ({ problem: await problemOf() }))
+    const result = await attempt.withTimeout(500).cacheFor(1_000)
+    const { status, problem } = result[name] as { status: string; problem?: string }
+    if (status === 'down') return check.degraded('unreachable')
+    return problem === undefined ? result : check.degraded(problem)
   }
 }
 

@@ -5,6 +5,7 @@ import { DataSource } from 'typeorm'
 import type { DatabaseEnv, HttpEnv, RedisEnv } from './config/variables.js'
 import { HealthController } from './health.js'
 import { AccessCheck } from './http/access.js'
+import { Dependencies } from './http/dependencies.js'
 import { MetricsController } from './http/metrics.js'
 import { Drain } from './http/shutdown.js'
 import type { ClientChecks } from './postgres/client-checks.js'
@@ -38,6 +39,7 @@ export class KitModule {
         { provide: Registry, useFactory: createRegistry },
         { provide: DataSource, useFactory: () => new DataSource(dataSourceOptions(env, own)) },
         TracingShutdown,
+        Dependencies,
         WorkerMetrics,
         Workers,
         {
@@ -76,7 +78,7 @@ export class KitModule {
           },
         },
       ],
-      exports: [LOG, Registry, Workers, DataSource, Database, Redis],
+      exports: [LOG, Registry, Workers, Dependencies, DataSource, Database, Redis],
     }
   }
 }

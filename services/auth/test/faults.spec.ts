@@ -79,7 +79,7 @@ describe('PostgreSQL', () => {
   })
 
   it('down for longer than DB_WAIT_MS: 503, never a rejection, and recovery', async () => {
-    const auth = await startAuth({ DATABASE_URL: await ownDatabase(), DB_WAIT_MS: '300' })
+    const auth = await startAuth({ DATABASE_URL: await ownDatabase(), DB_WAIT_MS: '700' })
     try {
       const user = await newUser(auth.client)
       const { access_token: token } = await login(auth.client, user)

@@ -120,8 +120,9 @@ describe('PostgreSQL that is down when the service starts', () => {
     const client = new Client(await app.getUrl())
     const early = as(await newUser(), { client })
     expect((await client.get('/health/live')).status).toBe(200)
-    const ready = await client.get('/health/ready')
-    expect(ready).toMatchObject({ status: 503, body: { detail: 'Waiting for the database.' } })
+    const detail = 'Waiting for the database (unreachable).'
+    await until(async () => (await client.get('/health/ready')).body.detail === detail)
+    expect((await client.get('/health/ready')).status).toBe(503)
     expect((await early.create()).status).toBe(503)
     await postgres.stop()
     const late = await startPostgres({

@@ -1,5 +1,6 @@
 import type { FastifyReply } from 'fastify'
 import type { Logger } from '../telemetry/logger.js'
+import { rootCause } from '../telemetry/root-cause.js'
 import { HTTP_PROBLEMS, type Problem } from './problem.js'
 import type { Request, RequestObserver } from './request.js'
 import { traceIdOf } from './request-tracing.js'
@@ -25,7 +26,6 @@ function levelOf(status: number, failure: Problem | undefined) {
 
 function line(request: Request, reply: FastifyReply, status: number) {
   const { id, actor, failure, method, routeOptions } = request
-  const isOurs = failure && status >= 500 && failure.kind !== HTTP_PROBLEMS.notReady
   // pino omits undefined fields.
   return {
     requestId: id,
@@ -37,6 +37,12 @@ function line(request: Request, reply: FastifyReply, status: number) {
     durationMs: Math.round(reply.elapsedTime * 10) / 10,
     problem: failure?.kind.type,
     fields: failure?.extras.loggedFields,
-    err: isOurs ? (failure.cause ?? failure) : undefined,
+    // The component that is unavailable logs its error once, with the stack.
+    cause: status === 503 ? messageOf(rootCause(failure)) : undefined,
+    err: failure && status >= 500 && status !== 503 ? (failure.cause ?? failure) : undefined,
   }
+}
+
+function messageOf(error: unknown): string | undefined {
+  return error instanceof Error ? error.message : undefined
 }

@@ -60,5 +60,5 @@ export function registerPoolMetrics(registry: Registry, dataSource: DataSource, 
   const limit = { name: 'db_pool_connections_max', help: 'Maximum of the pool, DB_POOL_MAX' }
   observableGauge(registry, limit, (gauge) => gauge.set(max))
   const waiting = { name: 'db_pool_waiting', help: 'Statements that wait for a connection' }
-  observableGauge(registry, waiting, (gauge) => gauge.set(pool()?.waitingCount ?? 0))
+  observableGauge(registry, waiting, (gauge) => gauge.set(pool()?.queuedCount ?? 0))
 }

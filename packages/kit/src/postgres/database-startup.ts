@@ -2,11 +2,13 @@ import type { DataSource } from 'typeorm'
 import type { Logger } from '../telemetry/logger.js'
 import { withTimeout } from '../worker/with-timeout.js'
 import { type RunResult, Worker, type WorkerMetrics } from '../worker/worker.js'
+import type { DatabaseOutage } from './database-outage.js'
+import { outageKind } from './outage-kind.js'
 import { driverOf, poolOf, QUERY_TIMEOUT_MS } from './pool-options.js'
 import { closeConnection } from './query.js'
 
-/** Longer than the timeouts of a connection attempt, its probe and a query together. */
-const INITIALIZE_TIMEOUT_MS = 11_000
+/** Longer than the timeouts of a connection attempt and a query together. */
+const INITIALIZE_TIMEOUT_MS = 17_000
 const UNDEFINED_TABLE = '42P01'
 
 /** Connects to the database and waits for its migrations, while the process already serves requests. */
@@ -19,10 +21,11 @@ export class DatabaseStartup {
 
   constructor(
     private readonly dataSource: DataSource,
+    private readonly outage: DatabaseOutage,
     private readonly log: Logger,
     metrics: WorkerMetrics,
   ) {
-    const options = { name: 'database_startup', intervalMs: 250, run: () => this.open() }
+    const options = { name: 'database_startup', intervalMs: 250, run: () => this.tryToOpen() }
     this.worker = new Worker(options, log, metrics)
   }
 
@@ -38,10 +41,20 @@ export class DatabaseStartup {
     if (this.dataSource.isInitialized) await this.dataSource.destroy()
   }
 
-  /** Resolves to true when the database opens, or to false at `deadline` (ms since the epoch) or on close. */
+  /** Resolves to true when the database opens, or to false at `deadline` (by `performance.now()`) or on close. */
   async untilOpen(deadline: number): Promise<boolean> {
-    const timeoutMs = Math.max(0, deadline - Date.now())
+    const timeoutMs = Math.max(0, deadline - performance.now())
     return (await withTimeout(this.opened.promise, timeoutMs)) ?? false
+  }
+
+  private async tryToOpen(): Promise<RunResult> {
+    try {
+      return await this.open()
+    } catch (error) {
+      this.waitingFor = `the database (${outageKind(error)})`
+      this.outage.failed(error)
+      return undefined
+    }
   }
 
   private async open(): Promise<RunResult> {
@@ -50,10 +63,12 @@ export class DatabaseStartup {
     if (this.isClosed) return 'done'
     if (!isMigrated) {
       this.waitingFor = 'the migrations of this release'
+      this.outage.failed(new Error('The migrations of this release have not been applied'))
       return undefined
     }
     this.isOpen = true
     this.log.info('the database is open')
+    this.outage.end()
     this.opened.resolve(true)
     return 'done'
   }

@@ -4,20 +4,26 @@ import type { DataSource, EntityManager } from 'typeorm'
 import type { DatabaseEnv } from '../config/variables.js'
 import { HTTP_PROBLEMS, Problem } from '../http/problem.js'
 import type { Logger } from '../telemetry/logger.js'
+import { requestContext } from '../telemetry/request-context.js'
 import { DeadlineExceeded } from '../worker/batch.js'
 import { BatchedStatements } from './batched-statements.js'
 import { checkProblem, type ClientChecks, violatedCheck } from './client-checks.js'
 import { databaseMetrics } from './database-metrics.js'
+import { DatabaseOutage } from './database-outage.js'
+import { DatabaseProblem } from './database-problem.js'
 import { DatabaseStartup } from './database-startup.js'
-import { poolOf, QUERY_TIMEOUT_MS } from './pool-options.js'
+import { findLockHolders } from './lock-holders.js'
+import type { OutageKind } from './outage-kind.js'
+import { poolOf } from './pool-options.js'
 import { query, type QueryContext, runTypeOrmQuery } from './query.js'
-import { StatementFailed } from './retry.js'
+import { StatementFailed, StillRunning } from './retry.js'
+import { StatementRevisions } from './statement-revisions.js'
 import { DURABILITY_BARRIER, type Row, type Run, type Statement } from './statement.js'
 
 export type { Run, Statement } from './statement.js'
 
 interface Attempt {
-  /** Milliseconds since the epoch. */
+  /** By `performance.now()`. */
   readonly deadline: number
   /** Set after a batch has failed: its calls are retried one by one. */
   readonly unbatched: boolean
@@ -26,24 +32,28 @@ interface Attempt {
 
 /**
  * The PostgreSQL database of a service, and the only code that retries statements, so that requests survive a
- * failover. A statement that was certainly not applied is retried on a new connection until `DB_WAIT_MS` has
- * passed; then the request gets 503. If a write may have been applied, `write` passes that on to the retry,
+ * failover. A statement that was certainly not applied is retried on a new connection until the request's
+ * deadline, or for `DB_WAIT_MS` outside a request; then the request gets 503. If a write may have been applied, `write` passes that on to the retry,
  * which looks for the write's operation id.
  */
 export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly outage: DatabaseOutage
+  private readonly ownProblem: DatabaseProblem
   private readonly startup: DatabaseStartup
   private readonly batched: BatchedStatements
   private readonly context: QueryContext
 
   constructor(
-    private readonly dataSource: DataSource,
+    dataSource: DataSource,
     private readonly env: Pick<DatabaseEnv, 'DB_WAIT_MS' | 'DB_BATCH_MAX' | 'DB_POOL_MAX'>,
     private readonly log: Logger,
     private readonly metrics = databaseMetrics(),
     private readonly clientChecks: ClientChecks = {},
   ) {
-    this.startup = new DatabaseStartup(dataSource, log, metrics.workers)
-    this.context = { dataSource, metrics }
+    this.outage = new DatabaseOutage(log, () => findLockHolders(poolOf(dataSource)))
+    this.startup = new DatabaseStartup(dataSource, this.outage, log, metrics.workers)
+    this.ownProblem = new DatabaseProblem(dataSource)
+    this.context = { dataSource, metrics, revisions: new StatementRevisions() }
     this.batched = new BatchedStatements(this.context, env)
   }
 
@@ -66,18 +76,19 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
     return this.batched.isBehind
   }
 
+  /** What an open database waits for, in the middle of a sentence. */
   get waitingFor(): string {
     return this.startup.waitingFor
   }
 
-  /** Reads with SQL statements, and retries after any lost connection until `DB_WAIT_MS` has passed. */
+  /** Reads with SQL statements, and retries after any lost connection until the deadline. */
   async read<T>(work: (run: Run) => Promise<T>): Promise<T> {
     return this.withRetries((attempt) => work(this.runOf(attempt)))
   }
 
   /** Reads with TypeORM's repositories, and retries as `read` does. Metrics and traces contain the `name`. */
   async find<T>(name: string, work: (orm: EntityManager) => Promise<T>): Promise<T> {
-    return this.withRetries(() => runTypeOrmQuery(this.context, name, work))
+    return this.withRetries(({ deadline }) => runTypeOrmQuery(this.context, name, deadline, work))
   }
 
   /**
@@ -85,11 +96,11 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
    * earlier attempt may have been committed: `work` must look for its operation id before it reports a
    * conflict or a missing row.
    *
-   * @throws Problem 503 if the database does not respond within `DB_WAIT_MS`; the write may have been applied
+   * @throws Problem 503 if the database does not respond before the deadline; the write may have been applied
    */
   async write<T>(work: (run: Run, retried: boolean) => Promise<T>): Promise<T> {
     let isInDoubt = false
-    const deadline = Date.now() + this.env.DB_WAIT_MS
+    const deadline = this.newDeadline()
     const result = await this.withRetries(
       (attempt) => work(this.runOf(attempt), isInDoubt),
       deadline,
@@ -103,14 +114,20 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
    * Commits a transaction, and so waits until the standby has every commit read so far. A result that was
    * found rather than written needs this: after a crash PostgreSQL shows commits that no standby received.
    */
-  async awaitDurable(deadline = Date.now() + this.env.DB_WAIT_MS): Promise<void> {
+  async awaitDurable(deadline = this.newDeadline()): Promise<void> {
     await this.withRetries((attempt) => this.runOf(attempt)(DURABILITY_BARRIER, [{}]), deadline)
   }
 
-  async ping(): Promise<void> {
-    if (!this.dataSource.isInitialized) throw new Error('not connected')
-    const query = { text: 'SELECT 1', query_timeout: QUERY_TIMEOUT_MS }
-    await poolOf(this.dataSource).query(query)
+  /** What is wrong with the database, if anything: with what this process needs of it, or with its statements. */
+  async problem(): Promise<OutageKind | undefined> {
+    return this.outage.kind ?? this.ownProblem.find()
+  }
+
+  /** The current request's deadline. Work that outlives its request has its own, as outside a request. */
+  private newDeadline(): number {
+    const request = requestContext.getStore()
+    if (request && !request.isCompleted) return request.deadline
+    return performance.now() + this.env.DB_WAIT_MS
   }
 
   private runOf(attempt: Attempt): Run {
@@ -126,31 +143,52 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
 
   private async withRetries<T>(
     work: (attempt: Attempt) => Promise<T>,
-    deadline = Date.now() + this.env.DB_WAIT_MS,
+    deadline = this.newDeadline(),
     onDoubt: () => void = () => undefined,
   ): Promise<T> {
     const isOpen = this.startup.isOpen || (await this.startup.untilOpen(deadline))
-    if (!isOpen) throw this.unavailable()
+    if (!isOpen) throw this.unavailable(this.outage.cause)
     let unbatched = false
+    let firstCause: unknown
     for (let pauseMs = 25; ; pauseMs = Math.min(pauseMs * 2, 400)) {
       const attempt: Attempt = { deadline, unbatched, executed: false }
       try {
-        return await work(attempt)
+        const result = await work(attempt)
+        this.outage.succeeded()
+        return result
       } catch (error) {
-        if (error instanceof DeadlineExceeded) throw this.unavailable(error)
-        const { cause, verdict, batchSize } =
-          error instanceof StatementFailed ? error : new StatementFailed(error, 'sent')
-        if (verdict === 'final') throw this.finalError(cause)
+        const { cause, verdict, isShared } = this.failureOf(error, firstCause)
+        firstCause ??= cause
         // An earlier statement of the attempt may have been committed, even if the failed one was not.
         if (verdict === 'in_doubt' || attempt.executed) onDoubt()
-        unbatched ||= batchSize > 1
+        unbatched ||= isShared
         const waitMs = verdict === 'conflict' ? 0 : pauseMs * (0.5 + Math.random() / 2)
-        if (this.startup.isClosed || Date.now() + waitMs >= deadline) throw this.unavailable(cause)
+        const endsInTime = performance.now() + waitMs < deadline
+        if (this.startup.isClosed || !endsInTime) throw this.unavailable(firstCause)
         this.metrics.retries[verdict].inc()
         this.log.debug({ err: cause, verdict }, 'retrying a statement')
         await sleep(waitMs)
       }
     }
+  }
+
+  /**
+   * The failure of a statement that can be retried.
+   * @throws Problem 503 after the deadline, and any error that is final
+   */
+  private failureOf(error: unknown, firstCause: unknown) {
+    if (error instanceof DeadlineExceeded) {
+      this.outage.failed(error.cause ?? error)
+      // The deadline often passes while calls wait for one that failed: its cause explains theirs.
+      error.cause ??= firstCause ?? this.outage.cause
+      throw this.unavailable(error)
+    }
+    const failure = error instanceof StatementFailed ? error : new StatementFailed(error, 'sent')
+    const { cause, verdict } = failure
+    if (verdict === 'final') throw this.finalError(cause)
+    // Neither a conflict with another transaction nor a write that is still running is an outage.
+    if (verdict !== 'conflict' && !(cause instanceof StillRunning)) this.outage.failed(cause)
+    return { cause, verdict, isShared: failure.isShared }
   }
 
   /** The DTO of a request should have rejected a value that violates a CHECK, so the violation is logged. */

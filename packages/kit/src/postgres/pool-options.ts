@@ -1,8 +1,9 @@
-import pg, { type Client, type Pool } from 'pg'
 import type { DataSource, DataSourceOptions } from 'typeorm'
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js'
 import { databaseSettings } from '../config/database-settings.js'
 import type { DatabaseEnv } from '../config/variables.js'
+import type { DatabaseClient } from './database-client.js'
+import { DatabasePool } from './database-pool.js'
 import { openSession, type SessionLimits } from './session.js'
 
 export type EntitiesAndMigrations = Pick<DataSourceOptions, 'entities' | 'migrations'>
@@ -33,7 +34,7 @@ export function dataSourceOptions(
   const limits = { ...limitsOf(env), ...changedLimits }
   return {
     type: 'postgres',
-    driver: pg,
+    driver: { Pool: DatabasePool },
     entities: own.entities,
     migrations: own.migrations,
     synchronize: false,
@@ -49,9 +50,10 @@ export function dataSourceOptions(
       ssl,
       ...(options === undefined ? {} : { options }),
       max: env.DB_POOL_MAX,
-      connectionTimeoutMillis: 3_000,
       keepAlive: true,
-      onConnect: async (client: Client) => {
+      // An idle connection whose peer has vanished is closed after this and ten probes, one a second (libuv).
+      keepAliveInitialDelayMillis: 10_000,
+      onConnect: async (client: DatabaseClient) => {
         watchCommits(client)
         await openSession(client, limits)
       },
@@ -60,7 +62,7 @@ export function dataSourceOptions(
 }
 
 /** The pool that TypeORM and `query.ts` share; it exists once TypeORM has connected. */
-export function poolOf(dataSource: DataSource): Pool {
+export function poolOf(dataSource: DataSource): DatabasePool {
   return driverOf(dataSource).master
 }
 
@@ -72,7 +74,7 @@ export function driverOf({ driver }: DataSource): PostgresDriver {
 const uncertain = new WeakSet<object>()
 
 /** Marks a connection whose commit stopped waiting for the standby: PostgreSQL reports it as successful. */
-function watchCommits(client: Client) {
+function watchCommits(client: DatabaseClient) {
   client.on('notice', (notice) => {
     // Matches the function in syncrep.c that warns, because the warning's text depends on the locale.
     if (notice.routine === 'SyncRepWaitForLSN') uncertain.add(client)

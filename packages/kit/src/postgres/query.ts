@@ -1,12 +1,23 @@
 import type { Span } from '@opentelemetry/api'
-import type { Client, Pool, PoolClient, QueryConfig } from 'pg'
+import type { Client, PoolClient, QueryConfig } from 'pg'
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm'
 import { type SpanOptions, withSpan } from '../telemetry/tracing.js'
+import { DeadlineExceeded } from '../worker/batch.js'
 import { withTimeout } from '../worker/with-timeout.js'
 import type { DatabaseMetrics } from './database-metrics.js'
+import type { DatabasePool } from './database-pool.js'
 import { poolOf, QUERY_TIMEOUT_MS, takeUncertainCommit } from './pool-options.js'
-import { type Phase, retryVerdict, StatementFailed, UncertainCommit } from './retry.js'
+import {
+  isConnectionLoss,
+  isPlanChange,
+  keepsConnection,
+  type Phase,
+  StatementFailed,
+  StatementTimeout,
+  UncertainCommit,
+} from './retry.js'
 import { sessionOf } from './session.js'
+import type { StatementRevisions } from './statement-revisions.js'
 import type { Row, Statement } from './statement.js'
 
 const ROLLBACK_TIMEOUT_MS = 1_000
@@ -14,28 +25,31 @@ const ROLLBACK_TIMEOUT_MS = 1_000
 export interface QueryContext {
   readonly dataSource: DataSource
   readonly metrics: DatabaseMetrics
+  readonly revisions: StatementRevisions
 }
 
-/** Executes a prepared statement for one call or one batch. `deadline` is in ms since the epoch. */
+/** Executes a prepared statement for one call or one batch. `deadline` is by `performance.now()`. */
 export async function query(
-  { dataSource, metrics }: QueryContext,
-  { name, text }: Statement,
+  { dataSource, metrics, revisions }: QueryContext,
+  statement: Statement,
   values: readonly unknown[],
   deadline: number,
   batchSize = 1,
 ): Promise<Row[]> {
   const pool = poolOf(dataSource)
+  const { name, text } = revisions.current(statement)
   let phase: Phase = 'connecting'
   const run = async (span: Span | undefined) => {
     const requestedAt = performance.now()
-    const client = await pool.connect()
-    const waitMs = performance.now() - requestedAt
+    const client = await pool.acquire(deadline)
+    const sentAt = performance.now()
+    const waitMs = sentAt - requestedAt
     metrics.poolWaitSeconds.observe(waitMs / 1000)
     span?.setAttribute('malipo.pool_wait_ms', Math.round(waitMs))
     const { setLimits, hasPreparedStatements } = sessionOf(client)
-    const stopTimer = metrics.statementSeconds.startTimer({ statement: name })
-    const endsAt = Math.min(Date.now() + QUERY_TIMEOUT_MS, deadline)
-    const timeoutMs = () => Math.max(1, endsAt - Date.now())
+    const stopTimer = metrics.statementSeconds.startTimer({ statement: statement.name })
+    const endsAt = Math.min(sentAt + QUERY_TIMEOUT_MS, deadline)
+    const timeoutMs = () => Math.max(1, endsAt - performance.now())
     try {
       if (setLimits !== undefined) await execute(client, `BEGIN; ${setLimits}`, timeoutMs())
       phase = 'sent'
@@ -51,56 +65,81 @@ export async function query(
     } catch (error) {
       // Points the stack trace at the caller instead of at pg's parser.
       if (error instanceof Error) Error.captureStackTrace(error)
-      // Closes the connection unless the error leaves it in a known state.
-      const isUsable = retryVerdict(error, phase) === 'final' && (await rollBack(client, setLimits))
-      client.release(!isUsable)
+      if (isConnectionLoss(error)) pool.connectionLost(sentAt)
+      if (isPlanChange(error)) revisions.replace(statement, name)
+      // The caller does not wait for the rollback. Closes the connection if its state is not known.
+      if (!keepsConnection(error, phase)) client.release(true)
+      else void rollBack(client, setLimits).then((isUsable) => client.release(!isUsable))
       throw error
     } finally {
       stopTimer()
     }
   }
   try {
-    return await withSpan(() => statementSpan(name, pool), run)
+    return await withSpan(() => statementSpan(statement.name, pool), run)
   } catch (error) {
-    throw new StatementFailed(error, phase, batchSize)
+    throw error instanceof DeadlineExceeded ? error : new StatementFailed(error, phase, batchSize)
   }
 }
 
 /**
- * Runs TypeORM queries on one connection, and closes it if they exceed the query timeout. With pg's own
- * `query_timeout`, TypeORM would return the connection to the pool, and the next query would wait behind the
- * one that hangs. `fetchRows` documents another reason.
+ * Runs TypeORM queries on one connection until `deadline`, by `performance.now()`, and closes it if they exceed
+ * the query timeout. With pg's own `query_timeout`, TypeORM would return the connection to the pool, and the
+ * next query would wait behind the one that hangs. `fetchRows` documents another reason.
  */
 export async function runTypeOrmQuery<T>(
   { dataSource, metrics }: QueryContext,
   name: string,
+  deadline: number,
   work: (orm: EntityManager) => Promise<T>,
 ): Promise<T> {
   let phase: Phase = 'connecting'
+  const pool = poolOf(dataSource)
   const stopTimer = metrics.statementSeconds.startTimer({ statement: name })
   const run = async () => {
     const runner = dataSource.createQueryRunner()
-    const { setLimits } = sessionOf((await runner.connect()) as object)
+    const { setLimits } = sessionOf(await connectBefore(deadline, runner))
     phase = 'sent'
-    const timer = setTimeout(() => void closeConnection(runner), QUERY_TIMEOUT_MS)
+    const sentAt = performance.now()
+    const timeoutMs = Math.max(1, Math.min(QUERY_TIMEOUT_MS, deadline - sentAt))
+    let isTimedOut = false
+    const timer = setTimeout(() => {
+      isTimedOut = true
+      void closeConnection(runner)
+    }, timeoutMs)
     try {
       if (setLimits === undefined) return await work(runner.manager)
       return await runner.manager.transaction(async (orm) => {
         await orm.query(setLimits)
         return work(orm)
       })
+    } catch (error) {
+      if (isConnectionLoss(error)) pool.connectionLost(sentAt)
+      throw isTimedOut ? new StatementTimeout(timeoutMs) : error
     } finally {
       clearTimeout(timer)
       await runner.release()
     }
   }
   try {
-    return await withSpan(() => statementSpan(name, poolOf(dataSource)), run)
+    return await withSpan(() => statementSpan(name, pool), run)
   } catch (error) {
-    throw new StatementFailed(error, phase)
+    throw error instanceof DeadlineExceeded ? error : new StatementFailed(error, phase)
   } finally {
     stopTimer()
   }
+}
+
+/** Gives the runner its connection. One that arrives after the deadline returns to the pool. */
+async function connectBefore(deadline: number, runner: QueryRunner): Promise<object> {
+  const connecting = runner.connect() as Promise<object>
+  const client = await withTimeout(connecting, Math.max(0, deadline - performance.now()))
+  if (client) return client
+  void connecting.then(
+    () => runner.release(),
+    () => undefined,
+  )
+  throw new DeadlineExceeded('No connection to PostgreSQL was available before the deadline')
 }
 
 /** Closes a connection, which fails its running query. The pool drops the connection when it is released. */
@@ -110,7 +149,10 @@ export async function closeConnection(runner: QueryRunner): Promise<void> {
 }
 
 /** Span attributes name the statement and the server, but never contain values. */
-function statementSpan(name: string, { options: { database, host, port } }: Pool): SpanOptions {
+function statementSpan(
+  name: string,
+  { options: { database, host, port } }: DatabasePool,
+): SpanOptions {
   const attributes = {
     'db.system.name': 'postgresql',
     'db.namespace': database,
@@ -138,7 +180,7 @@ async function fetchRows(
     else resolve(result.rows)
   })
   const rows = await withTimeout(promise, timeoutMs)
-  if (!rows) throw new Error('Query read timeout')
+  if (!rows) throw new StatementTimeout(timeoutMs)
   return rows
 }
 
@@ -146,7 +188,7 @@ async function fetchRows(
 async function execute(client: PoolClient, text: string, timeoutMs: number): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<true>()
   client.query(text, (error: Error | null) => (error ? reject(error) : resolve(true)))
-  if (!(await withTimeout(promise, timeoutMs))) throw new Error('Query read timeout')
+  if (!(await withTimeout(promise, timeoutMs))) throw new StatementTimeout(timeoutMs)
 }
 
 /** Ends a transaction that failed; returns whether the connection can be used again. */

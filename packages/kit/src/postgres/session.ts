@@ -1,5 +1,4 @@
-import type { Client } from 'pg'
-import { withTimeout } from '../worker/with-timeout.js'
+import type { DatabaseClient } from './database-client.js'
 
 /** What a connection retains from one transaction to the next. */
 export interface Session {
@@ -19,7 +18,6 @@ export interface SessionLimits {
   readonly idle_in_transaction_session_timeout: number
 }
 
-const PROBE_TIMEOUT_MS = 1_500
 const PROBE_NAME = 'malipo_probe'
 
 /**
@@ -51,10 +49,9 @@ export function sessionOf(client: object): Session {
 }
 
 /** Probes a new connection, and sets its limits if it is direct. */
-export async function openSession(client: Client, limits: SessionLimits): Promise<void> {
-  const session = await withTimeout(probe(client, limits), PROBE_TIMEOUT_MS)
-  if (!session) throw new Error('timeout exceeded when trying to probe a new connection')
-  sessions.set(client, session)
+export async function openSession(client: DatabaseClient, limits: SessionLimits): Promise<void> {
+  sessions.set(client, await probe(client, limits))
+  client.markOpen()
 }
 
 interface Probed {
@@ -62,8 +59,8 @@ interface Probed {
   readonly isNamePassedOn: boolean
 }
 
-async function probe(client: Client, limits: SessionLimits): Promise<Session> {
-  const { processID } = client as Client & { readonly processID: number | null }
+async function probe(client: DatabaseClient, limits: SessionLimits): Promise<Session> {
+  const { processID } = client as DatabaseClient & { readonly processID: number | null }
   const values = [
     // A pooler may issue no cancel key at all.
     processID ?? 0,

@@ -17,16 +17,21 @@ export class Outage {
     return this.beganAt !== undefined
   }
 
-  /** Logs the first cause. Later ones often only follow from it, and are ignored until `end`. */
-  begin(cause: unknown): void {
+  /**
+   * Logs the first cause. Later ones often only follow from it, and are ignored until `end`.
+   *
+   * @param details further fields of the line
+   */
+  begin(cause: unknown, details: Readonly<Record<string, unknown>> = {}): void {
     if (this.isActive) return
     this.beganAt = performance.now()
-    this.log.warn({ err: cause }, `${this.dependency} is unavailable`)
+    this.log.warn({ err: cause, ...details }, `${this.dependency} is unavailable`)
   }
 
-  end(): void {
+  /** @param at when the dependency worked again, by `performance.now()`, if that is not now */
+  end(at = performance.now()): void {
     if (this.beganAt === undefined) return
-    const durationMs = Math.round(performance.now() - this.beganAt)
+    const durationMs = Math.max(0, Math.round(at - this.beganAt))
     this.beganAt = undefined
     this.log.info({ durationMs }, `${this.dependency} is available again`)
   }

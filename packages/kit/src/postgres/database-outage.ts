@@ -1,0 +1,65 @@
+import type { Logger } from '../telemetry/logger.js'
+import { Outage } from '../telemetry/outage.js'
+import { type OutageKind, outageKind } from './outage-kind.js'
+
+/**
+ * An outage ends when statements succeed and none has failed for this long, ms: while rows are locked, a disk is
+ * full or a server is read-only, some succeed and others fail. This exceeds the time limit of a statement.
+ */
+const QUIET_MS = 7_000
+/** How long `kind` reports a failure, ms: retries are more frequent, unless statements hang. */
+const RECENT_MS = 2_000
+
+/** Logs when operations begin to wait for the database, and when it works again. */
+export class DatabaseOutage {
+  /** The first cause; later ones often only follow from it. Undefined while the database works. */
+  private first: unknown
+  private readonly outage: Outage
+  private failedAt = -Infinity
+  private answeredAt: number | undefined
+
+  /** @param findLockHolders describes the sessions that hold a lock which a statement waits for */
+  constructor(
+    log: Logger,
+    private readonly findLockHolders: () => Promise<readonly string[]>,
+  ) {
+    this.outage = new Outage(log, 'the database')
+  }
+
+  get cause(): unknown {
+    return this.first
+  }
+
+  /** The kind of the outage if an operation has failed a moment ago. */
+  get kind(): OutageKind | undefined {
+    const isRecent = performance.now() < this.failedAt + RECENT_MS
+    return isRecent && this.first !== undefined ? outageKind(this.first) : undefined
+  }
+
+  failed(cause: unknown) {
+    this.failedAt = performance.now()
+    this.answeredAt = undefined
+    if (this.first !== undefined) return
+    this.first = cause
+    if (outageKind(cause) === 'locked') void this.beginWithHolders(cause)
+    else this.outage.begin(cause)
+  }
+
+  /** Called for each operation that succeeds. */
+  succeeded() {
+    if (!this.outage.isActive) return
+    const now = performance.now()
+    this.answeredAt ??= now
+    if (now >= this.failedAt + QUIET_MS) this.end(this.answeredAt)
+  }
+
+  end(at?: number) {
+    this.outage.end(at)
+    this.first = undefined
+  }
+
+  private async beginWithHolders(cause: unknown) {
+    const lockedBy = await this.findLockHolders()
+    this.outage.begin(cause, lockedBy.length > 0 ? { lockedBy } : {})
+  }
+}

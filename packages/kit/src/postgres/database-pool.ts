@@ -1,0 +1,191 @@
+import pg, { type PoolClient, type PoolConfig } from 'pg'
+import { timeLeftMs } from '../telemetry/request-context.js'
+import { DeadlineExceeded } from '../worker/batch.js'
+import { DatabaseClient, OPEN_TIMEOUT_MS } from './database-client.js'
+
+/** The pause between two attempts to open a connection while they fail, ms. */
+const PAUSE_MS = { min: 50, max: 250 }
+
+/** A connection of the pool, which the holder releases. */
+export type PooledClient = PoolClient & DatabaseClient
+
+interface Waiter {
+  readonly resolve: (client: PooledClient) => void
+  readonly reject: (error: unknown) => void
+  readonly timer: NodeJS.Timeout
+}
+
+type ConnectCallback = (
+  error: Error | undefined,
+  client: PoolClient | undefined,
+  release: (error?: Error | boolean) => void,
+) => void
+
+/**
+ * pg's pool with three more rules. Callers wait for a connection until a deadline. After a failed attempt to
+ * open one, a single attempt at a time is made, with a pause between two: a server without free connections
+ * would otherwise spend its time on refusing them. And a connection that may have died silently is not used.
+ */
+export class DatabasePool extends pg.Pool {
+  /** In the order of their calls. */
+  private readonly waiters = new Set<Waiter>()
+  /** Calls of pg's `connect` in progress: for an idle connection, which takes one tick, and for a new one. */
+  private readonly connecting = { idle: 0, new: 0 }
+  /** One after a failure, then doubled by each success, so that a single free slot causes no burst. */
+  private maxOpening = Infinity
+  private pauseMs = 0
+  private pauseTimer: NodeJS.Timeout | undefined
+  private lastFailure: unknown
+  private suspectBefore = -Infinity
+
+  constructor(options: PoolConfig) {
+    super({ ...options, Client: DatabaseClient } as object)
+    this.on('release', (error: unknown, client) => {
+      if (!error) (client as PooledClient).answeredAt = performance.now()
+      // The pool emits this before the connection is idle.
+      if (this.waiters.size > 0) process.nextTick(() => this.serve())
+    })
+  }
+
+  /** The error of the latest attempt to open a connection; undefined if it succeeded. */
+  get failure(): unknown {
+    return this.lastFailure
+  }
+
+  /** Calls that wait for a connection. */
+  get queuedCount(): number {
+    return this.waiters.size
+  }
+
+  /**
+   * Takes a connection from the pool.
+   *
+   * @param deadline by `performance.now()`
+   * @throws DeadlineExceeded, or the error of an attempt to open a connection
+   */
+  async acquire(deadline: number): Promise<PooledClient> {
+    if (this.waiters.size === 0 && this.idleCount > this.waitingCount) {
+      const client = (await super.connect()) as PooledClient
+      if (this.isUsable(client)) return client
+    }
+    return this.enqueue(deadline)
+  }
+
+  /** For TypeORM and for `query`, with the deadline of the current request. */
+  override connect(): Promise<PoolClient>
+  override connect(callback: ConnectCallback): void
+  override connect(callback?: ConnectCallback): Promise<PoolClient> | void {
+    const acquired = this.acquire(performance.now() + timeLeftMs(OPEN_TIMEOUT_MS))
+    if (!callback) return acquired
+    acquired.then(
+      (client) => callback(undefined, client, client.release),
+      (error: Error) => callback(error, undefined, () => undefined),
+    )
+  }
+
+  /**
+   * A statement sent at `sentAt` got no answer: its connection was lost. A fault of the network or the server
+   * also hits the idle connections, so those that have not worked since then are not used again.
+   */
+  connectionLost(sentAt: number) {
+    this.suspectBefore = Math.max(this.suspectBefore, sentAt)
+  }
+
+  private enqueue(deadline: number): Promise<PooledClient> {
+    const { promise, resolve, reject } = Promise.withResolvers<PooledClient>()
+    const timer = setTimeout(() => {
+      this.waiters.delete(waiter)
+      reject(this.noConnection())
+    }, deadline - performance.now())
+    const waiter = { resolve, reject, timer }
+    this.waiters.add(waiter)
+    this.serve()
+    return promise
+  }
+
+  private noConnection(): DeadlineExceeded {
+    const isFull = this.totalCount >= this.options.max && this.connecting.new === 0
+    const message = isFull
+      ? `All ${this.options.max} connections of the pool were in use until the deadline`
+      : 'No connection to PostgreSQL could be opened before the deadline'
+    return new DeadlineExceeded(message, { cause: this.lastFailure })
+  }
+
+  private serve() {
+    const { connecting, waiters } = this
+    if (this.ending) {
+      for (const { reject } of this.takeAll()) reject(new Error('The pool is closed'))
+    }
+    // pg queues each call for an idle connection until the next tick.
+    while (connecting.idle < waiters.size && this.idleCount > this.waitingCount) {
+      void this.serveNext('idle')
+    }
+    while (connecting.idle + connecting.new < waiters.size && this.mayOpen()) {
+      void this.serveNext('new')
+    }
+  }
+
+  private mayOpen(): boolean {
+    if (this.pauseTimer || this.connecting.new >= this.maxOpening) return false
+    return this.totalCount < this.options.max
+  }
+
+  private async serveNext(kind: 'idle' | 'new') {
+    this.connecting[kind]++
+    try {
+      const client = (await super.connect()) as PooledClient
+      if (kind === 'new') this.onOpened()
+      if (!this.isUsable(client)) return
+      const waiter = this.takeOldest()
+      if (waiter) waiter.resolve(client)
+      else client.release()
+    } catch (error) {
+      this.onFailed(error)
+      this.takeOldest()?.reject(error)
+    } finally {
+      this.connecting[kind]--
+      this.serve()
+    }
+  }
+
+  private onOpened() {
+    this.lastFailure = undefined
+    this.maxOpening *= 2
+    this.pauseMs = 0
+  }
+
+  private onFailed(error: unknown) {
+    this.lastFailure = error
+    this.maxOpening = 1
+    // Attempts that were in progress together fail together.
+    if (this.pauseTimer) return
+    this.pauseMs = Math.min(Math.max(this.pauseMs * 2, PAUSE_MS.min), PAUSE_MS.max)
+    this.pauseTimer = setTimeout(
+      () => {
+        this.pauseTimer = undefined
+        this.serve()
+      },
+      this.pauseMs * (0.75 + Math.random() / 4),
+    ).unref()
+  }
+
+  /** Whether the connection works as far as is known; closes it otherwise. */
+  private isUsable(client: PooledClient): boolean {
+    if (client.answeredAt >= this.suspectBefore) return true
+    client.release(true)
+    client.destroy()
+    return false
+  }
+
+  private takeOldest(): Waiter | undefined {
+    const [waiter] = this.waiters
+    if (!waiter) return undefined
+    this.waiters.delete(waiter)
+    clearTimeout(waiter.timer)
+    return waiter
+  }
+
+  private *takeAll(): Generator<Waiter> {
+    for (let waiter = this.takeOldest(); waiter; waiter = this.takeOldest()) yield waiter
+  }
+}
