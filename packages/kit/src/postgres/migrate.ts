@@ -10,6 +10,10 @@ import { retryVerdict } from './retry.js'
 /** The key of the advisory lock for migrations: an arbitrary number that must not change between releases. */
 const LOCK = 4_711_000
 
+/** How long to wait for the database, and for a session that an earlier run left behind. */
+const CONNECT_MS = 120_000
+const ROLE_MS = 60_000
+
 /** `UPDATE (…)` is limited to these columns. */
 type Privilege = 'SELECT' | 'INSERT' | 'UPDATE' | `UPDATE (${string})` | 'DELETE'
 type Privileges = Readonly<Record<string, readonly Privilege[]>>
@@ -29,8 +33,12 @@ export async function migrate(name: string, own: Migrated) {
     const log = createLogger(name, env.LOG_LEVEL)
     const source = await connect(new DataSource(migrationOptions(env, own)), log)
     await withLock(source, async () => {
-      const applied = await source.runMigrations({ transaction: 'each' })
-      if (env.DB_SERVICE_ROLE) await grant(source, env.DB_SERVICE_ROLE, own.rights)
+      const applied = await retryUpdates(log, () => source.runMigrations({ transaction: 'each' }))
+      if (env.DB_SERVICE_ROLE) {
+        const role = env.DB_SERVICE_ROLE
+        const isOwner = await isCurrentRole(source, role, log)
+        if (!isOwner) await retryUpdates(log, () => grant(source, role, own.rights))
+      }
       log.info({ migrations: applied.map((each) => each.name) }, 'the database is up to date')
     })
   } catch (error) {
@@ -46,16 +54,40 @@ function migrationOptions(env: DatabaseEnv, own: EntitiesAndMigrations) {
   return dataSourceOptions({ ...env, DB_POOL_MAX: 2 }, own, unlimited)
 }
 
+/** Waits for the database, whose role or password may be created later. Logs each new cause at once. */
 async function connect(source: DataSource, log: Logger): Promise<DataSource> {
-  for (const deadline = Date.now() + 120_000; ; await sleep(500)) {
+  let logged = ''
+  for (const deadline = performance.now() + CONNECT_MS; ; await sleep(500)) {
     try {
       return await source.initialize()
     } catch (error) {
       const isRetryable = retryVerdict(error, 'connecting') === 'not_applied'
-      if (!isRetryable || Date.now() > deadline) throw error
-      log.info('waiting for the database')
+      if (!isRetryable || performance.now() > deadline) throw error
+      if (logged !== String(error)) log.warn({ err: error }, 'waiting for the database')
+      logged = String(error)
     }
   }
+}
+
+/**
+ * Repeats work that fails because the catalog was updated concurrently: after a migrator was killed, PostgreSQL may
+ * still execute its CREATE INDEX CONCURRENTLY or its GRANT. Each migration is a transaction, or can be repeated.
+ */
+async function retryUpdates<T>(log: Logger, work: () => Promise<T>): Promise<T> {
+  for (const deadline = performance.now() + CONNECT_MS; ; await sleep(500)) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!isConcurrentUpdate(error) || performance.now() > deadline) throw error
+      log.warn({ err: error }, 'another session changes the same table: trying again')
+    }
+  }
+}
+
+/** Compares the function that fails, because the code (internal_error) is general and the message localized. */
+function isConcurrentUpdate(error: unknown): boolean {
+  const { code, routine } = error as { code?: unknown; routine?: unknown }
+  return code === 'XX000' && /^simple_heap_(?:update|delete)$/.test(String(routine))
 }
 
 /**
@@ -88,7 +120,6 @@ async function tryLock(runner: QueryRunner): Promise<boolean> {
  * role that runs the migrations owns the tables and needs no grants.
  */
 async function grant(source: DataSource, role: string, privileges: Privileges): Promise<void> {
-  if (await isCurrentRole(source, role)) return
   await source.transaction(async (transaction) => {
     const name = source.driver.escape(role)
     await transaction.query(`REVOKE ALL ON ALL TABLES IN SCHEMA public FROM ${name}`)
@@ -102,13 +133,17 @@ async function grant(source: DataSource, role: string, privileges: Privileges): 
 }
 
 /** Waits until `role` exists: a Kubernetes operator may create it before or after the database. */
-async function isCurrentRole(source: DataSource, role: string): Promise<boolean> {
-  for (const deadline = Date.now() + 60_000; Date.now() < deadline; await sleep(500)) {
+async function isCurrentRole(source: DataSource, role: string, log: Logger): Promise<boolean> {
+  let isLogged = false
+  const missing = `Role ${role} does not exist: create it, or unset DB_SERVICE_ROLE`
+  for (const deadline = performance.now() + ROLE_MS; ; await sleep(500)) {
     const [row] = await source.query<{ isCurrent: boolean }[]>(
       'SELECT rolname = current_user AS "isCurrent" FROM pg_roles WHERE rolname = $1',
       [role],
     )
     if (row) return row.isCurrent
+    if (performance.now() > deadline) throw new Error(missing)
+    if (!isLogged) log.warn(missing)
+    isLogged = true
   }
-  throw new Error(`Role ${role} does not exist: create it, or unset DB_SERVICE_ROLE`)
 }
