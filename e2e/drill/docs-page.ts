@@ -5,10 +5,10 @@ import { format } from 'prettier'
 
 const DOCS = new URL('../../docs/', import.meta.url)
 
-/** Replaces the text between `<!-- NAME: … -->` and `<!-- end of NAME -->` in a page. */
-export async function updateSection(page: string, name: string, text: string) {
+/** Replaces the text between `<!-- NAME: written by … -->` and `<!-- end of NAME -->` in a page. */
+export async function updateSection(page: string, name: string, text: string, by = 'make drill') {
   const file = new URL(page, DOCS)
-  const [before, after] = [`<!-- ${name}: written by make drill -->`, `<!-- end of ${name} -->`]
+  const [before, after] = [`<!-- ${name}: written by ${by} -->`, `<!-- end of ${name} -->`]
   const found = await readFile(file, 'utf8')
   const [head, tail] = [found.split(before)[0], found.split(after)[1]]
   if (tail === undefined) throw new Error(`${page} has no section ${name}`)

@@ -1,6 +1,6 @@
 import { Agent, request as httpRequest } from 'node:http'
 
-/** HTTP client through the edge, with keep-alive connections. */
+/** HTTP client with keep-alive connections, by default through the edge. */
 
 const EDGE = new URL(process.env.EDGE_URL ?? 'http://127.0.0.1:8080')
 export const HOST = process.env.EDGE_HOST ?? 'drill.malipo.test'
@@ -23,22 +23,24 @@ export interface HttpResponse {
   readonly status: number
   readonly replayed: boolean
   readonly body: unknown
+  /** The seconds in `Retry-After`; undefined without this header. */
+  readonly retryAfter?: number
 }
 
 /** Sends one request. Never rejects: errors are returned as status 0. */
-export async function send(request: HttpRequest): Promise<HttpResponse> {
+export async function send(request: HttpRequest, origin = EDGE): Promise<HttpResponse> {
   const body = request.body === undefined ? undefined : JSON.stringify(request.body)
   return new Promise((resolve) => {
     const failed = (error: NodeJS.ErrnoException) =>
       resolve({ status: 0, replayed: false, body: error.code ?? error.message })
     const sent = httpRequest({
       agent,
-      host: EDGE.hostname,
-      port: EDGE.port,
+      host: origin.hostname,
+      port: origin.port,
       method: request.method,
       path: request.path,
       headers: {
-        host: HOST,
+        ...(origin === EDGE ? { host: HOST } : {}),
         ...(body ? { 'content-type': 'application/json' } : {}),
         ...request.headers,
       },
@@ -54,6 +56,7 @@ export async function send(request: HttpRequest): Promise<HttpResponse> {
           status: response.statusCode ?? 0,
           replayed: response.headers['idempotent-replayed'] === 'true',
           body: parseJson(Buffer.concat(parts).toString('utf8')),
+          ...retryAfterOf(response.headers['retry-after']),
         }),
       )
     })
@@ -63,6 +66,10 @@ export async function send(request: HttpRequest): Promise<HttpResponse> {
 
 export function closeConnections() {
   agent.destroy()
+}
+
+function retryAfterOf(header: string | undefined): Pick<HttpResponse, 'retryAfter'> {
+  return header === undefined ? {} : { retryAfter: Number(header) }
 }
 
 function parseJson(text: string): unknown {

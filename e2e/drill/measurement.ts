@@ -7,6 +7,7 @@ import { type Entry, allAttemptsFailed, firstAttemptFailed, type Journal } from 
 import type { LogoutStats } from './logouts.ts'
 import { type Source, waitUntilStable } from './install.ts'
 import { readRecords } from './records.ts'
+import { psql } from './release.ts'
 
 /** Measurements of a fault under load, from its injection until the platform is stable again. */
 export interface Measurement {
@@ -82,7 +83,7 @@ export async function verified(
   owner: string,
 ): Promise<Measurement> {
   const answered = [...journal.entries]
-  const found = differences(answered, journal.sent, await readRecords(owner))
+  const found = differences(answered, journal.sent, await readRecords(owner, psql))
   const problems = [...measurement.problems, ...found.slice(0, 10)]
   return { ...measurement, problems, passed: measurement.passed && found.length === 0 }
 }

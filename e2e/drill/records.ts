@@ -1,6 +1,9 @@
-import { psql } from './release.ts'
+import type { Service } from './release.ts'
 
 /** The records in the databases, read directly. */
+
+/** Runs a query on a database; returns one string per row. */
+export type Query = (database: Service, query: string) => Promise<string[]>
 
 export interface PaymentRow {
   readonly id: string
@@ -43,10 +46,10 @@ export interface Records {
 }
 
 /** The records of one owner; those of payments in one snapshot, since clients keep writing. */
-export async function readRecords(owner: string): Promise<Records> {
-  const sessions = await psql('auth', `SELECT id FROM sessions WHERE user_id = '${owner}'`)
+export async function readRecords(owner: string, query: Query): Promise<Records> {
+  const sessions = await query('auth', `SELECT id FROM sessions WHERE user_id = '${owner}'`)
   const own = `payment_id IN (SELECT id FROM payments WHERE owner_id = '${owner}')`
-  const lines = await psql(
+  const lines = await query(
     'payments',
     `SELECT json_build_object('payment', f)::text FROM
        (SELECT id, amount_minor, status, version FROM payments WHERE owner_id = '${owner}') f

@@ -1,6 +1,6 @@
-import { existsSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { run } from '../cluster.ts'
+import { INSTALL_LIMIT_MS, installGo, installOnce, requireProgram } from '../pinned-tools.ts'
 
 /** The pinned tools of `make scan`, installed in `.data/scan`. */
 
@@ -11,8 +11,6 @@ const GO_MODULES = [
 const REQUIREMENTS = ['requirements.txt', 'constraints.txt'].map(
   (file) => new URL(file, import.meta.url).pathname,
 )
-/** Building kube-score takes some minutes without Go's build cache. */
-const INSTALL_LIMIT_MS = 15 * 60_000
 /** Programs that the machine must have, with the package that provides them. */
 const REQUIRED = [
   [
@@ -35,18 +33,14 @@ export const TOOLS = {
 
 /** Installs the tools again only if a version changed. @throws if a required program is missing */
 export async function installTools(): Promise<void> {
-  for (const [program, args, name] of REQUIRED) {
-    await run(program, args).catch((error: unknown) => {
-      throw new Error(`${name} is missing: install it and try again`, { cause: error })
-    })
-  }
-  const pins = [...GO_MODULES, ...(await Promise.all(REQUIREMENTS.map((file) => readFile(file))))]
-  const stamp = `${FOLDER}/installed`
-  const isInstalled = Object.values(TOOLS).every((tool) => existsSync(tool))
-  if (isInstalled && existsSync(stamp) && (await readFile(stamp, 'utf8')) === pins.join('\n'))
-    return
-  await Promise.all([installPython(), installGo()])
-  await writeFile(stamp, pins.join('\n'))
+  for (const [program, args, name] of REQUIRED) await requireProgram(program, args, name)
+  const requirements = await Promise.all(REQUIREMENTS.map((file) => readFile(file, 'utf8')))
+  await installOnce({
+    folder: FOLDER,
+    pins: [...GO_MODULES, ...requirements],
+    programs: Object.values(TOOLS),
+    install: () => Promise.all([installPython(), installGo(FOLDER, GO_MODULES)]),
+  })
 }
 
 async function installPython(): Promise<void> {
@@ -58,12 +52,4 @@ async function installPython(): Promise<void> {
     [...pip, '--requirement', requirements, '--constraint', constraints],
     { timeoutMs: INSTALL_LIMIT_MS },
   )
-}
-
-async function installGo(): Promise<void> {
-  const options = {
-    timeoutMs: INSTALL_LIMIT_MS,
-    env: { GOBIN: `${FOLDER}/bin`, CGO_ENABLED: '0', GOFLAGS: '-buildvcs=false' },
-  }
-  for (const module of GO_MODULES) await run('go', ['install', module], options)
 }
