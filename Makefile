@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help setup up test bench lint format images compose-smoke skaffold-smoke cluster deploy observe e2e lint-charts scan render release drill npm
+.PHONY: help setup up test bench lint format images compose-smoke skaffold-smoke cluster deploy observe e2e lint-charts scan outages outages-short render release drill npm
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -66,6 +66,14 @@ lint-charts: setup ## Check the charts with Helm 3 and 4, the cluster's schemas 
 scan: setup ## Check both APIs, the charts, the Dockerfile and the tree with public tools
 	@npm run --silent build
 	@node_modules/.bin/node e2e/scan.ts
+
+outages: setup ## Run both services against slow, full, frozen and half-dead dependencies: docs/reliability.md
+	@$(redis)
+	@npm run --silent build
+	@node_modules/.bin/node e2e/outages.ts
+
+outages-short: export SHORT := 1
+outages-short: outages ## Run the outages that found faults before, in 4 minutes
 
 render: setup ## Render the charts into k8s/
 	@$(RENDER)
