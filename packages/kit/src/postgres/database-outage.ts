@@ -1,5 +1,6 @@
 import type { Logger } from '../telemetry/logger.js'
 import { Outage } from '../telemetry/outage.js'
+import { DeadlineExceeded } from '../worker/batch.js'
 import { type OutageKind, outageKind } from './outage-kind.js'
 
 /**
@@ -15,6 +16,7 @@ export class DatabaseOutage {
   /** The first cause; later ones often only follow from it. Undefined while the database works. */
   private first: unknown
   private readonly outage: Outage
+  private latestKind: OutageKind | undefined
   private failedAt = -Infinity
   private answeredAt: number | undefined
 
@@ -30,15 +32,17 @@ export class DatabaseOutage {
     return this.first
   }
 
-  /** The kind of the outage if an operation has failed a moment ago. */
+  /** The kind of the latest failure if an operation has failed a moment ago. */
   get kind(): OutageKind | undefined {
-    const isRecent = performance.now() < this.failedAt + RECENT_MS
-    return isRecent && this.first !== undefined ? outageKind(this.first) : undefined
+    return performance.now() < this.failedAt + RECENT_MS ? this.latestKind : undefined
   }
 
   failed(cause: unknown) {
     this.failedAt = performance.now()
     this.answeredAt = undefined
+    // The end of a wait does not say what the operation waited for.
+    if (!(cause instanceof DeadlineExceeded)) this.latestKind = outageKind(cause)
+    else this.latestKind ??= 'unreachable'
     if (this.first !== undefined) return
     this.first = cause
     if (outageKind(cause) === 'locked') void this.beginWithHolders(cause)
@@ -56,6 +60,7 @@ export class DatabaseOutage {
   end(at?: number) {
     this.outage.end(at)
     this.first = undefined
+    this.latestKind = undefined
   }
 
   private async beginWithHolders(cause: unknown) {

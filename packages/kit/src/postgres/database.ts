@@ -16,7 +16,7 @@ import { findLockHolders } from './lock-holders.js'
 import type { OutageKind } from './outage-kind.js'
 import { poolOf } from './pool-options.js'
 import { query, type QueryContext, runTypeOrmQuery } from './query.js'
-import { StatementFailed, StillRunning } from './retry.js'
+import { type RetryVerdict, StatementFailed, StillRunning } from './retry.js'
 import { StatementRevisions } from './statement-revisions.js'
 import { DURABILITY_BARRIER, type Row, type Run, type Statement } from './statement.js'
 
@@ -28,6 +28,10 @@ interface Attempt {
   /** Set after a batch has failed: its calls are retried one by one. */
   readonly unbatched: boolean
   executed: boolean
+}
+
+type Retryable = Pick<StatementFailed, 'cause' | 'isShared' | 'isCut'> & {
+  readonly verdict: Exclude<RetryVerdict, 'final'>
 }
 
 /**
@@ -149,7 +153,7 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
     const isOpen = this.startup.isOpen || (await this.startup.untilOpen(deadline))
     if (!isOpen) throw this.unavailable(this.outage.cause)
     let unbatched = false
-    let firstCause: unknown
+    let first: Retryable | undefined
     for (let pauseMs = 25; ; pauseMs = Math.min(pauseMs * 2, 400)) {
       const attempt: Attempt = { deadline, unbatched, executed: false }
       try {
@@ -157,14 +161,15 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
         this.outage.succeeded()
         return result
       } catch (error) {
-        const { cause, verdict, isShared } = this.failureOf(error, firstCause)
-        firstCause ??= cause
+        const failure = this.failureOf(error, first)
+        const { cause, verdict, isShared } = failure
+        if (!first || first.isCut) first = failure
         // An earlier statement of the attempt may have been committed, even if the failed one was not.
         if (verdict === 'in_doubt' || attempt.executed) onDoubt()
         unbatched ||= isShared
         const waitMs = verdict === 'conflict' ? 0 : pauseMs * (0.5 + Math.random() / 2)
         const endsInTime = performance.now() + waitMs < deadline
-        if (this.startup.isClosed || !endsInTime) throw this.unavailable(firstCause)
+        if (this.startup.isClosed || !endsInTime) throw this.unavailable(first.cause)
         this.metrics.retries[verdict].inc()
         this.log.debug({ err: cause, verdict }, 'retrying a statement')
         await sleep(waitMs)
@@ -176,19 +181,20 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
    * The failure of a statement that can be retried.
    * @throws Problem 503 after the deadline, and any error that is final
    */
-  private failureOf(error: unknown, firstCause: unknown) {
+  private failureOf(error: unknown, first: Retryable | undefined): Retryable {
     if (error instanceof DeadlineExceeded) {
       this.outage.failed(error.cause ?? error)
       // The deadline often passes while calls wait for one that failed: its cause explains theirs.
-      error.cause ??= firstCause ?? this.outage.cause
+      error.cause ??= first?.cause ?? this.outage.cause
       throw this.unavailable(error)
     }
     const failure = error instanceof StatementFailed ? error : new StatementFailed(error, 'sent')
-    const { cause, verdict } = failure
+    const { cause, verdict, isShared, isCut } = failure
     if (verdict === 'final') throw this.finalError(cause)
     // Neither a conflict with another transaction nor a write that is still running is an outage.
-    if (verdict !== 'conflict' && !(cause instanceof StillRunning)) this.outage.failed(cause)
-    return { cause, verdict, isShared: failure.isShared }
+    const isExpected = verdict === 'conflict' || cause instanceof StillRunning
+    if (!isExpected && (first || !isCut)) this.outage.failed(cause)
+    return { cause, verdict, isShared, isCut }
   }
 
   /** The DTO of a request should have rejected a value that violates a CHECK, so the violation is logged. */

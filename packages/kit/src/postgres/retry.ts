@@ -83,6 +83,8 @@ export class StatementFailed extends Error {
   readonly verdict: RetryVerdict
   /** Whether another call of the same batch may have caused the error. */
   readonly isShared: boolean
+  /** Whether the connection was lost at once: a retry shows whether the database is still unavailable, and why. */
+  readonly isCut: boolean
 
   constructor(
     override readonly cause: unknown,
@@ -93,6 +95,7 @@ export class StatementFailed extends Error {
     const verdict = retryVerdict(cause, phase)
     this.isShared = batchSize > 1 && phase === 'sent'
     this.verdict = verdict === 'final' && this.isShared ? 'conflict' : verdict
+    this.isCut = verdict === 'in_doubt' && !(cause instanceof StatementTimeout)
   }
 }
 
