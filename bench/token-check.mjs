@@ -10,6 +10,8 @@
 import 'reflect-metadata'
 import { setImmediate as yieldToEventLoop, setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from '@malipo/kit/redis/redis'
+import { WorkerMetrics } from '@malipo/kit/worker/worker'
+import { Workers } from '@malipo/kit/worker/workers'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
 import { AuthClient } from '../services/payments/dist/caller/auth-client.js'
@@ -43,7 +45,8 @@ process.on('message', async (/** @type {string[]} */ headers) => {
 
 /** @param {Redis} client @param {Registry} metrics */
 function guardOver(client, metrics = registry) {
-  const check = createTokenCheck(env, { auth, redis: client, log, registry: metrics })
+  const workers = new Workers(log, new WorkerMetrics(metrics))
+  const check = createTokenCheck(env, { auth, redis: client, log, registry: metrics, workers })
   return new CallerGuard(check)
 }
 

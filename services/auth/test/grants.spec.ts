@@ -71,7 +71,7 @@ describe('PUT /api/auth/users/{id}/scopes', () => {
     expect((await put(first.sub, ['payments:read'])).status).toBe(200)
     const redis = new Redis(inject('redisUrl'))
     try {
-      expect(await redis.exists(`revoked:${first.sid}`, `revoked:${second.sid}`)).toBe(2)
+      expect(await redis.exists(`session:${first.sid}`, `session:${second.sid}`)).toBe(2)
     } finally {
       redis.disconnect()
     }

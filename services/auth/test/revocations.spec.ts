@@ -31,7 +31,7 @@ const pending = () => auth.sql<{ sid: string }>('SELECT session_id AS sid FROM r
 const metric = async () => String((await auth.client.get('/metrics')).body)
 
 const published = (sid: string) =>
-  expect.poll(() => redis.exists(`revoked:${sid}`), { timeout: 10_000 }).toBe(1)
+  expect.poll(() => redis.exists(`session:${sid}`), { timeout: 10_000 }).toBe(1)
 
 async function loggedOut(from = auth) {
   const session = await newSession(from.client)
@@ -108,7 +108,7 @@ describe('after Redis has lost its data', () => {
     await server.restart()
     for (const { sid } of sessions) await published(sid)
     await sleep(500)
-    expect(await redis.exists(`revoked:${longAgo.sid}`)).toBe(0)
+    expect(await redis.exists(`session:${longAgo.sid}`)).toBe(0)
     await expect.poll(pending, { timeout: 10_000 }).toEqual([])
   })
 
@@ -126,7 +126,7 @@ describe('after Redis has lost its data', () => {
     )
     // All revocations have the same time, so pages must not be split by time alone.
     await auth.sql('UPDATE sessions SET revoked_at = now() WHERE user_id = $1', sub)
-    const marked = async () => redis.exists(...revoked.map(({ id }) => `revoked:${id}`))
+    const marked = async () => redis.exists(...revoked.map(({ id }) => `session:${id}`))
     await expect.poll(marked, { timeout: 10_000 }).toBe(revoked.length)
     await expect.poll(pending, { timeout: 10_000 }).toEqual([])
     await server.restart()

@@ -26,8 +26,8 @@ async function expectMarked(sid: string) {
     'SELECT revoked_at AS at FROM sessions WHERE id = $1',
     sid,
   )
-  expect(await redis.get(`revoked:${sid}`)).toBe(String(row?.at.getTime()))
-  const ttlMs = await redis.pttl(`revoked:${sid}`)
+  expect(await redis.get(`session:${sid}`)).toBe(`revoked:${row?.at.getTime()}`)
+  const ttlMs = await redis.pttl(`session:${sid}`)
   expect(ttlMs).toBeGreaterThan(TTL_MS - 10_000)
   expect(ttlMs).toBeLessThanOrEqual(TTL_MS)
   await expect
@@ -57,7 +57,7 @@ describe('POST /api/auth/logout', () => {
     try {
       const { token, sid } = await newSession(auth.client)
       await logout(token)
-      const at = Number(await redis.get(`revoked:${sid}`))
+      const at = Number((await redis.get(`session:${sid}`))?.slice('revoked:'.length))
       await expect
         .poll(() => heard.map((text) => JSON.parse(text) as object))
         .toContainEqual({ sid, at })
@@ -296,7 +296,7 @@ describe('a revoked session', () => {
     const { token, sid } = await newSession(auth.client)
     await auth.sql('UPDATE sessions SET revoked_at = now() WHERE id = $1', sid)
     expect(await isValid(auth.client, token)).toBe(false)
-    await expect.poll(() => redis.exists(`revoked:${sid}`), { timeout: 10_000 }).toBe(1)
+    await expect.poll(() => redis.exists(`session:${sid}`), { timeout: 10_000 }).toBe(1)
     await expectMarked(sid)
     const events = await auth.sql(
       `SELECT actor_id, detail FROM audit_events WHERE session_id = $1 AND kind = 'revocation'`,

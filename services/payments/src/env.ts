@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { checkDatabase } from '@malipo/kit/config/database-settings'
 import { type Check, integer, readableFile, readEnv as read, url } from '@malipo/kit/config/env'
+import { checkKeyFile } from '@malipo/kit/config/key-file'
 import { checkRedis } from '@malipo/kit/config/redis-settings'
 import {
   checkHttp,
@@ -53,6 +54,10 @@ export const VARIABLES = {
     default: 900_000,
     desc: 'How long a validated token is accepted from the cache while auth is unavailable, in ms',
   }),
+  TOKEN_CACHE_KEYS_FILE: readableFile({
+    default: undefined,
+    desc: 'File with the keys that sign the entries of the token cache in Redis, one per line of at least 32 bytes; the first signs, all verify; required in `live`; in `sandbox` without a file, each process has a random key and shares no entries',
+  }),
   ...webhookVariables,
 }
 
@@ -75,7 +80,9 @@ const STILL_ACTIVE =
 
 /** @throws ConfigurationError with one line for each variable that is missing or malformed */
 export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
-  const env = read(source, VARIABLES, checkHttp, checkDatabase, checkRedis, checkSecrets)
+  const checkCacheKeys = checkKeyFile('TOKEN_CACHE_KEYS_FILE')
+  const checks = [checkHttp, checkDatabase, checkRedis, checkSecrets, checkCacheKeys] as const
+  const env = read(source, VARIABLES, ...checks)
   return { ...env, providerSecrets: secretsOf(env) ?? [] }
 }
 

@@ -1,3 +1,6 @@
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createApp } from '@malipo/kit/bootstrap'
 import { dataSourceOptions } from '@malipo/kit/postgres/pool-options'
 import type { Migrated } from '@malipo/kit/postgres/migrate'
@@ -31,6 +34,17 @@ export const SECRETS = {
   airtel: `whsec_${Buffer.alloc(24, 'airtel').toString('base64')}`,
 } as const
 
+/** A file with keys of token cache entries, the newest first. */
+export function cacheKeysFile(...keys: readonly string[]): string {
+  const file = join(mkdtempSync(join(tmpdir(), 'malipo-cache-keys-')), 'keys')
+  writeFileSync(file, keys.join('\n'))
+  return file
+}
+
+/** The key of all replicas, unless a test sets another. */
+export const CACHE_KEY = 'a token cache key of the tests, long enough for HMAC'
+const TOKEN_CACHE_KEYS_FILE = cacheKeysFile(CACHE_KEY)
+
 /** The environment of a service in tests. */
 export function environment(own: Own = {}) {
   return {
@@ -38,6 +52,7 @@ export function environment(own: Own = {}) {
     LOG_LEVEL: 'silent',
     AUTH_SERVICE_URL: inject('authUrl'),
     REDIS_URL: inject('redisUrl'),
+    TOKEN_CACHE_KEYS_FILE,
     WEBHOOK_SECRETS: `mtn=${SECRETS.old},mtn=${SECRETS.new},airtel=${SECRETS.airtel}`,
     ...own,
   }

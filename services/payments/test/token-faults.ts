@@ -7,7 +7,12 @@ import { Redis as RedisClient } from 'ioredis'
 import { expect } from 'vitest'
 import type { User } from './auth.js'
 import { environment, metric, type Payments } from './payments.js'
-import { cacheKeyOf, sidOf, type TokenFixture, untilRedisCircuitCloses } from './token-fixture.js'
+import {
+  cacheKeyOf,
+  sessionKeyOf,
+  type TokenFixture,
+  untilRedisCircuitCloses,
+} from './token-fixture.js'
 import { until } from './until.js'
 
 type Replica = Pick<Payments, 'client' | 'metric' | 'close'>
@@ -96,18 +101,25 @@ function slow({ proxies }: TokenFixture, delayMs: { auth?: number; redis?: numbe
   }
 }
 
-/** Redis restarts with a snapshot from before the revocation, which has the entry but no revocation. */
+/** Redis restarts with a snapshot from before the revocation, which has the entry and the proof. */
 function redisStale({ redis, redisClient, dataDir }: TokenFixture): Fault {
+  const proofs = new Map<string, string>()
   return {
-    before: () => redisClient.save(),
+    before: async () => {
+      for (const key of await redisClient.keys('session:*')) {
+        proofs.set(key, (await redisClient.get(key)) ?? '')
+      }
+      await redisClient.save()
+    },
     begin: async (replicas, cached) => {
       await redis.kill()
       await redis.restart()
       await untilRedisCircuitCloses(...replicas)
-      // Auth publishes recent revocations again after it reconnects. Delete them, as if it had not done so
-      // yet.
-      const revocations = cached.map((user) => `revoked:${sidOf(user)}`)
-      await until(async () => (await redisClient.del(revocations)) > 0)
+      // Auth publishes recent revocations again after it reconnects. Undo it, as if it had not done so yet.
+      await until(async () => (await revocationsIn(redisClient, cached)) > 0)
+      for (const key of cached.map(sessionKeyOf)) {
+        await redisClient.set(key, proofs.get(key) ?? '', 'PX', 60_000)
+      }
       await expectNoRevocation(redisClient, cached)
     },
     end: () => rm(join(dataDir, 'dump.rdb')),
@@ -168,8 +180,14 @@ function shiftedClock({ addresses }: TokenFixture, shiftMs: number) {
   }
 }
 
-/** Checks the precondition of a fault: Redis has the cached entries, but no revocations of their sessions. */
+/** Checks the precondition of a fault: Redis has the cached entries with proofs, and no revocation. */
 async function expectNoRevocation(redisClient: RedisClient, cached: readonly User[]) {
   expect(await redisClient.exists(cached.map(cacheKeyOf))).toBe(cached.length)
-  expect(await redisClient.exists(cached.map((user) => `revoked:${sidOf(user)}`))).toBe(0)
+  expect(await redisClient.exists(cached.map(sessionKeyOf))).toBe(cached.length)
+  expect(await revocationsIn(redisClient, cached)).toBe(0)
+}
+
+async function revocationsIn(redisClient: RedisClient, users: readonly User[]) {
+  const values = await redisClient.mget(users.map(sessionKeyOf))
+  return values.filter((value) => value?.startsWith('revoked:')).length
 }

@@ -9,8 +9,10 @@ import { freshDatabase } from '@malipo/testing/database'
 import { type Proxy, startProxy } from '@malipo/testing/proxy'
 import { Redis as RedisClient } from 'ioredis'
 import { expect } from 'vitest'
+import type { CachedToken } from '../src/caller/cached-token.js'
+import { EntrySeal } from '../src/caller/entry-seal.js'
 import { newUser, startAuth, type User } from './auth.js'
-import { type Payments, startPayments } from './payments.js'
+import { CACHE_KEY, type Payments, startPayments } from './payments.js'
 import { as } from './requests.js'
 import { until } from './until.js'
 
@@ -49,7 +51,23 @@ const claimsOf = ({ token }: User) =>
     exp: number
   }
 export const sidOf = (user: User) => claimsOf(user).sid
+export const sessionKeyOf = (user: User) => `session:${sidOf(user)}`
 export const expOf = (user: User) => claimsOf(user).exp
+
+/** Signs entries as the replicas of the tests do. */
+const seal = new EntrySeal({ keys: [], current: Buffer.from(CACHE_KEY) }, { inc: () => undefined })
+
+/** The entry of a user's token in Redis. */
+export async function entryOf(user: User, redisClient: RedisClient): Promise<CachedToken> {
+  const value = (await redisClient.get(cacheKeyOf(user))) ?? ''
+  return JSON.parse(value.slice(value.indexOf('.') + 1)) as CachedToken
+}
+
+/** Stores a signed entry of a user's token, as only a replica can. */
+export function storeEntry(user: User, entry: CachedToken, redisClient: RedisClient) {
+  const key = cacheKeyOf(user)
+  return redisClient.set(key, seal.sign(key, entry), 'PX', 60_000)
+}
 
 export async function startTokenFixture(): Promise<TokenFixture> {
   const authDatabase = await freshDatabase('auth')
@@ -63,7 +81,7 @@ export async function startTokenFixture(): Promise<TokenFixture> {
   const env = {
     AUTH_SERVICE_URL: `http://127.0.0.1:${proxies.auth.port}`,
     REDIS_URL: `redis://127.0.0.1:${proxies.redis.port}`,
-    DB_WAIT_MS: '500',
+    DB_WAIT_MS: '3000',
   }
   const first = await startPayments(env)
   return {

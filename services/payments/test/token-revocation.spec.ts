@@ -5,6 +5,7 @@ import type { Payments } from './payments.js'
 import {
   cacheKeyOf,
   startTokenFixture,
+  sessionKeyOf,
   sidOf,
   type TokenFixture,
   untilRedisCircuitCloses,
@@ -32,7 +33,7 @@ beforeEach(async () => {
 
 const status = async (at: Payments = payments) => (await sendRequest(user, at)).status
 const markRevoked = (at = Date.now()) =>
-  fixture.redisClient.set(`revoked:${sidOf(user)}`, String(at), 'PX', 960_000)
+  fixture.redisClient.set(sessionKeyOf(user), `revoked:${at}`, 'PX', 960_000)
 
 /** Resolves when the replica has the token in its local cache. */
 async function untilCached() {
@@ -136,7 +137,7 @@ describe('a result of auth from before a revocation that is received after it', 
     expect(answer).toBe(503)
     expect(await fixture.redisClient.exists(cacheKeyOf(user))).toBe(1)
     await fixture.logout(user)
-    await fixture.redisClient.del(`revoked:${sidOf(user)}`)
+    await fixture.redisClient.del(sessionKeyOf(user))
     const other = await fixture.replica()
     expect(await status(other)).toBe(401)
     await other.close()

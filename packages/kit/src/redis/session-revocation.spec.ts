@@ -2,24 +2,24 @@ import { describe, expect, it } from 'vitest'
 import {
   formatRevocation,
   parseRevocationMessage,
-  parseRevocationValue,
+  parseSessionValue,
   REVOCATION_CHANNEL,
-  revocationKey,
   revocationLifetimeSeconds,
+  sessionKey,
 } from './session-revocation.js'
 
 /** The exact strings that the issuer writes to Redis and that every reader parses. */
 const FORMATS = [
   {
     revocation: { sid: '0198c0de-0000-7000-8000-000000000001', revokedAtMs: 1_800_000_000_123 },
-    key: 'revoked:0198c0de-0000-7000-8000-000000000001',
-    value: '1800000000123',
+    key: 'session:0198c0de-0000-7000-8000-000000000001',
+    value: 'revoked:1800000000123',
     message: '{"sid":"0198c0de-0000-7000-8000-000000000001","at":1800000000123}',
   },
   {
     revocation: { sid: 'a', revokedAtMs: 5 },
-    key: 'revoked:a',
-    value: '5',
+    key: 'session:a',
+    value: 'revoked:5',
     message: '{"sid":"a","at":5}',
   },
 ]
@@ -30,8 +30,8 @@ describe('a session revocation', () => {
   })
 
   it.each(FORMATS)('is read from $key = $value', ({ revocation, key, value, message }) => {
-    expect(revocationKey(revocation.sid)).toBe(key)
-    expect(parseRevocationValue(value)).toBe(revocation.revokedAtMs)
+    expect(sessionKey(revocation.sid)).toBe(key)
+    expect(parseSessionValue(value)).toEqual({ revokedAtMs: revocation.revokedAtMs })
     expect(parseRevocationMessage(message)).toEqual(revocation)
   })
 
@@ -45,14 +45,16 @@ describe('a session revocation', () => {
 })
 
 it.each([
-  [null, undefined],
-  ['', 0],
-  ['soon', 0],
-  ['-5', 0],
-  ['1e3', 0],
-  ['1234567890123456', 0],
-])('the value %j is read as revoked at %j', (value, expected) => {
-  expect(parseRevocationValue(value)).toBe(expected)
+  [null, {}],
+  ['Zm9vYmFy', { proof: 'Zm9vYmFy' }],
+  ['', { proof: '' }],
+  ['revoked:', { revokedAtMs: 0 }],
+  ['revoked:soon', { revokedAtMs: 0 }],
+  ['revoked:-5', { revokedAtMs: 0 }],
+  ['revoked:1e3', { revokedAtMs: 0 }],
+  ['revoked:1234567890123456', { revokedAtMs: 0 }],
+])('the value %j of a session is read as %j', (value, expected) => {
+  expect(parseSessionValue(value)).toEqual(expected)
 })
 
 it.each([

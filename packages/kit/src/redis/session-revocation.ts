@@ -1,9 +1,13 @@
 import type { Publication } from './redis.js'
 
 /**
- * The format in which services share revoked sessions through Redis. The key `revoked:{sid}` holds the
- * revocation time in decimal milliseconds, and expires after the session's last access token. The channel
- * `revoked` announces each revocation as JSON: `{"sid": string, "at": number}`.
+ * The format in which services share the states of sessions through Redis. The key `session:{sid}` holds
+ * either `revoked:{ms}`, which the issuer writes at a revocation, or a proof: a random string that a reader of
+ * tokens creates before it asks the issuer about a token. A revocation replaces the proof, so an earlier
+ * answer of the issuer is valid only while the key holds the proof from before the question. Without the key,
+ * nothing is known of the session: it is never read as "not revoked".
+ *
+ * The channel `revoked` announces each revocation as JSON: `{"sid": string, "at": number}`.
  */
 export interface SessionRevocation {
   readonly sid: string
@@ -11,15 +15,24 @@ export interface SessionRevocation {
   readonly revokedAtMs: number
 }
 
+/** What the key of a session holds: one of both, or neither if the key is missing. */
+export interface SessionValue {
+  /** As in `SessionRevocation`; undefined if the session is not known to be revoked. */
+  readonly revokedAtMs?: number
+  readonly proof?: string
+}
+
 export const REVOCATION_CHANNEL = 'revoked'
+
+const REVOKED = 'revoked:'
 
 /** The key outlives a token signed just before the revocation by a clock 60 s ahead of its reader's. */
 export function revocationLifetimeSeconds(accessTokenLifetimeSeconds: number): number {
   return accessTokenLifetimeSeconds + 60
 }
 
-export function revocationKey(sid: string): string {
-  return `revoked:${sid}`
+export function sessionKey(sid: string): string {
+  return `session:${sid}`
 }
 
 export function formatRevocation(
@@ -27,17 +40,18 @@ export function formatRevocation(
   lifetimeSeconds: number,
 ): Publication {
   return {
-    key: revocationKey(sid),
-    value: String(revokedAtMs),
+    key: sessionKey(sid),
+    value: `${REVOKED}${revokedAtMs}`,
     ttlMs: lifetimeSeconds * 1000,
     message: JSON.stringify({ sid, at: revokedAtMs }),
   }
 }
 
-/** Parses the revocation time in a key's value; undefined if the session is not revoked. */
-export function parseRevocationValue(value: string | null): number | undefined {
-  if (value === null) return undefined
-  return /^\d{1,15}$/.test(value) ? Number(value) : 0
+export function parseSessionValue(value: string | null): SessionValue {
+  if (value === null) return {}
+  if (!value.startsWith(REVOKED)) return { proof: value }
+  const time = value.slice(REVOKED.length)
+  return { revokedAtMs: /^\d{1,15}$/.test(time) ? Number(time) : 0 }
 }
 
 /** Parses a message from the channel; undefined if it names no session. */

@@ -1,11 +1,11 @@
-import { Agent as HttpAgent } from 'node:http'
-import { Agent as HttpsAgent } from 'node:https'
+import { timeLeftMs } from '@malipo/kit/telemetry/request-context'
 import { observableGauge } from '@malipo/kit/telemetry/metrics'
 import { type SpanOptions, withSpan } from '@malipo/kit/telemetry/tracing'
 import type { OnApplicationShutdown } from '@nestjs/common'
 import { context, propagation, type Span } from '@opentelemetry/api'
-import axios, { type AxiosInstance } from 'axios'
+import axios, { type AxiosInstance, type AxiosRequestConfig } from 'axios'
 import { Histogram, type Registry } from 'prom-client'
+import { AuthConnections } from './auth-connections.js'
 
 /** The result of auth's `/validate`. An outage is the result `unavailable`, never `rejected`. */
 export type Validation =
@@ -21,28 +21,25 @@ export interface Claims {
   readonly exp: number
 }
 
-/** Added to auth's wait for its database (`DB_WAIT_MS`), so that auth's 503 arrives before the timeout. */
-const TIMEOUT_MARGIN_MS = 3_000
 /** Maximum calls in flight, including those that wait for a socket. Auth handles 256 calls in about 50 ms. */
 const MAX_IN_FLIGHT = 256
 /** Buckets in seconds, from an idle auth's response time to auth's longest wait for its database. */
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15]
 const VALIDATE_PATH = '/api/auth/validate'
-/** Idle connections close after 30 s, before auth closes them (72 s), so that few calls use a closed one. */
-const AGENT_OPTIONS = { keepAlive: true, maxSockets: 32, timeout: 30_000 }
 
 export class AuthClient implements OnApplicationShutdown {
-  /** Node's default agents don't limit sockets. Axios requires one agent per scheme. */
-  private readonly agents = {
-    httpAgent: new HttpAgent(AGENT_OPTIONS),
-    httpsAgent: new HttpsAgent(AGENT_OPTIONS),
-  }
+  private readonly connections = new AuthConnections()
   private readonly http: AxiosInstance
   private readonly durations: Histogram<'outcome'>
   private readonly spanOptions: SpanOptions
   private inFlight = 0
 
-  constructor(url: string, authWaitMs: number, registry: Registry) {
+  /** @param waitMs how long a call outside a request waits; one within a request has what is left of it */
+  constructor(
+    url: string,
+    private readonly waitMs: number,
+    registry: Registry,
+  ) {
     const help = `Token validation calls to auth in flight; ${MAX_IN_FLIGHT} at most`
     observableGauge(registry, { name: 'auth_calls_in_flight', help }, (gauge) =>
       gauge.set(this.inFlight),
@@ -56,10 +53,7 @@ export class AuthClient implements OnApplicationShutdown {
     })
     this.spanOptions = spanOptionsOf(new URL(url))
     this.http = axios.create({
-      ...this.agents,
       baseURL: url,
-      // Axios has no timeout by default.
-      timeout: authWaitMs + TIMEOUT_MARGIN_MS,
       // A redirect would send the token to another address.
       maxRedirects: 0,
       // A valid response is a small JSON object. Axios has no limit by default.
@@ -72,8 +66,7 @@ export class AuthClient implements OnApplicationShutdown {
   }
 
   onApplicationShutdown() {
-    this.agents.httpAgent.destroy()
-    this.agents.httpsAgent.destroy()
+    this.connections.destroy()
   }
 
   /** Validates a token; `unavailable` if too many calls are in flight. `headers` propagate the request id. */
@@ -88,20 +81,27 @@ export class AuthClient implements OnApplicationShutdown {
   }
 
   private async callWithRetry(token: string, headers: Record<string, string>): Promise<Validation> {
+    const { reused, fresh } = this.connections
     try {
-      return await this.call(token, headers)
+      return await this.call(token, headers, reused)
     } catch (error) {
-      // Auth may close an idle connection just as this call uses it: retry once.
-      if (!isConnectionReset(error)) return { kind: 'unavailable' }
+      if (!isConnectionLost(error)) return { kind: 'unavailable' }
     }
-    return this.call(token, headers).catch(() => ({ kind: 'unavailable' }))
+    return this.call(token, headers, fresh).catch(() => ({ kind: 'unavailable' }))
   }
 
-  private call(token: string, headers: Record<string, string>): Promise<Validation> {
+  private call(
+    token: string,
+    headers: Record<string, string>,
+    connections: AxiosRequestConfig,
+  ): Promise<Validation> {
     const send = async (span: Span | undefined) => {
       const sent = { ...headers, authorization: `Bearer ${token}` }
       propagation.inject(context.active(), sent)
-      const { status, data } = await this.http.get<unknown>(VALIDATE_PATH, { headers: sent })
+      // Unlike axios' timeout, a signal also limits the wait for a socket and the time of a slow response.
+      const signal = AbortSignal.timeout(Math.ceil(timeLeftMs(this.waitMs)))
+      const options = { ...connections, headers: sent, signal }
+      const { status, data } = await this.http.get<unknown>(VALIDATE_PATH, options)
       span?.setAttribute('http.response.status_code', status)
       return parseResponse(status, data)
     }
@@ -139,7 +139,8 @@ function isClaims(payload: unknown): payload is Claims {
   return [sub, sid, scope].every((claim) => typeof claim === 'string') && typeof exp === 'number'
 }
 
-function isConnectionReset(error: unknown): boolean {
+/** Auth may close an idle connection just as a call uses it, and a lost one does not respond: retry once. */
+function isConnectionLost(error: unknown): boolean {
   const code = axios.isAxiosError(error) ? error.code : undefined
-  return code === 'ECONNRESET' || code === 'EPIPE'
+  return code === 'ECONNRESET' || code === 'EPIPE' || code === 'ETIMEDOUT'
 }

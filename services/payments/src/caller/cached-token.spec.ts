@@ -56,7 +56,7 @@ describe('a cache entry', () => {
 })
 
 describe('the JSON of a cache entry', () => {
-  const ENTRY = { sub: 'a', sid: 'b', scope: 'c', exp: 1, at: 2, generation: 'd' }
+  const ENTRY = { sub: 'a', sid: 'b', scope: 'c', exp: 1, at: 2, proof: 'd', dataset: 'e' }
 
   it('is parsed as it was written', () => {
     expect(parseCachedToken(JSON.stringify(ENTRY))).toEqual(ENTRY)

@@ -1,11 +1,10 @@
 import type { Claims } from './auth-client.js'
+import type { Proof } from './session-proof.js'
 
 /** The cache entry of a token that auth accepted. Replicas share it through Redis. */
-export interface CachedToken extends Claims {
+export interface CachedToken extends Claims, Proof {
   /** Redis' time just before the call to auth, so that an entry never appears younger than it is. */
   readonly at: number
-  /** The generation of the cache that the entry belongs to; see `TokenCache`. */
-  readonly generation: string
 }
 
 export interface CacheTimes {
@@ -40,8 +39,8 @@ export function freshness(
 export function parseCachedToken(json: string): CachedToken | undefined {
   try {
     const entry = JSON.parse(json) as Partial<CachedToken> | null
-    const { sub, sid, scope, generation, exp, at } = entry ?? {}
-    const hasStrings = [sub, sid, scope, generation].every((claim) => typeof claim === 'string')
+    const { sub, sid, scope, proof, dataset, exp, at } = entry ?? {}
+    const hasStrings = [sub, sid, scope, proof, dataset].every((text) => typeof text === 'string')
     const hasTimes = [exp, at].every((time) => Number.isFinite(time))
     return hasStrings && hasTimes ? (entry as CachedToken) : undefined
   } catch {

@@ -1,15 +1,11 @@
 import { LRUCache } from 'lru-cache'
 import type { Claims } from './auth-client.js'
-import {
-  type CachedToken,
-  type CacheTimes,
-  CLOCK_SKEW_MS,
-  freshness,
-  parseCachedToken,
-} from './cached-token.js'
-import type { RevokedSessions, SessionState } from './revoked-sessions.js'
+import { type CachedToken, type CacheTimes, CLOCK_SKEW_MS, freshness } from './cached-token.js'
+import type { EntrySeal } from './entry-seal.js'
 import type { Caller } from './scopes.js'
-import type { CacheRead } from './token-cache.js'
+import { type Proof, type RedisState, redisState } from './session-proof.js'
+import type { SessionState, SessionStates } from './session-states.js'
+import { type CacheRead, entryKey, type TokenKey } from './shared-token-cache.js'
 
 /** The caller of a token and the state of its session, shared by all requests with that token. */
 export interface Identity {
@@ -17,9 +13,18 @@ export interface Identity {
   readonly session: SessionState
 }
 
+/** What a Redis read shows of a token. */
+export interface Observation {
+  readonly state: RedisState
+  /** The caller, if an entry counts. */
+  readonly identity?: Identity
+  /** The token's authentic entry, whether or not it counts. */
+  readonly entry?: CachedToken | undefined
+}
+
 interface LocalEntry extends Identity {
-  /** The unparsed entry, as Redis returned it. */
-  readonly json: string
+  /** The signed entry, as Redis returned it. */
+  readonly value: string
   readonly cachedToken: CachedToken
   session: SessionState
   /** The time, by `performance.now()`, until which the entry is used without a Redis read. */
@@ -30,19 +35,22 @@ const LOCAL_TTL_MS = 500
 /** Maximum number of entries, at about a kilobyte each. */
 const MAX_ENTRIES = 10_000
 
+interface Parts {
+  readonly sessions: SessionStates
+  readonly seal: Pick<EntrySeal, 'open'>
+  readonly revocationMessages: { readonly isLive: boolean }
+  readonly times: CacheTimes
+}
+
 /**
  * The in-memory cache in front of Redis. While the subscription to revocations is live, an entry is used
  * without a Redis read until 500 ms after its last read was sent, or until a message revokes its session.
- * Older entries are retained, because an unchanged value from Redis need not be parsed again.
+ * Older entries are retained, because an unchanged value from Redis need not be verified and parsed again.
  */
 export class LocalTokenCache {
   private readonly entries = new LRUCache<string, LocalEntry>({ max: MAX_ENTRIES })
 
-  constructor(
-    private readonly sessions: RevokedSessions,
-    private readonly revocationMessages: { readonly isLive: boolean },
-    private readonly times: CacheTimes,
-  ) {}
+  constructor(private readonly parts: Parts) {}
 
   /** The identity of a token; undefined if its entry must be read from Redis first. */
   get(tokenHash: string): Identity | undefined {
@@ -51,50 +59,70 @@ export class LocalTokenCache {
       entry !== undefined &&
       performance.now() < entry.localUntil &&
       entry.session.revokedAt === undefined &&
-      this.revocationMessages.isLive &&
+      entry.session.refusedProof !== entry.cachedToken.proof &&
+      this.parts.revocationMessages.isLive &&
       Date.now() < entry.cachedToken.exp * 1000 - CLOCK_SKEW_MS
     return isUsable ? entry : undefined
   }
 
-  /** The session id of a cached token, whether or not its entry is still usable. */
-  sessionIdOf(tokenHash: string): string | undefined {
-    return this.entries.peek(tokenHash)?.cachedToken.sid
+  /** The entry of a token as of its last read, whether or not it still counts. */
+  peek(tokenHash: string): CachedToken | undefined {
+    return this.entries.peek(tokenHash)?.cachedToken
   }
 
-  /** Adds or refreshes the entry that a Redis read returned; undefined if it returned no usable entry. */
-  admit(tokenHash: string, sid: string, read: CacheRead) {
-    const previous = this.entries.get(tokenHash)
-    const isUnchanged =
-      previous?.json === read.json && previous?.cachedToken.generation === read.generation
-    const entry = isUnchanged ? previous : this.parse(sid, read)
+  /**
+   * Applies a Redis read: retains the entry in it if the entry counts, and the revocation of the session.
+   *
+   * @param asked the proof from before the call to auth, if auth was asked
+   */
+  observe({ hash, sid }: TokenKey, read: CacheRead | undefined, asked?: Proof): Observation {
+    if (!read || sid === undefined) return { state: 'silent', entry: this.peek(hash) }
+    const local = this.entryIn(hash, sid, read)
+    const entry = local?.cachedToken
+    const { sessions, times } = this.parts
     const clocks = { redisMs: read.redisNowMs, ownMs: Date.now() }
-    const state = entry ? freshness(entry.cachedToken, clocks, this.times) : 'unusable'
-    if (!entry || state === 'unusable') {
-      this.entries.delete(tokenHash)
-      return undefined
+    const state = redisState(read, {
+      entry: entry && {
+        proof: entry.proof,
+        dataset: entry.dataset,
+        freshness: freshness(entry, clocks, times),
+      },
+      refusedProof: sessions.find(sid)?.refusedProof,
+      asked,
+    })
+    if (state === 'revoked') sessions.revoke(sid, read.session.revokedAtMs ?? 0)
+    if (!local || !entry || (state !== 'fresh' && state !== 'stale')) {
+      this.entries.delete(hash)
+      return { state, entry }
     }
-    entry.session = this.sessions.stateOf(sid)
-    const freshMs = this.times.ttlMs - (read.redisNowMs - entry.cachedToken.at)
-    entry.localUntil = read.sentAt + Math.min(LOCAL_TTL_MS, freshMs)
-    if (!isUnchanged) this.entries.set(tokenHash, entry)
-    return { freshness: state, identity: entry }
+    local.session = sessions.of(sid)
+    const freshMs = times.ttlMs - (read.redisNowMs - entry.at)
+    local.localUntil = read.sentAt + Math.min(LOCAL_TTL_MS, freshMs)
+    if (this.entries.peek(hash) !== local) this.entries.set(hash, local)
+    return { state, identity: local, entry }
   }
 
-  /** Removes all entries, because revocation messages may have been lost. */
+  remove(tokenHash: string): void {
+    this.entries.delete(tokenHash)
+  }
+
+  /** Removes all entries, because revocation messages may have been lost, or the keys of entries replaced. */
   clear(): void {
     this.entries.clear()
   }
 
   identityOf({ sub, sid, scope }: Claims): Identity {
     const caller = { id: sub, scopes: new Set(scope.split(' ')) }
-    return { caller, session: this.sessions.stateOf(sid) }
+    return { caller, session: this.parts.sessions.of(sid) }
   }
 
-  /** Parses the entry of a Redis read; undefined if none is valid for this generation and session. */
-  private parse(sid: string, { json, generation }: CacheRead): LocalEntry | undefined {
-    const cachedToken = json === null ? undefined : parseCachedToken(json)
-    if (json === null || !cachedToken) return undefined
-    if (cachedToken.generation !== generation || cachedToken.sid !== sid) return undefined
-    return { ...this.identityOf(cachedToken), json, cachedToken, localUntil: 0 }
+  /** The authentic entry in a Redis read; undefined if there is none of this session. */
+  private entryIn(hash: string, sid: string, { entry: value }: CacheRead): LocalEntry | undefined {
+    if (value === null) return undefined
+    const previous = this.entries.get(hash)
+    if (previous?.value === value) return previous
+    const cachedToken = this.parts.seal.open(entryKey(hash), value)
+    if (cachedToken?.sid !== sid) return undefined
+    return { ...this.identityOf(cachedToken), value, cachedToken, localUntil: 0 }
   }
 }

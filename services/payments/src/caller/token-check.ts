@@ -1,20 +1,35 @@
 import { withTimeout } from '@malipo/kit/worker/with-timeout'
 import { propagationHeaders } from '@malipo/kit/http/headers'
 import type { Request } from '@malipo/kit/http/request'
+import { sessionKey } from '@malipo/kit/redis/session-revocation'
+import { timeLeftMs } from '@malipo/kit/telemetry/request-context'
 import type { AuthClient, Claims, Validation } from './auth-client.js'
 import { type CachedToken, cacheLifetimeMs, type CacheTimes } from './cached-token.js'
 import { CircuitBreaker } from '@malipo/kit/worker/circuit-breaker'
-import type { LocalTokenCache } from './local-token-cache.js'
+import type { EntrySeal } from './entry-seal.js'
+import type { LocalTokenCache, Observation } from './local-token-cache.js'
 import type { RejectedTokens } from './rejected-tokens.js'
-import type { RevokedSessions } from './revoked-sessions.js'
-import type { CacheRead, TokenCache } from './token-cache.js'
+import { proofIn } from './session-proof.js'
+import type { SessionStates } from './session-states.js'
+import {
+  type CacheRead,
+  entryKey,
+  type PendingRead,
+  REDIS_TIMEOUT_MS,
+  type SharedTokenCache,
+  type TokenKey,
+} from './shared-token-cache.js'
 import {
   accept,
+  authState,
   type CheckResult,
   type Decision,
   type Outcome,
+  RECENT_MS,
   REJECTED,
   UNAVAILABLE,
+  type Verdict,
+  VERDICTS,
 } from './token-decision.js'
 import { claimedSessionId, hashToken } from './unverified-token.js'
 
@@ -23,31 +38,45 @@ type TokenRequest = Pick<Request, 'id' | 'headers' | 'ip'>
 
 interface TokenCheckParts {
   readonly auth: Pick<AuthClient, 'validate'>
-  readonly shared: Pick<TokenCache, 'read' | 'store'>
+  readonly shared: Pick<SharedTokenCache, 'read' | 'createProof' | 'store' | 'remove'>
   readonly local: LocalTokenCache
-  readonly sessions: RevokedSessions
+  readonly sessions: SessionStates
+  readonly seal: Pick<EntrySeal, 'sign'>
   readonly rejected: RejectedTokens
   readonly times: CacheTimes
 }
 
-interface PresentedToken {
+interface PresentedToken extends TokenKey {
   readonly token: string
-  readonly tokenHash: string
   readonly request: TokenRequest
 }
 
+/** What a new entry takes from the Redis read before the call to auth. */
+type Question = Pick<CachedToken, 'proof' | 'dataset' | 'at'>
+
+/** A token for which auth is asked. */
+interface UndecidedToken extends PresentedToken {
+  /** The read that did not decide. */
+  readonly reading: PendingRead
+  readonly seen: Observation
+  /** How long the request waits for auth; undefined: until its deadline, since no cache can decide. */
+  readonly patienceMs: number | undefined
+}
+
+type Answer = Validation | { readonly kind: 'circuit open' }
+
 /** Maximum time that a request with a stale entry waits for auth. A slower call counts as a failure. */
 const SLOW_AUTH_MS = 500
-/** Maximum time from a call to auth to the use of its result without a later Redis read of revocations. */
-const RECENT_MS = 750
+/** The last read of Redis gets this much even if the request's deadline has passed during the call to auth. */
+const LAST_READ_MS = 250
 const AUTH_BREAKER = { maxFailures: 3, retryIntervalMs: 1_000 }
 
 /**
- * Validates access tokens. Auth decides; all replicas share its results through Redis. docs/token-check.md
- * lists the rules and their reasons. Two rules always apply:
+ * Validates access tokens. Auth decides; all replicas share its results through Redis. `VERDICTS` lists the
+ * decisions, and docs/token-check.md the reasons. Two rules always apply:
  *
  * - A token is rejected only because auth rejected it or published a revocation. If in doubt: 503.
- * - Before a token is accepted, the revocation of its session is read, after all other waits.
+ * - Before a token is accepted, the state of its session is read, after all other waits.
  */
 export class TokenCheck {
   /** Checks in progress, by token hash. */
@@ -60,11 +89,11 @@ export class TokenCheck {
   ) {}
 
   async check(token: string, request: TokenRequest): Promise<CheckResult> {
-    const tokenHash = hashToken(token)
-    const identity = this.parts.local.get(tokenHash)
+    const hash = hashToken(token)
+    const identity = this.parts.local.get(hash)
     const { outcome, result } = identity
       ? accept('hit', identity)
-      : await this.decideOnce({ token, tokenHash, request })
+      : await this.decideOnce(token, hash, request)
     this.counters[outcome].inc()
     return result
   }
@@ -73,155 +102,163 @@ export class TokenCheck {
     return this.authBreaker.isOpen
   }
 
-  private decideOnce(presented: PresentedToken): Promise<Decision> {
-    const { tokenHash } = presented
-    const existing = this.inFlight.get(tokenHash)
+  private decideOnce(token: string, hash: string, request: TokenRequest): Promise<Decision> {
+    const existing = this.inFlight.get(hash)
     if (existing) return existing
-    const decision = this.decide(presented).finally(() => this.inFlight.delete(tokenHash))
-    this.inFlight.set(tokenHash, decision)
+    const sid = this.parts.local.peek(hash)?.sid ?? claimedSessionId(token)
+    const decision = this.decide({ token, hash, sid, request }).finally(() =>
+      this.inFlight.delete(hash),
+    )
+    this.inFlight.set(hash, decision)
     return decision
   }
 
   private async decide(presented: PresentedToken): Promise<Decision> {
-    const { shared, local, sessions, rejected } = this.parts
-    const { token, tokenHash, request } = presented
-    if (rejected.has(tokenHash)) return REJECTED
-    const sid = local.sessionIdOf(tokenHash) ?? claimedSessionId(token)
-    if (sid !== undefined && sessions.isRevoked(sid)) return REJECTED
-    const pending = sid === undefined ? undefined : shared.read(tokenHash, sid)
-    const read = await pending?.fast
-    if (sid !== undefined && read) {
-      if (read.revokedAt !== undefined) return this.revoke(sid, read.revokedAt)
-      const hit = local.admit(tokenHash, sid, read)
-      if (hit?.freshness === 'fresh') return accept('hit', hit.identity)
-      if (hit) return this.revalidate(presented, sid, read)
+    const { shared, local, rejected } = this.parts
+    if (this.isRejected(presented)) return REJECTED
+    const reading = shared.read(presented)
+    let before = await reading.fast
+    const seen = local.observe(presented, before)
+    const verdict = VERDICTS['not asked'][seen.state]
+    if (verdict !== 'ask') return this.conclude(verdict, seen)
+    const token = { ...presented, reading, seen, patienceMs: patienceFor(seen) }
+    if (token.patienceMs === undefined) {
+      const retryAfterSeconds = await rejected.retryAfterSeconds(token.request.ip)
+      if (retryAfterSeconds > 0) {
+        return { outcome: 'throttled', result: { kind: 'throttled', retryAfterSeconds } }
+      }
     }
-    const retryAfterSeconds = await rejected.retryAfterSeconds(request.ip)
-    if (retryAfterSeconds > 0) {
-      return { outcome: 'throttled', result: { kind: 'throttled', retryAfterSeconds } }
-    }
-    return this.validateUncached(presented, sid, read, pending?.eventual)
+    const first = await this.decideByAuth(token, before)
+    if (before || first.decision !== UNAVAILABLE || !first.isLate) return first.decision
+    // Redis and auth were both slow: no proof was read before the call to auth, so the call is repeated.
+    before = await within(reading)
+    return before ? (await this.decideByAuth(token, before)).decision : UNAVAILABLE
   }
 
-  private async validateUncached(
-    presented: PresentedToken,
-    sid: string | undefined,
-    read: CacheRead | undefined,
-    eventual: Promise<CacheRead | undefined> | undefined,
-  ): Promise<Decision> {
+  /** @param before the Redis read before the call to auth */
+  private async decideByAuth(token: UndecidedToken, before: CacheRead | undefined) {
+    const question = await this.question(token, before)
     const calledAt = performance.now()
-    const validation = await this.validate(presented)
-    if (validation.kind === 'unavailable' && sid !== undefined) {
-      return this.useStale(presented.tokenHash, sid)
-    }
-    if (read || validation.kind !== 'valid' || isRecent(calledAt)) {
-      return this.conclude(validation, presented, read, calledAt)
-    }
-    // Redis and auth were both slow, so the read may have followed the call to auth. Call auth again.
-    const before = await eventual
-    const calledAgainAt = performance.now()
-    return this.conclude(
-      before ? await this.validate(presented) : validation,
-      presented,
-      before,
-      before ? calledAgainAt : calledAt,
-    )
+    const answer = await this.ask(token, question)
+    const after = await this.readAfter(token, answer, calledAt)
+    const shown = this.parts.local.observe(token, after, question)
+    const state = authState(answer, performance.now() - calledAt)
+    const decision = this.conclude(VERDICTS[state][shown.state], shown, answer)
+    return { decision, isLate: state === 'late' }
   }
 
-  /** Validates a token that has a stale entry. Uses the entry if auth is slow or unavailable. */
-  private async revalidate(
-    presented: PresentedToken,
-    sid: string,
-    read: CacheRead,
-  ): Promise<Decision> {
-    const { tokenHash } = presented
+  private isRejected({ hash, sid }: TokenKey): boolean {
+    const { rejected, sessions } = this.parts
+    if (rejected.has(hash)) return true
+    return sid !== undefined && sessions.find(sid)?.revokedAt !== undefined
+  }
+
+  /** The proof of the session from before the call to auth; undefined if auth's answer can't be cached. */
+  private async question(token: UndecidedToken, before: CacheRead | undefined) {
+    const { shared, sessions } = this.parts
+    const { sid } = token
+    if (sid === undefined || before?.dataset === undefined) return undefined
+    const refusedProof = sessions.find(sid)?.refusedProof
+    const found = before.session.proof
+    if (found !== undefined && found !== refusedProof) return questionOf(before)
+    // A refused proof is still there if its deletion was lost.
+    if (found !== undefined) shared.remove(sessionKey(sid))
+    const creating = shared.createProof({ hash: token.hash, sid })
+    const created = await (token.seen.state === 'silent' ? within(creating) : creating.fast)
+    return created?.session.proof === refusedProof ? undefined : questionOf(created)
+  }
+
+  private async ask(token: UndecidedToken, question: Question | undefined): Promise<Answer> {
+    const { patienceMs } = token
+    if (patienceMs === undefined) return this.validate(token, question)
+    if (!this.authBreaker.allows(performance.now())) return { kind: 'circuit open' }
+    const validation = await withTimeout(this.validate(token, question), patienceMs)
+    return validation ?? { kind: 'unavailable' }
+  }
+
+  /** Calls auth, and applies its answer to the caches even if the request no longer waits for it. */
+  private async validate(
+    token: UndecidedToken,
+    question: Question | undefined,
+  ): Promise<Validation> {
+    const { request } = token
+    const recordFailure = () => this.authBreaker.recordFailure(performance.now())
+    const slowTimer = setTimeout(recordFailure, SLOW_AUTH_MS)
     const calledAt = performance.now()
-    if (!this.authBreaker.allows(calledAt)) return this.decideByCache(read, tokenHash, sid)
-    const validating = this.validate(presented)
-    const validation = await withTimeout(validating, SLOW_AUTH_MS)
-    if (validation && validation.kind !== 'unavailable') {
-      return this.conclude(validation, presented, read, calledAt)
+    const headers = propagationHeaders(request.id, request.headers)
+    const validation = await this.parts.auth.validate(token.token, headers)
+    clearTimeout(slowTimer)
+    if (performance.now() - calledAt < SLOW_AUTH_MS) {
+      if (validation.kind === 'unavailable') recordFailure()
+      else this.authBreaker.recordSuccess()
     }
-    if (!validation) {
-      this.authBreaker.recordFailure(performance.now())
-      void validating.then(
-        (late) => late.kind === 'valid' && this.store(tokenHash, late.claims, read),
-      )
+    if (validation.kind === 'valid') this.store(token, validation.claims, question)
+    if (validation.kind === 'rejected') {
+      void this.refuse(token)
+      await this.parts.rejected.add(token.hash, request.ip)
     }
-    return this.useStale(tokenHash, sid)
-  }
-
-  /** Reads Redis again, waiting until its timeout: the revocation must be read after the wait for auth. */
-  private async useStale(tokenHash: string, sid: string): Promise<Decision> {
-    return this.decideByCache(await this.parts.shared.read(tokenHash, sid).eventual, tokenHash, sid)
-  }
-
-  private decideByCache(read: CacheRead | undefined, tokenHash: string, sid: string): Decision {
-    if (!read) return UNAVAILABLE
-    if (read.revokedAt !== undefined) return this.revoke(sid, read.revokedAt)
-    const hit = this.parts.local.admit(tokenHash, sid, read)
-    return hit ? accept('stale', hit.identity) : UNAVAILABLE
-  }
-
-  private async validate({ token, tokenHash, request }: PresentedToken): Promise<Validation> {
-    const calledAt = performance.now()
-    const validation = await this.parts.auth.validate(
-      token,
-      propagationHeaders(request.id, request.headers),
-    )
-    const tookMs = performance.now() - calledAt
-    if (validation.kind === 'unavailable' || tookMs > SLOW_AUTH_MS) {
-      this.authBreaker.recordFailure(performance.now())
-    } else this.authBreaker.recordSuccess()
-    if (validation.kind === 'rejected') await this.parts.rejected.add(tokenHash, request.ip)
     return validation
   }
 
-  /** Decides on a token by auth's result. `before` is the Redis read that preceded the call to auth. */
-  private async conclude(
-    validation: Validation,
-    { tokenHash }: PresentedToken,
-    before: CacheRead | undefined,
-    calledAt: number,
-  ): Promise<Decision> {
-    if (validation.kind === 'rejected') return REJECTED
-    if (validation.kind === 'unavailable') return UNAVAILABLE
-    const { claims } = validation
-    const { sid } = claims
-    const { shared, local } = this.parts
-    this.store(tokenHash, claims, before)
-    const pending = shared.read(tokenHash, sid)
-    const after = (await pending.fast) ?? (isRecent(calledAt) ? undefined : await pending.eventual)
-    if (after?.revokedAt !== undefined) return this.revoke(sid, after.revokedAt)
-    // Redis loses no revocation within a generation. So if both reads return the same generation, the second
-    // one would have shown a revocation that occurred during the call.
-    const isConfirmed = after?.generation !== undefined && after.generation === before?.generation
-    if (isConfirmed) {
-      const hit = local.admit(tokenHash, sid, after)
-      return accept('miss', hit?.identity ?? local.identityOf(claims))
-    }
-    return isRecent(calledAt) ? accept('miss', local.identityOf(claims)) : UNAVAILABLE
+  /** Reads Redis after the answer of auth, unless the answer needs no confirmation. */
+  private async readAfter(token: UndecidedToken, answer: Answer, calledAt: number) {
+    const isOfSession = answer.kind !== 'valid' || answer.claims.sid === token.sid
+    if (answer.kind === 'rejected' || !isOfSession) return undefined
+    // There was no wait for auth since the first read.
+    if (answer.kind === 'circuit open') return (await token.reading.fast) ?? within(token.reading)
+    const pending = this.parts.shared.read(token)
+    if (answer.kind === 'unavailable') return within(pending)
+    const fast = await pending.fast
+    return fast ?? (performance.now() - calledAt < RECENT_MS ? undefined : within(pending))
   }
 
-  /** Stores auth's result with the time and the generation of `before`, the read that preceded the call. */
-  private store(
-    tokenHash: string,
-    { sub, sid, scope, exp }: Claims,
-    before: CacheRead | undefined,
-  ): void {
-    const lifetimeMs = cacheLifetimeMs(exp, Date.now(), this.parts.times)
-    if (before?.generation === undefined || lifetimeMs <= 0) return
-    const { redisNowMs: at, generation } = before
-    const entry: CachedToken = { sub, sid, scope, exp, at, generation }
-    this.parts.shared.store(tokenHash, JSON.stringify(entry), lifetimeMs)
+  private conclude(verdict: Verdict, { identity }: Observation, answer?: Answer): Decision {
+    if (verdict === 'rejected') return REJECTED
+    const claims = answer?.kind === 'valid' ? answer.claims : undefined
+    const caller = identity ?? (claims && this.parts.local.identityOf(claims))
+    const isAccepted = verdict === 'hit' || verdict === 'miss' || verdict === 'stale'
+    return isAccepted && caller ? accept(verdict, caller) : UNAVAILABLE
   }
 
-  private revoke(sid: string, revokedAt: number): Decision {
-    this.parts.sessions.revoke(sid, revokedAt)
-    return REJECTED
+  private store({ hash, sid }: TokenKey, claims: Claims, question: Question | undefined): void {
+    const { seal, shared, times } = this.parts
+    const { sub, scope, exp } = claims
+    const lifetimeMs = cacheLifetimeMs(exp, Date.now(), times)
+    if (!question || claims.sid !== sid || lifetimeMs <= 0) return
+    const entry: CachedToken = { sub, sid, scope, exp, ...question }
+    shared.store({ hash, sid }, seal.sign(entryKey(hash), entry), lifetimeMs)
+  }
+
+  /**
+   * Ends the use of the entry of a token that auth has rejected. Only an authentic entry proves that the token
+   * belongs to its session, so a forged token can't end a session's proof. Auth is asked again for the other
+   * tokens of the session.
+   */
+  private async refuse({ hash, sid, seen, reading }: UndecidedToken): Promise<void> {
+    const { local, sessions, shared } = this.parts
+    const isUnread = seen.state === 'silent' && !seen.entry
+    const read = isUnread ? await reading.eventual : undefined
+    const entry = seen.entry ?? local.observe({ hash, sid }, read).entry
+    local.remove(hash)
+    if (entry) {
+      sessions.of(entry.sid).refusedProof = entry.proof
+      shared.remove(entryKey(hash), sessionKey(entry.sid))
+    } else if (isUnread && !read) shared.remove(entryKey(hash))
   }
 }
 
-function isRecent(calledAt: number): boolean {
-  return performance.now() - calledAt < RECENT_MS
+function questionOf(read: CacheRead | undefined): Question | undefined {
+  const proof = read && proofIn(read)
+  return read && proof && { ...proof, at: read.redisNowMs }
+}
+
+/** How long a request with a known token waits for auth: no longer than an answer helps it. */
+function patienceFor({ state, entry }: Observation): number | undefined {
+  if (state === 'stale') return SLOW_AUTH_MS
+  return state === 'silent' && entry ? RECENT_MS : undefined
+}
+
+/** The result of a read, if it arrives before the deadline of the request. */
+function within({ eventual }: PendingRead): Promise<CacheRead | undefined> {
+  return withTimeout(eventual, Math.max(timeLeftMs(REDIS_TIMEOUT_MS), LAST_READ_MS))
 }

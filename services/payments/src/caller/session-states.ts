@@ -6,31 +6,34 @@ export interface SessionState {
   acceptedAt: number
   /** When auth revoked the session, by auth's clock; undefined if it did not, 0 if the time is unknown. */
   revokedAt: number | undefined
+  /** The proof in the entry of a token that auth then rejected: entries with this proof no longer count. */
+  refusedProof: string | undefined
 }
 
 /** Maximum number of tracked sessions, at about 200 bytes each. The least recently used are dropped. */
 const MAX_SESSIONS = 20_000
 
-/** Revocations that this replica has seen, so that a check in progress can reject a token without Redis. */
-export class RevokedSessions {
+/** Revocations and refusals that this replica has seen, so that it can reject a token without Redis. */
+export class SessionStates {
   private readonly states = new LRUCache<string, SessionState>({ max: MAX_SESSIONS })
   private maxStalenessMs = 0
 
   /** Returns the state of a session, and creates it if there is none. */
-  stateOf(sid: string): SessionState {
+  of(sid: string): SessionState {
     const existing = this.states.get(sid)
     if (existing) return existing
-    const state: SessionState = { acceptedAt: 0, revokedAt: undefined }
+    const state: SessionState = { acceptedAt: 0, revokedAt: undefined, refusedProof: undefined }
     this.states.set(sid, state)
     return state
   }
 
-  isRevoked(sid: string): boolean {
-    return this.states.get(sid)?.revokedAt !== undefined
+  /** Returns the state of a session that a token claims; undefined if this replica knows none. */
+  find(sid: string): SessionState | undefined {
+    return this.states.get(sid)
   }
 
   revoke(sid: string, revokedAt: number): void {
-    const state = this.stateOf(sid)
+    const state = this.of(sid)
     if (state.revokedAt !== undefined) return
     state.revokedAt = revokedAt
     if (revokedAt > 0 && state.acceptedAt > 0) {
