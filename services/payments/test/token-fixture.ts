@@ -81,7 +81,7 @@ export async function startTokenFixture(): Promise<TokenFixture> {
   const env = {
     AUTH_SERVICE_URL: `http://127.0.0.1:${proxies.auth.port}`,
     REDIS_URL: `redis://127.0.0.1:${proxies.redis.port}`,
-    DB_WAIT_MS: '3000',
+    DB_WAIT_MS: '4500',
   }
   const first = await startPayments(env)
   return {
