@@ -11,6 +11,7 @@ import { freePort } from '@malipo/local/free-port'
 import { startPostgres } from '@malipo/local/postgres'
 import { runToEnd, startService } from '@malipo/local/process'
 import { startRedis } from '@malipo/local/redis'
+import { persistentSecretFile } from '@malipo/local/secret'
 
 const JWT_SECRET = randomBytes(32).toString('hex')
 const PASSWORD = randomBytes(16).toString('hex')
@@ -50,7 +51,12 @@ export async function withServices({ nodeOptions }, work) {
     const common = { MODE: 'sandbox', REDIS_URL: redis.url }
     const environments = {
       auth: { ...common, DATABASE_URL: postgres.url('auth'), JWT_SECRET, BCRYPT_COST },
-      payments: { ...common, DATABASE_URL: postgres.url('payments'), AUTH_SERVICE_URL: '' },
+      payments: {
+        ...common,
+        DATABASE_URL: postgres.url('payments'),
+        AUTH_SERVICE_URL: '',
+        TOKEN_CACHE_KEYS_FILE: persistentSecretFile(join(folder, 'token-cache-keys')),
+      },
     }
     const startAnother = async (/** @type {ServiceName} */ name, /** @type {object} */ own) => {
       const service = await start(name, { ...environments[name], ...own })

@@ -73,7 +73,8 @@ describe('secrets.create: false', () => {
     const which = { chart: 'platform', name: '', files: [PRODUCTION], release: 'other' }
     const { all } = await render('helm', charts, which)
     expect(all.filter(({ kind }) => kind === 'Secret')).toEqual([])
-    const names = ['auth', 'auth-refresh-keys', 'payments', 'redis', 'backups', 'tls']
+    const keys = ['auth-refresh-keys', 'payments-token-cache-keys']
+    const names = ['auth', ...keys, 'payments', 'redis', 'backups', 'tls']
     const roles = ['auth-db-service', 'payments-db-service']
     const secrets = [...names, ...roles].map((name) => `malipo-${name}`)
     expect(problemsOf(all, secrets)).toEqual([])
@@ -88,7 +89,7 @@ describe('secrets.create: false', () => {
   ])('creates ExternalSecrets %s', async (_, which) => {
     const kinds = await kindsOf(which)
     expect(kinds).not.toContain('Secret')
-    expect(kinds.filter((kind) => kind === 'ExternalSecret')).toHaveLength(6)
+    expect(kinds.filter((kind) => kind === 'ExternalSecret')).toHaveLength(7)
   })
 
   it.each([
@@ -100,6 +101,11 @@ describe('secrets.create: false', () => {
     ],
     ['auth', { database: { serviceSecret: '' } }, 'auth: database.serviceSecret'],
     ['payments', { webhooks: { existingSecret: '' } }, 'payments: webhooks.existingSecret'],
+    [
+      'payments',
+      { tokenCache: { keys: { existingSecret: '' } } },
+      'payments: tokenCache.keys.existingSecret',
+    ],
     ['payments', { database: { serviceSecret: '' } }, 'payments: database.serviceSecret'],
     ['redis', { existingSecret: '' }, 'redis: existingSecret'],
   ])('rejects %s with %j by the name of the missing value', async (chart, values, message) => {

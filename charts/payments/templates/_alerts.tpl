@@ -43,6 +43,15 @@
     sum by (namespace, release) (rate(token_checks_total{ {{- $series }},outcome="unavailable"}[{{ $window }}]))
     / (sum by (namespace, release) (rate(token_checks_total{ {{- $series }}}[{{ $window }}])) > 0)
     > {{ $thresholds.tokenChecksUnavailableRatio }}
+- alert: TokenCacheForged
+  severity: page
+  for: 0s
+  summary: "<value> cache entries in Redis are not signed by payments: another program writes token entries, or a key was rotated in the wrong order"
+  expr: sum by (namespace, release) (increase(token_cache_forgeries_total{ {{- $series }}}[{{ $window }}])) > 0
+- alert: TokenCacheKeysUnreadable
+  severity: ticket
+  summary: "<value> pods can't read the current token cache keys and keep using the previous ones: they will not survive a restart"
+  expr: sum by (namespace, release) (token_cache_keys_unreadable{ {{- $series }}}) > 0
 - alert: RevokedTokenAccepted
   severity: page
   for: 0s

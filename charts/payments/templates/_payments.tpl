@@ -3,10 +3,18 @@
 {{ include "service.secretName" (list . .Values.webhooks.existingSecret "webhooks.existingSecret" (include "service.fullname" .)) }}
 {{- end }}
 
+{{/* The Secret with the keys that sign cache entries. */}}
+{{- define "payments.cacheKeysSecret" -}}
+{{ include "service.secretName" (list . .Values.tokenCache.keys.existingSecret "tokenCache.keys.existingSecret" (printf "%s-token-cache-keys" (include "service.fullname" .))) }}
+{{- end }}
+
 {{/* Secret files of payments. */}}
 {{- define "payments.files" -}}
 - secret:
     name: {{ include "payments.secretName" . | quote }}
+- secret:
+    name: {{ include "payments.cacheKeysSecret" . | quote }}
+    items: [{ key: {{ .Values.tokenCache.keys.key | quote }}, path: token-cache-keys }]
 {{- with .Values.webhooks.retiredSecret }}
 - secret:
     name: {{ tpl . $ | quote }}
@@ -19,6 +27,7 @@
 AUTH_SERVICE_URL: {{ tpl (required "authUrl is required, such as http://auth:3002" .Values.authUrl) . | quote }}
 TOKEN_CACHE_TTL_MS: {{ .Values.tokenCache.ttlMs | int64 | quote }}
 TOKEN_CACHE_STALE_MS: {{ .Values.tokenCache.staleMs | int64 | quote }}
+TOKEN_CACHE_KEYS_FILE: /secrets/service/token-cache-keys
 WEBHOOK_SECRETS_FILE: /secrets/service/webhooks
 {{- if .Values.webhooks.retiredSecret }}
 WEBHOOK_RETIRED_SECRETS_FILE: /secrets/service/retired-webhooks

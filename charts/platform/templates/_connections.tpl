@@ -42,7 +42,7 @@ this chart sees the names, ports and certificates of all of them, so it renders 
 {{- with get $.Subcharts $chart -}}
 {{- if hasKey .Values "fullnameOverride" -}}
 {{- $value := printf "%s.fullnameOverride" $chart -}}
-{{- $suffixes := ternary (list "") (list "" "-db" "-db-rw" "-db-ro" "-db-r" "-db-pooler" "-db-service" "-db-app" "-db-ca" "-retention" "-refresh-keys") (eq $chart "redis") -}}
+{{- $suffixes := ternary (list "") (list "" "-db" "-db-rw" "-db-ro" "-db-r" "-db-pooler" "-db-service" "-db-app" "-db-ca" "-retention" "-refresh-keys" "-token-cache-keys") (eq $chart "redis") -}}
 {{- range $suffix := $suffixes -}}
 {{- $name := printf "%s%s" (include "service.fullname" (get $.Subcharts $chart)) $suffix -}}
 {{- if hasKey $taken $name -}}

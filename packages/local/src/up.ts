@@ -67,6 +67,7 @@ async function start(): Promise<Running> {
     PORT: String(paymentsPort),
     DATABASE_URL: postgres.url('payments'),
     AUTH_SERVICE_URL: `http://127.0.0.1:${authPort}`,
+    TOKEN_CACHE_KEYS_FILE: persistentSecretFile(join(data, 'secrets/token-cache-keys')),
     WEBHOOK_SECRETS: `mtn=${persistentSecret(join(data, 'secrets/webhook-mtn'), randomWebhookSecret)}`,
   })
   return { authPort, paymentsPort, postgresPort: postgres.port, redisUrl: redis?.url }

@@ -7,13 +7,17 @@ import { readEnv, readVerificationEnv } from './env.js'
 const folder = mkdtempSync(join(tmpdir(), 'malipo-env-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
-const given = { DATABASE_URL: 'postgres://x@y/z', AUTH_SERVICE_URL: 'http://auth:3002' }
-const SECRET = Buffer.alloc(32, 1).toString('base64')
-
-function file(text: string): string {
-  const path = join(folder, 'secrets')
+function file(text: string, name = 'secrets'): string {
+  const path = join(folder, name)
   writeFileSync(path, text)
   return path
+}
+
+const SECRET = Buffer.alloc(32, 1).toString('base64')
+const given = {
+  DATABASE_URL: 'postgres://x@y/z',
+  AUTH_SERVICE_URL: 'http://auth:3002',
+  TOKEN_CACHE_KEYS_FILE: file(SECRET, 'cache-keys'),
 }
 
 describe('WEBHOOK_SECRETS_FILE', () => {
@@ -63,6 +67,26 @@ describe('WEBHOOK_RETIRED_SECRETS_FILE', () => {
 
   it('is optional', () => {
     expect(readVerificationEnv(given)).toMatchObject({ active: [], retired: [] })
+  })
+})
+
+describe('TOKEN_CACHE_KEYS_FILE', () => {
+  const read = (changes: Record<string, string | undefined>) => () =>
+    readEnv({ ...given, ...changes })
+
+  it.each([
+    [{ TOKEN_CACHE_KEYS_FILE: undefined }, 'is required when MODE is live'],
+    [{ TOKEN_CACHE_KEYS_FILE: '/nowhere' }, 'must name a file that can be read'],
+    [
+      { TOKEN_CACHE_KEYS_FILE: file('short', 'short') },
+      'must have keys of at least 32 bytes (key 1)',
+    ],
+  ])('rejects %j', (changes, message) => {
+    expect(read(changes)).toThrow(`TOKEN_CACHE_KEYS_FILE ${message}`)
+  })
+
+  it('is optional in sandbox', () => {
+    expect(read({ MODE: 'sandbox', TOKEN_CACHE_KEYS_FILE: undefined })).not.toThrow()
   })
 })
 

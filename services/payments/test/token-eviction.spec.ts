@@ -1,0 +1,121 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { User } from './auth.js'
+import type { Payments } from './payments.js'
+import { paymentInput } from './requests.js'
+import { cacheKeyOf, sessionKeyOf, startTokenFixture, type TokenFixture } from './token-fixture.js'
+import { until } from './until.js'
+
+/**
+ * A full Redis evicts any of its keys. A payments replica that starts afterwards must accept none of the tokens
+ * whose sessions were revoked before, whatever is left of their entries and marks.
+ */
+
+const POLICIES = [
+  'noeviction',
+  'allkeys-lru',
+  'allkeys-lfu',
+  'allkeys-random',
+  'volatile-lru',
+  'volatile-lfu',
+  'volatile-random',
+  'volatile-ttl',
+] as const
+const TOKENS = 200
+
+let fixture: TokenFixture
+let users: User[]
+let keys: string[]
+/** The entries and marks of all tokens, with the remaining lifetimes, right after the logouts. */
+let contents: { key: string; value: string; ttlMs: number }[]
+
+beforeAll(async () => {
+  fixture = await startTokenFixture()
+  const replica = await fixture.replica({ TRUSTED_PROXIES: '127.0.0.1' })
+  users = []
+  while (users.length < TOKENS) {
+    users.push(...(await Promise.all(Array.from({ length: 20 }, () => fixture.newUser()))))
+  }
+  keys = users.flatMap((user) => [cacheKeyOf(user), sessionKeyOf(user)])
+  await until(async () => {
+    await send(users, replica, 'GET')
+    return (await fixture.redisClient.exists(users.map(cacheKeyOf))) === TOKENS
+  })
+  await Promise.all(users.map((user) => fixture.logout(user)))
+  contents = await Promise.all(
+    keys.map(async (key) => ({
+      key,
+      value: (await fixture.redisClient.get(key)) ?? '',
+      ttlMs: await fixture.redisClient.pttl(key),
+    })),
+  )
+  await replica.close()
+})
+afterAll(() => fixture.close())
+
+/** Sends a request with each token, from an address of its own: addresses with rejected tokens are throttled. */
+async function send(senders: readonly User[], at: Payments, method: 'GET' | 'POST') {
+  const statuses: number[] = []
+  for (let i = 0; i < senders.length; i += 20) {
+    const answers = senders.slice(i, i + 20).map(({ token }, nth) =>
+      at.client.send(method, '/api/payments', {
+        token,
+        headers: { 'x-forwarded-for': `192.0.2.${(i + nth) % 250}` },
+        ...(method === 'POST' ? { body: paymentInput() } : {}),
+      }),
+    )
+    statuses.push(...(await Promise.all(answers)).map(({ status }) => status))
+  }
+  return statuses
+}
+
+/** Restores the keys as they were after the logouts. */
+async function restore() {
+  await fixture.redisClient.flushall()
+  const pipeline = fixture.redisClient.pipeline()
+  for (const { key, value, ttlMs } of contents) pipeline.set(key, value, 'PX', ttlMs)
+  await pipeline.exec()
+}
+
+/** Writes keys until Redis has evicted about half of the tokens' keys, or refuses to write. */
+async function fill(policy: (typeof POLICIES)[number]) {
+  const redis = fixture.redisClient
+  const used = Number(/used_memory:(\d+)/.exec(await redis.info('memory'))?.[1])
+  await redis.config('SET', 'maxmemory', String(used + 100_000))
+  await redis.config('SET', 'maxmemory-policy', policy)
+  for (let n = 0; n < 400; n++) {
+    const pipeline = redis.pipeline()
+    for (let i = 0; i < 20; i++) {
+      pipeline.set(`other:${n}:${i}`, 'x'.repeat(500), 'PX', 1_000 * (i + 1) * 100)
+    }
+    const results = (await pipeline.exec()) ?? []
+    const isFull = results.some(([error]) => error?.message.startsWith('OOM'))
+    const left = await redis.exists(keys)
+    if (isFull || left <= keys.length / 2) return left
+  }
+  return redis.exists(keys)
+}
+
+describe.each(POLICIES)('a full Redis with the policy %s', (policy) => {
+  it('makes no replica accept a revoked token, whether auth responds or not', async () => {
+    await restore()
+    const left = await fill(policy)
+    if (policy === 'noeviction') expect(left).toBe(keys.length)
+    else expect(left).toBeLessThan(keys.length)
+    const replica = await fixture.replica({ TRUSTED_PROXIES: '127.0.0.1' })
+    fixture.proxies.auth.retarget(9)
+    fixture.proxies.auth.cut()
+    try {
+      const statuses = [
+        ...(await send(users, replica, 'GET')),
+        ...(await send(users, replica, 'POST')),
+      ]
+      expect(statuses.filter((status) => status !== 401 && status !== 503)).toEqual([])
+      fixture.proxies.auth.retarget(fixture.auth.port)
+      expect(new Set(await send(users, replica, 'POST'))).toEqual(new Set([401]))
+    } finally {
+      fixture.proxies.auth.retarget(fixture.auth.port)
+      await fixture.redisClient.config('SET', 'maxmemory', '0')
+      await replica.close()
+    }
+  })
+})
