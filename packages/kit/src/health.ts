@@ -64,9 +64,11 @@ export class HealthController {
     return this.state('database', () => this.database.problem())
   }
 
-  private async redisState(): Promise<HealthIndicatorResult> {
-    if (!this.redis.isConfigured) return this.indicators.check('redis').up({ configured: false })
-    return this.state('redis', async () => void (await this.redis.ping()))
+  private redisState(): HealthIndicatorResult {
+    const check = this.indicators.check('redis')
+    if (!this.redis.isConfigured) return check.up({ configured: false })
+    const { problem } = this.redis
+    return problem === undefined ? check.up() : check.degraded(problem)
   }
 
   /**

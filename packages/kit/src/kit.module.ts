@@ -12,9 +12,11 @@ import type { ClientChecks } from './postgres/client-checks.js'
 import { databaseMetrics, registerPoolMetrics } from './postgres/database-metrics.js'
 import { Database } from './postgres/database.js'
 import { dataSourceOptions, type EntitiesAndMigrations } from './postgres/pool-options.js'
+import type { RedisAccess } from './redis/redis-access.js'
+import { registerRedisMetrics } from './redis/redis-metrics.js'
 import { Redis } from './redis/redis.js'
 import { createLogger, LOG, type Logger } from './telemetry/logger.js'
-import { createRegistry, observableGauge } from './telemetry/metrics.js'
+import { createRegistry } from './telemetry/metrics.js'
 import { TracingShutdown } from './telemetry/start-tracing.js'
 import { WorkerMetrics } from './worker/worker.js'
 import { Workers } from './worker/workers.js'
@@ -22,12 +24,12 @@ import { Workers } from './worker/workers.js'
 /** Provides the database, Redis, logger, metrics and health checks to all modules of a service. */
 @Module({})
 export class KitModule {
-  /** @param redisTimeoutMs overrides the default command timeout of Redis */
+  /** @param redis what the service needs of Redis, and how long its reads wait unless for the default */
   static with(
     name: string,
     env: HttpEnv & DatabaseEnv & RedisEnv,
     own: EntitiesAndMigrations & { readonly clientChecks: ClientChecks },
-    redisTimeoutMs?: number,
+    redis: { readonly access?: RedisAccess; readonly waitMs?: number } = {},
   ): DynamicModule {
     return {
       module: KitModule,
@@ -66,15 +68,10 @@ export class KitModule {
           provide: Redis,
           inject: [LOG, Registry],
           useFactory: (log: Logger, registry: Registry) => {
-            const redis = new Redis(env, log.child({ part: 'redis' }), redisTimeoutMs)
-            const up = {
-              name: 'redis_up',
-              help: 'Whether the connection to Redis is ready: 1 or 0',
-            }
-            if (redis.isConfigured) {
-              observableGauge(registry, up, (gauge) => gauge.set(redis.isUp ? 1 : 0))
-            }
-            return redis
+            const child = log.child({ part: 'redis' })
+            const client = new Redis(env, child, redis.waitMs, redis.access)
+            if (client.isConfigured) registerRedisMetrics(registry, client)
+            return client
           },
         },
       ],

@@ -12,6 +12,7 @@ import { PasswordController } from './passwords/password.controller.js'
 import { AttemptCounter } from './rate-limit/attempt-counter.js'
 import { LoginRateLimit } from './rate-limit/login-rate-limit.js'
 import { NetworkRateLimits } from './rate-limit/network-rate-limits.js'
+import { REDIS_ACCESS } from './redis-access.js'
 import { RevocationPublisher } from './revocations/revocation-publisher.js'
 import { RevocationRelay } from './revocations/revocation-relay.js'
 import { RevocationsService } from './revocations/revocations.service.js'
@@ -46,7 +47,7 @@ export class AppModule {
     setDefaultRegion(env.DEFAULT_REGION)
     return {
       module: AppModule,
-      imports: [KitModule.with('auth', env, dataSource)],
+      imports: [KitModule.with('auth', env, dataSource, { access: REDIS_ACCESS })],
       controllers: [
         UsersController,
         SessionsController,

@@ -85,3 +85,15 @@ it('a hanging Redis delays one login by a few short waits, and the next ones not
   await logins(1)
   expect(Math.min(...(await logins(10)))).toBeLessThan(WAIT_MS)
 })
+
+it('a login that succeeds leaves no count in a Redis that executed its command too late', async () => {
+  await expect.poll(async () => (await logins(1)) && counted(), { timeout: 10_000 }).toBe(1)
+  await admin.flushall()
+  await admin.client('PAUSE', 500, 'ALL')
+  await logins(1)
+  const counts = async () => {
+    const keys = await admin.keys('auth:login-network:*')
+    return keys.length > 0 ? await admin.mget(...keys) : []
+  }
+  await expect.poll(counts, { timeout: 10_000 }).toEqual(['0'])
+})

@@ -11,6 +11,7 @@ import { PaymentMetrics } from './payments/payment-metrics.js'
 import { PaymentsController } from './payments/payments.controller.js'
 import { PaymentsService } from './payments/payments.service.js'
 import { PaymentTotals } from './totals/payment-totals.js'
+import { REDIS_ACCESS } from './redis-access.js'
 import { PROVIDER_SECRETS, WebhookGuard } from './webhooks/webhook.guard.js'
 import { WebhooksController } from './webhooks/webhooks.controller.js'
 import { WebhookMetrics, WebhooksService } from './webhooks/webhooks.service.js'
@@ -30,7 +31,12 @@ export class AppModule {
     setDefaultRegion(env.DEFAULT_REGION)
     return {
       module: AppModule,
-      imports: [KitModule.with('payments', env, dataSource, REDIS_TIMEOUT_MS)],
+      imports: [
+        KitModule.with('payments', env, dataSource, {
+          access: REDIS_ACCESS,
+          waitMs: REDIS_TIMEOUT_MS,
+        }),
+      ],
       controllers: [WebhooksController, PaymentsController],
       providers: [
         PaymentsService,

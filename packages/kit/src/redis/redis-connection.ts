@@ -2,28 +2,45 @@ import { Redis as Client, type RedisOptions } from 'ioredis'
 import { secretReader, tlsOptions } from '../config/credentials.js'
 import { redisUsesTls } from '../config/redis-settings.js'
 import type { RedisEnv } from '../config/variables.js'
+import { Backoff } from './backoff.js'
 
 const CONNECT_TIMEOUT_MS = 2_000
+/** Timeout of a command; callers that can do without Redis wait for less. */
+export const COMMAND_TIMEOUT_MS = 2_000
+/**
+ * A connection that stays silent for this long while a command waits is dead: no packet may say so. The
+ * heartbeat always has a command that waits.
+ */
+const SILENCE_MS = 2_000
+const KEEP_ALIVE_MS = 10_000
 
 /** Creates an unconnected client, which reconnects indefinitely; undefined if no Redis is configured. */
-export function connect(env: RedisEnv, commandTimeoutMs: number): Client | undefined {
+export function connect(env: RedisEnv): Client | undefined {
   const server = serverOf(env)
   if (!server) return undefined
   const credentials = credentialsOf(env)
   const client = new Client({
     lazyConnect: true,
     connectTimeout: CONNECT_TIMEOUT_MS,
-    commandTimeout: commandTimeoutMs,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+    socketTimeout: SILENCE_MS,
+    keepAlive: KEEP_ALIVE_MS,
     // Commands are neither queued while disconnected nor sent again: their results would be too late.
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,
     autoResendUnfulfilledCommands: false,
+    autoResubscribe: false,
+    // `Primary` checks the server instead, with less than all of INFO, which the user may not be allowed to run.
+    enableReadyCheck: false,
+    disableClientInfo: true,
     ...server,
     ...credentials(),
   })
-  const pauseMs = (attempts: number) => {
+  const backoff = new Backoff()
+  client.on('ready', () => backoff.ready(performance.now()))
+  const pauseMs = () => {
     Object.assign(client.options, credentials())
-    return Math.min(attempts * 50, 1_000)
+    return backoff.next(performance.now(), Math.random())
   }
   client.options.retryStrategy = pauseMs
   client.options.sentinelRetryStrategy = pauseMs

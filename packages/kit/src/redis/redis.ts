@@ -1,11 +1,18 @@
-import { randomUUID } from 'node:crypto'
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common'
-import { type Redis as Client, ReplyError } from 'ioredis'
+import type { Redis as Client } from 'ioredis'
 import type { RedisEnv } from '../config/variables.js'
 import type { Logger } from '../telemetry/logger.js'
+import { timeLeftMs } from '../telemetry/request-context.js'
 import { withSpan } from '../telemetry/tracing.js'
-import { FailureLog } from './failure-log.js'
-import { connect } from './redis-connection.js'
+import { withTimeout } from '../worker/with-timeout.js'
+import { datasetOf, Primary } from './primary.js'
+import type { RedisAccess } from './redis-access.js'
+import { COMMAND_TIMEOUT_MS, connect } from './redis-connection.js'
+import { RedisCondition } from './redis-condition.js'
+import { isReplica, type RedisProblem } from './redis-problem.js'
+import { RefusedCommands } from './refused-commands.js'
+import { StartCheck } from './start-check.js'
+import { Subscription } from './subscription.js'
 
 /** A value that expires, and the message that announces it. */
 export interface Publication {
@@ -34,33 +41,34 @@ export interface TimedValues {
 export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
   /** The underlying client, for libraries that send their own commands; undefined if none is configured. */
   readonly raw: Client | undefined
-  private readonly subscribers: Client[] = []
-  private readonly failures: FailureLog
-  /**
-   * Identifies Redis' data by the server's `run_id` and `master_replid`; undefined while unknown. The value
-   * changes when the server restarts or a replica is promoted, because the last writes may then be missing.
-   * It is random for each connection if the Redis user may not run INFO.
-   */
-  dataset: string | undefined
-  private runId: string | undefined
+  private readonly primary: Primary | undefined
+  private readonly clients: Client[] = []
+  private readonly subscriptions: Subscription[] = []
+  private readonly datasetListeners: (() => void)[] = []
+  private readonly refusals: RefusedCommands
+  private readonly startCheck: StartCheck | undefined
+  private readonly condition: RedisCondition
 
   constructor(
     private readonly env: RedisEnv,
     private readonly log: Logger,
     /** Short by default, because a request can read the data from its source instead. */
-    private readonly commandTimeoutMs = 250,
+    private readonly waitMs = 250,
+    access?: RedisAccess,
   ) {
-    this.failures = new FailureLog(log)
-    this.raw = connect(env, commandTimeoutMs)
+    this.condition = new RedisCondition(log)
+    this.startCheck = access && new StartCheck(log, access, () => connect(env))
+    this.refusals = new RefusedCommands(
+      log,
+      (error) => this.fail(error),
+      (command) => this.startCheck?.covers(command) ?? false,
+    )
+    this.raw = this.newClient()
     if (!this.raw) return
-    this.failures.watch(this.raw)
-    this.raw.on('ready', () => {
-      void this.loadDataset()
-      log.info('Redis is connected')
-    })
-    this.raw.on('close', () => {
-      this.dataset = undefined
-      this.runId = undefined
+    this.primary = new Primary(this.raw, {
+      onDataset: () => this.announceDataset(),
+      onFailure: (error) => this.fail(error),
+      onBeat: () => this.condition.recover(),
     })
   }
 
@@ -70,20 +78,47 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
       return
     }
     // The clients reconnect, and log why they can't.
-    for (const client of [this.raw, ...this.subscribers]) client.connect().catch(() => undefined)
+    for (const client of this.clients) client.connect().catch(() => undefined)
   }
 
   onApplicationShutdown() {
-    this.raw?.disconnect()
-    for (const subscriber of this.subscribers) subscriber.disconnect()
+    for (const client of this.clients) client.disconnect()
   }
 
   get isConfigured(): boolean {
     return this.raw !== undefined
   }
 
+  /** Whether commands can be sent to the primary. */
   get isUp(): boolean {
-    return this.raw?.status === 'ready'
+    return this.primary?.isUp ?? false
+  }
+
+  /** Why Redis can't be used, or refused a write in the last seconds; undefined if it is well. */
+  get problem(): RedisProblem | undefined {
+    if (!this.isConfigured) return undefined
+    if (!this.isUp) return this.condition.problem ?? 'unreachable'
+    if (this.condition.isRefusing) return this.condition.problem
+    return this.startCheck?.hasMissingRights ? 'missing right' : undefined
+  }
+
+  /**
+   * Identifies Redis' data by the server's `run_id` and `master_replid`; undefined while Redis is down. The
+   * value changes when the server restarts or a replica is promoted, because the last writes may then be
+   * missing. It is random for each connection if the Redis user may not run INFO.
+   */
+  get dataset(): string | undefined {
+    return this.primary?.dataset
+  }
+
+  /** Keys that the server has evicted since its start; undefined while unknown. */
+  get evictedKeys(): number | undefined {
+    return this.primary?.evictedKeys
+  }
+
+  /** Calls `listener` after each connection and each change of the data set: the last writes may be missing. */
+  onDataset(listener: () => void): void {
+    this.datasetListeners.push(listener)
   }
 
   /**
@@ -91,9 +126,9 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
    * was replaced before the read never appear with its former identity.
    */
   async read(keys: readonly string[]): Promise<TimedValues | undefined> {
-    return this.attempt('MGET', async (client) => {
+    return this.attempt('MGET', this.waitMs, async (client) => {
       // One server process answers a connection, so its `run_id` need not be read again.
-      const { runId } = this
+      const runId = this.primary?.runId
       const pipeline = client.pipeline().time()
       const results = await pipeline
         .mget(...keys)
@@ -108,112 +143,113 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 
   async set(key: string, value: string, ttlMs: number): Promise<'OK' | undefined> {
-    return this.attempt('SET', (client) => client.set(key, value, 'PX', wholeMs(ttlMs)))
+    return this.attempt('SET', this.waitMs, (client) =>
+      client.set(key, value, 'PX', wholeMs(ttlMs)),
+    )
   }
 
   /** Sets a value if the key does not exist; resolves to null if it does. */
   async setOnce(key: string, value: string, ttlMs: number): Promise<'OK' | null | undefined> {
-    return this.attempt('SET', (client) => client.set(key, value, 'PX', wholeMs(ttlMs), 'NX'))
+    return this.attempt('SET', this.waitMs, (client) =>
+      client.set(key, value, 'PX', wholeMs(ttlMs), 'NX'),
+    )
   }
 
   /** Sets the time until a key expires; resolves to 0 if there is no such key. */
   async extend(key: string, ttlMs: number): Promise<number | undefined> {
-    return this.attempt('PEXPIRE', (client) => client.pexpire(key, wholeMs(ttlMs)))
+    return this.attempt('PEXPIRE', this.waitMs, (client) => client.pexpire(key, wholeMs(ttlMs)))
   }
 
   /** Deletes keys, and resolves to the number of those that existed. */
   async delete(keys: readonly string[]): Promise<number | undefined> {
-    return this.attempt('DEL', (client) => client.del(...keys))
+    return this.attempt('DEL', this.waitMs, (client) => client.del(...keys))
   }
 
   /**
    * Sets values and publishes their messages in one transaction, so that a subscriber finds each message's
-   * value. If this resolves to `undefined`, the transaction may or may not have been executed.
+   * value. A connection that breaks is waited for, up to 2 s in all; an outage that has lasted as long is not.
+   * If this resolves to `undefined`, the transaction may or may not have been executed.
    */
   async setAndPublish(channel: string, publications: readonly Publication[]) {
-    return this.attempt('MULTI', async (client) => {
-      const transaction = client.multi()
-      for (const { key, value, ttlMs, message } of publications) {
-        transaction.set(key, value, 'PX', wholeMs(ttlMs)).publish(channel, message)
-      }
-      for (const [error] of (await transaction.exec()) ?? []) if (error) throw error
-      return 'OK' as const
-    })
+    const deadline = performance.now() + Math.min(COMMAND_TIMEOUT_MS, timeLeftMs(Infinity))
+    let isAcknowledged: 'OK' | undefined
+    do {
+      const limitMs = deadline - performance.now()
+      isAcknowledged = await this.attempt('MULTI', limitMs, async (client) => {
+        const transaction = client.multi()
+        for (const { key, value, ttlMs, message } of publications) {
+          transaction.set(key, value, 'PX', wholeMs(ttlMs)).publish(channel, message)
+        }
+        for (const [error] of (await transaction.exec()) ?? []) if (error) throw error
+        return 'OK' as const
+      })
+    } while (!isAcknowledged && !this.isUp && (await this.reconnected(deadline)))
+    return isAcknowledged
   }
 
   /**
    * Subscribes to a channel over a separate connection; call it before the app starts. Messages are lost
-   * while `isLive` is false, and while a broken connection has not been detected. `onLoss` is called when the
-   * connection closes.
+   * while `isLive` is false, and for up to 2.5 s on a connection that died silently. `onLoss` is called when
+   * the connection closes and when the data set changes.
    */
   subscribe(
     channel: string,
     onMessage: (message: string) => void,
     onLoss: () => void,
   ): { readonly isLive: boolean } {
-    const subscriber = connect(this.env, this.commandTimeoutMs)
-    if (!subscriber) return { isLive: false }
-    this.subscribers.push(subscriber)
-    const subscription = { isLive: false }
-    subscriber.options.autoResubscribe = false
-    this.failures.watch(subscriber)
-    subscriber.on('message', (_, message: string) => onMessage(message))
-    subscriber.on('ready', () => {
-      subscriber.subscribe(channel).then(
-        () => (subscription.isLive = subscriber.status === 'ready'),
-        // The `ready` event of the reconnect subscribes again.
-        () => subscriber.disconnect(true),
-      )
-    })
-    subscriber.on('close', () => {
-      subscription.isLive = false
-      onLoss()
-    })
+    const client = this.newClient()
+    if (!client) return { isLive: false }
+    const subscription = new Subscription(client, channel, { onMessage, onLoss })
+    this.subscriptions.push(subscription)
     return subscription
   }
 
-  async ping(): Promise<void> {
-    await this.raw?.ping()
+  private newClient(): Client | undefined {
+    const client = connect(this.env)
+    if (!client) return undefined
+    this.clients.push(client)
+    this.condition.watch(client)
+    this.refusals.watch(client)
+    return client
   }
 
-  private async loadDataset(): Promise<void> {
-    const { raw: client } = this
-    if (client?.status !== 'ready') return
-    try {
-      const info = await client.info()
-      this.runId = /^run_id:(\w+)/m.exec(info)?.[1]
-      const replicationId = /^master_replid:(\w+)/m.exec(info)?.[1]
-      this.dataset = this.runId && replicationId ? `${this.runId}:${replicationId}` : randomUUID()
-    } catch (error) {
-      if (error instanceof ReplyError) this.dataset = randomUUID()
-      else setTimeout(() => void this.loadDataset(), 500).unref()
-    }
+  private announceDataset(): void {
+    for (const { subscriber } of this.subscriptions) subscriber.onLoss()
+    for (const listener of this.datasetListeners) listener()
+    void this.startCheck?.run()
+  }
+
+  private fail(error: Error): void {
+    this.condition.fail(error)
+    if (!isReplica(error)) return
+    // The address may lead to another server by now, which is the primary.
+    for (const client of this.clients) if (client.status === 'ready') client.disconnect(true)
+  }
+
+  /** Waits for a connection until the deadline, but not once the outage has lasted for 2 s. */
+  private async reconnected(deadline: number): Promise<boolean> {
+    const { primary } = this
+    if (!primary) return false
+    return primary.untilUp(Math.min(deadline, primary.downSince + COMMAND_TIMEOUT_MS))
   }
 
   private async attempt<T>(
     name: string,
+    limitMs: number,
     command: (client: Client) => Promise<T>,
   ): Promise<T | undefined> {
     const { raw: client } = this
-    if (client?.status !== 'ready') return undefined
+    if (!client || !this.isUp) return undefined
     try {
       return await withSpan(
         () => commandSpan(name, client),
-        () => command(client),
+        () => withTimeout(command(client), limitMs),
       )
     } catch (error) {
       this.log.debug({ err: error }, 'a Redis command failed')
       return undefined
     }
   }
-}
-
-/** @param info Redis' reply to `INFO replication`; undefined if it was an error */
-function datasetOf(runId: string | undefined, info: unknown): string | undefined {
-  if (runId === undefined || typeof info !== 'string' || !/^role:master\r?$/m.test(info))
-    return undefined
-  const replicationId = /^master_replid:(\w+)/m.exec(info)?.[1]
-  return replicationId && `${runId}:${replicationId}`
 }
 
 /** A span contains the command's name, but never its keys. */

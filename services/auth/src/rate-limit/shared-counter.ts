@@ -53,8 +53,8 @@ export class SharedCounter {
       return { found, refund }
     }
     const refund = async () => {
-      // Redis may still execute the command that was not waited for.
-      void counting?.then((late) => late && this.ask(key, (shared) => shared.reward(key)))
+      // Redis may have executed the command that was not waited for, whatever the circuit says by now.
+      void counting?.then((late) => late && this.shared?.reward(key).catch(() => undefined))
       await this.memory.reward(key)
     }
     return { found: await this.memory.penalty(key), refund }

@@ -15,9 +15,9 @@ import {
 import { PUBLISH_BATCH_SIZE, RevocationPublisher } from './revocation-publisher.js'
 
 /**
- * Publishes the revocations that an outage of Redis or a crash of a replica left in the outbox. On
- * connection to Redis, it publishes again all whose tokens may be unexpired: Redis may have lost data, or
- * promoted a replica with older data. It needs no lease, because publishing twice has no further effect.
+ * Publishes the revocations that an outage of Redis or a crash of a replica left in the outbox. After
+ * each connection to Redis, and each change of its data set, it publishes again all whose tokens may be
+ * unexpired: Redis may have lost data, or promoted a replica with older data. It needs no lease, because publishing twice has no further effect.
  */
 @Injectable()
 export class RevocationRelay {
@@ -38,7 +38,7 @@ export class RevocationRelay {
     observableGauge(registry, gauge, (metric) => metric.set(this.pending))
     const run = () => this.relay()
     const worker = workers.add({ name: 'revocation_relay', intervalMs: 2_000, run })
-    redis.raw?.on('ready', () => {
+    redis.onDataset(() => {
       this.needsRepublish = true
       worker.wake()
     })

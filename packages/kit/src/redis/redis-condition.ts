@@ -1,0 +1,71 @@
+import type { Redis as Client } from 'ioredis'
+import type { Logger } from '../telemetry/logger.js'
+import { Outage } from '../telemetry/outage.js'
+import { problemOf, type RedisProblem } from './redis-problem.js'
+
+/** A connection that is ready for this long ends an outage. One that closes again at once does not. */
+const STABLE_MS = 1_000
+/** A longer pause follows only if several connections were closed soon. */
+const LONG_PAUSE_MS = 150
+/** How long a refused write counts as a problem, unless another one is refused. */
+const REFUSAL_MS = 10_000
+
+/** Why Redis can't be used, as its connections and its replies show, and the log of its outages. */
+export class RedisCondition {
+  private readonly readyAt = new Map<Client, number>()
+  private readonly outage: Outage
+  private failure: { readonly problem: RedisProblem; readonly at: number } | undefined
+
+  constructor(private readonly log: Logger) {
+    this.outage = new Outage(log, 'Redis')
+  }
+
+  /** The problem that began last. */
+  get problem(): RedisProblem | undefined {
+    return this.failure?.problem
+  }
+
+  /** Whether a server that can be reached has refused a write in the last seconds. */
+  get isRefusing(): boolean {
+    const { failure } = this
+    return failure?.problem === 'full' && performance.now() - failure.at < REFUSAL_MS
+  }
+
+  watch(client: Client): void {
+    this.readyAt.set(client, Infinity)
+    client.on('ready', () => this.readyAt.set(client, performance.now()))
+    client.on('close', () => this.readyAt.set(client, Infinity))
+    client.on('error', (error: Error) => {
+      if (!isUnexplained(error)) this.fail(error)
+    })
+    client.on('reconnecting', (pauseMs: number) => {
+      // No error is emitted if a server closes each connection.
+      if (pauseMs > LONG_PAUSE_MS && !this.outage.isActive) {
+        this.fail(new Error('Each connection is closed soon after it is established'))
+      }
+    })
+    client.on('sentinelError', (err: Error) => this.log.debug({ err }, 'a Sentinel is unavailable'))
+  }
+
+  fail(error: Error): void {
+    this.failure = { problem: problemOf(error), at: performance.now() }
+    this.outage.begin(error)
+  }
+
+  /** Ends the outage if every connection is stable. */
+  recover(): void {
+    const stableSince = performance.now() - STABLE_MS
+    const isStable = [...this.readyAt.values()].every((readyAt) => readyAt <= stableSince)
+    if (!isStable || this.isRefusing) return
+    this.failure = undefined
+    this.outage.end()
+  }
+}
+
+/**
+ * Whether ioredis reports that it begins the list of Sentinels again, without a cause. It does so at the end of
+ * the list, although the previous Sentinel has named a Redis.
+ */
+function isUnexplained({ message }: Error): boolean {
+  return /^All sentinels are unreachable\. Retrying from scratch after [\d.]+ms\.$/.test(message)
+}
