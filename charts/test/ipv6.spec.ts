@@ -41,7 +41,7 @@ echo "$answer"
 it.skipIf(!isPossible)('Redis serves clients on a node that has only IPv6', async () => {
   const { find } = await render('helm', charts, { chart: 'redis', name: '', files: [] })
   const { args } = find('Deployment').spec.template.spec.containers[0] as { args: string[] }
-  const given = args.map((arg) => arg.replace('$(REDIS_PASSWORD)', 'secret'))
+  const given = args.map((arg) => arg.replace(/\$\(\w+_PASSWORD\)/, 'secret'))
   const program = [...NAMESPACE, SCRIPT, 'redis', ...given, '--port', String(PORT)]
   expect(await run('unshare', program)).toBe('PONG\n')
 })

@@ -92,6 +92,28 @@ describe('redis', () => {
     expect(of('redis default').text).not.toContain('--tls-port')
   })
 
+  it('has one user for each service, and a default user without access to keys', async () => {
+    const { find } = await render('helm', charts, { chart: 'platform', name: '', files: [] })
+    const { args, env } = find('Deployment', '-redis').spec.template.spec.containers[0]
+    for (const service of ['auth', 'payments']) {
+      const password = `$(${service.toUpperCase()}_PASSWORD)`
+      expect(args.join(' ')).toMatch(`--user ${service} on >${password} ~`)
+      const key = `${service}-password`
+      const secret = { name: 'release-redis', key }
+      expect(env).toContainEqual({
+        name: `${service.toUpperCase()}_PASSWORD`,
+        valueFrom: { secretKeyRef: secret },
+      })
+      expect(find('Secret', '-redis').data[key]).toBeDefined()
+      expect(find('ConfigMap', `-${service}`).data.REDIS_USERNAME).toBe(service)
+      const { volumes } = find('Deployment', `-${service}`).spec.template.spec
+      expect(JSON.stringify(volumes)).toContain(JSON.stringify([{ key, path: 'password' }]))
+    }
+    const rights = args.slice(args.indexOf('default') + 3, args.indexOf('payments') - 1)
+    expect(rights).toContain('-@all')
+    expect(rights.join(' ')).not.toMatch(/[~&]|allkeys|allchannels|\+@/)
+  })
+
   it('writes nothing to disk and evicts the keys with the shortest TTL', () => {
     const { args } = of('redis default').find('Deployment').spec.template.spec.containers[0]
     expect(args.join(' ')).toContain('--save  --appendonly no --maxmemory 64mb')

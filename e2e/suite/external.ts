@@ -67,7 +67,13 @@ async function install(
       resources,
       migrationResources: resources,
       database: { kind: 'external', external },
-      redis: { url: `rediss://${REDIS}:6379`, existingSecret: REDIS, caSecret: 'cache-tls' },
+      redis: {
+        url: `rediss://${REDIS}:6379`,
+        username: service,
+        existingSecret: REDIS,
+        passwordKey: `${service}-password`,
+        caSecret: 'cache-tls',
+      },
       networkPolicy: {
         database: [{ podSelector: { matchLabels: { app: DATABASE } } }],
         redis: [{ podSelector: { matchLabels: { 'app.kubernetes.io/instance': CACHE } } }],

@@ -16,7 +16,8 @@ this chart sees the names, ports and certificates of all of them, so it renders 
 {{- if and $.Values.redis.enabled (not $redis.url) (not $redis.sentinels) -}}
 {{- $_ := set $redis "url" (include "redis.url" $.Subcharts.redis) -}}
 {{- $_ := set $redis "existingSecret" (include "redis.secretName" $.Subcharts.redis) -}}
-{{- $_ := set $redis "passwordKey" "password" -}}
+{{- $_ := set $redis "username" .Chart.Name -}}
+{{- $_ := set $redis "passwordKey" (include "redis.passwordKey" .Chart.Name) -}}
 {{- $_ := set $redis "caSecret" ($redis.caSecret | default $.Subcharts.redis.Values.tls.existingSecret) -}}
 {{- end -}}
 {{- end -}}

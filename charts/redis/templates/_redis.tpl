@@ -1,4 +1,4 @@
-{{/* The Secret with the password. */}}
+{{/* The Secret with the passwords. */}}
 {{- define "redis.secretName" -}}
 {{ include "service.secretName" (list . .Values.existingSecret "existingSecret" (include "service.fullname" .)) }}
 {{- end }}
@@ -11,4 +11,19 @@
 {{/* Security context of each container. */}}
 {{- define "redis.containerSecurity" -}}
 {{ include "service.withoutNulls" .Values.containerSecurityContext }}
+{{- end }}
+
+{{/* The key of a service's password in the Secret. Argument: the name of the service, which is also its user. */}}
+{{- define "redis.passwordKey" -}}
+{{ printf "%s-password" . }}
+{{- end }}
+
+{{/*
+The rules of each ACL user, as `src/redis-access.ts` of each service states them. The default user is for probes,
+diagnosis and the exporter.
+*/}}
+{{- define "redis.users" -}}
+default: [resetkeys, resetchannels, -@all, +ping, +info, +config|get{{ if .Values.exporter.image }}, +slowlog, +latency, +client|list{{ end }}]
+auth: ["~session:*", "~auth:*", resetchannels, "&revoked", -@all, +ping, +info, +exec, +multi, +set, +publish, +eval, +evalsha, +incrby, +get, +pttl, +expire]
+payments: ["~token:*", "~session:*", resetchannels, "&revoked", -@all, +ping, +info, +time, +mget, +set, +pexpire, +del, +subscribe]
 {{- end }}
