@@ -36,6 +36,11 @@
     sum by (namespace, release) (rate(token_checks_total{ {{- $series }},outcome=~"hit|stale"}[{{ $window }}]))
     / (sum by (namespace, release) (rate(token_checks_total{ {{- $series }},outcome=~"hit|stale|miss"}[{{ $window }}])) > {{ $thresholds.minTokenChecksPerSecond }})
     < {{ $thresholds.tokenCacheHitRatio }}
+- alert: RedisEvicting
+  severity: ticket
+  summary: "Redis evicted <value> keys within {{ $window }}: auth validates their tokens again"
+  # Every pod reports the count of the same server.
+  expr: max by (namespace, release) (increase(redis_evicted_keys{ {{- $series }}}[{{ $window }}])) > 0
 - alert: TokenChecksUnavailable
   severity: page
   summary: "<percent> of token checks fail with 503: no cached result, and auth is unavailable"
