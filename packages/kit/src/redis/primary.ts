@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { type Redis as Client, ReplyError } from 'ioredis'
 import { startHeartbeat } from './heartbeat.js'
 import { problemOf, type RedisProblem } from './redis-problem.js'
@@ -17,8 +16,6 @@ const STATISTICS_EVERY = 20
 
 /** The server at the other end of the connection for commands: whether it is the primary, and its data set. */
 export class Primary {
-  /** Identifies the server's data; random for each connection if the user may not run INFO. */
-  dataset: string | undefined
   /** The server process, which is the same for the whole of a connection. */
   runId: string | undefined
   /** Keys that the server has evicted since its start; undefined while unknown. */
@@ -26,6 +23,8 @@ export class Primary {
   /** When the server was last usable, by `performance.now()`. */
   downSince = performance.now()
   private isPrimary = false
+  /** Identifies the server's data; undefined if the user may not run INFO. */
+  private dataset: string | undefined
   private beats = 0
   private waiting: (() => void)[] = []
 
@@ -79,7 +78,7 @@ export class Primary {
     const isNew = !this.isPrimary || (dataset !== undefined && dataset !== this.dataset)
     if (isNew) {
       this.isPrimary = true
-      this.dataset = dataset ?? randomUUID()
+      this.dataset = dataset
       this.events.onDataset()
       for (const resolve of this.waiting) resolve()
     }

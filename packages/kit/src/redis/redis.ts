@@ -102,15 +102,6 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
     return this.startCheck?.hasMissingRights ? 'missing right' : undefined
   }
 
-  /**
-   * Identifies Redis' data by the server's `run_id` and `master_replid`; undefined while Redis is down. The
-   * value changes when the server restarts or a replica is promoted, because the last writes may then be
-   * missing. It is random for each connection if the Redis user may not run INFO.
-   */
-  get dataset(): string | undefined {
-    return this.primary?.dataset
-  }
-
   /** Keys that the server has evicted since its start; undefined while unknown. */
   get evictedKeys(): number | undefined {
     return this.primary?.evictedKeys
