@@ -4,6 +4,7 @@ import { databaseSettings } from '../config/database-settings.js'
 import type { DatabaseEnv } from '../config/variables.js'
 import type { DatabaseClient } from './database-client.js'
 import { DatabasePool } from './database-pool.js'
+import { stableTypes } from './result-types.js'
 import { openSession, type SessionLimits } from './session.js'
 
 export type EntitiesAndMigrations = Pick<DataSourceOptions, 'entities' | 'migrations'>
@@ -51,6 +52,7 @@ export function dataSourceOptions(
       ...(options === undefined ? {} : { options }),
       max: env.DB_POOL_MAX,
       keepAlive: true,
+      types: stableTypes,
       // An idle connection whose peer has vanished is closed after this and ten probes, one a second (libuv).
       keepAliveInitialDelayMillis: 10_000,
       onConnect: async (client: DatabaseClient) => {

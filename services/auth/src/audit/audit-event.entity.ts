@@ -30,7 +30,7 @@ export class AuditEvent {
   id: string
 
   @Column({ type: 'timestamptz', precision: 3, default: () => 'clock_timestamp()' })
-  at: Date
+  at: string
 
   @Column({ type: 'text' })
   kind: Kind

@@ -49,7 +49,7 @@ export class AuditEventDto {
   id: string
 
   @ApiProperty({ type: String, format: 'date-time', example: TIME })
-  at: Date
+  at: string
 
   @ApiProperty({ type: String, enum: KINDS })
   kind: Kind

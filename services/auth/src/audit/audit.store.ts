@@ -43,7 +43,7 @@ const DELETE_BATCH_SIZE = 1_000
 /** Ids are UUIDv7, so the events before a given time are a range of the primary key. */
 const DELETE = `
   DELETE FROM audit_events
-  WHERE id IN (SELECT id FROM audit_events WHERE id < $1 AND at < $2 ORDER BY id LIMIT $3)`
+  WHERE id IN (SELECT id FROM audit_events WHERE id < $1 AND at < $2::timestamptz ORDER BY id LIMIT $3)`
 
 /** Deletes old events. A trigger allows this only to the table's owner, with `malipo.retention` set. */
 export async function deleteEventsBefore(source: DataSource, cutoff: Date): Promise<number> {
@@ -52,7 +52,7 @@ export async function deleteEventsBefore(source: DataSource, cutoff: Date): Prom
   do {
     deleted = await source.transaction(async (transaction) => {
       await transaction.query("SET LOCAL malipo.retention = 'on'")
-      const values = [minUuidAt(cutoff), cutoff, DELETE_BATCH_SIZE]
+      const values = [minUuidAt(cutoff), cutoff.toISOString(), DELETE_BATCH_SIZE]
       const [, count] = await transaction.query<[unknown, number]>(DELETE, values)
       return count
     })

@@ -14,7 +14,10 @@ export class Initial1767225600000 implements MigrationInterface {
   }
 }
 
-/** White space, control characters and format characters (category Cf) of Unicode 17, in a bracket expression. */
+/**
+ * White space, control characters and format characters (category Cf) of Unicode 17, in a bracket expression. It is
+ * quoted with `$re$`, because `standard_conforming_strings` decides what a backslash between apostrophes means.
+ */
 const INVISIBLE = [
   String.raw`\u0001-\u0020\u007F-\u00A0\u00AD\u0600-\u0605\u061C\u06DD\u070F\u0890\u0891\u08E2\u1680\u180E`,
   String.raw`\u2000-\u200F\u2028-\u202F\u205F-\u206F\u3000\uFEFF\uFFF9-\uFFFB`,
@@ -34,15 +37,15 @@ CREATE TABLE users (
   created_at timestamptz(3) NOT NULL DEFAULT now(),
   CONSTRAINT users_phone_key UNIQUE (phone),
   CONSTRAINT users_email_key UNIQUE (email),
-  CONSTRAINT users_phone_is_e164 CHECK (phone ~ '^\\+[1-9][0-9]{5,14}$'),
+  CONSTRAINT users_phone_is_e164 CHECK (phone ~ '^[+][1-9][0-9]{5,14}$'),
   CONSTRAINT users_email_is_normal CHECK (
     char_length(email) <= 254
     AND email LIKE '_%@_%'
     AND email IS NFC NORMALIZED
-    AND email !~ '[A-Z${INVISIBLE}]'
+    AND email !~ $re$[A-Z${INVISIBLE}]$re$
   ),
   CONSTRAINT users_password_hash_is_bcrypt CHECK (
-    password_hash ~ '^\\$2[aby]\\$[0-9]{2}\\$[./A-Za-z0-9]{53}$'
+    password_hash ~ '^[$]2[aby][$][0-9]{2}[$][./A-Za-z0-9]{53}$'
   ),
   CONSTRAINT users_scopes_have_no_null CHECK (array_position(scopes, NULL) IS NULL)
 );

@@ -54,7 +54,7 @@ const LOGIN_CANDIDATE: Statement = {
             id = $2::uuid
             AND device_token_hash = $3
             AND sessions.password_version = users.password_version
-            AND last_used_at > now() - interval '${DEVICE_TOKEN_DAYS} days'
+            AND last_used_at > now() - interval '${DEVICE_TOKEN_DAYS * 24} hours'
             AND (
               revoked_at IS NULL OR revocation_cause NOT IN ('revoked', 'password', 'refresh_reuse')
             )

@@ -12,5 +12,5 @@ export class LoginAttempts {
     type: 'timestamptz',
     comment: 'when all counted attempts have expired',
   })
-  expiresAt: Date
+  expiresAt: string
 }

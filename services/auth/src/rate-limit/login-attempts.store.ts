@@ -13,7 +13,7 @@ const CONSUME: Statement = {
     ON CONFLICT ON CONSTRAINT login_attempts_pkey DO UPDATE
     SET expires_at = greatest(counted.expires_at, clock_timestamp()) + make_interval(secs => $2)
     WHERE counted.expires_at <= clock_timestamp() + make_interval(secs => $2 * ($3 - 1))
-    RETURNING extract(epoch FROM expires_at - clock_timestamp())::float8 AS seconds`,
+    RETURNING extract(epoch FROM expires_at - clock_timestamp()) AS seconds`,
 }
 
 interface Consumption {
@@ -27,8 +27,8 @@ export async function consumeAttempt(
   run: Run,
   { subject, intervalSeconds, burst }: Consumption,
 ): Promise<number | undefined> {
-  const [row] = await run<{ seconds: number }>(CONSUME, [subject, intervalSeconds, burst])
-  return row?.seconds
+  const [row] = await run<{ seconds: string }>(CONSUME, [subject, intervalSeconds, burst])
+  return row && Number(row.seconds)
 }
 
 const REFUND: Statement = {
@@ -51,15 +51,15 @@ const READ: Statement = {
   name: 'login_attempts_by_subject',
   text: `
     SELECT encode(subject, 'hex') AS subject,
-           extract(epoch FROM expires_at - clock_timestamp())::float8 AS seconds
+           extract(epoch FROM expires_at - clock_timestamp()) AS seconds
     FROM login_attempts
     WHERE subject = ANY ($1::bytea[])`,
 }
 
 /** Seconds until all counted attempts of each subject expire, in the order of `subjects`. */
 export async function readAttempts(run: Run, subjects: readonly Buffer[]): Promise<number[]> {
-  const rows = await run<{ subject: string; seconds: number }>(READ, [subjects])
-  const secondsOf = new Map(rows.map(({ subject, seconds }) => [subject, seconds]))
+  const rows = await run<{ subject: string; seconds: string }>(READ, [subjects])
+  const secondsOf = new Map(rows.map(({ subject, seconds }) => [subject, Number(seconds)]))
   return subjects.map((subject) => secondsOf.get(subject.toString('hex')) ?? 0)
 }
 

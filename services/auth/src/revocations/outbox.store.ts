@@ -1,14 +1,16 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
+import { isoTime } from '@malipo/kit/postgres/iso-time'
 
 export interface RevokedSession {
   readonly sid: string
-  readonly at: Date
+  /** ISO 8601 with milliseconds. */
+  readonly at: string
 }
 
 const PENDING: Statement = {
   name: 'revocations_pending',
   text: `
-    SELECT session_id AS sid, revoked_at AS at
+    SELECT session_id AS sid, ${isoTime('revoked_at')} AS at
     FROM revocation_outbox
     ORDER BY revoked_at
     LIMIT $1`,
@@ -22,7 +24,7 @@ export async function pendingRevocations(run: Run, limit: number): Promise<Revok
 const PENDING_OF_USER: Statement = {
   name: 'revocations_pending_of_user',
   text: `
-    SELECT session_id AS sid, revocation_outbox.revoked_at AS at
+    SELECT session_id AS sid, ${isoTime('revocation_outbox.revoked_at')} AS at
     FROM revocation_outbox
     JOIN sessions ON sessions.id = session_id
     WHERE user_id = $1
@@ -57,15 +59,18 @@ export async function deleteExpired(run: Run, lifetimeSeconds: number) {
 const REVOKED_SINCE: Statement = {
   name: 'sessions_revoked_since',
   text: `
-    SELECT id AS sid, revoked_at AS at
+    SELECT id AS sid, ${isoTime('revoked_at')} AS at
     FROM sessions
     WHERE revoked_at >= now() - make_interval(secs => $1)
-      AND (revoked_at, id) > ($2, $3)
+      AND (revoked_at, id) > ($2::timestamptz, $3::uuid)
     ORDER BY revoked_at, id
     LIMIT $4`,
 }
 
-const BEFORE_ALL: RevokedSession = { sid: '00000000-0000-0000-0000-000000000000', at: new Date(0) }
+const BEFORE_ALL: RevokedSession = {
+  sid: '00000000-0000-0000-0000-000000000000',
+  at: '1970-01-01T00:00:00.000Z',
+}
 
 /** A page of the sessions revoked within the last `lifetimeSeconds`, published or not, oldest first. */
 export async function revokedSince(

@@ -15,5 +15,5 @@ export class PendingRevocation {
   session: object
 
   @Column({ name: 'revoked_at', type: 'timestamptz', precision: 3 })
-  revokedAt: Date
+  revokedAt: string
 }

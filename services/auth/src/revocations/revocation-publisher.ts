@@ -51,7 +51,7 @@ export class RevocationPublisher {
   async publishBatch(revocations: readonly RevokedSession[]): Promise<boolean> {
     if (revocations.length === 0) return true
     const publications = revocations.map(({ sid, at }) =>
-      formatRevocation({ sid, revokedAtMs: at.getTime() }, this.lifetimeSeconds),
+      formatRevocation({ sid, revokedAtMs: Date.parse(at) }, this.lifetimeSeconds),
     )
     return (await this.redis.setAndPublish(REVOCATION_CHANNEL, publications)) === 'OK'
   }

@@ -1,4 +1,5 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
+import { isoTime } from '@malipo/kit/postgres/iso-time'
 import type { Origin } from '../client-context/client-context.js'
 import type { RevokedSession } from '../revocations/outbox.store.js'
 import type { TokenHashes } from './refresh-token.js'
@@ -25,9 +26,9 @@ interface Judgement {
   readonly sid: string
   readonly sub: string
   readonly scopes: string[] | null
-  /** The salt and the hash of the successor of a `repeated` token. */
-  readonly salt: Buffer | null
-  readonly successor: Buffer | null
+  /** The salt and the hash of the successor of a `repeated` token, hexadecimal. */
+  readonly salt: string | null
+  readonly successor: string | null
   /** How long a `limited` client has to wait. */
   readonly waitMs: number | null
 }
@@ -97,9 +98,9 @@ const REFRESH_TOKEN_ROTATE: Statement = {
       WHERE sessions.id = verdict.id AND use = 'rotated' AND current_token_hash = $2
     )
     SELECT use, verdict.id AS sid, user_id AS sub, scopes,
-           decode(predecessor ->> 'salt', 'hex') AS salt,
-           decode(predecessor ->> 'successor', 'hex') AS successor,
-           (extract(epoch FROM wait) * 1000)::float8 AS "waitMs"
+           predecessor ->> 'salt' AS salt,
+           predecessor ->> 'successor' AS successor,
+           ceil(extract(epoch FROM wait) * 1000)::integer AS "waitMs"
     FROM verdict
     JOIN users ON users.id = user_id`,
 }
@@ -131,7 +132,8 @@ const REUSED_SESSION_REVOKE: Statement = {
       SELECT 'refresh_reuse', user_id, id, $2::inet, $3::text
       FROM revoked
     )
-    SELECT target.id AS sid, coalesce(revoked.revoked_at, target.revoked_at) AS at,
+    SELECT target.id AS sid,
+           ${isoTime('coalesce(revoked.revoked_at, target.revoked_at)')} AS at,
            revoked.id IS NOT NULL AS "isNew"
     FROM target
     LEFT JOIN revoked ON revoked.id = target.id`,

@@ -21,8 +21,8 @@ const DELETE_EXPIRED: Statement = {
       SELECT id
       FROM sessions
       WHERE id < $1
-        AND expires_at < $2
-        AND last_used_at < $4
+        AND expires_at < $2::timestamptz
+        AND last_used_at < $4::timestamptz
         AND NOT EXISTS (SELECT FROM revocation_outbox WHERE session_id = sessions.id)
       ORDER BY id
       LIMIT $3
@@ -52,7 +52,8 @@ export class SessionSweeper {
   async sweep(): Promise<number> {
     const cutoff = new Date(Date.now() - RETENTION_MS)
     const deviceTokensExpired = new Date(Date.now() - DEVICE_TOKEN_DAYS * DAY_MS)
-    const values = [minUuidAt(deviceTokensExpired), cutoff, BATCH_SIZE, deviceTokensExpired]
+    const times = [cutoff.toISOString(), BATCH_SIZE, deviceTokensExpired.toISOString()]
+    const values = [minUuidAt(deviceTokensExpired), ...times]
     return (await this.database.write((run) => run(DELETE_EXPIRED, values))).length
   }
 }

@@ -51,7 +51,7 @@ export class Session {
   passwordVersion: number
 
   @Column({ name: 'last_used_at', type: 'timestamptz', precision: 3 })
-  lastUsedAt: Date
+  lastUsedAt: string
 
   /** The user agent of the last login or refresh, like `address`. */
   @Column({ name: 'user_agent', type: 'text', nullable: true })
@@ -61,14 +61,14 @@ export class Session {
   address: string | null
 
   @Column({ name: 'created_at', type: 'timestamptz', precision: 3, default: () => 'now()' })
-  createdAt: Date
+  createdAt: string
 
   @Column({ name: 'expires_at', type: 'timestamptz', precision: 3 })
-  expiresAt: Date
+  expiresAt: string
 
   /** Set only once; a trigger then writes the outbox row and the audit event. */
   @Column({ name: 'revoked_at', type: 'timestamptz', precision: 3, nullable: true })
-  revokedAt: Date | null
+  revokedAt: string | null
 
   @Column({ name: 'revocation_cause', type: 'text', nullable: true })
   revocationCause:

@@ -77,13 +77,13 @@ export class SessionDto {
   id: string
 
   @ApiProperty(TIME)
-  createdAt: Date
+  createdAt: string
 
   @ApiProperty({ ...TIME, description: 'Last login or refresh' })
-  lastUsedAt: Date
+  lastUsedAt: string
 
   @ApiProperty({ ...TIME, description: 'Extended by each refresh' })
-  expiresAt: Date
+  expiresAt: string
 
   @ApiProperty({ ...OF_LAST_USE, example: 'curl/8.5' })
   userAgent: string | null

@@ -1,4 +1,5 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
+import { isoTime } from '@malipo/kit/postgres/iso-time'
 import type { Origin } from '../client-context/client-context.js'
 import type { RevokedSession } from '../revocations/outbox.store.js'
 import type { User } from '../users/user.entity.js'
@@ -42,13 +43,13 @@ const SESSION_OPEN: Statement = {
       SELECT 'login', user_id, user_id, id, $7::inet, $8::text
       FROM opened
     )
-    SELECT scopes, evicted.session_id AS sid, evicted.at
+    SELECT scopes, evicted.session_id AS sid, ${isoTime('evicted.at')} AS at
     FROM holder
     LEFT JOIN LATERAL evict_sessions_of(holder.id, $1, $10::integer - 1) AS evicted ON true`,
 }
 
 /** One row per evicted session, or a single row without one. */
-type OpenedRow = Pick<User, 'scopes'> & { sid: string | null; at: Date | null }
+type OpenedRow = Pick<User, 'scopes'> & { sid: string | null; at: string | null }
 
 interface Opened extends Pick<User, 'scopes'> {
   /** The least recently used sessions, which the limit revoked. */
@@ -78,7 +79,10 @@ type SessionRow = Pick<
 const SESSIONS_ACTIVE: Statement = {
   name: 'sessions_active',
   text: `
-    SELECT id, created_at AS "createdAt", last_used_at AS "lastUsedAt", expires_at AS "expiresAt",
+    SELECT id,
+           ${isoTime('created_at')} AS "createdAt",
+           ${isoTime('last_used_at')} AS "lastUsedAt",
+           ${isoTime('expires_at')} AS "expiresAt",
            user_agent AS "userAgent", host(address) AS address
     FROM sessions
     WHERE user_id = $1
@@ -111,7 +115,8 @@ const SESSION_REVOKE: Statement = {
       WHERE sessions.id = target.id AND target.revoked_at IS NULL
       RETURNING sessions.id, sessions.revoked_at
     )
-    SELECT target.id AS sid, coalesce(revoked.revoked_at, target.revoked_at) AS at,
+    SELECT target.id AS sid,
+           ${isoTime('coalesce(revoked.revoked_at, target.revoked_at)')} AS at,
            revoked.id IS NOT NULL AS "isNew"
     FROM target
     LEFT JOIN revoked ON revoked.id = target.id`,

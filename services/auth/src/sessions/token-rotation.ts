@@ -69,9 +69,12 @@ export class TokenRotation {
 
   private repeat(
     presented: RefreshToken,
-    { salt, successor }: { salt: Buffer | null; successor: Buffer | null },
+    { salt, successor }: { salt: string | null; successor: string | null },
   ): RefreshToken {
-    const repeated = salt && successor && this.keys.deriveAgain(presented, salt, successor)
+    const repeated =
+      salt &&
+      successor &&
+      this.keys.deriveAgain(presented, Buffer.from(salt, 'hex'), Buffer.from(successor, 'hex'))
     if (!repeated) throw refreshKeyMissing()
     return repeated
   }

@@ -32,5 +32,5 @@ export class User {
   scopes: string[] | null
 
   @Column({ name: 'created_at', type: 'timestamptz', precision: 3, default: () => 'now()' })
-  createdAt: Date
+  createdAt: string
 }

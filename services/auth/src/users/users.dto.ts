@@ -38,7 +38,7 @@ export class UserDto {
   email: string
 
   @ApiProperty({ type: String, format: 'date-time', example: '2026-01-01T09:30:00.000Z' })
-  createdAt: Date
+  createdAt: string
 }
 
 export class ScopesDto {

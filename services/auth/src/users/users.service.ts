@@ -9,9 +9,8 @@ import { PasswordHasher } from '../passwords/hashing.js'
 import { strengthHeader } from '../passwords/strength.js'
 import { PROBLEMS } from '../problems.js'
 import { NetworkRateLimits } from '../rate-limit/network-rate-limits.js'
-import { User } from './user.entity.js'
 import type { RegisterDto } from './users.dto.js'
-import { insertUser, type UserRow } from './users.store.js'
+import { insertUser, userById, type UserRow } from './users.store.js'
 
 const TAKEN = { phone: PROBLEMS.phoneTaken, email: PROBLEMS.emailTaken }
 
@@ -37,12 +36,9 @@ export class UsersService {
     return this.registrations.count(operation, () => 'created')
   }
 
-  /** Returns the account of an authenticated caller, which exists because accounts are never deleted. */
+  /** Returns the account of an authenticated caller. */
   async byId(id: string): Promise<UserRow> {
-    return this.database.find('user_by_id', async (orm) => {
-      const { phone, email, createdAt } = await orm.getRepository(User).findOneByOrFail({ id })
-      return { id, phone, email, createdAt }
-    })
+    return this.database.read((run) => userById(run, id))
   }
 
   private async create({ phone, email, password }: RegisterDto, client: ClientContext) {

@@ -1,8 +1,11 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
+import { isoTime } from '@malipo/kit/postgres/iso-time'
 import type { Origin } from '../client-context/client-context.js'
 import type { User } from './user.entity.js'
 
 export type UserRow = Pick<User, 'id' | 'phone' | 'email' | 'createdAt'>
+
+const USER_COLUMNS = `id, phone, email, ${isoTime('created_at')} AS "createdAt"`
 
 const USER_INSERT: Statement = {
   name: 'user_insert',
@@ -24,13 +27,13 @@ const USER_INSERT: Statement = {
       FROM created
       WHERE scopes IS NOT NULL
     )
-    SELECT id, phone, email, created_at AS "createdAt" FROM created`,
+    SELECT ${USER_COLUMNS} FROM created`,
 }
 
 const USERS_IN_CONFLICT: Statement = {
   name: 'users_in_conflict',
   text: `
-    SELECT id, phone, email, created_at AS "createdAt"
+    SELECT ${USER_COLUMNS}
     FROM users
     WHERE id = $1 OR phone = $2 OR email = $3`,
 }
@@ -54,4 +57,16 @@ export async function insertUser(
   if (own) return own
   if (found.length === 0) throw new Error('the conflicting user no longer exists')
   return found.some((row) => row.phone === phone) ? 'phone' : 'email'
+}
+
+const USER_BY_ID: Statement = {
+  name: 'user_by_id',
+  text: `SELECT ${USER_COLUMNS} FROM users WHERE id = $1`,
+}
+
+/** An account that exists, because accounts are never deleted. */
+export async function userById(run: Run, id: string): Promise<UserRow> {
+  const [user] = await run<UserRow>(USER_BY_ID, [id])
+  if (!user) throw new Error(`user ${id} does not exist`)
+  return user
 }

@@ -55,7 +55,7 @@ function lineOf(message: StoredMessage, result: Verification): string {
     outcome,
     `key=${keyId ?? '-'}`,
     `signed=${signedAt(message)}`,
-    `received=${receivedAt.toISOString()}`,
+    `received=${receivedAt}`,
   ]
   return columns.join(' ')
 }
@@ -80,6 +80,6 @@ async function keys(source: DataSource, { active, retired }: VerificationEnv): P
   if (stored.some(({ keyId }) => stateOf(keyId) === 'missing')) process.exitCode = 1
   return stored.map(
     ({ source: sender, keyId, messages: count, lastUsedAt }) =>
-      `${keyId} ${stateOf(keyId)} ${sender} messages=${count} last=${lastUsedAt.toISOString()}`,
+      `${keyId} ${stateOf(keyId)} ${sender} messages=${count} last=${lastUsedAt}`,
   )
 }

@@ -22,7 +22,8 @@ export type Outcome<Resource> = { readonly replayed?: boolean } & (
 
 /** The first response for an idempotency key. A reference to the resource is stored instead of the body. */
 export interface StoredResponse {
-  readonly fingerprint: Buffer
+  /** Hexadecimal. */
+  readonly fingerprint: string
   readonly operationId: string
   /** The response's HTTP status. */
   readonly status: number
@@ -36,7 +37,7 @@ const FIND: Statement = {
   text: `
 SELECT
   nth,
-  fingerprint,
+  encode(fingerprint, 'hex') AS fingerprint,
   operation_id AS "operationId",
   response_status AS status,
   resource_id AS "resourceId",
@@ -69,7 +70,7 @@ export async function replay<Resource extends object>(
   const [stored] = await run<StoredResponse>(FIND, [{ caller, route, key }])
   if (!stored && retried) throw new StillRunning()
   if (!stored) return { problem: keyInUse() }
-  if (!stored.fingerprint.equals(fingerprint)) return { problem: keyReused() }
+  if (stored.fingerprint !== fingerprint.toString('hex')) return { problem: keyReused() }
   // If the stored operation id is this request's, an earlier attempt of this request claimed the key.
   const replayed = stored.operationId !== operationId
   const loaded = await load(stored)

@@ -13,7 +13,7 @@ const DELETE: Statement = {
 WITH expired AS (
   SELECT caller, route, key
   FROM idempotency_keys
-  WHERE created_at < $1
+  WHERE created_at < $1::timestamptz
   ORDER BY created_at
   LIMIT $2
   FOR UPDATE SKIP LOCKED
@@ -41,7 +41,7 @@ export class KeySweeper {
 
   /** Deletes one batch and returns the number of deleted keys. */
   async sweep(now = Date.now()): Promise<number> {
-    const before = new Date(now - RETENTION_MS)
+    const before = new Date(now - RETENTION_MS).toISOString()
     return (await this.database.write((run) => run(DELETE, [before, BATCH_SIZE]))).length
   }
 }

@@ -15,7 +15,10 @@ export class Initial1795910400000 implements MigrationInterface {
   }
 }
 
-/** White space, control characters and format characters (category Cf) of Unicode 17, in a bracket expression. */
+/**
+ * White space, control characters and format characters (category Cf) of Unicode 17, in a bracket expression. It is
+ * quoted with `$re$`, because `standard_conforming_strings` decides what a backslash between apostrophes means.
+ */
 const INVISIBLE = [
   String.raw`\u0001-\u0020\u007F-\u00A0\u00AD\u0600-\u0605\u061C\u06DD\u070F\u0890\u0891\u08E2\u1680\u180E`,
   String.raw`\u2000-\u200F\u2028-\u202F\u205F-\u206F\u3000\uFEFF\uFFF9-\uFFFB`,
@@ -36,13 +39,13 @@ CREATE TABLE payments (
     CONSTRAINT payments_payment_method_check
     CHECK (payment_method IN ('MOBILE_MONEY', 'CARD', 'BANK_TRANSFER')),
   customer_phone          text           NOT NULL
-    CONSTRAINT payments_customer_phone_check CHECK (customer_phone ~ '^\\+[1-9][0-9]{5,14}$'),
+    CONSTRAINT payments_customer_phone_check CHECK (customer_phone ~ '^[+][1-9][0-9]{5,14}$'),
   customer_email          text           NOT NULL
     CONSTRAINT payments_customer_email_check CHECK (
       char_length(customer_email) <= 254
       AND customer_email LIKE '_%@_%'
       AND customer_email IS NFC NORMALIZED
-      AND customer_email !~ '[A-Z${INVISIBLE}]'
+      AND customer_email !~ $re$[A-Z${INVISIBLE}]$re$
     ),
   description             text,
   metadata                jsonb          NOT NULL,

@@ -21,8 +21,9 @@ export class PaymentEvent {
   @Column({ type: 'text', name: 'to_status' })
   toStatus: Status
 
+  /** ISO 8601 in UTC with milliseconds. */
   @Column({ type: 'timestamptz', precision: 3 })
-  at: Date
+  at: string
 
   /** The id of the user, or the name of the provider, that changed the payment. */
   @Column({ type: 'text' })

@@ -1,7 +1,9 @@
 import { type Page, pageOf } from '@malipo/kit/http/page'
+import { isoTime } from '@malipo/kit/postgres/iso-time'
 import { minUuidAt } from '@malipo/kit/postgres/uuid-v7'
 import type { Database } from '@malipo/kit/postgres/database'
 import type { EntityManager } from 'typeorm'
+import { paymentColumns } from './payment-columns.js'
 import { PaymentEvent } from './payment-event.entity.js'
 import { Payment } from './payment.entity.js'
 import type { Viewer } from './payments.store.js'
@@ -23,13 +25,18 @@ export async function listPayments(
   viewer: Viewer,
   filter: Filter,
 ): Promise<Page<Payment>> {
-  const found = await database.find('payment_list', (orm) => query(orm, viewer, filter).getMany())
+  const found = await database.find('payment_list', (orm) =>
+    query(orm, viewer, filter).getRawMany<Payment>(),
+  )
   return pageOf(found, filter.limit)
 }
 
 function query(orm: EntityManager, viewer: Viewer, filter: Filter) {
   const { createdFrom, createdTo, after } = filter
-  const select = orm.getRepository(Payment).createQueryBuilder('payment')
+  const select = orm
+    .getRepository(Payment)
+    .createQueryBuilder('payment')
+    .select(paymentColumns('payment'))
   if (!viewer.seesAll) select.andWhere('payment.ownerId = :owner', { owner: viewer.id })
   for (const field of EQUAL_FIELDS) {
     if (filter[field] !== undefined) {
@@ -43,9 +50,20 @@ function query(orm: EntityManager, viewer: Viewer, filter: Filter) {
   return select.orderBy('payment.id', 'DESC').limit(filter.limit + 1)
 }
 
+const EVENT_COLUMNS = `
+  event.paymentId AS "paymentId", event.version AS version, event.fromStatus AS "fromStatus",
+  event.toStatus AS "toStatus", ${isoTime('event.at')} AS at, event.actor AS actor,
+  event.cause AS cause, event.reason AS reason, event.lastWebhookId AS "lastWebhookId"`
+
 /** Every event of a payment, oldest first. */
 export async function listEvents(database: Database, paymentId: string): Promise<PaymentEvent[]> {
   return database.find('payment_events', (orm) =>
-    orm.getRepository(PaymentEvent).find({ where: { paymentId }, order: { version: 'ASC' } }),
+    orm
+      .getRepository(PaymentEvent)
+      .createQueryBuilder('event')
+      .select(EVENT_COLUMNS)
+      .where('event.paymentId = :paymentId', { paymentId })
+      .orderBy('event.version')
+      .getRawMany<PaymentEvent>(),
   )
 }

@@ -39,8 +39,8 @@ const OPEN_COUNTS: Statement = {
     FROM unnest(ARRAY['INITIATED', 'PENDING']) AS statuses (status),
       (VALUES
         ('5m', '5 minutes', '1 hour'),
-        ('1h', '1 hour', '1 day'),
-        ('1d', '1 day', '1000 years')
+        ('1h', '1 hour', '24 hours'),
+        ('1d', '24 hours', '1000 years')
       ) AS ages (age, min_age, max_age)`,
 }
 
@@ -54,7 +54,7 @@ const OLDEST_OPEN: Statement = {
         AND payments.status IN ('INITIATED', 'PENDING')
       ORDER BY updated_at
       LIMIT 1
-    )), 0)::float AS seconds
+    )), 0) AS seconds
     FROM unnest(ARRAY['INITIATED', 'PENDING']) AS statuses (status)`,
 }
 
@@ -66,7 +66,7 @@ const LAG: Statement = {
       WHEN folded_through >= pg_snapshot_xmax(pg_current_snapshot()) THEN 'Infinity'
       ELSE coalesce(extract(epoch FROM now() - (
         SELECT at FROM payment_events WHERE xid > folded_through ORDER BY xid LIMIT 1
-      )), 0)::float
+      )), 0)
     END AS seconds
     FROM payment_totals_position`,
 }
@@ -74,7 +74,7 @@ const LAG: Statement = {
 export async function readSnapshot(run: Run) {
   const totals = await run<Total>(TOTALS, [])
   const openCounts = await run<{ status: Status; age: string; count: number }>(OPEN_COUNTS, [])
-  const oldestOpen = await run<{ status: Status; seconds: number }>(OLDEST_OPEN, [])
-  const [lag] = await run<{ seconds: number }>(LAG, [])
-  return { totals, openCounts, oldestOpen, lagSeconds: lag?.seconds ?? 0 }
+  const oldestOpen = await run<{ status: Status; seconds: string }>(OLDEST_OPEN, [])
+  const [lag] = await run<{ seconds: string }>(LAG, [])
+  return { totals, openCounts, oldestOpen, lagSeconds: Number(lag?.seconds ?? 0) }
 }

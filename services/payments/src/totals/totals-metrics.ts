@@ -49,7 +49,7 @@ export function registerTotals(registry: Registry, lastSnapshot: () => Snapshot 
   observableGauge(registry, oldestOpen, (gauge) => {
     gauge.reset()
     for (const { status, seconds } of lastSnapshot()?.oldestOpen ?? []) {
-      gauge.set({ status }, seconds)
+      gauge.set({ status }, Number(seconds))
     }
   })
   const lag = {

@@ -37,8 +37,8 @@ function stored(body = BODY): StoredMessage {
     bodyHash: hash('sha256', body),
     reading: READING,
     outcome: 'applied',
-    occurredAt: new Date('2020-01-31T12:00:00Z'),
-    receivedAt: SIGNED_AT,
+    occurredAt: '2020-01-31T12:00:00.000Z',
+    receivedAt: SIGNED_AT.toISOString(),
   }
 }
 
@@ -84,7 +84,7 @@ describe('a stored message is', () => {
     ['the reference', { reading: { ...READING, reference: 'PAY-1' } }],
     ['the status', { reading: { ...READING, status: 'FAILED' } }],
     ['the transaction id', { reading: { ...READING, providerTransactionId: 'MP2' } }],
-    ['the time', { occurredAt: new Date('2020-01-31T12:00:02Z') }],
+    ['the time', { occurredAt: '2020-01-31T12:00:02.000Z' }],
     ['the time, to none', { occurredAt: null }],
   ])('contradictory if someone changed %s', (_, changes) => {
     expect(verifyMessage({ ...stored(), ...changes }, [secret])).toBe('contradictory')

@@ -1,3 +1,4 @@
+import { isoTime } from '@malipo/kit/postgres/iso-time'
 import { minUuidAt } from '@malipo/kit/postgres/uuid-v7'
 import type { DataSource } from 'typeorm'
 import type { StoredMessage } from './evidence.js'
@@ -25,12 +26,12 @@ SELECT
   payment_id AS "paymentId",
   key_id AS "keyId",
   headers,
-  body,
+  encode(body, 'base64') AS body,
   encode(body_hash, 'hex') AS "bodyHash",
   reading,
   outcome,
-  occurred_at AS "occurredAt",
-  received_at AS "receivedAt"
+  ${isoTime('occurred_at')} AS "occurredAt",
+  ${isoTime('received_at')} AS "receivedAt"
 FROM provider_messages
 WHERE id > $1
   AND ($2::uuid IS NULL OR id < $2)
@@ -39,6 +40,9 @@ WHERE id > $1
   AND ($5::text IS NULL OR webhook_id = $5)
 ORDER BY id
 LIMIT ${PAGE_SIZE}`
+
+/** The body is in base64. */
+type Row = Omit<StoredMessage, 'body'> & { readonly body: string }
 
 /** Reads the messages in the order in which they were received, page by page. */
 export async function* findMessages(
@@ -49,8 +53,8 @@ export async function* findMessages(
   const before = to && minUuidAt(to)
   for (let after = minUuidAt(from ?? new Date(0)); ;) {
     const values = [after, before, ids, paymentId, webhookId]
-    const page = await read<StoredMessage>(source, FIND, values)
-    yield* page
+    const page = await read<Row>(source, FIND, values)
+    for (const row of page) yield { ...row, body: Buffer.from(row.body, 'base64') }
     const last = page.at(-1)
     if (!last || page.length < PAGE_SIZE) return
     after = last.id
@@ -62,7 +66,7 @@ SELECT
   source,
   key_id AS "keyId",
   count(*)::int AS messages,
-  max(received_at) AS "lastUsedAt"
+  ${isoTime('max(received_at)')} AS "lastUsedAt"
 FROM provider_messages
 WHERE key_id IS NOT NULL
 GROUP BY source, key_id
@@ -72,7 +76,7 @@ interface KeyUse {
   readonly source: string
   readonly keyId: string
   readonly messages: number
-  readonly lastUsedAt: Date
+  readonly lastUsedAt: string
 }
 
 /** The keys that verified the stored messages. */
@@ -81,11 +85,11 @@ export async function findKeys(source: DataSource): Promise<KeyUse[]> {
 }
 
 /** Each page has its own transaction: the payment totals wait for long ones. */
-async function read<Row>(source: DataSource, text: string, values: unknown[]): Promise<Row[]> {
+async function read<T>(source: DataSource, text: string, values: unknown[]): Promise<T[]> {
   return source.transaction(async (transaction) => {
     await transaction.query('SET TRANSACTION READ ONLY')
     // The scan of a large table takes longer than a request may take.
     await transaction.query('SET LOCAL statement_timeout = 0')
-    return transaction.query<Row[]>(text, values)
+    return transaction.query<T[]>(text, values)
   })
 }

@@ -28,8 +28,8 @@ export interface StoredMessage {
   readonly bodyHash: string
   readonly reading: Reading
   readonly outcome: string
-  readonly occurredAt: Date | null
-  readonly receivedAt: Date
+  readonly occurredAt: string | null
+  readonly receivedAt: string
 }
 
 /**
@@ -67,7 +67,7 @@ export function verifyMessage(
 function isRead({ body, reading, occurredAt }: StoredMessage): boolean {
   const { reference, status, providerTransactionId, timestamp } = parseObject(body)
   return (
-    parseTime(timestamp)?.getTime() === occurredAt?.getTime() &&
+    (parseTime(timestamp)?.toISOString() ?? null) === occurredAt &&
     isDeepStrictEqual(reading, { reference, status, providerTransactionId })
   )
 }
