@@ -50,7 +50,10 @@ describe('the environment', () => {
     [{ JWT_SECRET: '' }, 'JWT_SECRET is required (or JWT_SECRET_FILE, or JWT_KEYS_DIR)'],
     [{ JWT_SECRET: 's'.repeat(31) }, 'JWT_SECRET must have at least 32 bytes'],
     [{ JWT_SECRET_FILE: '/nowhere' }, 'JWT_SECRET_FILE must name a file that can be read'],
-    [{ JWT_SECRET_FILE: fileWith('short\n') }, 'JWT_SECRET_FILE must have at least 32 bytes'],
+    [
+      { JWT_SECRET: undefined, JWT_SECRET_FILE: fileWith('short\n') },
+      'JWT_SECRET_FILE must have at least 32 bytes',
+    ],
     [{ JWT_KEYS_DIR: '/nowhere' }, 'JWT_KEYS_DIR must name a readable folder'],
     [{ JWT_KEYS_DIR: folder }, 'JWT_KEYS_DIR has no key file, such as a.json'],
     [{ JWT_EXPIRES_IN: '15m' }, 'JWT_EXPIRES_IN must be a whole number from 1 to 86400'],
@@ -67,6 +70,15 @@ describe('the environment', () => {
     ],
     [{ REFRESH_GRACE_MS: '21999' }, 'REFRESH_GRACE_MS must be at least 22000 (DB_WAIT_MS + 10000)'],
     [{ DB_WAIT_MS: '60000' }, 'REFRESH_GRACE_MS must be at least 70000 (DB_WAIT_MS + 10000)'],
+    [
+      { SESSION_EXPIRES_IN: '899' },
+      'SESSION_EXPIRES_IN must be at least 900 (JWT_EXPIRES_IN and REFRESH_GRACE_MS)',
+    ],
+    [
+      { SESSION_EXPIRES_IN: '60', JWT_EXPIRES_IN: '60', REFRESH_GRACE_MS: '60001' },
+      'SESSION_EXPIRES_IN must be at least 61 (JWT_EXPIRES_IN and REFRESH_GRACE_MS)',
+    ],
+    [{ JWT_SECRET_FILE: fileWith(SECRET) }, 'JWT_SECRET must not be set with JWT_SECRET_FILE'],
     [{ SESSIONS_PER_USER: '0' }, 'SESSIONS_PER_USER must be a whole number from 1 to 100'],
     [{ MODE: 'prod' }, 'MODE must be one of sandbox, live'],
     [

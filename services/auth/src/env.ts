@@ -36,7 +36,7 @@ export const VARIABLES = {
   }),
   SESSION_EXPIRES_IN: integer({ min: 60, max: 31_536_000 })({
     default: 2_592_000,
-    desc: 'Lifetime of a session in seconds, counted from its last refresh',
+    desc: 'Lifetime of a session in seconds, counted from its last refresh; at least `JWT_EXPIRES_IN` and `REFRESH_GRACE_MS`',
   }),
   SESSIONS_PER_USER: integer({ min: 1, max: 100 })({
     default: 20,
@@ -124,6 +124,9 @@ export function readRetentionEnv() {
 type KeyEnv = Pick<Env, 'JWT_SECRET' | 'JWT_SECRET_FILE' | 'JWT_KEYS_DIR'>
 
 const checkSecret: Check<KeyEnv> = (env) => {
+  if (env.JWT_SECRET && env.JWT_SECRET_FILE) {
+    return { JWT_SECRET: 'must not be set with JWT_SECRET_FILE' }
+  }
   const secret = jwtSecret(env)
   if (secret === undefined && !env.JWT_KEYS_DIR) {
     return { JWT_SECRET: 'is required (or JWT_SECRET_FILE, or JWT_KEYS_DIR)' }
@@ -154,6 +157,15 @@ const checkGrace: Check<Pick<Env, 'DB_WAIT_MS' | 'REFRESH_GRACE_MS'>> = (env) =>
   return { REFRESH_GRACE_MS: `must be at least ${min} (DB_WAIT_MS + ${LATE_STATEMENT_MS})` }
 }
 
+/** A session that ends before its access token, or in its grace period, would break what those promise. */
+const checkSession: Check<
+  Pick<Env, 'SESSION_EXPIRES_IN' | 'JWT_EXPIRES_IN' | 'REFRESH_GRACE_MS'>
+> = (env) => {
+  const min = Math.max(env.JWT_EXPIRES_IN, Math.ceil(env.REFRESH_GRACE_MS / 1000))
+  if (env.SESSION_EXPIRES_IN >= min) return {}
+  return { SESSION_EXPIRES_IN: `must be at least ${min} (JWT_EXPIRES_IN and REFRESH_GRACE_MS)` }
+}
+
 const checks = [
   checkHttp,
   checkDatabase,
@@ -162,5 +174,6 @@ const checks = [
   checkKeys,
   checkCost,
   checkGrace,
+  checkSession,
   checkKeyFile('REFRESH_KEYS_FILE'),
 ] as const

@@ -67,6 +67,9 @@ type WebhookVariables = CleanedEnv<typeof webhookVariables>
 export type Env = Variables & { readonly providerSecrets: readonly ProviderSecret[] }
 
 const checkSecrets: Check<WebhookVariables> = (env) => {
+  if (env.WEBHOOK_SECRETS.length > 0 && env.WEBHOOK_SECRETS_FILE) {
+    return { WEBHOOK_SECRETS: 'must not be set with WEBHOOK_SECRETS_FILE' }
+  }
   const active = secretsOf(env)
   if (!active) return { WEBHOOK_SECRETS_FILE: SECRETS_FORM }
   const retired = retiredSecretsOf(env)
