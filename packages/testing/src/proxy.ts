@@ -1,10 +1,15 @@
-import { connect, createServer, type AddressInfo } from 'node:net'
+import { once } from 'node:events'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 
 /** A TCP proxy that can cut or delay connections, for tests of lost and slow responses. */
 export interface Proxy {
   readonly port: number
   /** Drops the response to the next matching request and closes the connection. */
   loseNextAnswer(): void
+  /** Holds the next matching request, and what follows it on its connection, until `release`. */
+  holdNextRequest(): void
+  /** Sends the held request, even if its client has disconnected; resolves when the server has answered it. */
+  release(): Promise<void>
   /** Delays all later responses by `ms`; 0 disables the delay. */
   slow(ms: number): void
   /** Connects new clients to another port; existing connections stay open. */
@@ -24,8 +29,8 @@ export interface Proxy {
 /**
  * Starts a proxy to a port of this machine.
  *
- * @param matches whether `loseNextAnswer` drops the response to this request; the server still processes
- * the request
+ * @param matches whether `loseNextAnswer` drops the response to this request, which the server still processes,
+ * and whether `holdNextRequest` holds it
  */
 export async function startProxy(
   targetPort: number,
@@ -36,6 +41,8 @@ export async function startProxy(
   let isLossy = false
   let port = targetPort
   let isArmed = false
+  let isHolding = false
+  let held: { readonly upstream: Socket; readonly requests: Buffer[] } | undefined
   let delayMs = 0
   let accepted = 0
   const server = createServer((client) => {
@@ -45,11 +52,13 @@ export async function startProxy(
     let isLost = isLossy
     const lose = () => void (isLost = true)
     losses.add(lose)
+    let wasHeld = false
     const end = () => {
       ends.delete(end)
       losses.delete(lose)
       client.destroy()
-      upstream.destroy()
+      // The client may disconnect before or after the release.
+      if (!wasHeld) upstream.destroy()
     }
     ends.add(end)
     client.on('data', (data) => {
@@ -57,7 +66,13 @@ export async function startProxy(
         isArmed = false
         isAnswerLost = true
       }
-      if (!isLost) upstream.write(data)
+      if (isHolding && matches(data)) {
+        isHolding = false
+        wasHeld = true
+        held = { upstream, requests: [] }
+      }
+      if (held?.upstream === upstream) held.requests.push(data)
+      else if (!isLost) upstream.write(data)
     })
     upstream.on('data', (data) => {
       if (isLost) return
@@ -74,6 +89,15 @@ export async function startProxy(
   return {
     port: (server.address() as AddressInfo).port,
     loseNextAnswer: () => void (isArmed = true),
+    holdNextRequest: () => void (isHolding = true),
+    release: async () => {
+      if (!held) throw new Error('no request is held')
+      const { upstream, requests } = held
+      held = undefined
+      const answered = once(upstream, 'data')
+      upstream.write(Buffer.concat(requests))
+      await answered
+    },
     slow: (ms) => void (delayMs = ms),
     retarget: (other) => void (port = other),
     cut,

@@ -168,7 +168,14 @@ describe('PUT /api/auth/users/{id}/scopes', () => {
       const id = uuidV7()
       const { hashes } = newRefreshToken()
       const origin = { address: null, userAgent: null }
-      const session = { userId: sub, passwordVersion: 1, lifetimeSeconds: 60, limit: 20, origin }
+      const session = {
+        userId: sub,
+        passwordVersion: 1,
+        lifetimeSeconds: 60,
+        deadline: '9999-12-31T00:00:00.000Z',
+        limit: 20,
+        origin,
+      }
       const opening = { ...session, hashes, deviceTokenHash: hashes.own }
       expect(await openInDatabase(run, { id, ...opening })).toEqual({ scopes: null, evicted: [] })
       const answer = put(sub, ['payments:read'])

@@ -162,6 +162,7 @@ describe('POST /api/auth/password', () => {
         userId: own.sub,
         passwordVersion: 1,
         lifetimeSeconds: 60,
+        deadline: '9999-12-31T00:00:00.000Z',
         limit: 20,
         origin,
       }

@@ -4,5 +4,5 @@
  * for it; converting the times of a payment to `Date` and back took 9 of the 130 µs of reading the payment.
  */
 export function isoTime(time: string): string {
-  return `to_char(${time} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
+  return `to_char((${time}) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
 }

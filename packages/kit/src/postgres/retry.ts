@@ -76,6 +76,14 @@ export class StillRunning extends Error {
   }
 }
 
+/** A write changed nothing: it is late, or was based on a state that another write has replaced. */
+export class StaleWrite extends Error {
+  constructor() {
+    super('The write is late, or another write has changed the row')
+    this.name = 'StaleWrite'
+  }
+}
+
 /** The stage at which a statement failed. */
 export type Phase = 'connecting' | 'sent'
 
@@ -102,7 +110,7 @@ export class StatementFailed extends Error {
 /** Classifies an error. Before the statement was sent, every error is `not_applied`. */
 export function retryVerdict(error: unknown, phase: Phase): RetryVerdict {
   if (error instanceof UncertainCommit) return 'in_doubt'
-  if (error instanceof StillRunning) return 'not_applied'
+  if (error instanceof StillRunning || error instanceof StaleWrite) return 'not_applied'
   const code = sqlStateOf(error)
   const known = BY_SQLSTATE[code]
   if (phase === 'connecting') return known === 'conflict' ? known : 'not_applied'

@@ -3,6 +3,7 @@ import { minUuidAt } from '@malipo/kit/postgres/uuid-v7'
 import type { DataSource } from 'typeorm'
 import type { Origin } from '../client-context/client-context.js'
 
+/* Executed late, it records the failure late; its id contains the time of the request. */
 const LOGIN_FAILURE: Statement = {
   name: 'login_failure_insert',
   text: `

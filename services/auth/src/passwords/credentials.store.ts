@@ -1,4 +1,6 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
+import { isoTime } from '@malipo/kit/postgres/iso-time'
+import { timeLeftMs } from '@malipo/kit/telemetry/request-context'
 import { countOrRecover } from '../audit/audit.store.js'
 import type { Origin } from '../client-context/client-context.js'
 import { DEVICE_TOKEN_DAYS, type DeviceToken } from '../tokens/device-token.js'
@@ -8,6 +10,8 @@ export interface Credentials {
   passwordHash: string
   /** Incremented by each new password. */
   passwordVersion: number
+  /** When the request's response is due, by the database's clock; ISO 8601. */
+  deadline: string
 }
 
 /** An account, and whether its owner's client is recognised. */
@@ -35,6 +39,7 @@ const LOGIN_CANDIDATE: Statement = {
   name: 'login_candidate',
   text: `
     SELECT users.id, password_hash AS "passwordHash", users.password_version AS "passwordVersion",
+           ${isoTime('clock_timestamp() + make_interval(secs => $6::float8 / 1000)')} AS deadline,
            client.id AS "clientSid",
            EXISTS (
              SELECT
@@ -66,15 +71,20 @@ const LOGIN_CANDIDATE: Statement = {
     WHERE phone = $1`,
 }
 
+/** Outside of a request. */
+const DEADLINE_MS = 60_000
+
 /** undefined if no account has the phone. */
 export async function loginCandidate(
   run: Run,
   { phone, deviceToken, sid, network }: LoginQuery,
 ): Promise<LoginCandidate | undefined> {
-  const values = [phone, deviceToken?.sid, deviceToken?.secretHash, sid, network]
+  const client = [deviceToken?.sid, deviceToken?.secretHash, sid, network]
+  const values = [phone, ...client, timeLeftMs(DEADLINE_MS)]
   return (await run<LoginCandidate>(LOGIN_CANDIDATE, values))[0]
 }
 
+/* Executed late, it changes nothing if the hash was replaced in the meantime. */
 const PASSWORD_REHASH: Statement = {
   name: 'password_rehash',
   text: `
@@ -100,6 +110,7 @@ interface NewPassword {
   origin: Origin
 }
 
+/* Executed late, it changes nothing if another change has incremented the version in the meantime. */
 const PASSWORD_CHANGE: Statement = {
   name: 'password_change',
   text: `

@@ -2,8 +2,8 @@ import type { Run, Statement } from '@malipo/kit/postgres/database'
 
 /*
  * Counts an attempt unless the limit is reached; the row lock decides between concurrent attempts. A retry
- * after a lost response may count an attempt twice, which only makes the limit stricter. The clock is read
- * after the lock has been acquired, so that a later attempt never has an earlier time.
+ * after a lost response, or a late execution, may count an attempt twice, which only makes the limit stricter.
+ * The clock is read after the lock has been acquired, so that a later attempt never has an earlier time.
  */
 const CONSUME: Statement = {
   name: 'login_attempt_consume',
@@ -31,6 +31,7 @@ export async function consumeAttempt(
   return row && Number(row.seconds)
 }
 
+/* Executed late, it still returns only what this request took. */
 const REFUND: Statement = {
   name: 'login_attempt_refund',
   text: `

@@ -37,6 +37,7 @@ export async function pendingRevocationsOf(run: Run, userId: string): Promise<Re
   return run<RevokedSession>(PENDING_OF_USER, [userId])
 }
 
+/* A session is revoked once, so a late execution can't delete the row of another revocation. */
 const DELETE_PUBLISHED: Statement = {
   name: 'revocations_delete_published',
   text: 'DELETE FROM revocation_outbox WHERE session_id = ANY ($1::uuid[])',

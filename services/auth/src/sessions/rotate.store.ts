@@ -44,8 +44,10 @@ const ROTATIONS_PER_GRACE = 100
  * The grace period is compared with the time at which the request arrived, so that waiting for a connection
  * or a lock does not count. Predecessors are removed a whole grace period later than they expire.
  *
- * The statement never revokes. A lost connection can deliver it minutes late, when the grace period of its
- * token has ended although its request was answered in time.
+ * A lost connection, or a server that was frozen, can execute the statement minutes late. If the session was
+ * refreshed in the meantime, its token is no longer the current one: it does not replace the successor that the
+ * client has received. It never revokes, since the grace period of its token may have ended by then although its
+ * request was answered in time.
  *
  * FOR UPDATE also writes to the WAL. The commit therefore waits for the standby, and a successor that another
  * request stored is durable before it is returned.

@@ -37,12 +37,13 @@ export class SessionsService {
    */
   async open(user: Credentials, origin: Origin): Promise<TokensDto | undefined> {
     assertNotCompleted()
-    const { id: userId, passwordVersion } = user
+    const { id: userId, passwordVersion, deadline } = user
     const sid = newUuid()
     const { text, hashes } = newRefreshToken()
     const { SESSION_EXPIRES_IN: lifetimeSeconds, SESSIONS_PER_USER: limit } = this.env
     const client = { deviceTokenHash: deviceTokenHash(sessionPart(text)), origin }
-    const session = { id: sid, userId, passwordVersion, hashes, lifetimeSeconds, limit, ...client }
+    const account = { userId, passwordVersion, deadline }
+    const session = { id: sid, ...account, hashes, lifetimeSeconds, limit, ...client }
     const opened = await this.database.write((run) => openSession(run, session))
     if (!opened) return undefined
     const { scopes, evicted } = opened

@@ -1,4 +1,5 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
+import { StaleWrite } from '@malipo/kit/postgres/retry'
 import { isoTime } from '@malipo/kit/postgres/iso-time'
 import type { Origin } from '../client-context/client-context.js'
 import type { RevokedSession } from '../revocations/outbox.store.js'
@@ -16,19 +17,31 @@ interface NewSession {
   lifetimeSeconds: number
   /** Maximum number of active sessions of the user, including this one. */
   limit: number
+  /** A later execution opens no session; by the database's clock. */
+  deadline: string
   origin: Origin
 }
+
+/** Retains every session. */
+const MAX_INTEGER = 2_147_483_647
 
 /*
  * The lock makes a concurrent change of password or scopes wait until the session is committed, so that the
  * change revokes it. If the change commits first, the password version differs and no session is opened.
  * Concurrent logins of one user also wait for each other, so that each counts the sessions of the others.
+ *
+ * A statement can be executed long after its caller has timed out. Its session would have no client, and would
+ * evict a session that has one. So none is opened after the deadline, which an earlier read of the same request
+ * has computed: no clock of the service is involved.
  */
 const SESSION_OPEN: Statement = {
   name: 'session_open',
   text: `
     WITH holder AS MATERIALIZED (
-      SELECT id, scopes FROM users WHERE id = $2 AND password_version = $3 FOR NO KEY UPDATE
+      SELECT id, scopes, clock_timestamp() >= $11::timestamptz AS is_late
+      FROM users
+      WHERE id = $2 AND password_version = $3
+      FOR NO KEY UPDATE
     ), opened AS (
       INSERT INTO sessions
         (id, user_id, password_version, refresh_token_hash, current_token_hash, device_token_hash,
@@ -36,6 +49,7 @@ const SESSION_OPEN: Statement = {
       SELECT $1, id, $3, $4, $5, $9,
              now(), now() + make_interval(secs => $6), now(), $7::inet, $8::text
       FROM holder
+      WHERE NOT is_late
       ON CONFLICT ON CONSTRAINT sessions_pkey DO NOTHING
       RETURNING id, user_id
     ), audited AS (
@@ -43,29 +57,41 @@ const SESSION_OPEN: Statement = {
       SELECT 'login', user_id, user_id, id, $7::inet, $8::text
       FROM opened
     )
-    SELECT scopes, evicted.session_id AS sid, ${isoTime('evicted.at')} AS at
+    SELECT is_late AS "isLate", scopes, evicted.session_id AS sid, ${isoTime('evicted.at')} AS at
     FROM holder
-    LEFT JOIN LATERAL evict_sessions_of(holder.id, $1, $10::integer - 1) AS evicted ON true`,
+    LEFT JOIN LATERAL evict_sessions_of(
+      holder.id, $1, CASE WHEN is_late THEN ${MAX_INTEGER} ELSE $10::integer - 1 END
+    ) AS evicted ON true`,
 }
 
 /** One row per evicted session, or a single row without one. */
-type OpenedRow = Pick<User, 'scopes'> & { sid: string | null; at: string | null }
+type OpenedRow = Pick<User, 'scopes'> & {
+  readonly isLate: boolean
+  readonly sid: string | null
+  readonly at: string | null
+}
 
 interface Opened extends Pick<User, 'scopes'> {
   /** The least recently used sessions, which the limit revoked. */
   readonly evicted: readonly RevokedSession[]
 }
 
-/** `id` is the operation id. @returns undefined if the password changed after it was verified */
+/**
+ * `id` is the operation id.
+ *
+ * @returns undefined if the password changed after it was verified
+ * @throws StaleWrite after the deadline
+ */
 export async function openSession(
   run: Run,
   { id, userId, passwordVersion, hashes, lifetimeSeconds, ...other }: NewSession,
 ): Promise<Opened | undefined> {
-  const { origin, deviceTokenHash, limit } = other
+  const { origin, deviceTokenHash, limit, deadline } = other
   const session = [id, userId, passwordVersion, hashes.session, hashes.own, lifetimeSeconds]
-  const values = [...session, origin.address, origin.userAgent, deviceTokenHash, limit]
+  const values = [...session, origin.address, origin.userAgent, deviceTokenHash, limit, deadline]
   const rows = await run<OpenedRow>(SESSION_OPEN, values)
   if (!rows[0]) return undefined
+  if (rows[0].isLate) throw new StaleWrite()
   const evicted = rows.flatMap(({ sid, at }) => (sid && at ? [{ sid, at }] : []))
   return { scopes: rows[0].scopes, evicted }
 }
@@ -103,6 +129,7 @@ export interface Revocation {
   cause: 'logout' | 'revoked'
 }
 
+/* A revocation is final. Executed late, it revokes the session that was to be revoked, and no other one. */
 const SESSION_REVOKE: Statement = {
   name: 'session_revoke',
   text: `

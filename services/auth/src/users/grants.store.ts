@@ -1,6 +1,25 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
+import { StaleWrite } from '@malipo/kit/postgres/retry'
 import { countOrRecover } from '../audit/audit.store.js'
 import type { Origin } from '../client-context/client-context.js'
+
+/*
+ * A statement can be executed long after its caller has timed out, for example by a server that was frozen. By
+ * then, another change may have been made, which it must not undo. So a change of scopes applies only to the
+ * version of the row that its caller has read. `xmin`, the id of the transaction that wrote a row, is such a
+ * version: it changes with every update.
+ */
+const VERSION = 'users.xmin::text'
+
+const VERSION_BY_ID: Statement = {
+  name: 'user_version_by_id',
+  text: `SELECT ${VERSION} AS version FROM users WHERE id = $1`,
+}
+
+const VERSION_BY_PHONE: Statement = {
+  name: 'user_version_by_phone',
+  text: `SELECT ${VERSION} AS version FROM users WHERE phone = $1`,
+}
 
 interface ScopeChange {
   /** Id of the audit event, which is also the operation id. */
@@ -19,12 +38,16 @@ const SCOPES_SET: Statement = {
   name: 'scopes_set',
   text: `
     WITH target AS MATERIALIZED (
-      SELECT id, coalesce(scopes, $4::text[]) AS before FROM users WHERE id = $2 FOR NO KEY UPDATE
+      SELECT id, coalesce(scopes, $4::text[]) AS before, ${VERSION} = $9 AS is_current
+      FROM users
+      WHERE id = $2
+      FOR NO KEY UPDATE
     ), changed AS (
       UPDATE users
       SET scopes = $3
       FROM target
       WHERE users.id = target.id
+        AND is_current
         AND $8::text[] <@ before
         AND NOT EXISTS (SELECT 1 FROM audit_events WHERE audit_events.id = $1)
       RETURNING users.id, before
@@ -41,7 +64,8 @@ const SCOPES_SET: Statement = {
       FROM reduced
       CROSS JOIN LATERAL revoke_sessions_of(reduced.id, NULL, 'scopes', $5::uuid) AS revoked
     )
-    SELECT changed.id IS NOT NULL AS "isChanged",
+    SELECT is_current AS "isCurrent",
+           changed.id IS NOT NULL AS "isChanged",
            (SELECT count(*) FROM revoked)::integer AS revoked
     FROM target
     LEFT JOIN changed ON changed.id = target.id`,
@@ -55,15 +79,26 @@ interface NewScopes extends ScopeChange {
   actorId: string
 }
 
-/** @returns the number of revoked sessions; undefined if the user does not exist */
+interface ScopesSet {
+  readonly isCurrent: boolean
+  readonly isChanged: boolean
+  readonly revoked: number
+}
+
+/**
+ * @returns the number of revoked sessions; undefined if the user does not exist
+ * @throws StaleWrite if another change was made in the meantime
+ */
 export async function setScopes(
   run: Run,
   retried: boolean,
   { id, userId, scopes, retained, defaults, actorId, origin: { address, userAgent } }: NewScopes,
 ): Promise<number | 'not_retained' | undefined> {
-  const values = [id, userId, scopes, defaults, actorId, address, userAgent, retained]
-  const [found] = await run<{ isChanged: boolean; revoked: number }>(SCOPES_SET, values)
-  if (!found) return undefined
+  const [user] = await run<{ version: string }>(VERSION_BY_ID, [userId])
+  if (!user) return undefined
+  const change = [id, userId, scopes, defaults, actorId, address, userAgent, retained]
+  const [found] = await run<ScopesSet>(SCOPES_SET, [...change, user.version])
+  if (!found?.isCurrent) throw new StaleWrite()
   const changed = found.isChanged ? found : undefined
   return (await countOrRecover(run, { id, retried }, changed)) ?? 'not_retained'
 }
@@ -78,7 +113,7 @@ const SCOPES_GRANT: Statement = {
         FROM unnest(coalesce(scopes, $3::text[]) || $4::text[]) AS scope
         ORDER BY scope
       )
-      WHERE phone = $2
+      WHERE phone = $2 AND ${VERSION} = $6
       RETURNING id, scopes, coalesce(old.scopes, $3::text[]) AS before
     ), audited AS (
       INSERT INTO audit_events (id, kind, user_id, user_agent, detail)
@@ -89,12 +124,20 @@ const SCOPES_GRANT: Statement = {
     SELECT id, scopes FROM changed`,
 }
 
-/** Adds scopes to those of a user; returns undefined if no account has the phone. */
+/**
+ * Adds scopes to those of a user; returns undefined if no account has the phone.
+ *
+ * @throws StaleWrite if another change was made in the meantime
+ */
 export async function grantScopes(
   run: Run,
   grant: ScopeChange & { phone: string; granted: readonly string[] },
 ): Promise<{ id: string; scopes: string[] } | undefined> {
   const { id, phone, defaults, granted, origin } = grant
-  const values = [id, phone, defaults, granted, origin.userAgent]
-  return (await run<{ id: string; scopes: string[] }>(SCOPES_GRANT, values))[0]
+  const [user] = await run<{ version: string }>(VERSION_BY_PHONE, [phone])
+  if (!user) return undefined
+  const values = [id, phone, defaults, granted, origin.userAgent, user.version]
+  const [changed] = await run<{ id: string; scopes: string[] }>(SCOPES_GRANT, values)
+  if (!changed) throw new StaleWrite()
+  return changed
 }

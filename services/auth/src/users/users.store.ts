@@ -7,6 +7,7 @@ export type UserRow = Pick<User, 'id' | 'phone' | 'email' | 'createdAt'>
 
 const USER_COLUMNS = `id, phone, email, ${isoTime('created_at')} AS "createdAt"`
 
+/* Executed late, it inserts the account that was asked for, unless another one has its phone or email by then. */
 const USER_INSERT: Statement = {
   name: 'user_insert',
   text: `
