@@ -6,6 +6,7 @@ import { dataSource } from '../src/data-source.js'
 import { newUser } from './auth.js'
 import { migrate, type Payments, startPayments } from './payments.js'
 import { as, type As, fromProvider, newPayment, webhookBody } from './requests.js'
+import { until } from './until.js'
 
 /**
  * Runs the next release's migrations on a database of an earlier release, with rows that the earlier release
@@ -45,6 +46,52 @@ class Synthetic9999999999999 implements MigrationInterface {
 
   async down(): Promise<void> {}
 }
+
+/** A migration of a later release that changes the type of a column, which prepared statements return. */
+class Widening9999999999998 implements MigrationInterface {
+  name = 'Widening9999999999998'
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query('ALTER TABLE payments ALTER COLUMN amount_minor TYPE numeric(30)')
+  }
+
+  async down(): Promise<void> {}
+}
+
+it('serves every request while a later migration widens a column', async () => {
+  // Without batching, concurrent requests use one connection each, and each prepares the statements.
+  const payments = await startPayments({ DB_BATCH_MAX: '1' })
+  onTestFinished(() => payments.close())
+  const user = as(await newUser(), payments)
+  const stop = new AbortController()
+  const statuses: number[] = []
+  const note = ({ status, body }: Awaited<ReturnType<As['create']>>) => {
+    statuses.push(status)
+    return body.reference as string
+  }
+  const customer = async () => {
+    while (!stop.signal.aborted) {
+      const reference = note(await user.create())
+      note(await user.move(reference, 'PENDING'))
+      note(await user.get(reference))
+      note(await user.webhook(webhookBody(reference, 'SUCCESS')))
+    }
+  }
+  const customers = Array.from({ length: 8 }, customer)
+  const more = async (count: number) => {
+    const enough = statuses.length + count
+    await until(() => statuses.length >= enough)
+  }
+  await more(100)
+  await migrate(payments.databaseUrl, [...dataSource.migrations, Widening9999999999998])
+  await more(100)
+  stop.abort()
+  await Promise.all(customers)
+  expect([...new Set(statuses)].sort()).toEqual([200, 201])
+  // A statement is prepared again once, not once for each connection.
+  expect(await payments.metric('db_retries_total{verdict="not_applied"}')).toBeGreaterThan(0)
+  expect(await payments.metric('db_retries_total{verdict="not_applied"}')).toBeLessThan(100)
+})
 
 it('keeps payments, events, webhooks and idempotency keys through a later migration', async () => {
   const owner = await newUser()
