@@ -25,10 +25,14 @@ export class Abandoned extends Error {
   }
 }
 
-/** Time that is left until the current request's deadline, in ms, at least 0; `otherwise` outside a request. */
+/**
+ * Time that is left until the current request's deadline, in ms, at least 0; `otherwise` outside a request, and for
+ * work that continues after its request has completed.
+ */
 export function timeLeftMs(otherwise: number): number {
-  const deadline = requestContext.getStore()?.deadline
-  return deadline === undefined ? otherwise : Math.max(0, deadline - performance.now())
+  const request = requestContext.getStore()
+  if (!request || request.isCompleted) return otherwise
+  return Math.max(0, request.deadline - performance.now())
 }
 
 /** @throws Abandoned if the current request has completed: no client receives the result of further work */

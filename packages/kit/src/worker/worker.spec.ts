@@ -1,6 +1,7 @@
 import { Counter, Registry } from 'prom-client'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createLogger } from '../telemetry/logger.js'
+import { requestContext } from '../telemetry/request-context.js'
 import { type RunResult, Worker, WorkerMetrics, type WorkerOptions } from './worker.js'
 
 beforeEach(() => {
@@ -132,6 +133,23 @@ describe('wake', () => {
     expect(run).toHaveBeenCalledTimes(2)
     await elapse(INTERVAL_MS - 1)
     expect(run).toHaveBeenCalledTimes(2)
+  })
+
+  it('starts a run that does not belong to the request that wakes the worker', async () => {
+    const request = {
+      requestId: 'a',
+      traceId: undefined,
+      deadline: performance.now() + 1_000,
+      isCompleted: false,
+    }
+    const contexts: unknown[] = []
+    const run = vi.fn(async () => void contexts.push(requestContext.getStore()))
+    const { worker } = workerOf(run)
+    worker.start()
+    await elapse(0)
+    requestContext.run(request, () => worker.wake())
+    await elapse(INTERVAL_MS)
+    expect(contexts).toEqual([undefined, undefined, undefined])
   })
 
   it('does nothing before the start', () => {

@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common'
 import { Counter, Histogram, Registry } from 'prom-client'
 import type { Logger } from '../telemetry/logger.js'
+import { requestContext } from '../telemetry/request-context.js'
 import { withTimeout } from './with-timeout.js'
 
 /** The result of a run: `more` if work is left, `done` if the worker is no longer needed. */
@@ -54,7 +55,8 @@ export class Worker<Context = never> {
   /** Starts a run immediately or, if one is in progress, right after it. */
   wake() {
     if (this.current) this.isWoken = true
-    else this.begin()
+    // The run, and every later one, would otherwise belong to the request that wakes the worker.
+    else requestContext.exit(() => this.begin())
   }
 
   /** Starts no further run and waits for the current one, but no longer than a second. */
