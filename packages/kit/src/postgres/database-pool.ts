@@ -5,6 +5,11 @@ import { DatabaseClient, OPEN_TIMEOUT_MS } from './database-client.js'
 
 /** The pause between two attempts to open a connection while they fail, ms. */
 const PAUSE_MS = { min: 50, max: 250 }
+/**
+ * When an attempt that gets no answer no longer holds back the next one, ms: its packets may have been lost before
+ * the network was repaired.
+ */
+const STALL_MS = 1_000
 
 /** A connection of the pool, which the holder releases. */
 export type PooledClient = PoolClient & DatabaseClient
@@ -31,6 +36,8 @@ export class DatabasePool extends pg.Pool {
   private readonly waiters = new Set<Waiter>()
   /** Calls of pg's `connect` in progress: for an idle connection, which takes one tick, and for a new one. */
   private readonly connecting = { idle: 0, new: 0 }
+  /** The attempts to open a connection that have not stalled. */
+  private readonly opening = new Set<object>()
   /** One after a failure, then doubled by each success, so that a single free slot causes no burst. */
   private maxOpening = Infinity
   private pauseMs = 0
@@ -120,13 +127,24 @@ export class DatabasePool extends pg.Pool {
     while (connecting.idle < waiters.size && this.idleCount > this.waitingCount) {
       void this.serveNext('idle')
     }
-    while (connecting.idle + connecting.new < waiters.size && this.mayOpen()) {
-      void this.serveNext('new')
-    }
+    while (connecting.idle + this.opening.size < waiters.size && this.mayOpen()) void this.open()
+  }
+
+  private async open() {
+    const attempt = {}
+    this.opening.add(attempt)
+    const timer = setTimeout(() => {
+      this.opening.delete(attempt)
+      this.serve()
+    }, STALL_MS)
+    const serving = this.serveNext('new')
+    await serving.finally(() => clearTimeout(timer))
+    this.opening.delete(attempt)
+    this.serve()
   }
 
   private mayOpen(): boolean {
-    if (this.pauseTimer || this.connecting.new >= this.maxOpening) return false
+    if (this.pauseTimer || this.opening.size >= this.maxOpening) return false
     return this.totalCount < this.options.max
   }
 

@@ -4,7 +4,7 @@ import type { DataSource, EntityManager } from 'typeorm'
 import type { DatabaseEnv } from '../config/variables.js'
 import { HTTP_PROBLEMS, Problem } from '../http/problem.js'
 import type { Logger } from '../telemetry/logger.js'
-import { requestContext } from '../telemetry/request-context.js'
+import { timeLeftMs } from '../telemetry/request-context.js'
 import { DeadlineExceeded } from '../worker/batch.js'
 import { BatchedStatements } from './batched-statements.js'
 import { checkProblem, type ClientChecks, violatedCheck } from './client-checks.js'
@@ -127,11 +127,9 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
     return this.outage.kind ?? this.ownProblem.find()
   }
 
-  /** The current request's deadline. Work that outlives its request has its own, as outside a request. */
+  /** The deadline of the current request, or of an operation outside a request. */
   private newDeadline(): number {
-    const request = requestContext.getStore()
-    if (request && !request.isCompleted) return request.deadline
-    return performance.now() + this.env.DB_WAIT_MS
+    return performance.now() + timeLeftMs(this.env.DB_WAIT_MS)
   }
 
   private runOf(attempt: Attempt): Run {
