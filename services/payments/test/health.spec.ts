@@ -22,7 +22,7 @@ describe('/health', () => {
     await until(async () => (await ready()) === 'ok')
     expect((await payments.client.get('/health')).body).toMatchObject({
       status: 'ok',
-      details: { database: { status: 'up' }, redis: { status: 'up' } },
+      details: { auth: { status: 'up' }, database: { status: 'up' }, redis: { status: 'up' } },
     })
   })
 
@@ -56,6 +56,15 @@ describe('/health', () => {
     expect(ready).toMatchObject({ status: 200, body: { status: 'degraded' } })
     await replica.close()
     await redis?.stop()
+  })
+
+  it('reports an auth that is unreachable as degraded, with 200', async () => {
+    const replica = await payments.replica({ AUTH_SERVICE_URL: 'http://127.0.0.1:9' })
+    expect(await replica.client.get('/health')).toMatchObject({
+      status: 200,
+      body: { status: 'degraded', details: { auth: { message: 'unreachable' } } },
+    })
+    await replica.close()
   })
 
   it('reports a Redis that is not configured, with ok', async () => {

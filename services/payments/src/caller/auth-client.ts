@@ -26,6 +26,9 @@ const MAX_IN_FLIGHT = 256
 /** Buckets in seconds, from an idle auth's response time to auth's longest wait for its database. */
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15]
 const VALIDATE_PATH = '/api/auth/validate'
+const LIVE_PATH = '/health/live'
+/** Shorter than the time limit of a probe of `/health`. */
+const PROBE_TIMEOUT_MS = 400
 
 export class AuthClient implements OnApplicationShutdown {
   private readonly connections = new AuthConnections()
@@ -78,6 +81,16 @@ export class AuthClient implements OnApplicationShutdown {
     this.inFlight--
     stopTimer({ outcome: validation.kind })
     return validation
+  }
+
+  /** Whether auth answers at all. Any answer below 500 counts: a proxy may not route the path. */
+  async isReachable(): Promise<boolean> {
+    try {
+      const options = { ...this.connections.reused, signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) }
+      return (await this.http.get(LIVE_PATH, options)).status < 500
+    } catch {
+      return false
+    }
   }
 
   private async callWithRetry(token: string, headers: Record<string, string>): Promise<Validation> {

@@ -8,6 +8,7 @@ import type { Provider } from '@nestjs/common'
 import { Counter, Registry } from 'prom-client'
 import type { Env } from '../env.js'
 import { AuthClient } from './auth-client.js'
+import { AuthHealth } from './auth-health.js'
 import { CallerGuard } from './caller.guard.js'
 import { EntrySeal } from './entry-seal.js'
 import { LocalTokenCache } from './local-token-cache.js'
@@ -20,6 +21,7 @@ import { OUTCOMES } from './token-decision.js'
 /** The providers that authenticate callers. */
 export function callerProviders(env: Env): Provider[] {
   return [
+    AuthHealth,
     CallerGuard,
     {
       provide: AuthClient,
