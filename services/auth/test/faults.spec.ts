@@ -112,6 +112,41 @@ describe('PostgreSQL', () => {
     }
   })
 
+  it('that answers nothing: 503 on every route before DB_WAIT_MS and 500 ms have passed', async () => {
+    const DB_WAIT_MS = 2_000
+    const through = new URL(await ownDatabase())
+    const proxy = await startProxy(postgres.port)
+    through.port = String(proxy.port)
+    const auth = await startAuth({ DATABASE_URL: through.href, DB_WAIT_MS: String(DB_WAIT_MS) })
+    try {
+      const user = await newUser(auth.client)
+      const { access_token: token, refresh_token } = await login(auth.client, user)
+      const { phone, password } = user
+      proxy.lose(true)
+      const requests = [
+        () => auth.client.post('/api/auth/login', { phone, password }),
+        () => auth.client.post('/api/auth/register', newPerson()),
+        () => auth.client.post('/api/auth/refresh', { refresh_token }),
+        () => auth.client.get('/api/auth/validate', { token }),
+        () => auth.client.get('/api/auth/sessions', { token }),
+        () => auth.client.post('/api/auth/logout', {}, { token }),
+      ]
+      // The first round finds idle connections, the second one waits for new ones.
+      for (const _ of ['idle connections', 'new connections']) {
+        const answers = requests.map(async (request) => {
+          const begunAt = performance.now()
+          expect((await request()).status).toBe(503)
+          return performance.now() - begunAt
+        })
+        expect(Math.max(...(await Promise.all(answers)))).toBeLessThan(DB_WAIT_MS + 500)
+      }
+    } finally {
+      proxy.lose(false)
+      await auth.close()
+      await proxy.close()
+    }
+  })
+
   it.each([
     ['user_insert', 'a registration'],
     ['session_open', 'a login'],

@@ -6,6 +6,7 @@ import { chownTree, postgresUser } from '@malipo/local/postgres-user'
 import { runToEnd, startService } from '@malipo/local/process'
 import { createCertificate } from '@malipo/testing/certificate'
 import { query } from '@malipo/testing/database'
+import { startProxy } from '@malipo/testing/proxy'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { environment } from './payments.js'
 
@@ -84,4 +85,23 @@ describe('the connection to the database', () => {
       }
     },
   )
+
+  it('opens over a network with a round trip of 1 s', async () => {
+    const proxy = await startProxy(postgres.port)
+    proxy.slow(1_000)
+    const through = new URL(url())
+    through.port = String(proxy.port)
+    const service = await startService({
+      name: 'payments',
+      env: environment({ DATABASE_URL: through.href, DB_SSL_CA_FILE: caFile }),
+      readyLimitMs: 60_000,
+    })
+    try {
+      const connections = await query<{ ssl: boolean }>(postgres.url('postgres'), CONNECTIONS)
+      expect(new Set(connections.map(({ ssl }) => ssl))).toEqual(new Set([true]))
+    } finally {
+      await service.stop()
+      await proxy.close()
+    }
+  }, 90_000)
 })
