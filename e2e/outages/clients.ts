@@ -102,7 +102,8 @@ export class Clients {
   private async register() {
     const account = client.newAccount()
     const { request } = client.register(account)
-    const call = { name: 'register of B', side: 'B', origin: this.origin('auth', 'B') } as const
+    const target = { what: 'register', where: 'auth B', side: 'B' } as const
+    const call = { ...target, origin: this.origin('auth', 'B') }
     const answer = await this.journal.call({ ...call, request, judge: expects(201) })
     if (!answer) throw new Error('a user can not be registered before the outage')
     this.accounts.push(account)
@@ -157,9 +158,13 @@ export class Clients {
 
   private async record(side: Side, operation: Operation): Promise<client.Payment | undefined> {
     const { kind, request, expectedStatus } = operation
-    const call = { name: `${kind} of ${side}`, side, origin: this.origin('payments', side) }
-    const judge = expects(expectedStatus)
-    const sample = await this.journal.record({ ...call, request, judge }, operation)
+    const target = { what: kind, where: `payments ${side}`, side }
+    const call = {
+      ...target,
+      origin: this.origin('payments', side),
+      judge: expects(expectedStatus),
+    }
+    const sample = await this.journal.record({ ...call, request }, operation)
     return sample?.body as client.Payment | undefined
   }
 

@@ -12,16 +12,18 @@ import type { Side } from './platform.ts'
  */
 export type Verdict = 'expected' | 'busy' | 'refused' | 'wrong'
 
-export interface Sample extends Attempt {
-  /** What was asked of which replica, such as `login of A`. */
-  readonly name: string
+/** What is asked of which replica; `where` is its name. */
+interface Target {
+  readonly what: string
+  readonly where: string
   readonly side: Side
+}
+
+export interface Sample extends Attempt, Target {
   readonly verdict: Verdict
 }
 
-export interface Call {
-  readonly name: string
-  readonly side: Side
+export interface Call extends Target {
   readonly origin: URL
   readonly request: HttpRequest
   readonly judge: (response: HttpResponse) => Verdict
@@ -35,20 +37,20 @@ export class Journal {
   readonly entries: Entry[] = []
   readonly sent = new Set<string>()
   /** When the requests that have no response yet were sent. */
-  readonly inFlight = new Set<{ readonly at: number; readonly name: string }>()
+  readonly inFlight = new Set<{ readonly at: number }>()
   /** No request is repeated later (ms since the epoch). */
   deadline = Infinity
 
   /** Sends a request once. */
   async once(call: Call): Promise<Sample> {
-    const { name, side, origin, request, judge } = call
-    const flight = { at: Date.now(), name }
+    const { what, where, side, origin, request, judge } = call
+    const flight = { at: Date.now() }
     this.inFlight.add(flight)
     const since = performance.now()
     const response = await send(fromSomeNetwork(request), origin)
     const ms = Math.round(performance.now() - since)
     this.inFlight.delete(flight)
-    const sample = { ...response, at: flight.at, ms, name, side, verdict: judge(response) }
+    const sample = { ...response, at: flight.at, ms, what, where, side, verdict: judge(response) }
     this.samples.push(sample)
     return sample
   }

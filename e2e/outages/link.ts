@@ -36,6 +36,11 @@ export class Link {
     return new Link(name, await toxiproxy.proxy(name, silent.port), toxiproxy, silent)
   }
 
+  /** How many connections were opened. */
+  get opened(): number {
+    return this.silent.accepted
+  }
+
   poison(...toxics: Toxic[]): Promise<void> {
     return this.toxiproxy.add(this.name, toxics)
   }

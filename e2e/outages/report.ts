@@ -1,6 +1,6 @@
 import { cpus, loadavg } from 'node:os'
 import { seconds, table, updateSection } from '../drill/docs-page.ts'
-import type { Measurement } from './measure.ts'
+import type { Measurement } from './evaluate.ts'
 
 const HEAD = [
   'outage',
@@ -14,6 +14,7 @@ const HEAD = [
   'revoked accepted',
   'valid refused',
   'recovery',
+  'connections/s',
   'log lines',
   'verdict',
 ]
@@ -31,6 +32,7 @@ export function rows(measurements: readonly Measurement[]): string {
     `${row.revokedAccepted} of ${row.revokedUses}`,
     `${row.validRefused}`,
     seconds(row.recoveryMs),
+    row.connectionRate.toFixed(1),
     `${row.warnings}`,
     row.problems.length === 0 ? 'passed' : 'FAILED',
   ])

@@ -66,8 +66,15 @@ export class Sessions {
   use(session: Session, side: Side): Promise<Sample | undefined> {
     const request = client.list(session.token)
     const judge = unlessLeaving(session, expects(200))
-    const call = { name: `list of ${side}`, side, origin: this.origin('payments', side) }
-    return this.journal.call({ ...call, request, judge })
+    const origin = this.origin('payments', side)
+    return this.journal.call({
+      what: 'list',
+      where: `payments ${side}`,
+      side,
+      origin,
+      request,
+      judge,
+    })
   }
 
   validate(session: Session, side: Side): Promise<Sample | undefined> {
@@ -112,7 +119,8 @@ export class Sessions {
     const isAccepted = (response: HttpResponse) =>
       service === 'auth' ? isValid(response) : response.status === 200
     const sample = await this.journal.once({
-      name: `revoked token at ${where}`,
+      what: 'use of a revoked token',
+      where,
       side,
       origin: fresh ?? this.origin(service, side),
       request: service === 'auth' ? validate(session.token) : client.list(session.token),
@@ -142,8 +150,8 @@ export class Sessions {
     )
   }
 
-  private toAuth(name: string, side: Side, request: HttpRequest, judge: Call['judge']): Call {
-    return { name: `${name} of ${side}`, side, origin: this.origin('auth', side), request, judge }
+  private toAuth(what: string, side: Side, request: HttpRequest, judge: Call['judge']): Call {
+    return { what, where: `auth ${side}`, side, origin: this.origin('auth', side), request, judge }
   }
 }
 
