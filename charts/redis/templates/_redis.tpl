@@ -23,7 +23,7 @@ The rules of each ACL user, as `src/redis-access.ts` of each service states them
 diagnosis and the exporter.
 */}}
 {{- define "redis.users" -}}
-default: [resetkeys, resetchannels, -@all, +ping, +info, +config|get{{ if .Values.exporter.image }}, +slowlog, +latency, +client|list{{ end }}]
+default: [resetkeys, resetchannels, -@all, +ping, +info, +config|get]
 auth: ["~session:*", "~auth:*", resetchannels, "&revoked", -@all, +ping, +info, +exec, +multi, +set, +publish, +eval, +evalsha, +incrby, +get, +pttl, +expire]
 payments: ["~token:*", "~session:*", resetchannels, "&revoked", -@all, +ping, +info, +time, +mget, +set, +pexpire, +del, +subscribe]
 {{- end }}
