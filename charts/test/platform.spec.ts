@@ -54,6 +54,7 @@ it('payments reads retired webhook secrets from a file only if their Secret is n
     .projected.sources.map(({ secret }: Manifest) => secret as object)
   expect(secrets).toEqual([
     { name: 'providers' },
+    { name: 'cache-keys', items: [{ key: 'token-cache-keys', path: 'token-cache-keys' }] },
     {
       name: 'retired-providers',
       items: [{ key: 'retired-webhooks', path: 'retired-webhooks' }],
