@@ -48,16 +48,19 @@ export class SharedCounter {
   async count(key: string): Promise<Counted> {
     const counting = this.ask(key, (shared) => shared.penalty(key))
     const found = await this.wait(counting)
-    if (found) {
-      const refund = () => this.wait(this.ask(key, (shared) => shared.reward(key)))
-      return { found, refund }
-    }
+    if (found) return { found, refund: () => this.refund(key) }
     const refund = async () => {
-      // Redis may have executed the command that was not waited for, whatever the circuit says by now.
-      void counting?.then((late) => late && this.shared?.reward(key).catch(() => undefined))
+      // Redis may have executed the command that was not waited for.
+      void counting?.then((late) => late && this.refund(key))
       await this.memory.reward(key)
     }
     return { found: await this.memory.penalty(key), refund }
+  }
+
+  /** Takes a count in Redis back; an open circuit only means that the reply is not waited for. */
+  private async refund(key: string): Promise<void> {
+    const refunded = this.shared?.reward(key).catch(() => undefined)
+    if (!this.circuit.isOpen) await this.wait(refunded)
   }
 
   /** Sends a command; undefined if the circuit is open. The promise resolves to undefined if it fails. */
