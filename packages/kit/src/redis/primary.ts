@@ -1,6 +1,6 @@
 import { type Redis as Client, ReplyError } from 'ioredis'
 import { startHeartbeat } from './heartbeat.js'
-import { problemOf, type RedisProblem } from './redis-problem.js'
+import { problemOf, type RedisProblem, SlowReplies } from './redis-problem.js'
 
 interface PrimaryEvents {
   /** A connection is ready, or its server has other data than before: the last writes may be missing. */
@@ -11,6 +11,10 @@ interface PrimaryEvents {
 
 /** The problems of a whole server; others concern single commands, such as PING itself. */
 const UNUSABLE = new Set<RedisProblem>(['loading', 'read-only', 'wrong password'])
+/** How long a reply takes at most, unless Redis or the network is slow. */
+const SLOW_MS = 100
+/** How many heartbeats in a row are slow before Redis counts as slow. */
+const SLOW_BEATS = 3
 /** How often the statistics are read, in heartbeats. */
 const STATISTICS_EVERY = 20
 
@@ -26,6 +30,7 @@ export class Primary {
   /** Identifies the server's data; undefined if the user may not run INFO. */
   private dataset: string | undefined
   private beats = 0
+  private slowBeats = 0
   private waiting: (() => void)[] = []
 
   constructor(
@@ -56,6 +61,7 @@ export class Primary {
 
   private async beat(): Promise<void> {
     const { client } = this
+    const sentAt = performance.now()
     const pipeline = client.pipeline().ping().info('replication')
     const needsRunId = this.runId === undefined
     if (needsRunId) pipeline.info('server')
@@ -71,6 +77,7 @@ export class Primary {
       return this.reject(new Error(`READONLY The server is a replica of ${primary}`))
     }
     this.accept(datasetOf(this.runId, replication))
+    this.recordTime(performance.now() - sentAt)
     if (this.beats++ % STATISTICS_EVERY === 0) await this.readStatistics()
   }
 
@@ -82,12 +89,19 @@ export class Primary {
       this.events.onDataset()
       for (const resolve of this.waiting) resolve()
     }
-    this.events.onBeat()
+  }
+
+  private recordTime(ms: number): void {
+    this.slowBeats = ms > SLOW_MS ? this.slowBeats + 1 : 0
+    if (this.slowBeats >= SLOW_BEATS) this.events.onFailure(new SlowReplies(ms))
+    else this.events.onBeat()
   }
 
   private reject(error: Error): void {
     this.setDown()
     this.events.onFailure(error)
+    // Only a new connection reads a changed password.
+    if (problemOf(error) === 'wrong password') this.client.disconnect(true)
   }
 
   private setDown(): void {
@@ -95,6 +109,7 @@ export class Primary {
     this.isPrimary = false
     this.dataset = undefined
     this.runId = undefined
+    this.slowBeats = 0
   }
 
   private async readStatistics(): Promise<void> {

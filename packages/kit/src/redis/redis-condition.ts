@@ -7,8 +7,8 @@ import { problemOf, type RedisProblem } from './redis-problem.js'
 const STABLE_MS = 1_000
 /** A longer pause follows only if several connections were closed soon. */
 const LONG_PAUSE_MS = 150
-/** How long a refused write counts as a problem, unless another one is refused. */
-const REFUSAL_MS = 10_000
+/** How long the problems of a server that can be reached last, unless they are seen again. */
+const LASTS_MS: Partial<Record<RedisProblem, number>> = { full: 10_000, slow: 2_000 }
 
 /** Why Redis can't be used, as its connections and its replies show, and the log of its outages. */
 export class RedisCondition {
@@ -25,10 +25,12 @@ export class RedisCondition {
     return this.failure?.problem
   }
 
-  /** Whether a server that can be reached has refused a write in the last seconds. */
-  get isRefusing(): boolean {
+  /** Whether a server that can be reached was slow, or refused a write, in the last seconds. */
+  get isImpaired(): boolean {
     const { failure } = this
-    return failure?.problem === 'full' && performance.now() - failure.at < REFUSAL_MS
+    return (
+      failure !== undefined && performance.now() - failure.at < (LASTS_MS[failure.problem] ?? 0)
+    )
   }
 
   watch(client: Client): void {
@@ -56,7 +58,7 @@ export class RedisCondition {
   recover(): void {
     const stableSince = performance.now() - STABLE_MS
     const isStable = [...this.readyAt.values()].every((readyAt) => readyAt <= stableSince)
-    if (!isStable || this.isRefusing) return
+    if (!isStable || this.isImpaired) return
     this.failure = undefined
     this.outage.end()
   }

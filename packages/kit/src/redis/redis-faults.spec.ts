@@ -232,6 +232,23 @@ describe('a write that is published', () => {
   })
 })
 
+it('a slow Redis is named, and logged with two lines', async () => {
+  const proxy = await proxyTo((await server()).port)
+  const started = start(`redis://127.0.0.1:${proxy.port}`)
+  await ready(started)
+  proxy.slow(250)
+  await expect.poll(() => started.redis.problem, { timeout: 10_000 }).toBe('slow')
+  expect(started.redis.isUp).toBe(true)
+  proxy.slow(0)
+  await expect.poll(() => started.redis.problem, { timeout: 10_000 }).toBeUndefined()
+  await expect
+    .poll(started.logged, { timeout: 10_000 })
+    .toEqual([
+      expect.stringMatching(/^Redis is unavailable: Replies take \d+ ms/),
+      'Redis is available again',
+    ])
+})
+
 it('a full Redis is named, and its words are logged', async () => {
   const { url } = await server({
     settings: { maxmemory: '1mb', 'maxmemory-policy': 'noeviction' },

@@ -6,6 +6,7 @@ export type RedisProblem =
   | 'read-only'
   | 'loading'
   | 'full'
+  | 'slow'
   /** Redis answers with another error, such as `ERR max number of clients reached`. */
   | 'refusing'
 
@@ -20,7 +21,16 @@ const PROBLEMS: Readonly<Record<string, RedisProblem>> = {
   OOM: 'full',
 }
 
-export function problemOf({ message }: Error): RedisProblem {
+/** Replies that take so long that the services' circuits open. */
+export class SlowReplies extends Error {
+  constructor(ms: number) {
+    super(`Replies take ${Math.round(ms)} ms`)
+  }
+}
+
+export function problemOf(error: Error): RedisProblem {
+  if (error instanceof SlowReplies) return 'slow'
+  const { message } = error
   // ioredis quotes the last answer of a Sentinel.
   const reply = /Last error: (.*)/.exec(message)?.[1] ?? message
   const code = /^([A-Z]{2,}) /.exec(reply)?.[1]

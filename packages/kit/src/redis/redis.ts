@@ -94,11 +94,11 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
     return this.primary?.isUp ?? false
   }
 
-  /** Why Redis can't be used, or refused a write in the last seconds; undefined if it is well. */
+  /** Why Redis can't be used, or is slow or full; undefined if it is well. */
   get problem(): RedisProblem | undefined {
     if (!this.isConfigured) return undefined
     if (!this.isUp) return this.condition.problem ?? 'unreachable'
-    if (this.condition.isRefusing) return this.condition.problem
+    if (this.condition.isImpaired) return this.condition.problem
     return this.startCheck?.hasMissingRights ? 'missing right' : undefined
   }
 

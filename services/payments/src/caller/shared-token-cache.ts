@@ -175,8 +175,8 @@ export class SharedTokenCache {
     if (isFast) this.breaker.recordSuccess()
     else this.breaker.recordFailure(performance.now())
     if (wasOpen === this.breaker.isOpen) return
-    if (wasOpen) this.log.info('redis responds in time again: circuit closed')
-    else this.log.warn('redis is slow or down: circuit open, token checks do not wait for it')
+    // The client of Redis logs the outage.
+    this.log.debug(`the circuit of Redis is ${wasOpen ? 'closed' : 'open'}`)
   }
 }
 
