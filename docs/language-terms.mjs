@@ -61,4 +61,9 @@ export const TERMS = [
  */
 export const EXCEPTIONS = [
   { file: /^packages\/local\/src\/postgres-user\.ts$/, text: /nobody/, why: 'the Unix user' },
+  {
+    file: /^packages\/kit\/src\/postgres\/database-pool\.ts$/,
+    text: /\.ending\b/,
+    why: 'a property of pg-pool',
+  },
 ]

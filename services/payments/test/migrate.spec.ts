@@ -18,7 +18,7 @@ function start(env: Record<string, string>) {
   return { lines, ended }
 }
 
-it('names a missing role and a wrong password at once, and goes on when they are repaired', async () => {
+it('names a missing role and a wrong password at once, and continues after their repair', async () => {
   const url = new URL(await freshDatabase('payments'))
   const role = newRole()
   const database = url.pathname.slice(1)

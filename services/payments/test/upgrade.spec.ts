@@ -87,7 +87,7 @@ it('serves every request while a later migration widens a column', async () => {
   await more(100)
   stop.abort()
   await Promise.all(customers)
-  expect([...new Set(statuses)].sort()).toEqual([200, 201])
+  expect(new Set(statuses)).toEqual(new Set([200, 201]))
   // A statement is prepared again once, not once for each connection.
   expect(await payments.metric('db_retries_total{verdict="not_applied"}')).toBeGreaterThan(0)
   expect(await payments.metric('db_retries_total{verdict="not_applied"}')).toBeLessThan(100)

@@ -80,7 +80,7 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
     return this.batched.isBehind
   }
 
-  /** What an open database waits for, in the middle of a sentence. */
+  /** What prevents this process from opening the database, for the middle of a sentence. */
   get waitingFor(): string {
     return this.startup.waitingFor
   }

@@ -21,6 +21,8 @@ import type { StatementRevisions } from './statement-revisions.js'
 import type { Row, Statement } from './statement.js'
 
 const ROLLBACK_TIMEOUT_MS = 1_000
+/** A connection that has not answered for this long may be lost, ms. */
+const SILENT_MS = 1_000
 
 export interface QueryContext {
   readonly dataSource: DataSource
@@ -65,7 +67,7 @@ export async function query(
     } catch (error) {
       // Points the stack trace at the caller instead of at pg's parser.
       if (error instanceof Error) Error.captureStackTrace(error)
-      if (isConnectionLoss(error)) pool.connectionLost(sentAt)
+      noteLoss(pool, error, sentAt)
       if (isPlanChange(error)) revisions.replace(statement, name)
       // The caller does not wait for the rollback. Closes the connection if its state is not known.
       if (!keepsConnection(error, phase)) client.release(true)
@@ -114,8 +116,9 @@ export async function runTypeOrmQuery<T>(
         return work(orm)
       })
     } catch (error) {
-      if (isConnectionLoss(error)) pool.connectionLost(sentAt)
-      throw isTimedOut ? new StatementTimeout(timeoutMs) : error
+      const cause = isTimedOut ? new StatementTimeout(timeoutMs) : error
+      noteLoss(pool, cause, sentAt)
+      throw cause
     } finally {
       clearTimeout(timer)
       await runner.release()
@@ -128,6 +131,12 @@ export async function runTypeOrmQuery<T>(
   } finally {
     stopTimer()
   }
+}
+
+/** A statement that its deadline ended early is no sign of a lost connection: under load, many are. */
+function noteLoss(pool: DatabasePool, error: unknown, sentAt: number) {
+  const isEarly = error instanceof StatementTimeout && performance.now() < sentAt + SILENT_MS
+  if (isConnectionLoss(error) && !isEarly) pool.connectionLost(sentAt)
 }
 
 /** Gives the runner its connection. One that arrives after the deadline returns to the pool. */
