@@ -26,6 +26,10 @@
   severity: ticket
   summary: "The event loop lag of <pod> is <duration> at the 99th percentile"
   expr: avg_over_time(nodejs_eventloop_lag_p99_seconds{ {{- $series }}}[{{ $rules.window }}]) > {{ $thresholds.eventLoopLagSeconds }}
+- alert: ClockOffset
+  severity: ticket
+  summary: "The clocks of <pod> and of its database differ by <duration>"
+  expr: abs(clock_offset_seconds{ {{- $series }}}) > 1
 - alert: RedisDown
   when: {{ or (ne .Values.redis.url "") (gt (len .Values.redis.sentinels) 0) }}
   severity: ticket

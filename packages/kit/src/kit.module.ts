@@ -8,6 +8,7 @@ import { AccessCheck } from './http/access.js'
 import { Dependencies } from './http/dependencies.js'
 import { MetricsController } from './http/metrics.js'
 import { Drain } from './http/shutdown.js'
+import { ClockWorker } from './postgres/clock-worker.js'
 import type { ClientChecks } from './postgres/client-checks.js'
 import { databaseMetrics, registerPoolMetrics } from './postgres/database-metrics.js'
 import { Database } from './postgres/database.js'
@@ -44,6 +45,7 @@ export class KitModule {
         Dependencies,
         WorkerMetrics,
         Workers,
+        ClockWorker,
         {
           provide: Drain,
           inject: [LOG],

@@ -2,6 +2,7 @@ import type { DataSource } from 'typeorm'
 import type { Logger } from '../telemetry/logger.js'
 import { withTimeout } from '../worker/with-timeout.js'
 import { type RunResult, Worker, type WorkerMetrics } from '../worker/worker.js'
+import { measureClock } from './clock.js'
 import type { DatabaseOutage } from './database-outage.js'
 import { outageKind } from './outage-kind.js'
 import { driverOf, poolOf, QUERY_TIMEOUT_MS } from './pool-options.js'
@@ -66,6 +67,7 @@ export class DatabaseStartup {
       this.outage.failed(new Error('The migrations of this release have not been applied'))
       return undefined
     }
+    await this.measureClock()
     this.isOpen = true
     this.log.info('the database is open')
     this.outage.end()
@@ -81,6 +83,14 @@ export class DatabaseStartup {
       }
     }, INITIALIZE_TIMEOUT_MS)
     await this.dataSource.initialize().finally(() => clearTimeout(timer))
+  }
+
+  /** Before the first request, whose ids contain the time. */
+  private measureClock(): Promise<void> {
+    return measureClock(async ({ text }) => {
+      const query = { text, query_timeout: QUERY_TIMEOUT_MS }
+      return (await poolOf(this.dataSource).query(query)).rows as never
+    })
   }
 
   private async isMigrated(): Promise<boolean> {

@@ -1,3 +1,4 @@
+import { databaseNow } from '@malipo/kit/postgres/clock'
 import { Database, type Statement } from '@malipo/kit/postgres/database'
 import { minUuidAt } from '@malipo/kit/postgres/uuid-v7'
 import { Workers } from '@malipo/kit/worker/workers'
@@ -50,8 +51,8 @@ export class SessionSweeper {
 
   /** Deletes one batch. @returns the number of sessions that it deleted */
   async sweep(): Promise<number> {
-    const cutoff = new Date(Date.now() - RETENTION_MS)
-    const deviceTokensExpired = new Date(Date.now() - DEVICE_TOKEN_DAYS * DAY_MS)
+    const cutoff = new Date(databaseNow() - RETENTION_MS)
+    const deviceTokensExpired = new Date(databaseNow() - DEVICE_TOKEN_DAYS * DAY_MS)
     const times = [cutoff.toISOString(), BATCH_SIZE, deviceTokensExpired.toISOString()]
     const values = [minUuidAt(deviceTokensExpired), ...times]
     return (await this.database.write((run) => run(DELETE_EXPIRED, values))).length

@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto'
+import { databaseNow } from '@malipo/kit/postgres/clock'
 import { LOG, type Logger } from '@malipo/kit/telemetry/logger'
 import { pollKeys } from '@malipo/kit/worker/poll-keys'
 import { Workers } from '@malipo/kit/worker/workers'
@@ -39,7 +40,7 @@ export class SigningKeys {
 
   /** The key that signs tokens now. */
   current(): Key {
-    return signingKey(this.keys, Date.now() / 1000)
+    return signingKey(this.keys, databaseNow() / 1000)
   }
 
   /** The key that verifies a token. @throws Error if its header is invalid or matches no key */

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { databaseNow } from '@malipo/kit/postgres/clock'
 import { Database, type Statement } from '@malipo/kit/postgres/database'
 import { Inject, Injectable } from '@nestjs/common'
 import { JwtService } from '@nestjs/jwt'
@@ -46,8 +47,9 @@ export class TokensService {
     const { signing, algorithm, kid } = this.keys.current()
     const scope = effectiveScopes(scopes, this.env.MODE).join(' ')
     const options = { privateKey: signing, algorithm, ...(kid && { keyid: kid }) }
+    const iat = Math.floor(databaseNow() / 1000)
     return {
-      access_token: this.signer.sign({ sub, sid, scope, jti: randomUUID() }, options),
+      access_token: this.signer.sign({ sub, sid, scope, jti: randomUUID(), iat }, options),
       token_type: 'Bearer' as const,
       expires_in: this.env.JWT_EXPIRES_IN,
     }
@@ -56,7 +58,8 @@ export class TokensService {
   /** The claims of an unexpired token that auth signed for its audience; otherwise undefined. */
   verify(token: string): Claims | undefined {
     try {
-      return claimsOf(this.verifier.verify<object>(token))
+      const clockTimestamp = Math.floor(databaseNow() / 1000)
+      return claimsOf(this.verifier.verify<object>(token, { clockTimestamp }))
     } catch {
       return undefined
     }

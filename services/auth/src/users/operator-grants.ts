@@ -1,3 +1,4 @@
+import { databaseNow } from '@malipo/kit/postgres/clock'
 import { Database, type Statement } from '@malipo/kit/postgres/database'
 import { minUuidAt } from '@malipo/kit/postgres/uuid-v7'
 import { observableGauge } from '@malipo/kit/telemetry/metrics'
@@ -45,7 +46,7 @@ export class OperatorGrants {
   }
 
   private async poll(): Promise<void> {
-    const values = [minUuidAt(new Date(Date.now() - PERIOD_MS)), OPERATOR_SCOPES]
+    const values = [minUuidAt(new Date(databaseNow() - PERIOD_MS)), OPERATOR_SCOPES]
     const [row] = await this.database.read((run) => run<{ count: number }>(OPERATOR_GRANTS, values))
     this.recent = row?.count ?? 0
   }

@@ -1,3 +1,4 @@
+import { databaseNow } from '@malipo/kit/postgres/clock'
 import { LRUCache } from 'lru-cache'
 import type { Claims } from './auth-client.js'
 import { type CachedToken, type CacheTimes, CLOCK_SKEW_MS, freshness } from './cached-token.js'
@@ -61,7 +62,7 @@ export class LocalTokenCache {
       entry.session.revokedAt === undefined &&
       entry.session.refusedProof !== entry.cachedToken.proof &&
       this.parts.revocationMessages.isLive &&
-      Date.now() < entry.cachedToken.exp * 1000 - CLOCK_SKEW_MS
+      databaseNow() < entry.cachedToken.exp * 1000 - CLOCK_SKEW_MS
     return isUsable ? entry : undefined
   }
 

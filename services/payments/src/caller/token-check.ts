@@ -1,3 +1,4 @@
+import { databaseNow } from '@malipo/kit/postgres/clock'
 import { withTimeout } from '@malipo/kit/worker/with-timeout'
 import { propagationHeaders } from '@malipo/kit/http/headers'
 import type { Request } from '@malipo/kit/http/request'
@@ -223,7 +224,7 @@ export class TokenCheck {
   private store({ hash, sid }: TokenKey, claims: Claims, question: Question | undefined): void {
     const { seal, shared, times } = this.parts
     const { sub, scope, exp } = claims
-    const lifetimeMs = cacheLifetimeMs(exp, Date.now(), times)
+    const lifetimeMs = cacheLifetimeMs(exp, databaseNow(), times)
     if (!question || claims.sid !== sid || lifetimeMs <= 0) return
     const entry: CachedToken = { sub, sid, scope, exp, ...question }
     shared.store({ hash, sid }, seal.sign(entryKey(hash), entry), lifetimeMs)

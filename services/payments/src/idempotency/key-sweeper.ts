@@ -1,3 +1,4 @@
+import { databaseNow } from '@malipo/kit/postgres/clock'
 import { Database, type Statement } from '@malipo/kit/postgres/database'
 import { Workers } from '@malipo/kit/worker/workers'
 import { Inject, Injectable } from '@nestjs/common'
@@ -40,7 +41,7 @@ export class KeySweeper {
   }
 
   /** Deletes one batch and returns the number of deleted keys. */
-  async sweep(now = Date.now()): Promise<number> {
+  async sweep(now = databaseNow()): Promise<number> {
     const before = new Date(now - RETENTION_MS).toISOString()
     return (await this.database.write((run) => run(DELETE, [before, BATCH_SIZE]))).length
   }

@@ -1,3 +1,4 @@
+import { databaseNow } from '@malipo/kit/postgres/clock'
 import { Database } from '@malipo/kit/postgres/database'
 import { StillRunning } from '@malipo/kit/postgres/retry'
 import { newUuid } from '@malipo/kit/postgres/uuid-v7'
@@ -47,7 +48,7 @@ export class PaymentsService {
 
   /** @throws Problem 409 if the key is in use, 422 if it was used for a different request */
   async create(caller: Caller, input: CreateBody, key: IdempotencyKey | undefined): Promise<Reply> {
-    const now = new Date()
+    const now = new Date(databaseNow())
     const payment = {
       ...input,
       id: newUuid(now.getTime()),
@@ -89,7 +90,7 @@ export class PaymentsService {
     if (!id) throw noPayment()
     const viewer = viewerOf(caller)
     const operationId = newUuid()
-    const input = { ...change, id, viewer, at: new Date(), operationId, key }
+    const input = { ...change, id, viewer, at: new Date(databaseNow()), operationId, key }
     const outcome = await this.database.write<Outcome<Payment>>(async (run, retried) => {
       const decision = await transition(run, input)
       if (decision?.claimed && decision.payment) return { resource: decision.payment }

@@ -65,9 +65,10 @@ export function verifySignature(
   secrets: readonly ProviderSecret[],
   body: Buffer,
   given: Readonly<Record<string, unknown>>,
+  nowMs: number,
 ): VerifiedSignature | undefined {
   const headers = signatureHeaders(given)
-  if (!headers || !isRecent(headers['webhook-timestamp'])) return undefined
+  if (!headers || !isRecent(headers['webhook-timestamp'], nowMs)) return undefined
   const secret = secrets.find((each) => wasSignedBy(each, body, headers))
   return secret && { provider: secret.provider, keyId: secret.keyId, headers }
 }
@@ -82,8 +83,8 @@ export function signatureHeaders(
 }
 
 /** @param timestamp Unix seconds */
-function isRecent(timestamp: string): boolean {
-  const now = Math.floor(Date.now() / 1000)
+export function isRecent(timestamp: string, nowMs: number): boolean {
+  const now = Math.floor(nowMs / 1000)
   return /^\d{1,12}$/.test(timestamp) && Math.abs(now - Number(timestamp)) <= TOLERANCE_SECONDS
 }
 

@@ -1,5 +1,6 @@
 import { Problem } from '@malipo/kit/http/problem'
 import type { Request } from '@malipo/kit/http/request'
+import { databaseNow } from '@malipo/kit/postgres/clock'
 import {
   type CanActivate,
   createParamDecorator,
@@ -9,7 +10,7 @@ import {
 } from '@nestjs/common'
 import { CallerGuard } from '../caller/caller.guard.js'
 import { PROBLEMS } from '../problems.js'
-import { type ProviderSecret, verifySignature } from './signature.js'
+import { isRecent, type ProviderSecret, verifySignature } from './signature.js'
 import { type Sender, WebhookMetrics } from './webhooks.service.js'
 
 declare module 'fastify' {
@@ -51,12 +52,11 @@ export class WebhookGuard implements CanActivate {
 
   private verify(request: Request): Sender {
     const body = request.rawBody ?? Buffer.alloc(0)
-    const signature = verifySignature(this.secrets, body, request.headers)
+    const now = databaseNow()
+    const signature = verifySignature(this.secrets, body, request.headers, now)
     if (!signature) {
       this.metrics.outcomes.bad_signature.inc()
-      const detail =
-        'The signature matches no configured provider secret, or its timestamp is too old.'
-      throw new Problem(PROBLEMS.signature, detail)
+      throw new Problem(PROBLEMS.signature, detailOf(request, now))
     }
     request.actor = signature.provider
     return { kind: 'provider', signature }
@@ -66,4 +66,13 @@ export class WebhookGuard implements CanActivate {
     const { id } = await this.callers.admit(request, ['payments:settle'])
     return { kind: 'user', id }
   }
+}
+
+function detailOf({ headers }: Request, nowMs: number): string {
+  const timestamp = headers['webhook-timestamp']
+  if (typeof timestamp === 'string' && !isRecent(timestamp, nowMs)) {
+    const time = new Date(nowMs).toISOString()
+    return `webhook-timestamp must be within 5 minutes of the time of the service, which is ${time}.`
+  }
+  return 'The signature matches no configured provider secret.'
 }

@@ -1,5 +1,6 @@
 import { Problem } from '@malipo/kit/http/problem'
 import { parseTime } from '@malipo/kit/http/time'
+import { databaseNow } from '@malipo/kit/postgres/clock'
 import { Database, type Run } from '@malipo/kit/postgres/database'
 import { newUuid } from '@malipo/kit/postgres/uuid-v7'
 import { countBy } from '@malipo/kit/telemetry/metrics'
@@ -114,7 +115,7 @@ function incomingWebhook(
     // A provider sees every payment, a user only their own.
     viewer: { id: signature ? undefined : actor, seesAll: signature !== undefined },
     actor,
-    at: new Date(),
+    at: new Date(databaseNow()),
     operationId: newUuid(),
   }
 }
