@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { User } from './auth.js'
+import { login, type User } from './auth.js'
 import type { Payments } from './payments.js'
 import { paymentInput } from './requests.js'
 import { cacheKeyOf, sessionKeyOf, startTokenFixture, type TokenFixture } from './token-fixture.js'
@@ -21,6 +21,8 @@ const POLICIES = [
   'volatile-ttl',
 ] as const
 const TOKENS = 200
+/** Each user has this many, fewer than SESSIONS_PER_USER. */
+const SESSIONS = 10
 
 let fixture: TokenFixture
 let users: User[]
@@ -31,10 +33,11 @@ let contents: { key: string; value: string; ttlMs: number }[]
 beforeAll(async () => {
   fixture = await startTokenFixture()
   const replica = await fixture.replica({ TRUSTED_PROXIES: '127.0.0.1' })
-  users = []
-  while (users.length < TOKENS) {
-    users.push(...(await Promise.all(Array.from({ length: 20 }, () => fixture.newUser()))))
-  }
+  const people = await Promise.all(Array.from({ length: TOKENS / SESSIONS }, fixture.newUser))
+  const sessions = people.flatMap((user) => Array.from({ length: SESSIONS }, () => user))
+  users = await Promise.all(
+    sessions.map(async (user) => ({ ...user, token: await login(user, fixture.auth.url) })),
+  )
   keys = users.flatMap((user) => [cacheKeyOf(user), sessionKeyOf(user)])
   await until(async () => {
     await send(users, replica, 'GET')
@@ -54,18 +57,18 @@ afterAll(() => fixture.close())
 
 /** Sends a request with each token, from an address of its own: addresses with rejected tokens are throttled. */
 async function send(senders: readonly User[], at: Payments, method: 'GET' | 'POST') {
-  const statuses: number[] = []
-  for (let i = 0; i < senders.length; i += 20) {
-    const answers = senders.slice(i, i + 20).map(({ token }, nth) =>
-      at.client.send(method, '/api/payments', {
-        token,
-        headers: { 'x-forwarded-for': `192.0.2.${(i + nth) % 250}` },
-        ...(method === 'POST' ? { body: paymentInput() } : {}),
-      }),
-    )
-    statuses.push(...(await Promise.all(answers)).map(({ status }) => status))
-  }
-  return statuses
+  const body = method === 'POST' ? { body: JSON.stringify(paymentInput()) } : {}
+  const requests = senders.map(async ({ token }, nth) => {
+    const headers = {
+      authorization: `Bearer ${token}`,
+      'content-type': 'application/json',
+      'x-forwarded-for': `192.0.2.${nth}`,
+    }
+    const answer = await fetch(`${at.client.url}/api/payments`, { method, headers, ...body })
+    await answer.body?.cancel()
+    return answer.status
+  })
+  return Promise.all(requests)
 }
 
 /** Restores the keys as they were after the logouts. */
@@ -82,10 +85,10 @@ async function fill(policy: (typeof POLICIES)[number]) {
   const used = Number(/used_memory:(\d+)/.exec(await redis.info('memory'))?.[1])
   await redis.config('SET', 'maxmemory', String(used + 100_000))
   await redis.config('SET', 'maxmemory-policy', policy)
-  for (let n = 0; n < 400; n++) {
+  for (let n = 0; n < 100; n++) {
     const pipeline = redis.pipeline()
-    for (let i = 0; i < 20; i++) {
-      pipeline.set(`other:${n}:${i}`, 'x'.repeat(500), 'PX', 1_000 * (i + 1) * 100)
+    for (let i = 0; i < 100; i++) {
+      pipeline.set(`other:${n}:${i}`, 'x'.repeat(500), 'PX', 20_000 * (i + 1))
     }
     const results = (await pipeline.exec()) ?? []
     const isFull = results.some(([error]) => error?.message.startsWith('OOM'))

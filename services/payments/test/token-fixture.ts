@@ -19,7 +19,6 @@ import { until } from './until.js'
 /** Auth and Redis for one test file, and payments replicas that reach both through proxies. */
 export interface TokenFixture {
   readonly auth: Service
-  readonly authDatabaseUrl: string
   readonly redis: Redis
   /** A connection to Redis that bypasses the proxy. */
   readonly redisClient: RedisClient
@@ -87,7 +86,6 @@ export async function startTokenFixture(): Promise<TokenFixture> {
   const first = await startPayments(env)
   return {
     auth,
-    authDatabaseUrl: authDatabase,
     redis,
     redisClient,
     dataDir,

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
+import type { Service } from '@malipo/local/process'
 import { Client } from '@malipo/testing/client'
-import { query } from '@malipo/testing/database'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { User } from './auth.js'
 import type { Payments } from './payments.js'
@@ -8,7 +8,6 @@ import { as } from './requests.js'
 import {
   cacheKeyOf,
   sessionKeyOf,
-  sidOf,
   startTokenFixture,
   type TokenFixture,
   untilRedisCircuitCloses,
@@ -18,13 +17,21 @@ import { until } from './until.js'
 /** A token that auth has rejected is not accepted again from any cache when auth becomes unavailable. */
 
 let fixture: TokenFixture
+let authWithoutKey: Service
 beforeAll(async () => {
   fixture = await startTokenFixture()
+  authWithoutKey = await fixture.otherAuth({
+    JWT_SECRET: 'another secret with 32 characters or more',
+  })
 })
-afterAll(() => fixture.close())
+afterAll(async () => {
+  await authWithoutKey.stop()
+  await fixture.close()
+})
 
 const cleanups: (() => unknown)[] = []
 afterEach(async () => {
+  acceptTokensAgain()
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
 })
 
@@ -50,29 +57,16 @@ async function untilCached(user: User, at: Payments) {
   })
 }
 
-/** Auth rejects the tokens of this user from now on, and publishes nothing. */
-async function endWithoutPublication(user: User) {
-  await query(fixture.authDatabaseUrl, 'UPDATE sessions SET revoked_at = now() WHERE id = $1', [
-    sidOf(user),
-  ])
-}
-
-/** Auth accepts the tokens of this user again, as after the return of a signing key. */
-async function restore(user: User) {
-  await query(fixture.authDatabaseUrl, 'UPDATE sessions SET revoked_at = NULL WHERE id = $1', [
-    sidOf(user),
-  ])
-}
-
-function stopAuth() {
-  fixture.proxies.auth.retarget(9)
+/** Payments calls this auth from now on. */
+function useAuth({ port }: { readonly port: number }) {
+  fixture.proxies.auth.retarget(port)
   fixture.proxies.auth.cut()
-  cleanups.push(startAuthAgain)
 }
 
-function startAuthAgain() {
-  fixture.proxies.auth.retarget(fixture.auth.port)
-}
+/** Auth rejects every token from now on, and publishes nothing, as after the removal of a signing key. */
+const rejectTokens = () => useAuth(authWithoutKey)
+const acceptTokensAgain = () => useAuth(fixture.auth)
+const stopAuth = () => useAuth({ port: 9 })
 
 async function untilRejected(user: User, at: Payments) {
   await until(async () => (await as(user, at).list()).status === 401)
@@ -99,7 +93,7 @@ describe('a token that auth has rejected, while auth is unavailable afterwards',
     const user = await fixture.newUser()
     await untilCached(user, replica)
     await untilCached(user, other)
-    await endWithoutPublication(user)
+    rejectTokens()
     await untilRejected(user, replica)
     const keys = [cacheKeyOf(user), sessionKeyOf(user)]
     await until(async () => (await fixture.redisClient.exists(keys)) === 0)
@@ -117,7 +111,7 @@ describe('a token that auth has rejected, while auth is unavailable afterwards',
     await untilCached(user, replica)
     const keys = [cacheKeyOf(user), sessionKeyOf(user)]
     const values = await fixture.redisClient.mget(...keys)
-    await endWithoutPublication(user)
+    rejectTokens()
     await untilRejected(user, replica)
     await until(async () => (await fixture.redisClient.exists(keys)) === 0)
     stopAuth()
@@ -135,7 +129,7 @@ describe('a token that auth has rejected, while auth is unavailable afterwards',
     const proof = await fixture.redisClient.get(sessionKeyOf(user))
     await fixture.redisClient.save()
     await fixture.redis.kill()
-    await endWithoutPublication(user)
+    rejectTokens()
     await untilRejected(user, replica)
     await fixture.redis.restart()
     await untilRedisCircuitCloses(replica)
@@ -147,7 +141,7 @@ describe('a token that auth has rejected, while auth is unavailable afterwards',
     const replica = await eagerReplica()
     const user = await fixture.newUser()
     await untilCached(user, replica)
-    await endWithoutPublication(user)
+    rejectTokens()
     const slow = await eagerReplica()
     fixture.proxies.redis.slow(200)
     cleanups.push(() => fixture.proxies.redis.slow(0))
@@ -162,9 +156,9 @@ describe('a rejected token', () => {
     const replica = await eagerReplica()
     const [user, later] = await twoTokens()
     await untilCached(user, replica)
-    await endWithoutPublication(user)
+    rejectTokens()
     await untilRejected(user, replica)
-    await restore(user)
+    acceptTokensAgain()
     await untilCached(later, replica)
     stopAuth()
     expect(await statuses(later, replica)).toEqual([200, 201])

@@ -89,8 +89,8 @@ export function createTokenCheck(
 ): TokenCheck {
   const times = { ttlMs: env.TOKEN_CACHE_TTL_MS, staleMs: env.TOKEN_CACHE_STALE_MS }
   const sessions = new SessionStates()
-  const clear = () => local.clear()
-  const keys = { ...KEYS, path: env.TOKEN_CACHE_KEYS_FILE, onChange: clear }
+  const onChange = () => local.clear()
+  const keys = { ...KEYS, path: env.TOKEN_CACHE_KEYS_FILE, onChange }
   const ring = new KeyRing(keys, log, registry, workers)
   const seal = new EntrySeal(ring, new Counter({ ...FORGERIES, registers: [registry] }))
   const maxLifetimeMs = Math.max(times.ttlMs, times.staleMs)
@@ -100,9 +100,9 @@ export function createTokenCheck(
     (message) => {
       const revocation = parseRevocationMessage(message)
       if (revocation) sessions.revoke(revocation.sid, revocation.revokedAtMs)
-      else clear()
+      else local.expire()
     },
-    clear,
+    () => local.expire(),
   )
   const local = new LocalTokenCache({ sessions, seal, revocationMessages, times })
   const parts = { auth, shared, local, sessions, seal, rejected: new RejectedTokens(), times }

@@ -107,7 +107,12 @@ export class LocalTokenCache {
     this.entries.delete(tokenHash)
   }
 
-  /** Removes all entries, because revocation messages may have been lost, or the keys of entries replaced. */
+  /** Uses no entry without another Redis read, because revocation messages may have been lost. */
+  expire(): void {
+    for (const entry of this.entries.values()) entry.localUntil = 0
+  }
+
+  /** Removes all entries, because the keys that signed them were replaced. */
   clear(): void {
     this.entries.clear()
   }
