@@ -56,7 +56,7 @@ export const VARIABLES = {
   }),
   TOKEN_CACHE_KEYS_FILE: readableFile({
     default: undefined,
-    desc: 'File with the keys that sign the entries of the token cache in Redis, one per line of at least 32 bytes; the first signs, all verify; required in `live`; in `sandbox` without a file, each process has a random key and shares no entries',
+    desc: 'File with the keys that sign cached tokens in Redis, one per line of at least 32 bytes; the first signs, all verify; required in `live`; otherwise random by default',
   }),
   ...webhookVariables,
 }

@@ -23,7 +23,7 @@ afterEach(async () => {
 
 async function replica(waitMs: number): Promise<Payments> {
   const started = await fixture.replica({ DB_WAIT_MS: String(waitMs), TOKEN_CACHE_TTL_MS: '100' })
-  cleanups.push(started.close)
+  cleanups.push(() => started.close())
   return started
 }
 
@@ -62,7 +62,7 @@ describe('while Redis and auth hang', () => {
     }
   })
 
-  it('a known token gets 503 without a wait once both circuits are open', async () => {
+  it('a cached token gets 503 without a wait once both circuits are open', async () => {
     const at = await replica(5_000)
     const user = await fixture.newUser()
     await untilCached(user, at)
@@ -84,7 +84,7 @@ describe('while Redis and auth hang', () => {
 })
 
 describe('while auth hangs', () => {
-  it('an unknown token gets 503 by the deadline, and a known one 200 after 500 ms', async () => {
+  it('an unknown token gets 503 by the deadline, and a cached one 200 after 500 ms', async () => {
     const at = await replica(2_000)
     const [known, unknown] = [await fixture.newUser(), await fixture.newUser()]
     await untilCached(known, at)

@@ -44,7 +44,7 @@ afterEach(async () => {
 
 async function replica(overrides: Record<string, string> = {}): Promise<Payments> {
   const started = await fixture.replica(overrides)
-  cleanups.push(started.close)
+  cleanups.push(() => started.close())
   return started
 }
 

@@ -38,7 +38,7 @@ afterEach(async () => {
 /** A replica to which entries are stale after 50 ms, so that it asks auth. */
 async function eagerReplica(): Promise<Payments> {
   const replica = await fixture.replica({ TOKEN_CACHE_TTL_MS: '50' })
-  cleanups.push(replica.close)
+  cleanups.push(() => replica.close())
   return replica
 }
 

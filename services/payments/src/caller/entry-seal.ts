@@ -5,8 +5,8 @@ import { type CachedToken, parseCachedToken } from './cached-token.js'
 const MAC_LENGTH = 43
 
 /**
- * Signs cache entries, and reads only those that a replica of payments has signed: whoever can write Redis
- * can neither forge an entry, nor change one, nor copy it to another token's key. An entry is stored as
+ * Signs cache entries, and reads only those that a replica of payments has signed. A program that can write
+ * Redis can neither forge an entry, nor change one, nor copy it to another token's key. An entry is stored as
  * `{mac}.{json}`, with the HMAC-SHA256 of the entry's key in Redis, a line break and the JSON.
  */
 export class EntrySeal {

@@ -2,7 +2,7 @@ import type { SessionValue } from '@malipo/kit/redis/session-revocation'
 
 /**
  * Evidence that a session was not revoked when auth was asked: the random string in the session's key before
- * the call, and the data set of Redis that held it. A revocation replaces the string for good, so auth's answer
+ * the call, and the data set of Redis that held it. A revocation replaces the string permanently, so auth's answer
  * still holds while the same data set holds the same string. Everything else, such as an evicted key, other
  * data after a failover, or the mark of a revocation, is no evidence.
  */

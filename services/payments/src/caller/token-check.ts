@@ -253,7 +253,7 @@ function questionOf(read: CacheRead | undefined): Question | undefined {
   return read && proof && { ...proof, at: read.redisNowMs }
 }
 
-/** How long a request with a known token waits for auth: no longer than an answer helps it. */
+/** How long a request with a cached token waits for auth: no longer than an answer helps it. */
 function patienceFor({ state, entry }: Observation): number | undefined {
   if (state === 'stale') return SLOW_AUTH_MS
   return state === 'silent' && entry ? RECENT_MS : undefined
