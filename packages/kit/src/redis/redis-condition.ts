@@ -3,8 +3,10 @@ import type { Logger } from '../telemetry/logger.js'
 import { Outage } from '../telemetry/outage.js'
 import { problemOf, type RedisProblem } from './redis-problem.js'
 
-/** A connection that is ready for this long ends an outage. One that closes again at once does not. */
-const STABLE_MS = 1_000
+/** A connection that is ready for this long ends an outage; a longer time if the previous outage has just ended. */
+const STABLE_MS = { first: 1_000, relapse: 10_000 }
+/** An outage that begins this soon after the previous one is a relapse. */
+const RELAPSE_MS = 60_000
 /** A longer pause follows only if several connections were closed soon. */
 const LONG_PAUSE_MS = 150
 /** How long the problems of a server that can be reached last, unless they are seen again. */
@@ -14,6 +16,8 @@ const LASTS_MS: Partial<Record<RedisProblem, number>> = { full: 10_000, slow: 2_
 export class RedisCondition {
   private readonly readyAt = new Map<Client, number>()
   private readonly outage: Outage
+  private stableMs = STABLE_MS.first
+  private endedAt = -Infinity
   private failure: { readonly problem: RedisProblem; readonly at: number } | undefined
 
   constructor(private readonly log: Logger) {
@@ -27,10 +31,9 @@ export class RedisCondition {
 
   /** Whether a server that can be reached was slow, or refused a write, in the last seconds. */
   get isImpaired(): boolean {
-    const { failure } = this
-    return (
-      failure !== undefined && performance.now() - failure.at < (LASTS_MS[failure.problem] ?? 0)
-    )
+    const lastsMs = this.failure && LASTS_MS[this.failure.problem]
+    if (!this.failure || lastsMs === undefined) return false
+    return performance.now() - this.failure.at < Math.max(lastsMs, this.stableMs)
   }
 
   watch(client: Client): void {
@@ -50,16 +53,21 @@ export class RedisCondition {
   }
 
   fail(error: Error): void {
-    this.failure = { problem: problemOf(error), at: performance.now() }
+    const now = performance.now()
+    this.failure = { problem: problemOf(error), at: now }
+    if (this.outage.isActive) return
+    this.stableMs = now - this.endedAt < RELAPSE_MS ? STABLE_MS.relapse : STABLE_MS.first
     this.outage.begin(error)
   }
 
   /** Ends the outage if every connection is stable. */
   recover(): void {
-    const stableSince = performance.now() - STABLE_MS
+    const now = performance.now()
+    const stableSince = now - this.stableMs
     const isStable = [...this.readyAt.values()].every((readyAt) => readyAt <= stableSince)
     if (!isStable || this.isImpaired) return
     this.failure = undefined
+    if (this.outage.isActive) this.endedAt = now
     this.outage.end()
   }
 }

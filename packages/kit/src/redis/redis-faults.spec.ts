@@ -259,3 +259,18 @@ it('a full Redis is named, and its words are logged', async () => {
   expect(started.redis.problem).toBe('full')
   expect(started.logged()).toEqual([expect.stringMatching(/^Redis is unavailable: OOM command/)])
 })
+
+it('connections that are cut again and again cause two warnings at most', async () => {
+  const proxy = await proxyTo((await server()).port)
+  const started = start(`redis://127.0.0.1:${proxy.port}`)
+  await ready(started)
+  const outages = () => started.logged().filter((line) => line.startsWith('Redis is unavailable'))
+  for (let i = 0; i < 6; i++) {
+    // Lost connections are replaced after 2 s, and are then stable for more than a second.
+    proxy.lose(false)
+    await sleep(4_500)
+  }
+  await ready(started)
+  expect(outages().length).toBeGreaterThan(0)
+  expect(outages().length).toBeLessThanOrEqual(2)
+}, 60_000)

@@ -51,32 +51,35 @@ export class RevocationRelay {
     this.pending = batch.length
     // The relay runs again when Redis is connected.
     if (!this.redis.isUp) return
-    if (this.needsRepublish) await this.republish()
-    await this.publish(batch)
+    // Without an acknowledgement, the next run publishes again. The client of Redis logs the cause.
+    if (this.needsRepublish && !(await this.republish())) return
+    if (!(await this.publisher.publishBatch(batch))) return
     if (batch.length > 0) await this.database.write((run) => deletePublished(run, batch))
     this.pending = 0
     return batch.length < PUBLISH_BATCH_SIZE ? undefined : 'more'
   }
 
-  private async republish(): Promise<void> {
+  /** @returns whether Redis has acknowledged all */
+  private async republish(): Promise<boolean> {
     this.needsRepublish = false
+    let isPublished = false
     try {
-      let page: RevokedSession[] = []
-      do {
-        const last = page.at(-1)
-        page = await this.database.read((run) =>
-          revokedSince(run, this.publisher.lifetimeSeconds, PUBLISH_BATCH_SIZE, last),
-        )
-        await this.publish(page)
-      } while (page.length === PUBLISH_BATCH_SIZE)
-    } catch (error) {
-      this.needsRepublish = true
-      throw error
+      isPublished = await this.publishAll()
+    } finally {
+      if (!isPublished) this.needsRepublish = true
     }
+    return isPublished
   }
 
-  private async publish(batch: readonly RevokedSession[]): Promise<void> {
-    if (await this.publisher.publishBatch(batch)) return
-    throw new Error('Redis did not acknowledge the revocations')
+  private async publishAll(): Promise<boolean> {
+    let page: RevokedSession[] = []
+    do {
+      const last = page.at(-1)
+      page = await this.database.read((run) =>
+        revokedSince(run, this.publisher.lifetimeSeconds, PUBLISH_BATCH_SIZE, last),
+      )
+      if (!(await this.publisher.publishBatch(page))) return false
+    } while (page.length === PUBLISH_BATCH_SIZE)
+    return true
   }
 }
