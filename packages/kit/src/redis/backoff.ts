@@ -11,7 +11,7 @@ export class Backoff {
   private attempts = 0
   private readyAt: number | undefined
 
-  /** Records that a connection became ready. */
+  /** Records that a connection is ready. */
   ready(nowMs: number): void {
     this.readyAt = nowMs
   }
