@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto'
 import { type CachedToken, parseCachedToken } from './cached-token.js'
 
 /** Length of an HMAC-SHA256 in base64url. */
@@ -10,6 +10,9 @@ const MAC_LENGTH = 43
  * `{mac}.{json}`, with the HMAC-SHA256 of the entry's key in Redis, a line break and the JSON.
  */
 export class EntrySeal {
+  /** Node copies a key in a Buffer for each HMAC, which takes 30 µs instead of 6. */
+  private readonly keyObjects = new WeakMap<Buffer, KeyObject>()
+
   constructor(
     private readonly ring: { readonly keys: readonly Buffer[]; readonly current: Buffer },
     private readonly forgeries: { inc(): void },
@@ -17,7 +20,7 @@ export class EntrySeal {
 
   sign(redisKey: string, entry: CachedToken): string {
     const json = JSON.stringify(entry)
-    return `${macOf(redisKey, json, this.ring.current)}.${json}`
+    return `${this.macOf(redisKey, json, this.ring.current)}.${json}`
   }
 
   /** Parses a value of Redis. Undefined, and counted, if none of the keys has signed it for this Redis key. */
@@ -26,15 +29,17 @@ export class EntrySeal {
     const json = value.slice(MAC_LENGTH + 1)
     const isAuthentic =
       value[MAC_LENGTH] === '.' &&
-      this.ring.keys.some((key) => isEqual(mac, Buffer.from(macOf(redisKey, json, key))))
+      this.ring.keys.some((key) => isEqual(mac, Buffer.from(this.macOf(redisKey, json, key))))
     if (isAuthentic) return parseCachedToken(json)
     this.forgeries.inc()
     return undefined
   }
-}
 
-function macOf(redisKey: string, json: string, key: Buffer): string {
-  return createHmac('sha256', key).update(`${redisKey}\n${json}`).digest('base64url')
+  private macOf(redisKey: string, json: string, key: Buffer): string {
+    const keyObject = this.keyObjects.get(key) ?? createSecretKey(key)
+    this.keyObjects.set(key, keyObject)
+    return createHmac('sha256', keyObject).update(`${redisKey}\n${json}`).digest('base64url')
+  }
 }
 
 function isEqual(one: Buffer, other: Buffer): boolean {
