@@ -100,3 +100,23 @@ it('logs a database that accepts no connections once, with PostgreSQL’s words'
   const [request] = lines.filter(({ status }) => status === 503)
   expect(request?.cause).toMatch(/not currently accepting connections/)
 })
+
+it('logs an auth that can’t be reached once, with the error of the connection', async () => {
+  const without = await startService({
+    name: 'payments',
+    env: environment({
+      LOG_LEVEL: 'info',
+      DATABASE_URL: databaseUrl,
+      AUTH_SERVICE_URL: 'http://127.0.0.1:9',
+    }),
+    onLine: (line) => lines.push(JSON.parse(line) as Line),
+  })
+  lines = []
+  const stranger = as(await newUser(), { client: new HttpClient(without.url) })
+  const answers = await Promise.all(Array.from({ length: 8 }, () => stranger.list()))
+  await without.stop()
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([503]))
+  const warnings = lines.filter(({ level, msg }) => level === 'warn' && msg !== 'request')
+  expect(warnings).toMatchObject([{ msg: 'auth is unavailable', err: { code: 'ECONNREFUSED' } }])
+  for (const { err } of lines.filter(({ msg }) => msg === 'request')) expect(err).toBeUndefined()
+})

@@ -66,7 +66,7 @@ async function startTokenCheck() {
   const [log, registry] = [createLogger('payments', 'silent'), new Registry()]
   const redis = new Redis(env, log)
   const workers = new Workers(log, new WorkerMetrics(registry))
-  const auth = new AuthClient(env.AUTH_SERVICE_URL, env.DB_WAIT_MS, registry)
+  const auth = new AuthClient(env.AUTH_SERVICE_URL, env.DB_WAIT_MS, registry, log)
   const check = createTokenCheck(env, { auth, redis, log, registry, workers })
   redis.onApplicationBootstrap()
   await until(async () => (await redis.read(['key']))?.dataset)

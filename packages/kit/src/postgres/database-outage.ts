@@ -18,7 +18,6 @@ export class DatabaseOutage {
   private readonly outage: Outage
   private latestKind: OutageKind | undefined
   private failedAt = -Infinity
-  private answeredAt: number | undefined
 
   /** @param findLockHolders describes the sessions that hold a lock which a statement waits for */
   constructor(
@@ -39,10 +38,10 @@ export class DatabaseOutage {
 
   failed(cause: unknown) {
     this.failedAt = performance.now()
-    this.answeredAt = undefined
     // The end of a wait does not say what the operation waited for.
     if (!(cause instanceof DeadlineExceeded)) this.latestKind = outageKind(cause)
     else this.latestKind ??= 'unreachable'
+    if (this.outage.isActive) this.outage.begin(cause)
     if (this.first !== undefined) return
     this.first = cause
     if (outageKind(cause) === 'locked') void this.beginWithHolders(cause)
@@ -52,13 +51,16 @@ export class DatabaseOutage {
   /** Called for each operation that succeeds. */
   succeeded() {
     if (!this.outage.isActive) return
-    const now = performance.now()
-    this.answeredAt ??= now
-    if (now >= this.failedAt + QUIET_MS) this.end(this.answeredAt)
+    this.outage.endIfQuiet(QUIET_MS)
+    if (!this.outage.isActive) this.forget()
   }
 
-  end(at?: number) {
-    this.outage.end(at)
+  end() {
+    this.outage.end()
+    this.forget()
+  }
+
+  private forget() {
     this.first = undefined
     this.latestKind = undefined
   }

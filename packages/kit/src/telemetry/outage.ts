@@ -6,6 +6,8 @@ import type { Logger } from './logger.js'
  */
 export class Outage {
   private beganAt: number | undefined
+  private failedAt = 0
+  private answeredAt: number | undefined
 
   /** @param dependency the subject of both lines, such as `the database` */
   constructor(
@@ -23,9 +25,22 @@ export class Outage {
    * @param details further fields of the line
    */
   begin(cause: unknown, details: Readonly<Record<string, unknown>> = {}): void {
+    this.failedAt = performance.now()
+    this.answeredAt = undefined
     if (this.isActive) return
-    this.beganAt = performance.now()
+    this.beganAt = this.failedAt
     this.log.warn({ err: cause, ...details }, `${this.dependency} is unavailable`)
+  }
+
+  /**
+   * Called for each success. Ends the outage when `begin` has not been called for `quietMs`: a dependency may answer
+   * some calls and not others.
+   */
+  endIfQuiet(quietMs: number): void {
+    if (this.beganAt === undefined) return
+    const now = performance.now()
+    this.answeredAt ??= now
+    if (now >= this.failedAt + quietMs) this.end(this.answeredAt)
   }
 
   /** @param at when the dependency worked again, by `performance.now()`, if that is not now */

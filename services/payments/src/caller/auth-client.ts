@@ -1,5 +1,7 @@
 import { timeLeftMs } from '@malipo/kit/telemetry/request-context'
+import type { Logger } from '@malipo/kit/telemetry/logger'
 import { observableGauge } from '@malipo/kit/telemetry/metrics'
+import { Outage } from '@malipo/kit/telemetry/outage'
 import { type SpanOptions, withSpan } from '@malipo/kit/telemetry/tracing'
 import type { OnApplicationShutdown } from '@nestjs/common'
 import { context, propagation, type Span } from '@opentelemetry/api'
@@ -25,6 +27,8 @@ export interface Claims {
 const MAX_IN_FLIGHT = 256
 /** Buckets in seconds, from an idle auth's response time to auth's longest wait for its database. */
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15]
+/** Longer than the circuit stays open between two calls, ms. */
+const QUIET_MS = 5_000
 const VALIDATE_PATH = '/api/auth/validate'
 const LIVE_PATH = '/health/live'
 /** Shorter than the time limit of a probe of `/health`. */
@@ -35,6 +39,7 @@ export class AuthClient implements OnApplicationShutdown {
   private readonly http: AxiosInstance
   private readonly durations: Histogram<'outcome'>
   private readonly spanOptions: SpanOptions
+  private readonly outage: Outage
   private inFlight = 0
 
   /** @param waitMs how long a call outside a request waits; one within a request has what is left of it */
@@ -42,7 +47,9 @@ export class AuthClient implements OnApplicationShutdown {
     url: string,
     private readonly waitMs: number,
     registry: Registry,
+    log: Logger,
   ) {
+    this.outage = new Outage(log, 'auth')
     const help = `Token validation calls to auth in flight; ${MAX_IN_FLIGHT} at most`
     observableGauge(registry, { name: 'auth_calls_in_flight', help }, (gauge) =>
       gauge.set(this.inFlight),
@@ -74,7 +81,9 @@ export class AuthClient implements OnApplicationShutdown {
 
   /** Validates a token; `unavailable` if too many calls are in flight. `headers` propagate the request id. */
   async validate(token: string, headers: Record<string, string>): Promise<Validation> {
-    if (this.inFlight >= MAX_IN_FLIGHT) return { kind: 'unavailable' }
+    if (this.inFlight >= MAX_IN_FLIGHT) {
+      return this.unavailable(new Error(`${MAX_IN_FLIGHT} calls to auth are in flight`))
+    }
     this.inFlight++
     const stopTimer = this.durations.startTimer()
     const validation = await this.callWithRetry(token, headers)
@@ -98,9 +107,14 @@ export class AuthClient implements OnApplicationShutdown {
     try {
       return await this.call(token, headers, reused)
     } catch (error) {
-      if (!isConnectionLost(error)) return { kind: 'unavailable' }
+      if (!isConnectionLost(error)) return this.unavailable(error)
     }
-    return this.call(token, headers, fresh).catch(() => ({ kind: 'unavailable' }))
+    return this.call(token, headers, fresh).catch((error: unknown) => this.unavailable(error))
+  }
+
+  private unavailable(cause: unknown): Validation {
+    this.outage.begin(cause)
+    return { kind: 'unavailable' }
   }
 
   private call(
@@ -112,11 +126,19 @@ export class AuthClient implements OnApplicationShutdown {
       const sent = { ...headers, authorization: `Bearer ${token}` }
       propagation.inject(context.active(), sent)
       // Unlike axios' timeout, a signal also limits the wait for a socket and the time of a slow response.
-      const signal = AbortSignal.timeout(Math.ceil(timeLeftMs(this.waitMs)))
+      const timeoutMs = Math.ceil(timeLeftMs(this.waitMs))
+      const signal = AbortSignal.timeout(timeoutMs)
       const options = { ...connections, headers: sent, signal }
-      const { status, data } = await this.http.get<unknown>(VALIDATE_PATH, options)
+      const response = this.http.get<unknown>(VALIDATE_PATH, options)
+      const { status, data } = await response.catch((error: unknown) => {
+        if (!signal.aborted) throw error
+        throw new Error(`auth did not answer within ${timeoutMs} ms`, { cause: error })
+      })
       span?.setAttribute('http.response.status_code', status)
-      return parseResponse(status, data)
+      const validation = parseResponse(status, data)
+      if (validation.kind !== 'unavailable') this.outage.endIfQuiet(QUIET_MS)
+      else this.outage.begin(new Error(`auth answered ${status} to a validation`))
+      return validation
     }
     return withSpan(() => this.spanOptions, send)
   }

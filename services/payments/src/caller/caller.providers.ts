@@ -25,9 +25,9 @@ export function callerProviders(env: Env): Provider[] {
     CallerGuard,
     {
       provide: AuthClient,
-      inject: [Registry],
-      useFactory: (registry: Registry) =>
-        new AuthClient(env.AUTH_SERVICE_URL, env.DB_WAIT_MS, registry),
+      inject: [Registry, LOG],
+      useFactory: (registry: Registry, log: Logger) =>
+        new AuthClient(env.AUTH_SERVICE_URL, env.DB_WAIT_MS, registry, log.child({ part: 'auth' })),
     },
     {
       provide: TokenCheck,
