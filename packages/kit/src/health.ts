@@ -21,13 +21,14 @@ import { Redis } from './redis/redis.js'
 @ApiExcludeController()
 @Controller('health')
 export class HealthController {
+  @Inject(Dependencies) private readonly dependencies!: Dependencies
+
   constructor(
     private readonly health: HealthCheckService,
     private readonly indicators: HealthIndicatorService,
     @Inject(Database) private readonly database: Database,
     @Inject(Redis) private readonly redis: Redis,
     @Inject(Drain) private readonly drain: Drain,
-    @Inject(Dependencies) private readonly dependencies: Dependencies,
   ) {}
 
   @Get('live')

@@ -85,7 +85,7 @@ export class DatabasePool extends pg.Pool {
     const acquired = this.acquire(performance.now() + timeLeftMs(OPEN_TIMEOUT_MS))
     if (!callback) return acquired
     acquired.then(
-      (client) => callback(undefined, client, client.release),
+      (client) => callback(undefined, client, (error) => client.release(error)),
       (error: Error) => callback(error, undefined, () => undefined),
     )
   }
