@@ -69,8 +69,7 @@ async function pages(user: ReturnType<typeof as>) {
 /** The commands on stored messages, whose signatures cover the stored bytes. */
 async function commands(url: string) {
   const env = environment({ DATABASE_URL: url })
-  const run = (...args: string[]) =>
-    runToEnd({ name: 'payments', script: 'cli/messages', args, env })
+  const run = (...args: string[]) => runToEnd({ name: 'payments', script: 'cli/messages', args, env })
   const from = ['--from', '2020-01-01T00:00:00Z', '--to', '2999-01-01T00:00:00Z']
   const exported = (await run('export', ...from)).split('\n').map((line) => JSON.parse(line))
   const verified = (await run('verify')).split('\n').map((line) => line.replace(/"PAY-.*?"/, ''))
@@ -83,17 +82,13 @@ async function commands(url: string) {
 }
 
 /** The metrics that come from the database, after every event was counted, and those of failed workers. */
-async function metrics({ client, metric }: Payments) {
+async function metrics(payments: Payments) {
   const pending = 'payments_entered_total{status="PENDING",method="MOBILE_MONEY",currency="UGX"}'
-  await until(async () => (await metric(pending)) === 4)
-  const { body } = await client.get('/metrics')
+  await until(async () => (await payments.metric(pending)) === 4)
+  const { body } = await payments.client.get('/metrics')
   return String(body)
     .split('\n')
-    .filter((line) =>
-      /^(payments_entered|payments_open\{|payment_totals_lag|worker_runs.*"failed"\} [1-9])/.test(
-        line,
-      ),
-    )
+    .filter((line) => /^(payments_entered|payments_open\{|payment_totals_lag|worker_runs.*"failed"\} [1-9])/.test(line))
 }
 
 async function answersUnder(settings: RoleSettings, through?: (url: string) => Promise<PgBouncer>) {

@@ -5,8 +5,8 @@ import { newUuid } from './uuid-v7.js'
 
 describe('the offset', () => {
   it.each([
-    ['is kept within the bounds of the round trip', 0, 10, 5, 0],
-    ['is kept during a slow round trip', 3, 5_000, 4_000, 3],
+    ['stays within the bounds of the round trip', 0, 10, 5, 0],
+    ['stays during a slow round trip', 3, 5_000, 4_000, 3],
     ['of a clock that is behind is replaced by the middle', 0, 9, 300_005, 300_000],
     ['of a clock that is ahead is replaced by the middle', 0, 9, -300_005, -300_010],
     ['follows a clock that was set right', 300_000, 9, 5, 0],

@@ -30,13 +30,10 @@ export interface ClockReading {
 
 /**
  * The offset after a reading. A round trip bounds the offset: the database read its clock after the statement was
- * sent, and before the result was received. An offset within the bounds is kept, so a slow network changes nothing.
+ * sent, and before the result was received. An offset within the bounds stays, so a slow network changes nothing.
  * Any other one is wrong, and is replaced by the middle.
  */
-export function correctedOffset(
-  offset: number,
-  { sentAt, receivedAt, databaseAt }: ClockReading,
-): number {
+export function correctedOffset(offset: number, { sentAt, receivedAt, databaseAt }: ClockReading): number {
   // `Date.now()` drops the fraction of a millisecond.
   const [min, max] = [databaseAt - (receivedAt + 1), databaseAt - sentAt]
   return offset >= min && offset <= max ? offset : Math.round((min + max) / 2)
