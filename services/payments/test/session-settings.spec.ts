@@ -69,7 +69,8 @@ async function pages(user: ReturnType<typeof as>) {
 /** The commands on stored messages, whose signatures cover the stored bytes. */
 async function commands(url: string) {
   const env = environment({ DATABASE_URL: url })
-  const run = (...args: string[]) => runToEnd({ name: 'payments', script: 'cli/messages', args, env })
+  const run = (...args: string[]) =>
+    runToEnd({ name: 'payments', script: 'cli/messages', args, env })
   const from = ['--from', '2020-01-01T00:00:00Z', '--to', '2999-01-01T00:00:00Z']
   const exported = (await run('export', ...from)).split('\n').map((line) => JSON.parse(line))
   const verified = (await run('verify')).split('\n').map((line) => line.replace(/"PAY-.*?"/, ''))
@@ -88,7 +89,11 @@ async function metrics(payments: Payments) {
   const { body } = await payments.client.get('/metrics')
   return String(body)
     .split('\n')
-    .filter((line) => /^(payments_entered|payments_open\{|payment_totals_lag|worker_runs.*"failed"\} [1-9])/.test(line))
+    .filter((line) =>
+      /^(payments_entered|payments_open\{|payment_totals_lag|worker_runs.*"failed"\} [1-9])/.test(
+        line,
+      ),
+    )
 }
 
 async function answersUnder(settings: RoleSettings, through?: (url: string) => Promise<PgBouncer>) {

@@ -33,7 +33,10 @@ export interface ClockReading {
  * sent, and before the result was received. An offset within the bounds stays, so a slow network changes nothing.
  * Any other one is wrong, and is replaced by the middle.
  */
-export function correctedOffset(offset: number, { sentAt, receivedAt, databaseAt }: ClockReading): number {
+export function correctedOffset(
+  offset: number,
+  { sentAt, receivedAt, databaseAt }: ClockReading,
+): number {
   // `Date.now()` drops the fraction of a millisecond.
   const [min, max] = [databaseAt - (receivedAt + 1), databaseAt - sentAt]
   return offset >= min && offset <= max ? offset : Math.round((min + max) / 2)
