@@ -20,7 +20,7 @@ const RELEASES = readdirSync(FOLDER)
 
 const NEW_RELEASE = process.env.RELEASE
 
-/** Stands for the id of the payments' owner, who registers anew in each run. */
+/** Stands for the id of the payments' owner, who registers in each run. */
 const OWNER = '00000000-0000-7000-8000-000000000001'
 /** Tables that the service computes from the events. */
 const DERIVED = ['payment_totals', 'payment_totals_position']
