@@ -47,6 +47,8 @@ export function createLogger(
 function masked(fields: Record<string, unknown>): Record<string, unknown> {
   const result: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(fields)) {
+    // The mixin has undefined fields outside of a request.
+    if (value === undefined) continue
     if (name === 'requestId') result[name] = maskRequestId(String(value))
     else result[name] = Array.isArray(value) ? value.map(maskString) : maskString(value)
   }

@@ -1,5 +1,6 @@
 import { Counter, Registry } from 'prom-client'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { HTTP_PROBLEMS, Problem } from '../http/problem.js'
 import { createLogger } from '../telemetry/logger.js'
 import { requestContext } from '../telemetry/request-context.js'
 import { type RunResult, Worker, WorkerMetrics, type WorkerOptions } from './worker.js'
@@ -222,6 +223,16 @@ describe('failure', () => {
     expect(warn).toHaveBeenCalledTimes(2)
     expect([await runs('ok'), await runs('failed')]).toEqual([5, 4])
   })
+})
+
+it('logs no line for a dependency that is unavailable, which logs that itself', async () => {
+  const run = async () => {
+    throw new Problem(HTTP_PROBLEMS.unavailable, 'The database is unavailable.')
+  }
+  const { worker, warn, info, runs } = workerOf(run)
+  worker.start()
+  await elapse(2 * INTERVAL_MS)
+  expect([warn.mock.calls, info.mock.calls, await runs('failed')]).toEqual([[], [], 3])
 })
 
 describe('lease', () => {

@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common'
 import { Counter, Histogram, Registry } from 'prom-client'
+import { HTTP_PROBLEMS, Problem } from '../http/problem.js'
 import type { Logger } from '../telemetry/logger.js'
 import { requestContext } from '../telemetry/request-context.js'
 import { withTimeout } from './with-timeout.js'
@@ -98,6 +99,11 @@ export class Worker<Context = never> {
       return result
     } catch (error) {
       observe('failed')
+      // The dependency that is unavailable logs that itself, once for all its users.
+      if (error instanceof Problem && error.kind === HTTP_PROBLEMS.unavailable) {
+        this.log.debug({ err: error, worker: name }, 'worker failed, retrying')
+        return undefined
+      }
       if (!this.isFailing) this.log.warn({ err: error, worker: name }, 'worker failed, retrying')
       this.isFailing = true
       return undefined
