@@ -17,7 +17,7 @@ beforeAll(async () => {
     DATABASE_URL: databaseUrl,
     BCRYPT_COST: '10',
     // On a slow machine, a full queue takes longer than the default deadline of a request.
-    DB_WAIT_MS: '60000',
+    DB_WAIT_MS: '50000',
     TRUSTED_PROXIES: '127.0.0.1',
   })
   await runToEnd({ name: 'auth', script: 'migrate', env })

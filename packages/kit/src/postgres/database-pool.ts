@@ -100,10 +100,11 @@ export class DatabasePool extends pg.Pool {
 
   private enqueue(deadline: number): Promise<PooledClient> {
     const { promise, resolve, reject } = Promise.withResolvers<PooledClient>()
-    const timer = setTimeout(() => {
+    const fail = () => {
       this.waiters.delete(waiter)
       reject(this.noConnection())
-    }, deadline - performance.now())
+    }
+    const timer = setTimeout(fail, Math.max(0, deadline - performance.now()))
     const waiter = { resolve, reject, timer }
     this.waiters.add(waiter)
     this.serve()
