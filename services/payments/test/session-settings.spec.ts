@@ -94,6 +94,7 @@ async function metrics(payments: Payments) {
         line,
       ),
     )
+    .sort()
 }
 
 async function answersUnder(settings: RoleSettings, through?: (url: string) => Promise<PgBouncer>) {

@@ -23,7 +23,7 @@ for (const [oids, form] of [
 export const stableTypes = {
   getTypeParser(oid: number, format?: 'text' | 'binary') {
     const form = UNSTABLE.get(oid)
-    if (form === undefined) return pg.types.getTypeParser(oid as never, format)
+    if (form === undefined) return pg.types.getTypeParser(oid, format)
     return () => {
       throw new Error(`The text of type ${oid} depends on the session: return ${form}`)
     }
