@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createLogger } from '../telemetry/logger.js'
 import { DeadlineExceeded } from '../worker/batch.js'
 import { DatabaseOutage } from './database-outage.js'
+import { StatementTimeout } from './retry.js'
 
 const coded = (code: string) => Object.assign(new Error(`error ${code}`), { code })
 
@@ -45,6 +46,7 @@ describe('an outage of the database', () => {
     expect(outage.kind).toBe('unreachable')
     outage.failed(coded('28P01'))
     outage.failed(new DeadlineExceeded('too late'))
+    outage.failed(new StatementTimeout(100))
     expect([outage.kind, outage.cause]).toEqual(['wrong password', coded('ECONNREFUSED')])
     expect(lines).toMatchObject([{ err: { code: 'ECONNREFUSED' } }])
     vi.advanceTimersByTime(3_000)

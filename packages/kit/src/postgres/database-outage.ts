@@ -2,6 +2,7 @@ import type { Logger } from '../telemetry/logger.js'
 import { Outage } from '../telemetry/outage.js'
 import { DeadlineExceeded } from '../worker/batch.js'
 import { type OutageKind, outageKind } from './outage-kind.js'
+import { StatementTimeout } from './retry.js'
 
 /**
  * An outage ends when statements succeed and none has failed for this long, ms: while rows are locked, a disk is
@@ -38,9 +39,10 @@ export class DatabaseOutage {
 
   failed(cause: unknown) {
     this.failedAt = performance.now()
-    // The end of a wait does not say what the operation waited for.
-    if (!(cause instanceof DeadlineExceeded)) this.latestKind = outageKind(cause)
-    else this.latestKind ??= 'unreachable'
+    // The end of a wait does not say what the operation waited for: a lock, for example.
+    const isEndOfWait = cause instanceof DeadlineExceeded || cause instanceof StatementTimeout
+    if (isEndOfWait) this.latestKind ??= 'unreachable'
+    else this.latestKind = outageKind(cause)
     if (this.outage.isActive) this.outage.begin(cause)
     if (this.first !== undefined) return
     this.first = cause
