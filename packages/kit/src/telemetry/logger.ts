@@ -49,7 +49,7 @@ function masked(fields: Record<string, unknown>): Record<string, unknown> {
   for (const [name, value] of Object.entries(fields)) {
     // The mixin has undefined fields outside of a request.
     if (value === undefined) continue
-    if (name === 'requestId') result[name] = maskRequestId(String(value))
+    if (name === 'requestId' && typeof value === 'string') result[name] = maskRequestId(value)
     else result[name] = Array.isArray(value) ? value.map(maskString) : maskString(value)
   }
   return result
