@@ -26,6 +26,19 @@ export interface Proxy {
   close(): Promise<void>
 }
 
+/** What the connections of a proxy share. */
+interface State {
+  readonly matches: (data: Buffer) => boolean
+  readonly connections: Set<{ readonly end: () => void; readonly lose: () => void }>
+  port: number
+  delayMs: number
+  accepted: number
+  isLossy: boolean
+  losesNextAnswer: boolean
+  holdsNextRequest: boolean
+  held: { readonly upstream: Socket; readonly requests: Buffer[] } | undefined
+}
+
 /**
  * Starts a proxy to a port of this machine.
  *
@@ -36,81 +49,90 @@ export async function startProxy(
   targetPort: number,
   matches: (data: Buffer) => boolean = () => true,
 ): Promise<Proxy> {
-  const ends = new Set<() => void>()
-  const losses = new Set<() => void>()
-  let isLossy = false
-  let port = targetPort
-  let isArmed = false
-  let isHolding = false
-  let held: { readonly upstream: Socket; readonly requests: Buffer[] } | undefined
-  let delayMs = 0
-  let accepted = 0
-  const server = createServer((client) => {
-    accepted++
-    const upstream = connect(port, '127.0.0.1')
-    let isAnswerLost = false
-    let isLost = isLossy
-    const lose = () => void (isLost = true)
-    losses.add(lose)
-    let wasHeld = false
-    const end = () => {
-      ends.delete(end)
-      losses.delete(lose)
-      client.destroy()
-      // The client may disconnect before or after the release.
-      if (!wasHeld) upstream.destroy()
-    }
-    ends.add(end)
-    client.on('data', (data) => {
-      if (isArmed && matches(data)) {
-        isArmed = false
-        isAnswerLost = true
-      }
-      if (isHolding && matches(data)) {
-        isHolding = false
-        wasHeld = true
-        held = { upstream, requests: [] }
-      }
-      if (held?.upstream === upstream) held.requests.push(data)
-      else if (!isLost) upstream.write(data)
-    })
-    upstream.on('data', (data) => {
-      if (isLost) return
-      if (isAnswerLost) end()
-      else if (delayMs > 0) setTimeout(() => client.write(data), delayMs)
-      else client.write(data)
-    })
-    for (const socket of [client, upstream]) socket.on('close', end).on('error', end)
-  })
+  const state: State = {
+    matches,
+    connections: new Set(),
+    port: targetPort,
+    delayMs: 0,
+    accepted: 0,
+    isLossy: false,
+    losesNextAnswer: false,
+    holdsNextRequest: false,
+    held: undefined,
+  }
+  const server = createServer((client) => forward(client, state))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const cut = () => {
-    for (const end of ends) end()
+    for (const { end } of state.connections) end()
   }
   return {
     port: (server.address() as AddressInfo).port,
-    loseNextAnswer: () => void (isArmed = true),
-    holdNextRequest: () => void (isHolding = true),
-    release: async () => {
-      if (!held) throw new Error('no request is held')
-      const { upstream, requests } = held
-      held = undefined
-      const answered = once(upstream, 'data')
-      upstream.write(Buffer.concat(requests))
-      await answered
-    },
-    slow: (ms) => void (delayMs = ms),
-    retarget: (other) => void (port = other),
+    loseNextAnswer: () => void (state.losesNextAnswer = true),
+    holdNextRequest: () => void (state.holdsNextRequest = true),
+    release: () => release(state),
+    slow: (ms) => void (state.delayMs = ms),
+    retarget: (other) => void (state.port = other),
     cut,
-    lose: (lossy) => {
-      isLossy = lossy
-      for (const lose of losses) lose()
+    lose: (isLossy) => {
+      state.isLossy = isLossy
+      for (const { lose } of state.connections) lose()
     },
     get accepted() {
-      return accepted
+      return state.accepted
     },
     close: async () => {
       cut()
       await new Promise((resolve) => server.close(resolve))
     },
   }
+}
+
+/** Connects a client to the server. */
+function forward(client: Socket, state: State) {
+  state.accepted++
+  const upstream = connect(state.port, '127.0.0.1')
+  let isLost = state.isLossy
+  let isAnswerLost = false
+  let wasHeld = false
+  const connection = {
+    lose: () => void (isLost = true),
+    end: () => {
+      state.connections.delete(connection)
+      client.destroy()
+      // The client may disconnect before or after the release.
+      if (!wasHeld) upstream.destroy()
+    },
+  }
+  state.connections.add(connection)
+  client.on('data', (data) => {
+    if (state.losesNextAnswer && state.matches(data)) {
+      state.losesNextAnswer = false
+      isAnswerLost = true
+    }
+    if (state.holdsNextRequest && state.matches(data)) {
+      state.holdsNextRequest = false
+      wasHeld = true
+      state.held = { upstream, requests: [] }
+    }
+    if (state.held?.upstream === upstream) state.held.requests.push(data)
+    else if (!isLost) upstream.write(data)
+  })
+  upstream.on('data', (data) => {
+    if (isLost) return
+    if (isAnswerLost) connection.end()
+    else if (state.delayMs > 0) setTimeout(() => client.write(data), state.delayMs)
+    else client.write(data)
+  })
+  for (const socket of [client, upstream]) {
+    socket.on('close', connection.end).on('error', connection.end)
+  }
+}
+
+async function release(state: State): Promise<void> {
+  if (!state.held) throw new Error('no request is held')
+  const { upstream, requests } = state.held
+  state.held = undefined
+  const answered = once(upstream, 'data')
+  upstream.write(Buffer.concat(requests))
+  await answered
 }

@@ -75,9 +75,9 @@ async function commands(url: string) {
   const exported = (await run('export', ...from)).split('\n').map((line) => JSON.parse(line))
   const verified = (await run('verify')).split('\n').map((line) => line.replace(/"PAY-.*?"/, ''))
   // The bytes contain the reference, which differs.
-  const messages = exported.map(({ body, bodyHash, headers: _, reading, ...rest }) => {
+  const messages = exported.map(({ body, bodyHash, headers, reading, ...rest }) => {
     const isHash = bodyHash === hash('sha256', Buffer.from(body as string, 'base64'))
-    return { ...rest, isHash, status: reading.status }
+    return { ...rest, isHash, hasHeaders: headers !== null, status: reading.status }
   })
   return { messages, verified, keys: await run('keys') }
 }

@@ -23,7 +23,6 @@ describe('a process whose clock is 5 minutes behind', () => {
     vi.restoreAllMocks()
     read.mockImplementation(actual)
     await measureClock(run)
-    expect(Math.abs(clockOffsetMs())).toBeLessThan(1_000)
   })
 
   it('has the database’s time in ids, after it was measured', async () => {

@@ -15,13 +15,15 @@ for (const [oids, form] of [
   for (const oid of oids) UNSTABLE.set(oid, form)
 }
 
+type Oid = Parameters<typeof pg.types.getTypeParser>[0]
+
 /**
  * The parsers of results. A role or a database may have other settings than the defaults, and behind a pooler in
  * transaction mode the service can't change them for its session. So a result may have only types whose text is
  * the same under all settings: a statement that returns another type fails, in its first test.
  */
 export const stableTypes = {
-  getTypeParser(oid: number, format?: 'text' | 'binary') {
+  getTypeParser(oid: Oid, format?: 'text' | 'binary') {
     const form = UNSTABLE.get(oid)
     if (form === undefined) return pg.types.getTypeParser(oid, format)
     return () => {
