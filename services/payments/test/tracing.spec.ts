@@ -56,21 +56,25 @@ function tree(spans: readonly CollectedSpan[], parentId: string, indent = ''): s
 
 describe('a request', () => {
   it('is one trace through payments, Redis, auth and both databases', async () => {
-    // The first request also creates the generation of the token cache.
+    // The first request opens the connections.
     await newPayment(user)
     const { token } = await newUser(stage.auth.url)
     const { traceId, parentId, headers } = beginTrace()
     expect((await as({ token }, stage).create({}, headers)).status).toBe(201)
 
-    const spans = await stage.spansOf(traceId, 8)
+    const spans = await stage.spansOf(traceId, 11)
     expect(tree(spans, parentId)).toEqual([
       'payments server POST /api/payments',
       '  payments client GET /api/auth/validate',
       '    auth server GET /api/auth/validate',
       '      auth client session_holder',
+      // The entry, then the new proof of the session, then both again after the answer of auth.
+      '  payments client MGET',
       '  payments client MGET',
       '  payments client MGET',
       '  payments client payment_insert',
+      '  payments client PEXPIRE',
+      '  payments client SET',
       '  payments client SET',
     ])
     for (const { startMs, endMs } of spans) expect(endMs).toBeGreaterThanOrEqual(startMs)
