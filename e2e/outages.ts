@@ -25,7 +25,7 @@ import { installToxiproxy } from './outages/toxiproxy.ts'
 /** A shorter deadline than the services' default makes the cells short. */
 const waitMs = Number(process.env.WAIT_MS) || 4_000
 /** A machine that builds for others has slow moments, and several of the limits are times. */
-const ATTEMPTS = process.env.CI ? 2 : 1
+const ATTEMPTS = process.env.CI ? 3 : 1
 const part = new RegExp(process.env.PART ?? '', 'i')
 
 function selected(): Cell[] {

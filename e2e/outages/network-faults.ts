@@ -80,7 +80,7 @@ const FAULTS: readonly NetworkFault[] = [
   {
     name: 'silent loss',
     begin: (link) => link.loseSilently(),
-    shortOn: ['payments→PostgreSQL', 'auth→Redis'],
+    shortOn: ['payments→Redis'],
   },
 ]
 
