@@ -12,10 +12,10 @@ export interface CacheTimes {
   readonly staleMs: number
 }
 
-/** The maximum tolerated difference between auth's clock, which sets `exp`, and this process's clock. */
+/** The maximum tolerated difference between auth's clock, which sets `exp`, and the clock of the database of payments. */
 export const CLOCK_SKEW_MS = 30_000
 
-/** The time for which Redis stores an entry; 0 or less: not stored. `nowMs` is this process's time. */
+/** The time for which Redis stores an entry; 0 or less: not stored. `nowMs` is by the database's clock. */
 export function cacheLifetimeMs(exp: number, nowMs: number, { ttlMs, staleMs }: CacheTimes) {
   return Math.min(Math.max(ttlMs, staleMs), exp * 1000 - nowMs - CLOCK_SKEW_MS)
 }

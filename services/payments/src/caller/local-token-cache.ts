@@ -81,7 +81,7 @@ export class LocalTokenCache {
     const local = this.entryIn(hash, sid, read)
     const entry = local?.cachedToken
     const { sessions, times } = this.parts
-    const clocks = { redisMs: read.redisNowMs, ownMs: Date.now() }
+    const clocks = { redisMs: read.redisNowMs, ownMs: databaseNow() }
     const state = redisState(read, {
       entry: entry && {
         proof: entry.proof,
