@@ -2,7 +2,8 @@ import { setFlagsFromString, getHeapSpaceStatistics } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { dataSourceOptions } from '@malipo/kit/postgres/pool-options'
 import { Database, type Statement } from '@malipo/kit/postgres/database'
-import { createLogger } from '@malipo/kit/telemetry/logger'
+import { StaleWrite, StillRunning } from '@malipo/kit/postgres/retry'
+import { createLogger, type Logger } from '@malipo/kit/telemetry/logger'
 import { freshDatabase } from '@malipo/testing/database'
 import { type Proxy, startProxy } from '@malipo/testing/proxy'
 import { DataSource } from 'typeorm'
@@ -70,13 +71,7 @@ describe('a statement whose result was read', () => {
   it('leaves nothing in the old generation', async () => {
     setFlagsFromString('--expose-gc')
     const gc = runInNewContext('gc') as (options: { type: 'minor' | 'major' }) => void
-    const env = readEnv(environment({ DATABASE_URL: databaseUrl }))
-    const database = new Database(
-      new DataSource(dataSourceOptions(env, dataSource)),
-      env,
-      createLogger('test', 'silent'),
-    )
-    database.onApplicationBootstrap()
+    const database = newDatabase(createLogger('test', 'silent'))
     const execute = async (times: number) => {
       for (let i = 0; i < times; i++) {
         await database.read((run) => run(ROWS, []))
@@ -91,6 +86,34 @@ describe('a statement whose result was read', () => {
     await database.onApplicationShutdown()
   })
 })
+
+describe('a write that asks for a retry', () => {
+  it.each([
+    ['because another write has changed the row', StaleWrite],
+    ['because an earlier attempt is still running', StillRunning],
+  ])('%s is no outage', async (_, Reason) => {
+    const lines: string[] = []
+    const database = newDatabase(
+      createLogger('test', 'warn', { write: (line) => lines.push(line) }),
+    )
+    let attempts = 0
+    const write = database.write(async () => {
+      if (attempts++ === 0) throw new Reason()
+      return attempts
+    })
+    expect(await write).toBe(2)
+    expect(await database.problem()).toBeUndefined()
+    expect(lines).toEqual([])
+    await database.onApplicationShutdown()
+  })
+})
+
+function newDatabase(log: Logger): Database {
+  const env = readEnv(environment({ DATABASE_URL: databaseUrl }))
+  const database = new Database(new DataSource(dataSourceOptions(env, dataSource)), env, log)
+  database.onApplicationBootstrap()
+  return database
+}
 
 function oldBytes(): number {
   const space = getHeapSpaceStatistics().find(({ space_name }) => space_name === 'old_space')

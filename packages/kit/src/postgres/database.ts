@@ -16,7 +16,7 @@ import { findLockHolders } from './lock-holders.js'
 import type { OutageKind } from './outage-kind.js'
 import { poolOf } from './pool-options.js'
 import { query, type QueryContext, runTypeOrmQuery } from './query.js'
-import { type RetryVerdict, StatementFailed, StillRunning } from './retry.js'
+import { isAskedFor, type RetryVerdict, StatementFailed } from './retry.js'
 import { StatementRevisions } from './statement-revisions.js'
 import { DURABILITY_BARRIER, type Row, type Run, type Statement } from './statement.js'
 
@@ -37,8 +37,8 @@ type Retryable = Pick<StatementFailed, 'cause' | 'isShared' | 'isCut'> & {
 /**
  * The PostgreSQL database of a service, and the only code that retries statements, so that requests survive a
  * failover. A statement that was certainly not applied is retried on a new connection until the request's
- * deadline, or for `DB_WAIT_MS` outside a request; then the request gets 503. If a write may have been applied, `write` passes that on to the retry,
- * which looks for the write's operation id.
+ * deadline, or for `DB_WAIT_MS` outside a request; then the request gets 503. If a write may have been applied,
+ * `write` passes that on to the retry, which looks for the write's operation id.
  */
 export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly outage: DatabaseOutage
@@ -189,8 +189,8 @@ export class Database implements OnApplicationBootstrap, OnApplicationShutdown {
     const failure = error instanceof StatementFailed ? error : new StatementFailed(error, 'sent')
     const { cause, verdict, isShared, isCut } = failure
     if (verdict === 'final') throw this.finalError(cause)
-    // Neither a conflict with another transaction nor a write that is still running is an outage.
-    const isExpected = verdict === 'conflict' || cause instanceof StillRunning
+    // Neither a conflict with another transaction nor a retry that the write asks for is an outage.
+    const isExpected = verdict === 'conflict' || isAskedFor(cause)
     if (!isExpected && (first || !isCut)) this.outage.failed(cause)
     return { cause, verdict, isShared, isCut }
   }

@@ -84,6 +84,11 @@ export class StaleWrite extends Error {
   }
 }
 
+/** Whether a write asks for a retry by itself, although the database works. */
+export function isAskedFor(error: unknown): boolean {
+  return error instanceof StillRunning || error instanceof StaleWrite
+}
+
 /** The stage at which a statement failed. */
 export type Phase = 'connecting' | 'sent'
 
@@ -110,7 +115,7 @@ export class StatementFailed extends Error {
 /** Classifies an error. Before the statement was sent, every error is `not_applied`. */
 export function retryVerdict(error: unknown, phase: Phase): RetryVerdict {
   if (error instanceof UncertainCommit) return 'in_doubt'
-  if (error instanceof StillRunning || error instanceof StaleWrite) return 'not_applied'
+  if (isAskedFor(error)) return 'not_applied'
   const code = sqlStateOf(error)
   const known = BY_SQLSTATE[code]
   if (phase === 'connecting') return known === 'conflict' ? known : 'not_applied'
