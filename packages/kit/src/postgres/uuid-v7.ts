@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { databaseNow } from './clock.js'
 
 /**
- * Creates a UUIDv7 (RFC 9562, section 5.7) for a time in ms since the epoch, by default the database's; ids sort by time. `randomUUID`
- * buffers its random bits: a system call for each id would take 4 % of the time to create a payment.
+ * Creates a UUIDv7 (RFC 9562, section 5.7) for a time in ms since the epoch, by default the database's; ids sort
+ * by time. `randomUUID` buffers its random bits: a system call for each id would take 4 % of the time to create a
+ * payment.
  */
 export function newUuid(msecs = databaseNow()): string {
   return `${timePart(msecs)}-7${randomUUID().slice(15)}`

@@ -15,9 +15,10 @@ import {
 import { PUBLISH_BATCH_SIZE, RevocationPublisher } from './revocation-publisher.js'
 
 /**
- * Publishes the revocations that an outage of Redis or a crash of a replica left in the outbox. After
- * each connection to Redis, and each change of its data set, it publishes again all whose tokens may be
- * unexpired: Redis may have lost data, or promoted a replica with older data. It needs no lease, because publishing twice has no further effect.
+ * Publishes the revocations that an outage of Redis or a crash of a replica left in the outbox. After each
+ * connection to Redis, and each change of its data set, it publishes again all whose tokens may be unexpired:
+ * Redis may have lost data, or promoted a replica with older data. It needs no lease, because publishing twice
+ * has no further effect.
  */
 @Injectable()
 export class RevocationRelay {
