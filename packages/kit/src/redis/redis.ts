@@ -117,7 +117,7 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
    * was replaced before the read never appear with its former identity.
    */
   async read(keys: readonly string[]): Promise<TimedValues | undefined> {
-    return this.attempt('MGET', this.waitMs, async (client) => {
+    return this.attempt('MGET', async (client) => {
       // One server process answers a connection, so its `run_id` need not be read again.
       const runId = this.primary?.runId
       const pipeline = client.pipeline().time()
@@ -134,26 +134,22 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 
   async set(key: string, value: string, ttlMs: number): Promise<'OK' | undefined> {
-    return this.attempt('SET', this.waitMs, (client) =>
-      client.set(key, value, 'PX', wholeMs(ttlMs)),
-    )
+    return this.attempt('SET', (client) => client.set(key, value, 'PX', wholeMs(ttlMs)))
   }
 
   /** Sets a value if the key does not exist; resolves to null if it does. */
   async setOnce(key: string, value: string, ttlMs: number): Promise<'OK' | null | undefined> {
-    return this.attempt('SET', this.waitMs, (client) =>
-      client.set(key, value, 'PX', wholeMs(ttlMs), 'NX'),
-    )
+    return this.attempt('SET', (client) => client.set(key, value, 'PX', wholeMs(ttlMs), 'NX'))
   }
 
   /** Sets the time until a key expires; resolves to 0 if there is no such key. */
   async extend(key: string, ttlMs: number): Promise<number | undefined> {
-    return this.attempt('PEXPIRE', this.waitMs, (client) => client.pexpire(key, wholeMs(ttlMs)))
+    return this.attempt('PEXPIRE', (client) => client.pexpire(key, wholeMs(ttlMs)))
   }
 
   /** Deletes keys, and resolves to the number of those that existed. */
   async delete(keys: readonly string[]): Promise<number | undefined> {
-    return this.attempt('DEL', this.waitMs, (client) => client.del(...keys))
+    return this.attempt('DEL', (client) => client.del(...keys))
   }
 
   /**
@@ -163,19 +159,19 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
    */
   async setAndPublish(channel: string, publications: readonly Publication[]) {
     const deadline = performance.now() + Math.min(COMMAND_TIMEOUT_MS, timeLeftMs(Infinity))
-    let isAcknowledged: 'OK' | undefined
+    const publish = async (client: Client) => {
+      const transaction = client.multi()
+      for (const { key, value, ttlMs, message } of publications) {
+        transaction.set(key, value, 'PX', wholeMs(ttlMs)).publish(channel, message)
+      }
+      for (const [error] of (await transaction.exec()) ?? []) if (error) throw error
+      return 'OK' as const
+    }
+    let acknowledgement: 'OK' | undefined
     do {
-      const limitMs = deadline - performance.now()
-      isAcknowledged = await this.attempt('MULTI', limitMs, async (client) => {
-        const transaction = client.multi()
-        for (const { key, value, ttlMs, message } of publications) {
-          transaction.set(key, value, 'PX', wholeMs(ttlMs)).publish(channel, message)
-        }
-        for (const [error] of (await transaction.exec()) ?? []) if (error) throw error
-        return 'OK' as const
-      })
-    } while (!isAcknowledged && !this.isUp && (await this.reconnected(deadline)))
-    return isAcknowledged
+      acknowledgement = await this.attempt('MULTI', publish, deadline - performance.now())
+    } while (!acknowledgement && !this.isUp && (await this.reconnected(deadline)))
+    return acknowledgement
   }
 
   /**
@@ -226,8 +222,8 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
 
   private async attempt<T>(
     name: string,
-    limitMs: number,
     command: (client: Client) => Promise<T>,
+    limitMs = this.waitMs,
   ): Promise<T | undefined> {
     const { raw: client } = this
     if (!client || !this.isUp) return undefined

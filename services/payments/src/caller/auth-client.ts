@@ -136,8 +136,10 @@ export class AuthClient implements OnApplicationShutdown {
       })
       span?.setAttribute('http.response.status_code', status)
       const validation = parseResponse(status, data)
-      if (validation.kind !== 'unavailable') this.outage.endIfQuiet(QUIET_MS)
-      else this.outage.begin(new Error(`auth answered ${status} to a validation`))
+      if (validation.kind === 'unavailable') {
+        return this.unavailable(new Error(`auth answered ${status} to a validation`))
+      }
+      this.outage.endIfQuiet(QUIET_MS)
       return validation
     }
     return withSpan(() => this.spanOptions, send)

@@ -17,6 +17,7 @@ import { SessionStates } from './session-states.js'
 import { SharedTokenCache } from './shared-token-cache.js'
 import { TokenCheck } from './token-check.js'
 import { OUTCOMES } from './token-decision.js'
+import { TokenValidation } from './token-validation.js'
 
 /** The providers that authenticate callers. */
 export function callerProviders(env: Env): Provider[] {
@@ -105,8 +106,9 @@ export function createTokenCheck(
     () => local.expire(),
   )
   const local = new LocalTokenCache({ sessions, seal, revocationMessages, times })
-  const parts = { auth, shared, local, sessions, seal, rejected: new RejectedTokens(), times }
-  const check = new TokenCheck(parts, countBy(registry, CHECKS, OUTCOMES))
+  const caches = { shared, local, sessions, rejected: new RejectedTokens() }
+  const validation = new TokenValidation({ ...caches, auth, seal, times })
+  const check = new TokenCheck({ ...caches, validation }, countBy(registry, CHECKS, OUTCOMES))
   const run = () => shared.removePending()
   workers.add({ name: 'refused_token_removal', intervalMs: 1_000, run })
   observableGauge(registry, BREAKERS, (gauge) => {

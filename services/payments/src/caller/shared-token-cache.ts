@@ -6,6 +6,7 @@ import type { Logger } from '@malipo/kit/telemetry/logger'
 import type { TimedValues, Redis } from '@malipo/kit/redis/redis'
 import { parseSessionValue, sessionKey } from '@malipo/kit/redis/session-revocation'
 import { currentSpanLink, withSharedSpan } from '@malipo/kit/telemetry/tracing'
+import { timeLeftMs } from '@malipo/kit/telemetry/request-context'
 import { LRUCache } from 'lru-cache'
 import type { SessionRead } from './session-proof.js'
 
@@ -47,6 +48,8 @@ interface ReadRequest {
 const FAST_MS = 50
 /** Timeout of Redis commands for `eventual` reads. A busy machine must not make Redis look unavailable. */
 export const REDIS_TIMEOUT_MS = 750
+/** The last read of a request gets this much even if its deadline has passed during the call to auth. */
+const LAST_READ_MS = 250
 /** No retry interval: every read probes Redis, but requests don't wait for it while the circuit is open. */
 const BREAKER = { maxFailures: 3, retryIntervalMs: 0 }
 /**
@@ -178,6 +181,11 @@ export class SharedTokenCache {
     // The client of Redis logs the outage.
     this.log.debug(`the circuit of Redis is ${wasOpen ? 'closed' : 'open'}`)
   }
+}
+
+/** The result of a read, if it arrives before the deadline of the request. */
+export function beforeDeadline({ eventual }: PendingRead): Promise<CacheRead | undefined> {
+  return withTimeout(eventual, Math.max(timeLeftMs(REDIS_TIMEOUT_MS), LAST_READ_MS))
 }
 
 function readAt({ nowMs, values, dataset }: TimedValues, index: number, sentAt: number): CacheRead {
