@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Redis, startRedis } from '@malipo/local/redis'
+import { EVICTION_POLICIES } from '@malipo/testing/eviction-policies'
 import { Redis as RedisClient } from 'ioredis'
 import { eventually } from '../cluster.ts'
 import type { Cell } from './cell.ts'
@@ -10,16 +11,6 @@ import { type Platform, REDIS_FOLDER } from './platform.ts'
 
 /** States of a Redis that is up, but evicts, refuses, lags or hangs. */
 
-const POLICIES = [
-  'noeviction',
-  'allkeys-lru',
-  'allkeys-lfu',
-  'allkeys-random',
-  'volatile-lru',
-  'volatile-lfu',
-  'volatile-random',
-  'volatile-ttl',
-]
 /** Commands that an ACL refuses, as rules of the services' user. */
 const REFUSED: readonly (readonly [string, ...string[]])[] = [
   ['MULTI', '-multi'],
@@ -90,7 +81,7 @@ async function empty(platform: Platform) {
   await platform.redisCommand('FLUSHALL')
 }
 
-const evictions: readonly Cell[] = POLICIES.map((policy) => ({
+const evictions: readonly Cell[] = EVICTION_POLICIES.map((policy) => ({
   name: `Redis: full, ${policy}`,
   inject: (platform) => fill(platform, policy),
   repair: empty,

@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs'
 import { query } from './database.js'
 
 /** The database of a release as an SQL file: what its migrations executed, and rows that it wrote. */

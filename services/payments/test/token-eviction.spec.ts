@@ -1,3 +1,4 @@
+import { EVICTION_POLICIES } from '@malipo/testing/eviction-policies'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { login, type User } from './auth.js'
 import type { Payments } from './payments.js'
@@ -10,16 +11,6 @@ import { until } from './until.js'
  * whose sessions were revoked before, whatever is left of their entries and marks.
  */
 
-const POLICIES = [
-  'noeviction',
-  'allkeys-lru',
-  'allkeys-lfu',
-  'allkeys-random',
-  'volatile-lru',
-  'volatile-lfu',
-  'volatile-random',
-  'volatile-ttl',
-] as const
 const TOKENS = 200
 /** Each user has this many, fewer than SESSIONS_PER_USER. */
 const SESSIONS = 10
@@ -96,7 +87,7 @@ async function restore() {
 }
 
 /** Writes keys until Redis has evicted about half of the tokens' keys, or refuses to write. */
-async function fill(policy: (typeof POLICIES)[number]) {
+async function fill(policy: (typeof EVICTION_POLICIES)[number]) {
   const redis = fixture.redisClient
   const used = Number(/used_memory:(\d+)/.exec(await redis.info('memory'))?.[1])
   await redis.config('SET', 'maxmemory', String(used + 100_000))
@@ -114,7 +105,7 @@ async function fill(policy: (typeof POLICIES)[number]) {
   return redis.exists(keys)
 }
 
-describe.each(POLICIES)('a full Redis with the policy %s', (policy) => {
+describe.each(EVICTION_POLICIES)('a full Redis with the policy %s', (policy) => {
   it('makes no replica accept a revoked token, whether auth responds or not', async () => {
     await restore()
     const left = await fill(policy)

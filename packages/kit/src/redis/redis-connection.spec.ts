@@ -2,11 +2,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { freePort } from '@malipo/local/free-port'
-import { type Redis as Server, startRedis } from '@malipo/local/redis'
+import type { Redis as Server } from '@malipo/local/redis'
+import { startTestRedis } from '@malipo/testing/redis'
 import { type Certificate, createCertificate } from '@malipo/testing/certificate'
 import { startSentinel } from '@malipo/testing/sentinel'
 import { pino } from 'pino'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { readEnv } from '../config/env.js'
 import { checkRedis } from '../config/redis-settings.js'
 import { redisVariables } from '../config/variables.js'
@@ -16,23 +17,15 @@ import { Redis } from './redis.js'
 /** Real Redis servers and Sentinels that require accounts, passwords and TLS. */
 
 const folder = mkdtempSync(join(tmpdir(), 'malipo-redis-'))
-const stops: (() => unknown)[] = []
 let certificate: Certificate
 
 beforeAll(async () => {
   certificate = await createCertificate(folder, 'DNS:localhost', 'IP:127.0.0.1')
 })
-afterEach(async () => {
-  for (const stop of stops.splice(0).reverse()) await stop()
-})
 afterAll(() => rmSync(folder, { recursive: true }))
 
-async function server(settings: Readonly<Record<string, string>>, port?: number): Promise<Server> {
-  const redis = await startRedis({ settings, ...(port === undefined ? {} : { port }) })
-  if (!redis) throw new Error('the tests need redis-server or valkey-server on the PATH')
-  stops.push(redis.stop)
-  return redis
-}
+const server = (settings: Readonly<Record<string, string>>, port?: number) =>
+  startTestRedis({ settings, ...(port === undefined ? {} : { port }) })
 
 async function tlsServer(settings: Readonly<Record<string, string>> = {}) {
   const port = await freePort()
@@ -50,7 +43,7 @@ const tlsSettings = (port: number) => ({
 
 async function sentinel(lines: readonly string[], port?: number) {
   const started = await startSentinel(lines, port)
-  stops.push(() => started.stop())
+  onTestFinished(() => started.stop())
   return `127.0.0.1:${started.port}`
 }
 
@@ -75,7 +68,7 @@ function client(env: Record<string, string>) {
     () => undefined,
   )
   redis.onApplicationBootstrap()
-  stops.push(() => redis.onApplicationShutdown())
+  onTestFinished(() => redis.onApplicationShutdown())
   return { redis, subscription, warnings }
 }
 

@@ -1,10 +1,11 @@
 import { createServer, type AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Redis as Server, type RedisOptions, startRedis } from '@malipo/local/redis'
+import type { Redis as Server } from '@malipo/local/redis'
+import { startTestRedis } from '@malipo/testing/redis'
 import { startProxy } from '@malipo/testing/proxy'
 import { Redis as Admin } from 'ioredis'
 import { pino } from 'pino'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { readEnv } from '../config/env.js'
 import { checkRedis } from '../config/redis-settings.js'
 import { redisVariables } from '../config/variables.js'
@@ -13,27 +14,15 @@ import { Redis } from './redis.js'
 
 /** Outages in which no connection is refused, against real Redis servers. */
 
-const stops: (() => unknown)[] = []
-afterEach(async () => {
-  for (const stop of stops.splice(0).reverse()) await stop()
-})
-
-async function server(options: RedisOptions = {}): Promise<Server> {
-  const redis = await startRedis(options)
-  if (!redis) throw new Error('the tests need redis-server or valkey-server on the PATH')
-  stops.push(redis.stop)
-  return redis
-}
-
 async function proxyTo(port: number) {
   const proxy = await startProxy(port)
-  stops.push(() => proxy.close())
+  onTestFinished(() => proxy.close())
   return proxy
 }
 
 function adminOf(url: string): Admin {
   const admin = new Admin(url)
-  stops.push(() => admin.disconnect())
+  onTestFinished(() => admin.disconnect())
   return admin
 }
 
@@ -60,7 +49,7 @@ function start(url: string) {
   )
   redis.onDataset(() => state.datasets++)
   redis.onApplicationBootstrap()
-  stops.push(() => redis.onApplicationShutdown())
+  onTestFinished(() => redis.onApplicationShutdown())
   const logged = () => lines.map(({ msg, err }) => (err ? `${msg}: ${err.message}` : msg))
   return { redis, subscription, messages, state, logged }
 }
@@ -77,7 +66,7 @@ const publication = { key: 'key', value: 'value', ttlMs: 60_000, message: 'hello
 
 describe('connections that die without a packet', () => {
   it('are replaced within seconds, with two lines in the log', async () => {
-    const proxy = await proxyTo((await server()).port)
+    const proxy = await proxyTo((await startTestRedis()).port)
     const started = start(`redis://127.0.0.1:${proxy.port}`)
     await ready(started)
     const { redis, messages, state, logged } = started
@@ -97,7 +86,7 @@ describe('connections that die without a packet', () => {
   })
 
   it('delay a write until a new connection executes it', async () => {
-    const proxy = await proxyTo((await server()).port)
+    const proxy = await proxyTo((await startTestRedis()).port)
     const started = start(`redis://127.0.0.1:${proxy.port}`)
     await ready(started)
     proxy.lose(false)
@@ -108,8 +97,8 @@ describe('connections that die without a packet', () => {
 
 describe('a server that becomes a replica by hand', () => {
   it('is left, and its data set is announced when it is a primary again', async () => {
-    const other = await server({ settings: { 'repl-diskless-sync-delay': '0' } })
-    const own = await server()
+    const other = await startTestRedis({ settings: { 'repl-diskless-sync-delay': '0' } })
+    const own = await startTestRedis()
     const started = start(own.url)
     await ready(started)
     const { redis, state, logged } = started
@@ -140,7 +129,7 @@ describe('a server that becomes a replica by hand', () => {
   })
 
   it('announces its new data set also if no heartbeat has met the replica', async () => {
-    const [own, other] = [await server(), await server()]
+    const [own, other] = [await startTestRedis(), await startTestRedis()]
     const started = start(own.url)
     await ready(started)
     const { datasets } = started.state
@@ -155,7 +144,7 @@ describe('a server that becomes a replica by hand', () => {
 
 describe('connection attempts', () => {
   it('are not caused by a refused SUBSCRIBE, which is logged once', async () => {
-    const { port, url } = await server({
+    const { port, url } = await startTestRedis({
       settings: { user: 'app on >secret ~* resetchannels +@all' },
     })
     const { redis, subscription, logged } = start(`redis://app:secret@127.0.0.1:${port}`)
@@ -182,7 +171,7 @@ describe('connection attempts', () => {
       })
     })
     await new Promise<void>((resolve) => closing.listen(0, '127.0.0.1', resolve))
-    stops.push(() => new Promise((resolve) => closing.close(resolve)))
+    onTestFinished(() => new Promise<void>((resolve) => closing.close(() => resolve())))
     const { logged } = start(`redis://127.0.0.1:${(closing.address() as AddressInfo).port}`)
     await sleep(3_000)
     const before = connections
@@ -196,7 +185,7 @@ describe('connection attempts', () => {
 
 describe('a write that is published', () => {
   it('waits for a reply for up to 2 s, and a read for less', async () => {
-    const proxy = await proxyTo((await server()).port)
+    const proxy = await proxyTo((await startTestRedis()).port)
     const started = start(`redis://127.0.0.1:${proxy.port}`)
     await ready(started)
     proxy.slow(1_000)
@@ -207,7 +196,7 @@ describe('a write that is published', () => {
   })
 
   it('is sent again over the connection that replaces a broken one', async () => {
-    const { port } = await server()
+    const { port } = await startTestRedis()
     const proxy = await proxyTo(port)
     const started = start(`redis://127.0.0.1:${proxy.port}`)
     await ready(started)
@@ -216,7 +205,7 @@ describe('a write that is published', () => {
   })
 
   it('waits for a connection for up to 2 s, and not at all if the outage is older', async () => {
-    const redis = await server()
+    const redis = await startTestRedis()
     const started = start(redis.url)
     await ready(started)
     await redis.kill()
@@ -233,7 +222,7 @@ describe('a write that is published', () => {
 })
 
 it('a slow Redis is named, and logged with two lines', async () => {
-  const proxy = await proxyTo((await server()).port)
+  const proxy = await proxyTo((await startTestRedis()).port)
   const started = start(`redis://127.0.0.1:${proxy.port}`)
   await ready(started)
   proxy.slow(250)
@@ -250,7 +239,7 @@ it('a slow Redis is named, and logged with two lines', async () => {
 })
 
 it('a full Redis is named, and its words are logged', async () => {
-  const { url } = await server({
+  const { url } = await startTestRedis({
     settings: { maxmemory: '1mb', 'maxmemory-policy': 'noeviction' },
   })
   const started = start(url)
@@ -261,7 +250,7 @@ it('a full Redis is named, and its words are logged', async () => {
 })
 
 it('connections that are cut again and again cause two warnings at most', async () => {
-  const proxy = await proxyTo((await server()).port)
+  const proxy = await proxyTo((await startTestRedis()).port)
   const started = start(`redis://127.0.0.1:${proxy.port}`)
   await ready(started)
   const outages = () => started.logged().filter((line) => line.startsWith('Redis is unavailable'))

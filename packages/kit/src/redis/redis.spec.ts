@@ -1,28 +1,16 @@
-import { type Redis as Server, type RedisOptions, startRedis } from '@malipo/local/redis'
+import { startTestRedis } from '@malipo/testing/redis'
 import { pino } from 'pino'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { readEnv } from '../config/env.js'
 import { checkRedis } from '../config/redis-settings.js'
 import { redisVariables } from '../config/variables.js'
 import { Redis } from './redis.js'
 
-const stops: (() => unknown)[] = []
-afterEach(async () => {
-  for (const stop of stops.splice(0).reverse()) await stop()
-})
-
-async function server(options: RedisOptions = {}): Promise<Server> {
-  const redis = await startRedis(options)
-  if (!redis) throw new Error('the tests need redis-server or valkey-server on the PATH')
-  stops.push(redis.stop)
-  return redis
-}
-
 async function client(url: string): Promise<Redis> {
   const env = readEnv({ REDIS_URL: url }, redisVariables, checkRedis)
   const redis = new Redis(env, pino({ level: 'silent' }), 1_000)
   redis.onApplicationBootstrap()
-  stops.push(() => redis.onApplicationShutdown())
+  onTestFinished(() => redis.onApplicationShutdown())
   await expect.poll(() => redis.isUp).toBe(true)
   return redis
 }
@@ -31,7 +19,7 @@ const datasetOf = async (redis: Redis) => (await redis.read(['key']))?.dataset
 
 describe('values', () => {
   it('are read in the order of their keys, with the time of Redis', async () => {
-    const redis = await client((await server()).url)
+    const redis = await client((await startTestRedis()).url)
     await redis.set('a', '1', 60_000)
     await redis.set('b', '2', 60_000)
     const read = await redis.read(['b', 'missing', 'a'])
@@ -40,8 +28,8 @@ describe('values', () => {
   })
 
   it('name their data set, which changes when a replica with other data is promoted', async () => {
-    const other = await server()
-    const redis = await client((await server()).url)
+    const other = await startTestRedis()
+    const redis = await client((await startTestRedis()).url)
     await expect.poll(() => datasetOf(redis)).toMatch(/^\w{40}:\w{40}$/)
     const before = await datasetOf(redis)
     expect(await datasetOf(redis)).toBe(before)
@@ -54,7 +42,7 @@ describe('values', () => {
   })
 
   it('name another data set after a restart', async () => {
-    const primary = await server()
+    const primary = await startTestRedis()
     const redis = await client(primary.url)
     await expect.poll(() => datasetOf(redis)).toBeDefined()
     const before = await datasetOf(redis)
@@ -64,7 +52,9 @@ describe('values', () => {
   })
 
   it('name no data set if the user may not run INFO', async () => {
-    const { port } = await server({ settings: { user: 'app on >secret ~* &* +@all -info' } })
+    const { port } = await startTestRedis({
+      settings: { user: 'app on >secret ~* &* +@all -info' },
+    })
     const redis = await client(`redis://app:secret@127.0.0.1:${port}`)
     await redis.set('key', 'value', 60_000)
     expect(await redis.read(['key'])).toMatchObject({ values: ['value'], dataset: undefined })

@@ -1,23 +1,11 @@
-import { type Redis as Server, startRedis } from '@malipo/local/redis'
+import { startTestRedis } from '@malipo/testing/redis'
 import { pino } from 'pino'
-import { afterEach, describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { readEnv } from '../config/env.js'
 import { checkRedis } from '../config/redis-settings.js'
 import { redisVariables } from '../config/variables.js'
 import { aclRules, type RedisAccess } from './redis-access.js'
 import { Redis } from './redis.js'
-
-const stops: (() => unknown)[] = []
-afterEach(async () => {
-  for (const stop of stops.splice(0).reverse()) await stop()
-})
-
-async function server(settings: Readonly<Record<string, string>>): Promise<Server> {
-  const redis = await startRedis({ settings })
-  if (!redis) throw new Error('the tests need redis-server or valkey-server on the PATH')
-  stops.push(redis.stop)
-  return redis
-}
 
 const ACCESS: RedisAccess = {
   keys: ['a:*'],
@@ -52,14 +40,14 @@ async function start(url: string, access = ACCESS) {
     () => undefined,
   )
   redis.onApplicationBootstrap()
-  stops.push(() => redis.onApplicationShutdown())
+  onTestFinished(() => redis.onApplicationShutdown())
   const logged = (level: number) =>
     lines.filter((line) => line.level === level).map(({ msg }) => msg)
   return { redis, subscription, logged }
 }
 
 const withUser = async (rules: string) => {
-  const { port } = await server({ user: `app on >secret ${rules}` })
+  const { port } = await startTestRedis({ settings: { user: `app on >secret ${rules}` } })
   return `redis://app:secret@127.0.0.1:${port}`
 }
 
@@ -92,7 +80,9 @@ describe('at the first connection', () => {
   })
 
   it('a server in cluster mode is named', async () => {
-    const { url } = await server({ 'cluster-enabled': 'yes', 'cluster-config-file': clusterFile() })
+    const { url } = await startTestRedis({
+      settings: { 'cluster-enabled': 'yes', 'cluster-config-file': clusterFile() },
+    })
     const { logged } = await start(url)
     await expect
       .poll(() => logged(40), { timeout: 5_000 })
@@ -104,7 +94,9 @@ describe('at the first connection', () => {
     ['allkeys-lru', 30, 'when Redis is full, evicted tokens are validated by auth again'],
     ['volatile-ttl', 30, 'when Redis is full, evicted tokens are validated by auth again'],
   ])('the policy %s is logged with its effect', async (policy, level, effect) => {
-    const { url } = await server({ maxmemory: '100mb', 'maxmemory-policy': policy })
+    const { url } = await startTestRedis({
+      settings: { maxmemory: '100mb', 'maxmemory-policy': policy },
+    })
     const { logged } = await start(url)
     await expect
       .poll(() => logged(level), { timeout: 5_000 })
@@ -112,7 +104,7 @@ describe('at the first connection', () => {
   })
 
   it('nothing is logged of the policy if the memory has no limit', async () => {
-    const { url } = await server({})
+    const { url } = await startTestRedis({ settings: {} })
     const { redis, logged } = await start(url)
     await expect.poll(() => redis.isUp).toBe(true)
     await new Promise((resolve) => setTimeout(resolve, 500))
@@ -121,7 +113,9 @@ describe('at the first connection', () => {
 })
 
 it('evicted keys are counted', async () => {
-  const { url } = await server({ maxmemory: '2mb', 'maxmemory-policy': 'allkeys-random' })
+  const { url } = await startTestRedis({
+    settings: { maxmemory: '2mb', 'maxmemory-policy': 'allkeys-random' },
+  })
   const { redis } = await start(url)
   await expect.poll(() => redis.evictedKeys).toBe(0)
   const value = 'x'.repeat(10_000)
