@@ -3,6 +3,15 @@ import { query } from './database.js'
 
 /** The database of a release as an SQL file: what its migrations executed, and rows that it wrote. */
 
+/** The releases whose databases are in a folder, and the one to add, if the variable `RELEASE` names one. */
+export function releasesIn(folder: URL) {
+  const files = readdirSync(folder).filter((file) => file.endsWith('.sql'))
+  return {
+    releases: files.map((file) => file.slice(0, -'.sql'.length)),
+    added: process.env.RELEASE,
+  }
+}
+
 /** Migrations of TypeORM that only execute statements. */
 type Migrations = readonly (new () => { up(runner: never): Promise<void> })[]
 

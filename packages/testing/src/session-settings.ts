@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import { inject } from 'vitest'
+import { runToEnd, type ServiceName } from '@malipo/local/process'
+import { beforeAll, describe, expect, inject, it } from 'vitest'
 import { query } from './database.js'
+import { pgBouncer, startPgBouncer } from './pgbouncer.js'
 
 /** Settings of a role that change how PostgreSQL reads or writes values. */
-export type RoleSettings = Readonly<Record<string, string>>
+type RoleSettings = Readonly<Record<string, string>>
 
 /** Each differs from its default. Two values of DateStyle, since each writes a time in its own form. */
-export const UNUSUAL_SETTINGS: Readonly<Record<string, RoleSettings>> = Object.fromEntries(
+const UNUSUAL_SETTINGS: Readonly<Record<string, RoleSettings>> = Object.fromEntries(
   ['SQL, DMY', 'German'].map((dateStyle) => [
     dateStyle,
     {
@@ -21,7 +23,7 @@ export const UNUSUAL_SETTINGS: Readonly<Record<string, RoleSettings>> = Object.f
 )
 
 /** Creates a role with these settings and an empty database that it owns. @returns the database's URL */
-export async function databaseOfRole(name: string, settings: RoleSettings): Promise<string> {
+async function databaseOfRole(name: string, settings: RoleSettings): Promise<string> {
   const server = inject('postgresUrl')
   const id = `${name}_${randomBytes(4).toString('hex')}`
   const password = randomBytes(16).toString('hex')
@@ -50,4 +52,49 @@ export function withoutVaryingValues(answers: unknown): unknown {
   let text = JSON.stringify(answers)
   for (const [pattern, name] of VARYING) text = text.replace(pattern, name)
   return JSON.parse(text)
+}
+
+interface Service<Answers> {
+  readonly name: ServiceName
+  /** Uses all that the service does with a migrated database. */
+  readonly answersOn: (databaseUrl: string) => Promise<Answers>
+  /** Fails unless these are the answers of a working service. */
+  readonly expectWorking: (answers: Answers) => void
+}
+
+/** Tests that a service's answers don't depend on the settings of its role, directly and behind PgBouncer. */
+export function describeSettings<Answers>(service: Service<Answers>) {
+  describe('the answers are the same', () => {
+    let usual: Answers
+    beforeAll(async () => void (usual = await answersUnder(service, {})))
+
+    it('and those of a working service', () => service.expectWorking(usual))
+
+    it.each(Object.entries(UNUSUAL_SETTINGS))('with the DateStyle %s', async (_, settings) => {
+      expect(await answersUnder(service, settings)).toEqual(usual)
+    })
+
+    it.skipIf(pgBouncer === undefined).each(Object.entries(UNUSUAL_SETTINGS))(
+      'with the DateStyle %s behind PgBouncer in transaction mode',
+      async (_, settings) => {
+        expect(await answersUnder(service, settings, true)).toEqual(usual)
+      },
+    )
+  })
+}
+
+async function answersUnder<Answers>(
+  { name, answersOn }: Service<Answers>,
+  settings: RoleSettings,
+  isPooled = false,
+): Promise<Answers> {
+  const direct = await databaseOfRole(name, settings)
+  const bouncer = isPooled ? await startPgBouncer(direct, { pool_mode: 'transaction' }) : undefined
+  const url = bouncer?.url(new URL(direct).pathname.slice(1)) ?? direct
+  try {
+    await runToEnd({ name, script: 'migrate', env: { DATABASE_URL: url } })
+    return withoutVaryingValues(await answersOn(url)) as Answers
+  } finally {
+    await bouncer?.stop()
+  }
 }

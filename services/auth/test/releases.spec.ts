@@ -1,6 +1,6 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { freshDatabase, query } from '@malipo/testing/database'
-import { dumpRelease, schemaOf } from '@malipo/testing/release'
+import { dumpRelease, releasesIn, schemaOf } from '@malipo/testing/release'
 import { expect, it, onTestFinished } from 'vitest'
 import { dataSource } from '../src/data-source.js'
 import { ageRefreshes, type Auth, login, newOperator, newSession, startAuth } from './auth.js'
@@ -12,11 +12,7 @@ import { ageRefreshes, type Auth, login, newOperator, newSession, startAuth } fr
  *     RELEASE=0.2.0 npx vitest run services/auth/test/releases.spec.ts
  */
 const FOLDER = new URL('releases/', import.meta.url)
-const RELEASES = readdirSync(FOLDER)
-  .filter((file) => file.endsWith('.sql'))
-  .map((file) => file.slice(0, -'.sql'.length))
-
-const NEW_RELEASE = process.env.RELEASE
+const { releases, added } = releasesIn(FOLDER)
 
 /** What a release's users know, and what an operator has seen. */
 interface Known {
@@ -40,7 +36,7 @@ async function started(databaseUrl?: string): Promise<Auth> {
 const refresh = ({ client }: Auth, token: string) =>
   client.post('/api/auth/refresh', { refresh_token: token })
 
-it.runIf(NEW_RELEASE)('writes the database of a new release', async () => {
+it.runIf(added)('writes the database of a new release', async () => {
   const auth = await started()
   const { user, sid, refreshToken: usedRefreshToken } = await newSession(auth.client)
   const { body } = await refresh(auth, usedRefreshToken)
@@ -61,8 +57,8 @@ it.runIf(NEW_RELEASE)('writes the database of a new release', async () => {
     audit: await auditTrail(auth, operator.token),
   }
   const sql = await dumpRelease(auth.databaseUrl, dataSource.migrations, [])
-  writeFileSync(new URL(`${NEW_RELEASE}.sql`, FOLDER), sql)
-  writeFileSync(new URL(`${NEW_RELEASE}.json`, FOLDER), `${JSON.stringify(known, null, 2)}\n`)
+  writeFileSync(new URL(`${added}.sql`, FOLDER), sql)
+  writeFileSync(new URL(`${added}.json`, FOLDER), `${JSON.stringify(known, null, 2)}\n`)
 })
 
 async function auditTrail({ client }: Auth, token: string): Promise<object[]> {
@@ -71,7 +67,7 @@ async function auditTrail({ client }: Auth, token: string): Promise<object[]> {
   return body.data as object[]
 }
 
-it.each(RELEASES)('keeps the accounts and sessions of release %s', async (version) => {
+it.each(releases)('keeps the accounts and sessions of release %s', async (version) => {
   const known = readKnown(version)
   const auth = await started(await restored(version))
   expect((await refresh(auth, known.loggedOutRefreshToken)).status).toBe(401)
@@ -87,7 +83,7 @@ it.each(RELEASES)('keeps the accounts and sessions of release %s', async (versio
   expect(trail.slice(-known.audit.length)).toMatchObject(known.audit)
 })
 
-it.each(RELEASES)('gives a database of release %s the schema of a new one', async (version) => {
+it.each(releases)('gives a database of release %s the schema of a new one', async (version) => {
   const upgraded = await started(await restored(version))
   const other = await started()
   expect(await schemaOf(upgraded.databaseUrl)).toEqual(await schemaOf(other.databaseUrl))

@@ -1,12 +1,6 @@
 import { runToEnd } from '@malipo/local/process'
-import { type PgBouncer, pgBouncer, startPgBouncer } from '@malipo/testing/pgbouncer'
-import {
-  databaseOfRole,
-  type RoleSettings,
-  UNUSUAL_SETTINGS,
-  withoutVaryingValues,
-} from '@malipo/testing/session-settings'
-import { beforeAll, describe, expect, it, vi } from 'vitest'
+import { describeSettings, withoutVaryingValues } from '@malipo/testing/session-settings'
+import { expect, vi } from 'vitest'
 import { type Auth, environment, login, startAuth } from './auth.js'
 
 /** The service's answers don't depend on the settings of its role. */
@@ -125,42 +119,19 @@ async function failedWorkers({ client, sql }: Auth) {
     .filter((line) => /^worker_runs_total\{.*outcome="failed"\} [1-9]/.test(line))
 }
 
-async function answersUnder(settings: RoleSettings, through?: (url: string) => Promise<PgBouncer>) {
-  const direct = await databaseOfRole('auth', settings)
-  const bouncer = await through?.(direct)
-  const url = bouncer?.url(new URL(direct).pathname.slice(1)) ?? direct
-  try {
-    await runToEnd({ name: 'auth', script: 'migrate', env: { DATABASE_URL: url } })
-    const auth = await startAuth({ DATABASE_URL: url, SESSIONS_PER_USER: '2' })
+describeSettings({
+  name: 'auth',
+  answersOn: async (databaseUrl) => {
+    const auth = await startAuth({ DATABASE_URL: databaseUrl, SESSIONS_PER_USER: '2' })
     try {
-      return { answers: withoutVaryingValues(await life(auth)), failed: await failedWorkers(auth) }
+      return { answers: await life(auth), failed: await failedWorkers(auth) }
     } finally {
       await auth.close()
     }
-  } finally {
-    await bouncer?.stop()
-  }
-}
-
-describe('the answers are the same', () => {
-  let usual: Awaited<ReturnType<typeof answersUnder>>
-  beforeAll(async () => void (usual = await answersUnder({})))
-
-  it('and those of a working service', () => {
-    const statuses = (usual.answers as unknown[][]).map((answer) => answer[1])
+  },
+  expectWorking: ({ answers, failed }) => {
+    const statuses = (answers as unknown[][]).map((answer) => answer[1])
     expect(statuses.filter((status) => typeof status === 'number' && status >= 500)).toEqual([])
-    expect(usual.failed).toEqual([])
-  })
-
-  it.each(Object.entries(UNUSUAL_SETTINGS))('with the DateStyle %s', async (_, settings) => {
-    expect(await answersUnder(settings)).toEqual(usual)
-  })
-
-  it.skipIf(pgBouncer === undefined).each(Object.entries(UNUSUAL_SETTINGS))(
-    'with the DateStyle %s behind PgBouncer in transaction mode',
-    async (_, settings) => {
-      const through = (url: string) => startPgBouncer(url, { pool_mode: 'transaction' })
-      expect(await answersUnder(settings, through)).toEqual(usual)
-    },
-  )
+    expect(failed).toEqual([])
+  },
 })

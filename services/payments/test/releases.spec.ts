@@ -1,6 +1,6 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { freshDatabase, query } from '@malipo/testing/database'
-import { dumpRelease, schemaOf } from '@malipo/testing/release'
+import { dumpRelease, releasesIn, schemaOf } from '@malipo/testing/release'
 import { expect, it, onTestFinished } from 'vitest'
 import { dataSource } from '../src/data-source.js'
 import { newUser, type User } from './auth.js'
@@ -14,11 +14,7 @@ import { as, type As, fromProvider, newPayment, webhookBody } from './requests.j
  *     RELEASE=0.2.0 npx vitest run services/payments/test/releases.spec.ts
  */
 const FOLDER = new URL('releases/', import.meta.url)
-const RELEASES = readdirSync(FOLDER)
-  .filter((file) => file.endsWith('.sql'))
-  .map((file) => file.slice(0, -'.sql'.length))
-
-const NEW_RELEASE = process.env.RELEASE
+const { releases, added } = releasesIn(FOLDER)
 
 /** Stands for the id of the payments' owner, who registers in each run. */
 const OWNER = '00000000-0000-7000-8000-000000000001'
@@ -41,7 +37,7 @@ interface Shown {
   readonly reference: string
 }
 
-it.runIf(NEW_RELEASE)('writes the database of a new release', async () => {
+it.runIf(added)('writes the database of a new release', async () => {
   const owner = await newUser()
   const payments = await startPayments()
   onTestFinished(() => payments.close())
@@ -57,7 +53,7 @@ it.runIf(NEW_RELEASE)('writes the database of a new release', async () => {
   const sql = await dumpRelease(payments.databaseUrl, dataSource.migrations, DERIVED)
   const shown: Shown = { ...(await shownBy(user)), reference }
   const write = (extension: string, text: string) =>
-    writeFileSync(new URL(`${NEW_RELEASE}.${extension}`, FOLDER), text.replaceAll(owner.id, OWNER))
+    writeFileSync(new URL(`${added}.${extension}`, FOLDER), text.replaceAll(owner.id, OWNER))
   write('sql', sql)
   write('json', `${JSON.stringify(shown, null, 2)}\n`)
 })
@@ -71,7 +67,7 @@ async function shownBy(user: As): Promise<Omit<Shown, 'reference'>> {
   return { list, events: Object.fromEntries(events) }
 }
 
-it.each(RELEASES)('keeps the payments of release %s', async (version) => {
+it.each(releases)('keeps the payments of release %s', async (version) => {
   const { databaseUrl, owner, shown } = await upgraded(version)
   const payments = await startPayments({ DATABASE_URL: databaseUrl })
   onTestFinished(() => payments.close())
@@ -86,7 +82,7 @@ it.each(RELEASES)('keeps the payments of release %s', async (version) => {
   expect(await newPayment(user, 'PENDING', 'SUCCESS')).toMatch(/^PAY-/)
 })
 
-it.each(RELEASES)('gives a database of release %s the schema of a new one', async (version) => {
+it.each(releases)('gives a database of release %s the schema of a new one', async (version) => {
   const { databaseUrl } = await upgraded(version)
   const newDatabase = await freshDatabase('payments')
   await migrate(newDatabase)

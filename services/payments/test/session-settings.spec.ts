@@ -1,13 +1,7 @@
 import { hash } from 'node:crypto'
 import { runToEnd } from '@malipo/local/process'
-import { type PgBouncer, pgBouncer, startPgBouncer } from '@malipo/testing/pgbouncer'
-import {
-  databaseOfRole,
-  type RoleSettings,
-  UNUSUAL_SETTINGS,
-  withoutVaryingValues,
-} from '@malipo/testing/session-settings'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { describeSettings } from '@malipo/testing/session-settings'
+import { expect } from 'vitest'
 import { newUser } from './auth.js'
 import { environment, type Payments, startPayments } from './payments.js'
 import { as, fromProvider, newPayment, webhookBody } from './requests.js'
@@ -97,45 +91,21 @@ async function metrics(payments: Payments) {
     .sort()
 }
 
-async function answersUnder(settings: RoleSettings, through?: (url: string) => Promise<PgBouncer>) {
-  const direct = await databaseOfRole('payments', settings)
-  const bouncer = await through?.(direct)
-  const url = bouncer?.url(new URL(direct).pathname.slice(1)) ?? direct
-  try {
-    await runToEnd({ name: 'payments', script: 'migrate', env: { DATABASE_URL: url } })
-    const payments = await startPayments({ DATABASE_URL: url })
+describeSettings({
+  name: 'payments',
+  answersOn: async (databaseUrl) => {
+    const payments = await startPayments({ DATABASE_URL: databaseUrl })
     try {
       const answers = await life(payments)
-      const all = { answers, metrics: await metrics(payments), commands: await commands(url) }
-      return withoutVaryingValues(all) as typeof all
+      return { answers, metrics: await metrics(payments), commands: await commands(databaseUrl) }
     } finally {
       await payments.close()
     }
-  } finally {
-    await bouncer?.stop()
-  }
-}
-
-describe('the answers are the same', () => {
-  let usual: Awaited<ReturnType<typeof answersUnder>>
-  beforeAll(async () => void (usual = await answersUnder({})))
-
-  it('and those of a working service', () => {
+  },
+  expectWorking: (usual) => {
     const statuses = usual.answers.map((answer) => (answer as unknown[])[0])
     expect(statuses.filter((status) => typeof status === 'number' && status >= 500)).toEqual([])
     expect(usual.metrics.filter((line) => line.startsWith('worker_runs'))).toEqual([])
     expect(usual.commands.messages).toHaveLength(4)
-  })
-
-  it.each(Object.entries(UNUSUAL_SETTINGS))('with the DateStyle %s', async (_, settings) => {
-    expect(await answersUnder(settings)).toEqual(usual)
-  })
-
-  it.skipIf(pgBouncer === undefined).each(Object.entries(UNUSUAL_SETTINGS))(
-    'with the DateStyle %s behind PgBouncer in transaction mode',
-    async (_, settings) => {
-      const through = (url: string) => startPgBouncer(url, { pool_mode: 'transaction' })
-      expect(await answersUnder(settings, through)).toEqual(usual)
-    },
-  )
+  },
 })
