@@ -1,6 +1,5 @@
 import { createServer, type AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Redis as Server } from '@malipo/local/redis'
 import { startTestRedis } from '@malipo/testing/redis'
 import { startProxy } from '@malipo/testing/proxy'
 import { Redis as Admin } from 'ioredis'
