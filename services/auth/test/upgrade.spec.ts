@@ -13,13 +13,14 @@ async function runMigrations(databaseUrl: string, migrations: Migrated['migratio
   await source.destroy()
 }
 
-/** A migration of a later release that changes the types of columns, which prepared statements return. */
+/** A migration of a later release that changes the types of columns that statements return or triggers read. */
 class LaterRelease9999999999998 implements MigrationInterface {
   name = 'LaterRelease9999999999998'
 
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(`
-      ALTER TABLE users ALTER COLUMN password_hash TYPE varchar(200), ALTER COLUMN email TYPE varchar(300)`)
+      ALTER TABLE users ALTER COLUMN password_hash TYPE varchar(200), ALTER COLUMN email TYPE varchar(300);
+      ALTER TABLE sessions ALTER COLUMN revocation_cause TYPE varchar(20)`)
   }
 
   async down(): Promise<void> {}
@@ -34,12 +35,13 @@ it('serves every request while a later migration changes the types of columns', 
       const { status, body } = await auth.client.post('/api/auth/login', { phone, password })
       const token = body.access_token as string
       const validation = await auth.client.get('/api/auth/validate', { token })
-      return [status, validation.status, validation.body.valid]
+      const logout = await auth.client.post('/api/auth/logout', undefined, { token })
+      return [status, validation.status, validation.body.valid, logout.status]
     }
     const rounds = () => Promise.all(Array.from({ length: 6 }, all))
     await rounds()
     await runMigrations(auth.databaseUrl, [...dataSource.migrations, LaterRelease9999999999998])
-    for (const round of await rounds()) expect(round).toEqual([200, 200, true])
+    for (const round of await rounds()) expect(round).toEqual([200, 200, true, 204])
     const { body: metrics } = await auth.client.get('/metrics')
     expect(metrics).toMatch(/^db_retries_total\{verdict="not_applied"\} [1-9]/m)
   } finally {

@@ -193,6 +193,30 @@ describe('a request', () => {
   })
 })
 
+describe('while PostgreSQL refuses writes', () => {
+  it('a replica replaces each connection at most once a second', async () => {
+    const user = as(owner, payments)
+    await onServer(`ALTER ROLE ${ROLE} SET default_transaction_read_only = on`)
+    await closeConnections()
+    const end = performance.now() + 3_000
+    const before = proxy.accepted
+    try {
+      const caller = async () => {
+        while (performance.now() < end) expect((await user.create()).status).toBe(503)
+      }
+      await Promise.all(Array.from({ length: 20 }, caller))
+    } finally {
+      await onServer(`ALTER ROLE ${ROLE} RESET default_transaction_read_only`)
+    }
+    const seconds = (performance.now() - end) / 1_000 + 3
+    const connections = Number(await payments.metric('db_pool_connections_max'))
+    expect(proxy.accepted - before).toBeGreaterThan(0)
+    expect(proxy.accepted - before).toBeLessThanOrEqual(Math.ceil(seconds + 1) * connections)
+    // Connections that were opened before the repair are replaced too.
+    await until(async () => (await user.create()).status === 201)
+  })
+})
+
 describe('while PostgreSQL refuses connections', () => {
   let replica: Payments
   afterEach(() => replica.close())

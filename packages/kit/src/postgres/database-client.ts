@@ -10,6 +10,8 @@ export const OPEN_TIMEOUT_MS = 10_500
 export class DatabaseClient extends pg.Client {
   /** When PostgreSQL is known to have answered on this connection, by `performance.now()`. */
   answeredAt = performance.now()
+  /** When the connection could be used for the first time, by `performance.now()`. */
+  openedAt = Infinity
   private readonly socket: Socket
   private readonly openTimer: NodeJS.Timeout
 
@@ -31,7 +33,7 @@ export class DatabaseClient extends pg.Client {
   markOpen() {
     this.socket.setTimeout(0)
     clearTimeout(this.openTimer)
-    this.answeredAt = performance.now()
+    this.answeredAt = this.openedAt = performance.now()
   }
 
   /** Closes the connection without a message to the server, which may be unreachable. */

@@ -10,6 +10,7 @@ const BY_SQLSTATE = {
   '3F000': 'missing schema',
   '42501': 'missing right',
   '42703': 'missing schema',
+  '42804': 'missing schema',
   '42883': 'missing schema',
   '42P01': 'missing schema',
   '53100': 'disk full',

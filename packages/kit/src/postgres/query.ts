@@ -70,7 +70,8 @@ export async function query(
       noteLoss(pool, error, sentAt)
       if (isPlanChange(error)) revisions.replace(statement, name)
       // The caller does not wait for the rollback. Closes the connection if its state is not known.
-      if (!keepsConnection(error, phase)) client.release(true)
+      const ageMs = performance.now() - client.openedAt
+      if (!keepsConnection(error, phase, ageMs)) client.release(true)
       else void rollBack(client, setLimits).then((isUsable) => client.release(!isUsable))
       throw error
     } finally {

@@ -27,6 +27,7 @@ const TABLE: [string, unknown, RetryVerdict, RetryVerdict][] = [
   ['a missing table', coded('42P01'), 'not_applied', 'not_applied'],
   ['a missing schema', coded('3F000'), 'not_applied', 'not_applied'],
   ['a missing column', coded('42703'), 'not_applied', 'not_applied'],
+  ['a trigger that was planned for another type', coded('42804'), 'not_applied', 'not_applied'],
   ['a missing function', coded('42883'), 'not_applied', 'not_applied'],
   ['a lock timeout', coded('55P03'), 'not_applied', 'not_applied'],
   ['a cancelled statement', coded('57014'), 'not_applied', 'not_applied'],
@@ -61,15 +62,17 @@ const TABLE: [string, unknown, RetryVerdict, RetryVerdict][] = [
 
 describe('a connection', () => {
   it.each([
-    ['a violated constraint', '23505', true],
-    ['a lock timeout', '55P03', true],
-    ['a full disk', '53100', true],
-    ['a deadlock', '40P01', true],
-    ['a read-only server', '25006', false],
-    ['a missing privilege', '42501', false],
-    ['a termination', '57P01', false],
-  ])('after %s is used again: %s %s', (_, code, expected) => {
-    expect(keepsConnection(coded(code), 'sent')).toBe(expected)
+    ['a violated constraint', '23505', true, true],
+    ['a lock timeout', '55P03', true, true],
+    ['a full disk', '53100', true, true],
+    ['a deadlock', '40P01', true, true],
+    ['a read-only server', '25006', true, false],
+    ['a missing privilege', '42501', true, false],
+    ['a trigger that was planned for another type', '42804', false, false],
+    ['a termination', '57P01', false, false],
+  ])('after %s is used again: %s %s if new, %s otherwise', (_, code, ...expected) => {
+    const keeps = [0, 1_000].map((ageMs) => keepsConnection(coded(code), 'sent', ageMs))
+    expect(keeps).toEqual(expected)
   })
 })
 

@@ -22,6 +22,7 @@ const BY_SQLSTATE: Readonly<Record<string, RetryVerdict>> = {
   '40P01': 'conflict', // deadlock
   '42501': 'not_applied', // a missing privilege
   '42703': 'not_applied', // the column does not exist
+  '42804': 'not_applied', // a column has another type than when this connection planned a trigger
   '42883': 'not_applied', // the function does not exist
   '42P01': 'not_applied', // the table does not exist
   '55P03': 'not_applied', // lock not available within lock_timeout
@@ -42,6 +43,10 @@ const BY_CLASS: Readonly<Record<string, RetryVerdict>> = {
 
 /** Errors after which a connection can be used again, as after every `final` one: no other would do better. */
 const KEEPS_CONNECTION = /^(?:53[12]00|40001|40P01|55P03|57014)$/
+/** Errors that a new connection may not have: it may reach another server, or have other settings. */
+const MAY_END_BY_RECONNECT = /^(?:25006|3F000|42501|42703|42883|42P01)$/
+/** A new connection would get the same error as one that was opened this short a time ago, ms. */
+const NEW_MS = 1_000
 
 /** No SQLSTATE starts with E, unlike the codes of system errors. */
 const SQLSTATE = /^[\dA-DF-Z][\dA-Z]{4}$/
@@ -149,9 +154,11 @@ export function isPlanChange(error: unknown): boolean {
   return codeOf(error) === '0A000' && routine === 'RevalidateCachedQuery'
 }
 
-/** Whether a connection can be used again after an error of a statement. */
-export function keepsConnection(error: unknown, phase: Phase): boolean {
-  return retryVerdict(error, phase) === 'final' || KEEPS_CONNECTION.test(codeOf(error))
+/** Whether a connection that was opened `ageMs` ago can be used again after an error of a statement. */
+export function keepsConnection(error: unknown, phase: Phase, ageMs: number): boolean {
+  const code = codeOf(error)
+  if (retryVerdict(error, phase) === 'final' || KEEPS_CONNECTION.test(code)) return true
+  return ageMs < NEW_MS && MAY_END_BY_RECONNECT.test(code)
 }
 
 function codeOf(error: unknown): string {
