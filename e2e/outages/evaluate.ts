@@ -60,6 +60,8 @@ export interface Run extends StartedRun {
    * second, in which a replica may replace all its connections.
    */
   readonly connectionRate: number
+  /** The outages whose end no replica has logged. */
+  readonly ongoing: readonly string[]
 }
 
 export async function evaluate(run: Run): Promise<Measurement> {
@@ -89,6 +91,7 @@ export async function evaluate(run: Run): Promise<Measurement> {
     ...(connectionRate > CONNECTION_RATE_LIMIT
       ? [`${connectionRate.toFixed(1)} new connections to one server per second`]
       : []),
+    ...problem('the log does not say that it is available again', run.ongoing),
     ...logProblems(run, warnings, busy),
   ]
   return {

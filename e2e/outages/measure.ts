@@ -13,6 +13,8 @@ const HOLD_MARGIN_MS = 1_500
 const OBSERVED_MS = 3_000
 const STABLE_MS = 1_500
 const GIVE_UP_MS = 15_000
+/** The services log the end of an outage at most 7 s after its last failure. */
+const END_LOGGED_MS = 12_000
 const LINKS_TO_SERVERS = LINKS.filter((name) => name !== 'payments→auth')
 
 export async function measure(
@@ -30,8 +32,9 @@ export async function measure(
     const outage = await causeOutage(started)
     await untilStable(clients, outage.repairedAt)
     const recoveryMs = lastBad(clients, outage.repairedAt) - outage.repairedAt
-    run = { ...started, ...outage, recoveryMs }
     await clients.useAllRevoked()
+    const ongoing = await untilOutagesEnd(platform)
+    run = { ...started, ...outage, recoveryMs, ongoing }
   } finally {
     await clients.stop()
   }
@@ -71,4 +74,14 @@ async function untilStable(clients: Clients, repairedAt: number) {
     const isObserved = Date.now() - repairedAt >= OBSERVED_MS
     if (isObserved && Date.now() - lastBad(clients, repairedAt) >= STABLE_MS) return
   }
+}
+
+/** Waits until each replica has logged the end of its outages, or gives up. @returns the others */
+async function untilOutagesEnd(platform: Platform): Promise<string[]> {
+  const ongoing = () =>
+    platform.running.flatMap(({ name, outages }) => [...outages].map((what) => `${what}: ${name}`))
+  for (const end = Date.now() + END_LOGGED_MS; Date.now() < end; await sleep(100)) {
+    if (ongoing().length === 0) return []
+  }
+  return ongoing()
 }

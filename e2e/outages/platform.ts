@@ -24,6 +24,8 @@ export interface Replica {
   readonly pid: number
   /** Warnings and errors beside the access log. */
   readonly warnings: { readonly at: number; readonly text: string }[]
+  /** The dependencies that are unavailable according to the log. */
+  readonly outages: ReadonlySet<string>
   readonly stop: () => Promise<unknown>
 }
 
@@ -86,6 +88,10 @@ export class Platform {
   replica(service: ServiceName, side: Side): Replica {
     if (!this.replicas) throw new Error('the services are not running')
     return this.replicas[service][side]
+  }
+
+  get running(): Replica[] {
+    return Object.values(this.replicas ?? {}).flatMap(({ A, B }) => [A, B])
   }
 
   link(name: LinkName): Link {
@@ -165,15 +171,19 @@ export class Platform {
     own: Record<string, string> = {},
   ): Promise<Replica> {
     const warnings: Replica['warnings'] = []
+    const outages = new Set<string>()
     const onLine = (line: string) => {
-      const text = warningIn(line)
+      const entry = entryOf(line)
+      const text = warningIn(entry)
       if (text !== undefined) warnings.push({ at: Date.now(), text })
+      noteOutage(entry, outages)
     }
     const env = { ...this.environment(name, side, waitMs), ...own }
     const service: Service = await startService({ name, env, onLine })
     warnings.length = 0
     const origin = new URL(service.url)
-    return { name: `${name} ${side}`, origin, pid: service.pid, warnings, stop: service.kill }
+    const { pid, kill: stop } = service
+    return { name: `${name} ${side}`, origin, pid, warnings, outages, stop }
   }
 
   private environment(name: ServiceName, side: Side, waitMs: number): Record<string, string> {
@@ -202,8 +212,7 @@ export class Platform {
   }
 
   private async stopReplicas() {
-    const replicas = Object.values(this.replicas ?? {}).flatMap(({ A, B }) => [A, B])
-    await Promise.all(replicas.map(({ stop }) => stop()))
+    await Promise.all(this.running.map(({ stop }) => stop()))
     this.replicas = undefined
   }
 }
@@ -219,10 +228,26 @@ async function startOwnRedis(): Promise<Redis> {
   return redis
 }
 
-/** The text of a log line of level `warn` or above; undefined for other lines and for the access log. */
-function warningIn(line: string): string | undefined {
-  if (!line.startsWith('{')) return line
-  const entry = JSON.parse(line) as { level: string; msg?: string; err?: { message?: string } }
-  if (entry.msg === 'request' || !['warn', 'error', 'fatal'].includes(entry.level)) return undefined
-  return `${entry.level} ${entry.msg}${entry.err?.message ? `: ${entry.err.message}` : ''}`
+interface LogEntry {
+  readonly level: string
+  readonly msg: string
+  readonly err?: { readonly message?: string }
+}
+
+/** A line that is no JSON is a message of Node itself. */
+function entryOf(line: string): LogEntry {
+  return line.startsWith('{') ? (JSON.parse(line) as LogEntry) : { level: 'error', msg: line }
+}
+
+/** The text of a log entry of level `warn` or above; undefined for others and for the access log. */
+function warningIn({ level, msg, err }: LogEntry): string | undefined {
+  if (msg === 'request' || !['warn', 'error', 'fatal'].includes(level)) return undefined
+  return `${level} ${msg}${err?.message ? `: ${err.message}` : ''}`
+}
+
+/** Each outage has two log lines: when it begins and when it ends. */
+function noteOutage({ msg }: LogEntry, outages: Set<string>) {
+  const [, dependency = '', state] = /^(.+) is (unavailable|available again)$/.exec(msg) ?? []
+  if (state === 'unavailable') outages.add(dependency)
+  else outages.delete(dependency)
 }
