@@ -12,6 +12,7 @@ import { PATH_METADATA } from '@nestjs/common/constants.js'
 import { DiscoveryModule, DiscoveryService, MetadataScanner } from '@nestjs/core'
 import { ApiBearerAuth } from '@nestjs/swagger'
 import { Problem, type ProblemKind } from './problem.js'
+import { KnownQuery } from './known-query.js'
 import type { Request } from './request.js'
 
 /** The access that a route declares. */
@@ -80,7 +81,9 @@ export function insufficientScope(kind: ProblemKind, scopes: readonly string[]):
 }
 
 function declare(access: Access, ...guards: Type<CanActivate>[]): MethodDecorator {
-  return applyDecorators(SetMetadata(ACCESS, access), UseGuards(...guards))
+  // A provider may add query parameters to the URL of its webhook.
+  const all = access.kind === 'signature' ? guards : [...guards, KnownQuery]
+  return applyDecorators(SetMetadata(ACCESS, access), UseGuards(...all))
 }
 
 /** Aborts startup if a route declares no access, because such a route would be open to everyone. */

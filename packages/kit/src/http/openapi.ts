@@ -68,18 +68,19 @@ export const BODY_PROBLEMS = [
 interface Route {
   summary: string
   description?: string
-  /** Problems of this route, besides 503, which every route may return. */
+  /** Problems of this route, besides those of every route: invalid input and 503. */
   problems?: readonly ProblemKind[]
+  /** Whether the route ignores its query, as a route outside `/api` does. */
+  ignoresQuery?: boolean
 }
 
-/**
- * Documents a route. Problems with the same status share one response. A route that validates its input also
- * limits invalid requests.
- */
-export function ApiRoute({ problems = [], ...operation }: Route, ...others: MethodDecorator[]) {
-  const isLimited = problems.includes(HTTP_PROBLEMS.validation)
-  const limits = isLimited ? [HTTP_PROBLEMS.tooManyInvalid] : []
-  const all = [...problems, ...limits, HTTP_PROBLEMS.unavailable]
+/** Documents a route. Problems with the same status share one response. */
+export function ApiRoute(
+  { problems = [], ignoresQuery = false, ...operation }: Route,
+  ...others: MethodDecorator[]
+) {
+  const input = ignoresQuery ? [] : [HTTP_PROBLEMS.validation, HTTP_PROBLEMS.tooManyInvalid]
+  const all = new Set([...input, ...problems, HTTP_PROBLEMS.unavailable])
   const byStatus = Map.groupBy(all, ({ status }) => status)
   return applyDecorators(
     ApiOperation(operation),

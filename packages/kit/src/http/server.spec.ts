@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readEnv } from '../config/env.js'
 import { httpVariables } from '../config/variables.js'
 import { createLogger } from '../telemetry/logger.js'
+import { Public } from './access.js'
 import { InvalidRequests } from './invalid-requests.js'
 import { shedOverload } from './load-shedder.js'
 import { serveOpenApi } from './openapi.js'
@@ -32,16 +33,19 @@ class ThingsDto {
 @Controller('api/things')
 class Things {
   @Post()
+  @Public()
   create(@Body() body: ThingDto) {
     return body
   }
 
   @Get()
+  @Public()
   list(@Query() { limit }: ThingsDto) {
     return { limit }
   }
 
   @Get(':id')
+  @Public()
   get(@Param('id') id: string) {
     return { id }
   }
@@ -50,6 +54,7 @@ class Things {
 @Controller('health')
 class Health {
   @Get('live')
+  @Public()
   live() {
     return { status: 'ok' }
   }
@@ -259,6 +264,21 @@ describe('a query', () => {
       expectProblem(answer, 400)
     },
   )
+
+  it.each(['__proto__=1', 'x=1', 'x'])('?%s gets 400 on a route without a query', async (query) => {
+    expectProblem(await target(`/api/things/1?${query}`), 400)
+  })
+
+  it('gets 400 on a route with a body', async () => {
+    const body = '{"size":"small"}'
+    const head = `Host: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n`
+    expectProblem(await send(`POST /api/things?x=1 HTTP/1.1\r\n${head}`, body), 400)
+  })
+
+  it('is ignored outside the API, and may be empty', async () => {
+    expect((await target('/health/live?x=1')).status).toBe(200)
+    expect((await target('/api/things/1?')).status).toBe(200)
+  })
 })
 
 describe('hostile input', () => {

@@ -98,6 +98,11 @@ function assertStorable(input: object) {
   throw validationProblem(unstorable.map(([field]) => ({ field, message: UNSTORABLE })))
 }
 
+/** A 400 for query parameters that the route does not declare. */
+export function unknownParameters(names: readonly string[]): Problem {
+  return inputProblem(names.map(unknownField), [])
+}
+
 function assertFewParameters(query: object) {
   if (Object.keys(query).length <= MAX_PARAMETERS) return
   const detail = `The query has more than ${MAX_PARAMETERS} parameters.`
@@ -119,7 +124,11 @@ function inputProblem(unknown: readonly FieldError[], invalid: readonly FieldErr
 function unknownFields({ declared, allowsUnknown }: Shape, fields: object): FieldError[] {
   if (allowsUnknown) return []
   const names = Object.keys(fields).filter((name) => !declared.has(name))
-  return names.map((name) => ({ field: bounded(name), message: 'should not exist' }))
+  return names.map(unknownField)
+}
+
+function unknownField(name: string): FieldError {
+  return { field: bounded(name), message: 'should not exist' }
 }
 
 function overlongFields({ declared }: Shape, fields: object): FieldError[] {

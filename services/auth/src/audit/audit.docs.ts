@@ -1,5 +1,4 @@
 import { ApiRoute } from '@malipo/kit/http/openapi'
-import { HTTP_PROBLEMS } from '@malipo/kit/http/problem'
 import { ApiOkResponse } from '@nestjs/swagger'
 import { PROBLEMS } from '../problems.js'
 import { AuditPageDto } from './audit.dto.js'
@@ -9,7 +8,7 @@ export const ListDocs = () =>
     {
       summary: 'List audit events',
       description: 'Events of accounts and sessions, newest first. Needs `auth:admin`.',
-      problems: [HTTP_PROBLEMS.validation, PROBLEMS.unauthenticated, PROBLEMS.insufficientScope],
+      problems: [PROBLEMS.unauthenticated, PROBLEMS.insufficientScope],
     },
     ApiOkResponse({ type: AuditPageDto }),
   )

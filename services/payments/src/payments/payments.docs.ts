@@ -1,5 +1,4 @@
 import { ApiRoute, BODY_PROBLEMS } from '@malipo/kit/http/openapi'
-import { HTTP_PROBLEMS } from '@malipo/kit/http/problem'
 import { ApiBody, ApiCreatedResponse, ApiHeader, ApiOkResponse, ApiParam } from '@nestjs/swagger'
 import { PROBLEMS } from '../problems.js'
 import {
@@ -63,7 +62,7 @@ export const ListDocs = () =>
     {
       summary: 'List payments',
       description: 'Newest first. Needs `payments:read`.',
-      problems: [HTTP_PROBLEMS.validation, ...TOKEN_PROBLEMS],
+      problems: TOKEN_PROBLEMS,
     },
     ApiOkResponse({ type: PaymentPageDto }),
   )
