@@ -16,6 +16,8 @@ export interface Proxy {
   retarget(port: number): void
   /** Closes every open connection, but still accepts new ones. */
   cut(): void
+  /** Closes each connection after it has returned this many bytes. */
+  cutAfter(bytes: number): void
   /**
    * Loses every open connection without closing it: nothing is forwarded on it anymore. With `isLossy`, the same
    * happens to new connections until `lose(false)`; connections lost before stay lost.
@@ -32,6 +34,7 @@ interface State {
   readonly connections: Set<{ readonly end: () => void; readonly lose: () => void }>
   port: number
   delayMs: number
+  maxBytes: number
   accepted: number
   isLossy: boolean
   losesNextAnswer: boolean
@@ -54,6 +57,7 @@ export async function startProxy(
     connections: new Set(),
     port: targetPort,
     delayMs: 0,
+    maxBytes: Infinity,
     accepted: 0,
     isLossy: false,
     losesNextAnswer: false,
@@ -73,6 +77,7 @@ export async function startProxy(
     slow: (ms) => void (state.delayMs = ms),
     retarget: (other) => void (state.port = other),
     cut,
+    cutAfter: (bytes) => void (state.maxBytes = bytes),
     lose: (isLossy) => {
       state.isLossy = isLossy
       for (const { lose } of state.connections) lose()
@@ -94,6 +99,7 @@ function forward(client: Socket, state: State) {
   let isLost = state.isLossy
   let isAnswerLost = false
   let wasHeld = false
+  let returned = 0
   const connection = {
     lose: () => void (isLost = true),
     end: () => {
@@ -119,7 +125,8 @@ function forward(client: Socket, state: State) {
   })
   upstream.on('data', (data) => {
     if (isLost) return
-    if (isAnswerLost) connection.end()
+    returned += data.length
+    if (isAnswerLost || returned > state.maxBytes) connection.end()
     else if (state.delayMs > 0) setTimeout(() => client.write(data), state.delayMs)
     else client.write(data)
   })

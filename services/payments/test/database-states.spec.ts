@@ -193,6 +193,25 @@ describe('a request', () => {
   })
 })
 
+describe('while each connection is lost soon after it was opened', () => {
+  it('a replica opens few connections, and serves requests when they last again', async () => {
+    const user = as(owner, payments)
+    proxy.cutAfter(1_000)
+    proxy.cut()
+    const before = proxy.accepted
+    const end = performance.now() + 3_000
+    const caller = async () => {
+      while (performance.now() < end) expect([201, 503]).toContain((await user.create()).status)
+    }
+    await Promise.all(Array.from({ length: 20 }, caller)).finally(() => proxy.cutAfter(Infinity))
+    const seconds = (performance.now() - end) / 1_000 + 3
+    expect(proxy.accepted - before).toBeGreaterThan(1)
+    // Each pause takes 188 to 250 ms, except for the first ones.
+    expect(proxy.accepted - before).toBeLessThan(10 + 6 * seconds)
+    await until(async () => (await user.create()).status === 201)
+  })
+})
+
 describe('while PostgreSQL refuses writes', () => {
   it('a replica replaces each connection at most once a second', async () => {
     const user = as(owner, payments)

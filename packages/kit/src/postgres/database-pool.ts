@@ -3,13 +3,15 @@ import { timeLeftMs } from '../telemetry/request-context.js'
 import { DeadlineExceeded } from '../worker/batch.js'
 import { DatabaseClient, OPEN_TIMEOUT_MS } from './database-client.js'
 
-/** The pause between two attempts to open a connection while they fail, ms. */
+/** The pause between two attempts to open a connection after one has failed, ms. */
 const PAUSE_MS = { min: 50, max: 250 }
 /**
  * When an attempt that gets no answer no longer holds back the next one, ms: its packets may have been lost before
  * the network was repaired.
  */
 const STALL_MS = 1_000
+/** A connection that is lost earlier than this after it was opened counts as a failed attempt, ms. */
+const LASTING_MS = 1_000
 
 /** A connection of the pool, which the holder releases. */
 export type PooledClient = PoolClient & DatabaseClient
@@ -38,8 +40,8 @@ export class DatabasePool extends pg.Pool {
   private readonly connecting = { idle: 0, new: 0 }
   /** The attempts to open a connection that have not stalled. */
   private readonly opening = new Set<object>()
-  /** One after a failure, then doubled by each success, so that a single free slot causes no burst. */
-  private maxOpening = Infinity
+  /** Set from a failed attempt until a connection lasts: a server may accept connections and close them at once. */
+  private isProbing = false
   private pauseMs = 0
   private pauseTimer: NodeJS.Timeout | undefined
   private lastFailure: unknown
@@ -48,7 +50,7 @@ export class DatabasePool extends pg.Pool {
   constructor(options: PoolConfig) {
     super({ ...options, Client: DatabaseClient } as object)
     this.on('release', (error: unknown, client) => {
-      if (!error) (client as PooledClient).answeredAt = performance.now()
+      if (!error) this.onAnswered(client as PooledClient)
       // The pool emits this before the connection is idle.
       if (this.waiters.size > 0) process.nextTick(() => this.serve())
     })
@@ -94,8 +96,9 @@ export class DatabasePool extends pg.Pool {
    * A statement sent at `sentAt` got no answer: its connection was lost. A fault of the network or the server
    * also hits the idle connections, so those that have not worked since then are not used again.
    */
-  connectionLost(sentAt: number) {
+  connectionLost({ openedAt }: DatabaseClient, sentAt: number, error: unknown) {
     this.suspectBefore = Math.max(this.suspectBefore, sentAt)
+    if (performance.now() < openedAt + LASTING_MS) this.onFailed(error)
   }
 
   private enqueue(deadline: number): Promise<PooledClient> {
@@ -145,7 +148,7 @@ export class DatabasePool extends pg.Pool {
   }
 
   private mayOpen(): boolean {
-    if (this.pauseTimer || this.opening.size >= this.maxOpening) return false
+    if (this.pauseTimer || (this.isProbing && this.opening.size > 0)) return false
     return this.totalCount < this.options.max
   }
 
@@ -169,14 +172,24 @@ export class DatabasePool extends pg.Pool {
 
   private onOpened() {
     this.lastFailure = undefined
-    this.maxOpening *= 2
+    if (this.isProbing) this.pause()
+  }
+
+  private onAnswered(client: DatabaseClient) {
+    client.answeredAt = performance.now()
+    if (client.answeredAt < client.openedAt + LASTING_MS) return
+    this.isProbing = false
     this.pauseMs = 0
   }
 
   private onFailed(error: unknown) {
     this.lastFailure = error
-    this.maxOpening = 1
-    // Attempts that were in progress together fail together.
+    this.isProbing = true
+    this.pause()
+  }
+
+  /** Attempts that were in progress together fail together, and cause one pause. */
+  private pause() {
     if (this.pauseTimer) return
     this.pauseMs = Math.min(Math.max(this.pauseMs * 2, PAUSE_MS.min), PAUSE_MS.max)
     this.pauseTimer = setTimeout(

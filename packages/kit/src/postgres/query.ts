@@ -4,6 +4,7 @@ import type { DataSource, EntityManager, QueryRunner } from 'typeorm'
 import { type SpanOptions, withSpan } from '../telemetry/tracing.js'
 import { DeadlineExceeded } from '../worker/batch.js'
 import { withTimeout } from '../worker/with-timeout.js'
+import type { DatabaseClient } from './database-client.js'
 import type { DatabaseMetrics } from './database-metrics.js'
 import type { DatabasePool } from './database-pool.js'
 import { poolOf, QUERY_TIMEOUT_MS, takeUncertainCommit } from './pool-options.js'
@@ -67,7 +68,7 @@ export async function query(
     } catch (error) {
       // Points the stack trace at the caller instead of at pg's parser.
       if (error instanceof Error) Error.captureStackTrace(error)
-      noteLoss(pool, error, sentAt)
+      noteLoss(pool, client, error, sentAt)
       if (isPlanChange(error)) revisions.replace(statement, name)
       // The caller does not wait for the rollback. Closes the connection if its state is not known.
       const ageMs = performance.now() - client.openedAt
@@ -101,7 +102,8 @@ export async function runTypeOrmQuery<T>(
   const stopTimer = metrics.statementSeconds.startTimer({ statement: name })
   const run = async () => {
     const runner = dataSource.createQueryRunner()
-    const { setLimits } = sessionOf(await connectBefore(deadline, runner))
+    const client = await connectBefore(deadline, runner)
+    const { setLimits } = sessionOf(client)
     phase = 'sent'
     const sentAt = performance.now()
     const timeoutMs = Math.max(1, Math.min(QUERY_TIMEOUT_MS, deadline - sentAt))
@@ -118,7 +120,7 @@ export async function runTypeOrmQuery<T>(
       })
     } catch (error) {
       const cause = isTimedOut ? new StatementTimeout(timeoutMs) : error
-      noteLoss(pool, cause, sentAt)
+      noteLoss(pool, client, cause, sentAt)
       throw cause
     } finally {
       clearTimeout(timer)
@@ -135,14 +137,14 @@ export async function runTypeOrmQuery<T>(
 }
 
 /** A statement that its deadline ended early is no sign of a lost connection: under load, many are. */
-function noteLoss(pool: DatabasePool, error: unknown, sentAt: number) {
+function noteLoss(pool: DatabasePool, client: DatabaseClient, error: unknown, sentAt: number) {
   const isEarly = error instanceof StatementTimeout && performance.now() < sentAt + SILENT_MS
-  if (isConnectionLoss(error) && !isEarly) pool.connectionLost(sentAt)
+  if (isConnectionLoss(error) && !isEarly) pool.connectionLost(client, sentAt, error)
 }
 
 /** Gives the runner its connection. One that arrives after the deadline returns to the pool. */
-async function connectBefore(deadline: number, runner: QueryRunner): Promise<object> {
-  const connecting = runner.connect() as Promise<object>
+async function connectBefore(deadline: number, runner: QueryRunner): Promise<DatabaseClient> {
+  const connecting = runner.connect() as Promise<DatabaseClient>
   const client = await withTimeout(connecting, Math.max(0, deadline - performance.now()))
   if (client) return client
   void connecting.then(
