@@ -245,9 +245,13 @@ function warningIn({ level, msg, err }: LogEntry): string | undefined {
   return `${level} ${msg}${err?.message ? `: ${err.message}` : ''}`
 }
 
-/** Each outage has two log lines: when it begins and when it ends. */
+/** The log lines at the beginning and at the end of an outage. */
+const OUTAGE_BEGINS = /^(?:(.+) is unavailable|the Redis user may not run)/
+const OUTAGE_ENDS = /^(?:(.+) is available again|the Redis user may run every command again)/
+
 function noteOutage({ msg }: LogEntry, outages: Set<string>) {
-  const [, dependency = '', state] = /^(.+) is (unavailable|available again)$/.exec(msg) ?? []
-  if (state === 'unavailable') outages.add(dependency)
-  else outages.delete(dependency)
+  const [begins, dependency = 'rights in Redis'] = OUTAGE_BEGINS.exec(msg) ?? []
+  if (begins !== undefined) outages.add(dependency)
+  const [ends, repaired = 'rights in Redis'] = OUTAGE_ENDS.exec(msg) ?? []
+  if (ends !== undefined) outages.delete(repaired)
 }

@@ -10,8 +10,8 @@ const PATH = '/api/payments'
 describe('every error is problem+json', () => {
   it.each<[string, number, string, string, object]>([
     ['400', 400, 'POST', PATH, { body: '{' }],
+    ['400 for a query', 400, 'GET', `${PATH}/PAY-1`, {}],
     ['401', 401, 'GET', PATH, { token: '' }],
-    ['404 for a payment', 404, 'GET', `${PATH}/PAY-1`, {}],
     ['404 for a route', 404, 'GET', '/api/nothing', {}],
     ['404 outside the API', 404, 'GET', '/nothing', {}],
     ['405', 405, 'DELETE', PATH, {}],

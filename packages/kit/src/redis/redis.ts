@@ -8,10 +8,10 @@ import { withTimeout } from '../worker/with-timeout.js'
 import { datasetOf, Primary } from './primary.js'
 import type { RedisAccess } from './redis-access.js'
 import { COMMAND_TIMEOUT_MS, connect } from './redis-connection.js'
+import { RedisCheck } from './redis-check.js'
 import { RedisCondition } from './redis-condition.js'
 import { isReplica, type RedisProblem } from './redis-problem.js'
 import { RefusedCommands } from './refused-commands.js'
-import { StartCheck } from './start-check.js'
 import { Subscription } from './subscription.js'
 
 /** A value that expires, and the message that announces it. */
@@ -46,7 +46,7 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly subscriptions: Subscription[] = []
   private readonly datasetListeners: (() => void)[] = []
   private readonly refusals: RefusedCommands
-  private readonly startCheck: StartCheck | undefined
+  private readonly check: RedisCheck | undefined
   private readonly condition: RedisCondition
 
   constructor(
@@ -57,11 +57,12 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
     access?: RedisAccess,
   ) {
     this.condition = new RedisCondition(log)
-    this.startCheck = access && new StartCheck(log, access, () => connect(env))
+    const check = access && new RedisCheck(log, access, () => connect(env))
+    this.check = check
     this.refusals = new RefusedCommands(
       log,
       (error) => this.fail(error),
-      (command) => this.startCheck?.covers(command) ?? false,
+      check && ((command) => check.onRefusal(command)),
     )
     this.raw = this.newClient()
     if (!this.raw) return
@@ -82,6 +83,7 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 
   onApplicationShutdown() {
+    this.check?.close()
     for (const client of this.clients) client.disconnect()
   }
 
@@ -99,7 +101,7 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
     if (!this.isConfigured) return undefined
     if (!this.isUp) return this.condition.problem ?? 'unreachable'
     if (this.condition.isImpaired) return this.condition.problem
-    return this.startCheck?.hasMissingRights ? 'missing right' : undefined
+    return this.check?.hasMissingRights ? 'missing right' : undefined
   }
 
   /** Keys that the server has evicted since its start; undefined while unknown. */
@@ -203,7 +205,7 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
   private announceDataset(): void {
     for (const { subscriber } of this.subscriptions) subscriber.onLoss()
     for (const listener of this.datasetListeners) listener()
-    void this.startCheck?.run()
+    void this.check?.start()
   }
 
   private fail(error: Error): void {

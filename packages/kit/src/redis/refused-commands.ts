@@ -15,8 +15,8 @@ const QUIET_MS = 60_000
 const MAX_LOGGED = 20
 
 /**
- * Watches the error replies to commands. One that concerns a command alone, such as `NOPERM`, is logged once;
- * repetitions, and rights that `StartCheck` reports, are logged at `debug`. Any other says that the server
+ * Watches the error replies to commands. One that concerns a command alone is logged once, and repetitions at `debug`.
+ * For a missing right (`NOPERM`), `onMissingRight` is called instead, if it is given. Any other says that the server
  * can't be used: `onFailure` is called.
  */
 export class RefusedCommands {
@@ -26,7 +26,7 @@ export class RefusedCommands {
   constructor(
     private readonly log: Logger,
     private readonly onFailure: (error: Error) => void,
-    private readonly isReported: (command: string) => boolean,
+    private readonly onMissingRight?: (command: string) => void,
   ) {}
 
   watch(client: Client): void {
@@ -43,12 +43,13 @@ export class RefusedCommands {
     if (FOLLOWING.test(reply.message)) return
     const problem = problemOf(reply)
     if (problem !== 'missing right' && problem !== 'refusing') return this.onFailure(reply)
-    const level = this.isNews(command, reply) ? 'warn' : 'debug'
+    const isHandled = problem === 'missing right' && this.onMissingRight !== undefined
+    if (isHandled) this.onMissingRight?.(command)
+    const level = !isHandled && this.isNews(command, reply) ? 'warn' : 'debug'
     this.log[level]({ err: error }, 'Redis rejected a command')
   }
 
   private isNews(command: string, reply: Error): boolean {
-    if (problemOf(reply) === 'missing right' && this.isReported(command)) return false
     const cause = `${command} ${reply.message}`
     const now = performance.now()
     if (now < this.quietUntil || this.logged.has(cause) || this.logged.size >= MAX_LOGGED)

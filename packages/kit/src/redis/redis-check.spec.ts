@@ -1,4 +1,5 @@
 import { startTestRedis } from '@malipo/testing/redis'
+import { Redis as Client } from 'ioredis'
 import { pino } from 'pino'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { readEnv } from '../config/env.js'
@@ -49,6 +50,13 @@ async function start(url: string, access = ACCESS) {
 const withUser = async (rules: string) => {
   const { port } = await startTestRedis({ settings: { user: `app on >secret ${rules}` } })
   return `redis://app:secret@127.0.0.1:${port}`
+}
+
+/** Changes the rights of the user, as an administrator. */
+async function changeRights(url: string, ...rules: string[]) {
+  const admin = new Client(Number(new URL(url).port), '127.0.0.1')
+  await admin.call('ACL', 'SETUSER', 'app', ...rules)
+  admin.disconnect()
 }
 
 describe('at the first connection', () => {
@@ -124,3 +132,24 @@ it('evicted keys are counted', async () => {
 })
 
 const clusterFile = () => `nodes-${process.pid}.conf`
+
+describe('a right that is lost later', () => {
+  it('is named in one line, and its return in another, each time', async () => {
+    const url = await withUser(aclRules(ACCESS))
+    const { redis, logged } = await start(url)
+    const isStored = async () => (await redis.set('a:1', 'value', 1_000)) === 'OK'
+    await expect.poll(isStored).toBe(true)
+    for (let times = 1; times <= 2; times++) {
+      await changeRights(url, '-set')
+      for (let i = 0; i < 3; i++) expect(await isStored()).toBe(false)
+      await expect.poll(() => logged(40)).toHaveLength(times)
+      expect(redis.problem).toBe('missing right')
+      await changeRights(url, '+set')
+      await expect.poll(() => logged(30), { timeout: 10_000 }).toHaveLength(times)
+      expect(redis.problem).toBeUndefined()
+    }
+    const names = 'SET a:check: nothing is written (see docs/configuration.md)'
+    expect(new Set(logged(40))).toEqual(new Set([`the Redis user may not run ${names}`]))
+    expect(new Set(logged(30))).toEqual(new Set(['the Redis user may run every command again']))
+  }, 30_000)
+})

@@ -1,16 +1,22 @@
 import type { Redis as Client } from 'ioredis'
 import type { Logger } from '../telemetry/logger.js'
 import { fieldOf } from './primary.js'
-import { missingRights, type RedisAccess } from './redis-access.js'
+import { missingRights, type RedisAccess, type RedisNeed } from './redis-access.js'
+
+/** The pause before the rights of a user who lacks some are checked again, ms; it doubles each time. */
+const PAUSE_MS = { min: 2_000, max: 60_000 }
 
 /**
- * Checks once, when Redis is first reached, whether the user has the rights that the service needs, and how the
- * server is configured. Logs what will not work.
+ * Checks, when Redis is first reached, whether the user has the rights that the service needs, and how the server
+ * is configured. Logs what does not work. The rights are checked again after a command was refused, and until none is
+ * missing.
  */
-export class StartCheck {
+export class RedisCheck {
   /** The commands that the user may not run; undefined until they are known. */
   private refused: ReadonlySet<string> | undefined
   private isRunning = false
+  private pauseMs = PAUSE_MS.min
+  private timer: NodeJS.Timeout | undefined
 
   constructor(
     private readonly log: Logger,
@@ -22,36 +28,53 @@ export class StartCheck {
     return this.refused !== undefined && this.refused.size > 0
   }
 
-  /** Whether this check logs, or has logged, that the user may not run a command. */
-  covers(command: string): boolean {
-    return this.refused?.has(command) ?? true
+  /** Called for each new connection: does nothing after the first success. */
+  async start(): Promise<void> {
+    if (!this.refused) await this.run()
   }
 
-  /** Does nothing after the first success. */
-  async run(): Promise<void> {
-    if (this.refused || this.isRunning) return
+  /** Called for each command that is refused because a right is missing. */
+  onRefusal(command: string) {
+    if (this.refused && !this.refused.has(command)) void this.run()
+  }
+
+  close() {
+    clearTimeout(this.timer)
+  }
+
+  private async run(): Promise<void> {
+    if (this.isRunning) return
     // A separate connection, since a subscription and a transaction change the state of their connection.
     const client = this.newClient()
     if (!client) return
     this.isRunning = true
+    clearTimeout(this.timer)
     client.on('error', () => undefined)
     Object.assign(client.options, { retryStrategy: null, sentinelRetryStrategy: null })
     try {
       await client.connect()
-      await this.check(client)
+      if (!this.refused) await this.checkServer(client)
+      this.report(await missingRights(client, this.access))
     } catch (err) {
-      this.log.debug({ err }, 'the check of Redis failed, and is repeated with the next connection')
+      this.log.debug({ err }, 'the check of Redis failed')
     } finally {
       client.disconnect()
       this.isRunning = false
     }
+    if (this.hasMissingRights) this.repeat()
   }
 
-  private async check(client: Client): Promise<void> {
-    const [memory, cluster] = [await infoOf(client, 'memory'), await infoOf(client, 'cluster')]
-    const missing = await missingRights(client, this.access)
+  private repeat() {
+    this.timer = setTimeout(() => void this.run(), this.pauseMs).unref()
+    this.pauseMs = Math.min(2 * this.pauseMs, PAUSE_MS.max)
+  }
+
+  /** Logs rights that are missing since the last check, or that none is missing anymore. */
+  private report(missing: readonly RedisNeed[]) {
+    const before = this.refused ?? new Set()
     this.refused = new Set(missing.map(({ command: [name] }) => name))
-    if (missing.length > 0) {
+    if (missing.some(({ command: [name] }) => !before.has(name))) {
+      this.pauseMs = PAUSE_MS.min
       const commands = missing.map(({ command: [name, on] }) =>
         on === undefined ? name.toUpperCase() : `${name.toUpperCase()} ${on}`,
       )
@@ -60,7 +83,13 @@ export class StartCheck {
       this.log.warn(
         `the Redis user may not run ${commands.join(', ')}: ${without} (see docs/configuration.md)`,
       )
+    } else if (missing.length === 0 && before.size > 0) {
+      this.log.info('the Redis user may run every command again')
     }
+  }
+
+  private async checkServer(client: Client): Promise<void> {
+    const [memory, cluster] = [await infoOf(client, 'memory'), await infoOf(client, 'cluster')]
     if (fieldOf(cluster, 'cluster_enabled') === '1') {
       this.log.warn(
         'Redis runs in cluster mode, which is not supported: use Sentinels or one server',
