@@ -6,7 +6,7 @@ import { problemOf } from './redis-problem.js'
 const HANDSHAKE = new Set(['hello', 'auth', 'select', 'client'])
 
 /** Replies that follow from another error, or that ioredis handles. */
-const FOLLOWING = /^(EXECABORT|NOSCRIPT) /
+const FOLLOWING = /^(?:EXECABORT |NOSCRIPT |ERR EXEC without MULTI)/
 
 /** If the rights of the user change, several commands are refused. The first is logged. */
 const QUIET_MS = 60_000
