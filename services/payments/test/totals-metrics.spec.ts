@@ -1,7 +1,7 @@
 import { freshDatabase } from '@malipo/testing/database'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
-import { CURRENCIES } from '../src/payments/currencies.js'
-import { PAYMENT_METHODS } from '../src/payments/payment.entity.js'
+import { CURRENCIES } from '../src/money/currencies.js'
+import { PAYMENT_METHODS } from '../src/money/payment-methods.js'
 import { newUser } from './auth.js'
 import {
   type PaymentsDatabase,

@@ -6,7 +6,7 @@ import { startPostgres } from '@malipo/local/postgres'
 import fc from 'fast-check'
 import type { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { PAYMENT_METHODS } from '../src/payments/payment.entity.js'
+import { PAYMENT_METHODS } from '../src/money/payment-methods.js'
 import { foldEvents } from '../src/totals/fold.store.js'
 import {
   countAll,

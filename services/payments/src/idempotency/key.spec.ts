@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { parseAmount } from '../payments/money.js'
+import { parseAmount } from '../money/money.js'
 import { fingerprint, readKey } from './key.js'
 
 describe('an Idempotency-Key', () => {

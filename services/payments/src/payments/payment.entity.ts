@@ -1,8 +1,6 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm'
+import type { PaymentMethod } from '../money/payment-methods.js'
 import type { Status } from './transitions.js'
-
-export const PAYMENT_METHODS = ['MOBILE_MONEY', 'CARD', 'BANK_TRANSFER'] as const
-export type PaymentMethod = (typeof PAYMENT_METHODS)[number]
 
 /** A time, which `paymentColumns` selects as on the wire. */
 const TIME = { type: 'timestamptz', precision: 3 } as const

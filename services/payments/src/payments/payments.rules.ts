@@ -1,7 +1,7 @@
 import { applyDecorators } from '@nestjs/common'
 import { IsString, Length, ValidateBy, type ValidationArguments } from 'class-validator'
-import { isCurrency, isStoredCurrency } from './currencies.js'
-import { parseAmount } from './money.js'
+import { isCurrency, isStoredCurrency } from '../money/currencies.js'
+import { parseAmount } from '../money/money.js'
 
 /** Validation rules for fields of DTOs, as decorators. */
 

@@ -1,5 +1,5 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
-import type { PaymentMethod } from '../payments/payment.entity.js'
+import type { PaymentMethod } from '../money/payment-methods.js'
 import type { Status } from '../payments/transitions.js'
 
 /** The number of payments that have ever entered a status, and the sum of their amounts. */
