@@ -1,4 +1,4 @@
-import { type CountryCode, getCountryCallingCode, isSupportedCountry } from 'libphonenumber-js/min'
+import { getCountryCallingCode, isSupportedCountry } from 'libphonenumber-js/min'
 
 /** Forms of phone numbers on providers' wires. `phone` is E.164, such as `+256772123456`. */
 
@@ -24,7 +24,7 @@ export function isPhoneOf(phone: string, countries: readonly string[]): boolean 
 /** `+256`; undefined for an unknown country. */
 function callingCodeOf(country: string): string | undefined {
   if (!isSupportedCountry(country)) return undefined
-  return `+${getCountryCallingCode(country as CountryCode)}`
+  return `+${getCountryCallingCode(country)}`
 }
 
 export function isCountry(country: string): boolean {
