@@ -30,7 +30,7 @@ describe('R10: the text for a payer', () => {
 })
 
 describe('R13: a phone number', () => {
-  it('loses the calling code of its own country only', () => {
+  it('loses the calling code only of the given country', () => {
     expect(nationalDigits('+256752604392', 'UG')).toBe('752604392')
     expect(nationalDigits('+242055123456', 'CG')).toBe('055123456')
     expect(nationalDigits('+254712345678', 'UG')).toBeUndefined()

@@ -30,7 +30,8 @@ export interface AdapterCase<Settings> {
     readonly reference?: unknown
     /** As on the wire: a string or a number. */
     readonly amount: unknown
-    readonly currency: unknown
+    /** Absent if the wire has none. */
+    readonly currency?: unknown
     readonly payer: unknown
     readonly texts: readonly unknown[]
   }

@@ -14,7 +14,7 @@ const QUERY_KINDS: readonly string[] = [
 
 /** How an adapter reads the answer to a query. */
 export function describeQueryAnswers<Settings>(given: Prepared<Settings>) {
-  const { adapter, query, charge, statusBody } = given
+  const { adapter, query, charge, statusBody, codeStatuses } = given
 
   describe(`${adapter.name}: answers to a query`, () => {
     it.each(given.queries)('%s', (_title, result, reading) => {
@@ -40,6 +40,16 @@ export function describeQueryAnswers<Settings>(given: Prepared<Settings>) {
           expect(query.read(answerOf(status, body), charge).kind).toBe('no_news')
         }
       }
+    })
+
+    it('R16: an unknown code without a final status says nothing', () => {
+      const status = fc.constantFrom(...codeStatuses)
+      fc.assert(
+        fc.property(fc.stringMatching(/^X[A-Z]{2,12}_[0-9]{2}$/), status, (code, status) => {
+          const reading = query.read(answerOf(status, given.errorBody(code)), charge)
+          expect(reading).toMatchObject({ kind: 'no_news', providerCode: code })
+        }),
+      )
     })
 
     it.runIf(statusBody)('R16: an unknown status word is pending, never a failure', () => {
