@@ -107,7 +107,7 @@ function readOrigin(fields: Fields, mode: string): string | undefined {
   const text = readUrl(fields, 'callbackOrigin', mode)
   const url = text === undefined ? null : URL.parse(text)
   if (!url) return undefined
-  // MTN calls back host names only, and Airtel's portal accepts no address.
+  // MTN accepts no address in a callback URL.
   const isAddress = isIP(withoutBrackets(url.hostname)) !== 0
   if (url.pathname === '/' && (!isAddress || mode === 'sandbox')) return url.origin
   fields.fault('callbackOrigin', 'must be a scheme and a host name, such as https://pay.example')

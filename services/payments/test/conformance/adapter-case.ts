@@ -17,12 +17,15 @@ import type { Bytes } from './provider-answers.js'
 export interface AdapterCase<Settings> {
   readonly adapter: Adapter<Settings>
   readonly account: AccountFacts
+  /** As in PROVIDERS_FILE. */
   readonly settings: unknown
   readonly credentials: Credentials
+  /** A value of each grant. */
   readonly grants: Readonly<Record<string, string>>
 
   /** Phone numbers in E.164, and the provider's form; undefined for one that the account can't charge. */
   readonly phones: readonly (readonly [phone: string, payer: string | undefined])[]
+  /** The form of the references that `newReference` makes. */
   readonly referenceForm: RegExp
   /** What a request to initiate states on the wire. */
   stated(request: HttpRequest): {

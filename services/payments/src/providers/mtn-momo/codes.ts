@@ -31,7 +31,7 @@ const FAILURES_BY_REASON: Readonly<Record<string, FailureCode>> = {
   PAYMENT_NOT_APPROVED: 'payer_timeout',
   TRANSACTION_CANCELED: 'payer_timeout',
   NOT_ENOUGH_FUNDS: 'insufficient_funds',
-  // Congo sends one code for both; a low balance is the usual cause.
+  // Congo has one code for a low balance and for limits.
   LOW_BALANCE_OR_PAYEE_LIMIT_REACHED_OR_NOT_ALLOWED: 'insufficient_funds',
   PAYER_LIMIT_REACHED: 'limit_reached',
   PAYER_NOT_FOUND: 'payer_unknown',

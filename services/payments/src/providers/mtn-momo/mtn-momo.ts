@@ -1,6 +1,6 @@
 import type { AccountFacts, Adapter, CallContext, Credentials } from '../adapter.js'
 import { readFields } from '../fields.js'
-import { objectOf, textAt } from '../json-answer.js'
+import { objectOf } from '../json-answer.js'
 import { internationalDigits } from '../phone-forms.js'
 import { querySchedule, SEND_RETRY_SECONDS } from '../schedule.js'
 import { basicAuthorization, readToken } from '../token.js'
@@ -100,10 +100,7 @@ export const mtnMomo: Adapter<MtnSettings> = {
     read: readQuery,
   },
   readCallback({ body }) {
-    const object = objectOf(body)
-    // Some markets add it, others don't; the URL names the attempt.
-    const reference = textAt(object, 'referenceId')
-    return { verdict: 'unsigned', reference, reading: readStatus(object) }
+    return { verdict: 'unsigned', reading: readStatus(objectOf(body)) }
   },
 }
 
