@@ -147,8 +147,8 @@ describe('the documentation', () => {
       '/.well-known/jwks.json': ['200', '503'],
       '/api/auth/register': ['201', '400', '409', '413', '415', '429', '503'],
       '/api/auth/login': ['200', '400', '401', '413', '415', '429', '503'],
-      '/api/auth/validate': ['200', '401', '503'],
-      '/api/auth/me': ['200', '401', '503'],
+      '/api/auth/validate': ['200', '400', '401', '429', '503'],
+      '/api/auth/me': ['200', '400', '401', '429', '503'],
       '/api/auth/refresh': ['200', '400', '401', '413', '415', '429', '503'],
       '/api/auth/users/{id}/scopes': [
         '200',
@@ -162,9 +162,9 @@ describe('the documentation', () => {
         '503',
       ],
       '/api/auth/audit': ['200', '400', '401', '403', '429', '503'],
-      '/api/auth/logout': ['204', '401', '503'],
-      '/api/auth/sessions': ['200', '401', '503'],
-      '/api/auth/sessions/{id}': ['204', '401', '404', '503'],
+      '/api/auth/logout': ['204', '400', '401', '429', '503'],
+      '/api/auth/sessions': ['200', '400', '401', '429', '503'],
+      '/api/auth/sessions/{id}': ['204', '400', '401', '404', '429', '503'],
       '/api/auth/password': ['204', '400', '401', '413', '415', '429', '503'],
     })
     expect((await auth.client.get('/docs')).status).toBe(200)
