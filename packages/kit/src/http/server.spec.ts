@@ -256,23 +256,17 @@ it('answers a request before the malformed one that follows, and a limited numbe
 })
 
 describe('a query', () => {
-  it.each(['__proto__=1', 'constructor=1', 'toString=1', 'limit=1e2', 'limit=1&limit=2', 'x=1'])(
-    '?%s gets 400',
-    async (query) => {
-      const answer = await target(`/api/things?${query}`)
-      expect(answer.status).toBe(400)
-      expectProblem(answer, 400)
-    },
-  )
-
-  it.each(['__proto__=1', 'x=1', 'x'])('?%s gets 400 on a route without a query', async (query) => {
-    expectProblem(await target(`/api/things/1?${query}`), 400)
-  })
-
-  it('gets 400 on a route with a body', async () => {
-    const body = '{"size":"small"}'
-    const head = `Host: x\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n`
-    expectProblem(await send(`POST /api/things?x=1 HTTP/1.1\r\n${head}`, body), 400)
+  it.each([
+    '/api/things?__proto__=1',
+    '/api/things?constructor=1',
+    '/api/things?toString=1',
+    '/api/things?limit=1e2',
+    '/api/things?limit=1&limit=2',
+    '/api/things?x=1',
+    '/api/things/1?__proto__=1',
+    '/api/things/1?x',
+  ])('%s gets 400', async (path) => {
+    expectProblem(await target(path), 400)
   })
 
   it('is ignored outside the API, and may be empty', async () => {
