@@ -10,6 +10,7 @@ COPY packages/local/package.json packages/local/
 COPY packages/testing/package.json packages/testing/
 COPY services/auth/package.json services/auth/
 COPY services/payments/package.json services/payments/
+COPY services/simulator/package.json services/simulator/
 
 FROM manifests AS compiled
 RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts
@@ -94,6 +95,10 @@ EXPOSE 3002
 FROM runtime AS payments
 ENV PORT=4000
 EXPOSE 4000
+
+FROM runtime AS simulator
+ENV PORT=4100
+EXPOSE 4100
 
 # checkov:skip=CKV_DOCKER_7: the name of a stage above, which has no tag
 FROM $SERVICE

@@ -39,6 +39,7 @@ export default defineConfig({
         '../../packages/testing/src/global-setup.ts',
         'test/global-setup.ts',
       ),
+      project('simulator', 'services/simulator'),
     ],
   },
 })
