@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help setup up test bench lint format images compose-smoke skaffold-smoke cluster deploy observe e2e lint-charts scan outages outages-short render release drill npm
+.PHONY: help setup up test bench lint format images compose-smoke skaffold-smoke cluster deploy observe e2e lint-charts scan foreign-clients outages outages-short render release drill npm
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -66,6 +66,10 @@ lint-charts: setup ## Check the charts with Helm 3 and 4, the cluster's schemas 
 scan: setup ## Check both APIs, the charts, the Dockerfile and the tree with public tools
 	@npm run --silent build
 	@node_modules/.bin/node e2e/scan.ts
+
+foreign-clients: setup ## Run clients of MTN MoMo and Airtel Money by other authors against the simulator
+	@npm run --silent build
+	@node_modules/.bin/node e2e/foreign-clients.ts
 
 outages: setup ## Run both services against slow, full, frozen and half-dead dependencies: docs/reliability.md
 	@$(redis)

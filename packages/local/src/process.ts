@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type Child, startChild } from './child.js'
 import { freePort } from './free-port.js'
 
-export type ServiceName = 'auth' | 'payments'
+export type ServiceName = 'auth' | 'payments' | 'simulator'
 
 export interface ServiceOptions {
   name: ServiceName
