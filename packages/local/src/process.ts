@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { type Child, startChild } from './child.js'
 import { freePort } from './free-port.js'
 
-export type ServiceName = 'auth' | 'payments' | 'simulator'
+export type ServiceName = 'auth' | 'payments'
 
 export interface ServiceOptions {
-  name: ServiceName
+  name: ServiceName | 'simulator'
   /** The service's environment, in addition to PATH and similar variables; PORT defaults to a free port. */
   env: Record<string, string | undefined>
   /** The host of `url`; default 127.0.0.1. */
@@ -101,7 +101,7 @@ export async function runToEnd(options: ScriptOptions): Promise<string> {
   throw new Error(`${options.script} of ${options.name} exited with code ${exitCode}:\n${output}`)
 }
 
-function nodeCommand(name: ServiceName, script: string): string[] {
+function nodeCommand(name: ServiceOptions['name'], script: string): string[] {
   // These flags limit resident memory to 200 MB. The first limits the old generation. Without the second,
   // the young generation could take up to 128 MB more.
   return [
