@@ -15,7 +15,7 @@ interface Codes {
 
 const SUCCESS = { code: '200', message: 'SUCCESS', result: 'ESB000010', isSuccess: true } as const
 
-export function envelope(codes: Codes, data?: object): object {
+function envelope(codes: Codes, data?: object): object {
   const status = {
     code: codes.code,
     message: codes.message,

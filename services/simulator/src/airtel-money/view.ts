@@ -5,7 +5,7 @@ import type { Callback } from '../charges/callbacks.js'
 import { transactionNumber } from '../charges/transaction-number.js'
 import { draw } from '../timeline/draw.js'
 import type { DeclineReason, Outcome } from '../timeline/timeline.js'
-import { type AirtelResponse, envelope } from './responses.js'
+import { type AirtelResponse, succeeded } from './responses.js'
 
 const CODES: Readonly<Record<DeclineReason, string>> = {
   rejected: 'DP00800001008',
@@ -21,20 +21,7 @@ const MESSAGES: Readonly<Record<DeclineReason, string>> = {
 
 /** The response to a request for a payment: sent, not paid. */
 export function sentOf({ reference }: Charge): AirtelResponse {
-  const data = { transaction: { id: reference, status: 'SUCCESS' } }
-  return {
-    status: 200,
-    body: envelope(
-      {
-        code: '200',
-        message: 'SUCCESS',
-        result: 'ESB000010',
-        response: 'DP00800001006',
-        isSuccess: true,
-      },
-      data,
-    ),
-  }
+  return succeeded('DP00800001006', { transaction: { id: reference, status: 'SUCCESS' } })
 }
 
 /** The response to a status query. */
@@ -45,14 +32,8 @@ export function statusOf(charge: Charge, outcome: Outcome): AirtelResponse {
     message: messageOf(charge, outcome),
     status: wordOf(charge, outcome),
   }
-  const codes = {
-    code: '200',
-    message: 'SUCCESS',
-    result: outcome.status === 'declined' ? 'ESB000011' : 'ESB000010',
-    response: codeOf(outcome),
-    isSuccess: outcome.status !== 'declined',
-  }
-  return { status: 200, body: envelope(codes, { transaction }) }
+  // The query succeeds, also when it reports a failed payment.
+  return succeeded(codeOf(outcome), { transaction })
 }
 
 /** While a payment is open, Airtel answers one of three words; most clients know one of them. */

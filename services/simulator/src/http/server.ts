@@ -1,5 +1,5 @@
 import type { Logger } from '@malipo/kit/telemetry/logger'
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import type { RequestCounts } from './request-counts.js'
 
 declare module 'fastify' {
@@ -18,7 +18,7 @@ const KEEP_ALIVE_MS = 72_000
 export function createServer(counts: RequestCounts, log: Logger): FastifyInstance {
   const server = Fastify({
     loggerInstance: log as FastifyBaseLogger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: RECEIVE_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
