@@ -5,6 +5,7 @@ import type { Journal } from '../book/journal.js'
 import { balanceOf } from '../charges/balance.js'
 import type { ChargeResult, Charges } from '../charges/charges.js'
 import { accountOfToken, issueToken } from '../http/access-token.js'
+import { closeConnection } from '../http/close-connection.js'
 import { parseObject } from '../http/json.js'
 import type { RateLimits } from '../http/rate-limits.js'
 import type { MessageKeys } from './message-keys.js'
@@ -88,8 +89,7 @@ async function pay(
   if ('status' in input) return send(reply, input)
   const result = await charges.request(input)
   if (result.kind !== 'reset') return send(reply, responseTo(result))
-  reply.hijack()
-  return request.raw.destroy()
+  return closeConnection(reply)
 }
 
 function responseTo(result: Exclude<ChargeResult, { kind: 'reset' }>): AirtelResponse {

@@ -47,14 +47,13 @@ export function createServer(counts: RequestCounts, log: Logger): FastifyInstanc
 }
 
 function countRequests(server: FastifyInstance, counts: RequestCounts) {
-  server.addHook('onRequest', (request, _reply, done) => {
+  server.addHook('onRequest', (request, { raw }, done) => {
     const { endpoint } = request.routeOptions.config
-    if (endpoint) counts.received(endpoint, Date.now())
-    done()
-  })
-  server.addHook('onResponse', (request, reply, done) => {
-    const { endpoint } = request.routeOptions.config
-    if (endpoint) counts.answered(endpoint, reply.raw.headersSent ? reply.statusCode : 0)
+    if (endpoint) {
+      counts.received(endpoint, Date.now())
+      // Unlike the hook `onResponse`, the event is emitted for a connection that is closed without a response.
+      raw.once('close', () => counts.answered(endpoint, raw.headersSent ? raw.statusCode : 0))
+    }
     done()
   })
 }

@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type Book, stateOf } from '../book/book.js'
 import type { Charges } from '../charges/charges.js'
 import { issueToken } from '../http/access-token.js'
+import { closeConnection } from '../http/close-connection.js'
 import { parseObject } from '../http/json.js'
 import { balanceOf } from '../charges/balance.js'
 import type { RateLimits } from '../http/rate-limits.js'
@@ -67,8 +68,7 @@ function serveRequestToPay(server: FastifyInstance, { users, charges }: Services
     if (result.kind === 'error') return reject(reply, ERRORS.internal)
     if (result.kind === 'full') return reject(reply, ERRORS.unavailable)
     if (result.kind === 'rejected') return reject(reply, rejectionOf(result))
-    reply.hijack()
-    return request.raw.destroy()
+    return closeConnection(reply)
   })
 }
 

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { StandardAccount } from '../accounts.js'
 import { type Entry, stateOf } from '../book/book.js'
 import type { ChargeResult, Charges } from '../charges/charges.js'
+import { closeConnection } from '../http/close-connection.js'
 import { parseObject } from '../http/json.js'
 import type { RateLimits } from '../http/rate-limits.js'
 import { readChargeRequest, type StandardError } from './charge-request.js'
@@ -43,8 +44,7 @@ export function serveStandard(
     const result = await charges.request(input)
     if (result.kind === 'accepted') return reply.code(202).send(viewOf(result.entry))
     if (result.kind !== 'reset') return reject(reply, errorOf(result))
-    reply.hijack()
-    return request.raw.destroy()
+    return closeConnection(reply)
   })
 
   const path = '/charges/:reference'
