@@ -14,7 +14,6 @@ const log = createLogger('simulator', env.LOG_LEVEL)
 const server = createSimulator(env, accounts, log)
 for (const signal of SIGNALS) process.once(signal, () => void shutDown())
 await server.listen({ port: env.PORT, host: await anyAddress() })
-log.info({ port: env.PORT }, 'listening')
 
 async function shutDown() {
   setTimeout(() => process.exit(1), SHUTDOWN_LIMIT_MS).unref()
