@@ -30,11 +30,7 @@ export function readBehaviour({ personality, payerMs, code }: Input): Behaviour 
   if (code !== undefined && (typeof code !== 'string' || !/^[\w -]{1,64}$/.test(code))) {
     throw new InputError('code must be 1 to 64 letters, digits, spaces, - or _')
   }
-  return {
-    personality,
-    payerMs: payerMs as number | undefined,
-    code: code,
-  }
+  return { personality, payerMs, code }
 }
 
 export function readMix({ seed, weights }: Input): { seed: string; mix: Mix } {

@@ -5,7 +5,7 @@ import type { RequestCounts } from '../http/request-counts.js'
 import { MAX_SCRIPTS } from '../book/settings.js'
 import { PERSONALITIES, PERSONALITY_NAMES } from '../timeline/personalities.js'
 import { InputError, readBehaviour, readCount, readMix, readProvider } from './input.js'
-import { countsOf, entryView } from './views.js'
+import { countsOf, entryView, scriptView } from './views.js'
 
 interface Services extends Store {
   readonly counts: RequestCounts
@@ -54,11 +54,11 @@ function serveScripts(server: FastifyInstance, { settings, journal }: Services) 
     const id = settings.nextId
     const { reference } = target
     journal.append({ kind: 'script', id, ...behaviour, provider, reference })
-    return { id, provider, reference: reference ?? null, ...behaviour }
+    return scriptView({ id, provider, reference, ...behaviour })
   }
 
   server.get('/admin/scripts', () => ({
-    data: settings.all().map(({ kind: _, ...script }) => script),
+    data: settings.all().map(scriptView),
   }))
   server.post<{ Params: { provider: string } }>('/admin/scripts/:provider', (request, reply) => {
     const script = add(request.body, request.params)

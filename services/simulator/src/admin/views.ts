@@ -1,4 +1,5 @@
 import { type Book, type Entry, finalStateOf, isFinished, stateOf } from '../book/book.js'
+import type { ScriptRecord } from '../book/records.js'
 import type { State } from '../timeline/timeline.js'
 
 /** What a status query reports: `unknown` if it does not find the charge. */
@@ -28,6 +29,11 @@ export function entryView(entry: Entry) {
     /** The same after the last step of the timeline. */
     end: { outcome: end.outcome, reported: reported(end) },
   }
+}
+
+export function scriptView(script: Omit<ScriptRecord, 'kind'>) {
+  const { id, provider, reference = null, personality, payerMs, code } = script
+  return { id, provider, reference, personality, payerMs, code }
 }
 
 export interface Counts {

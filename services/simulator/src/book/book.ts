@@ -63,7 +63,7 @@ export class Book implements Part {
   }
 
   apply(record: BookRecord): void {
-    if (record.kind === 'charge') return this.add(record)
+    if (record.kind === 'charge') return this.add(record.nth, record.charge)
     if (record.kind === 'rejection') {
       const times = (this.rejected.get(record.key) ?? 0) + (record.times ?? 1)
       this.rejected.set(record.key, times)
@@ -86,7 +86,7 @@ export class Book implements Part {
 
   *records(): Generator<BookRecord> {
     for (const { nth, key, charge, stepsAt, callbacks, repeatsAt } of this.entries.values()) {
-      yield { kind: 'charge', nth, ...charge }
+      yield { kind: 'charge', nth, charge }
       for (const [index, at] of stepsAt.entries()) {
         yield { kind: 'step', key, at, type: charge.timeline.steps[index]!.type }
       }
@@ -96,7 +96,7 @@ export class Book implements Part {
     for (const [key, times] of this.rejected) yield { kind: 'rejection', key, at: 0, times }
   }
 
-  private add({ nth, kind: _, script: __, ...charge }: BookRecord & { kind: 'charge' }) {
+  private add(nth: number, charge: Charge) {
     const key = keyOf(charge.provider, charge.reference)
     const entry = { nth, key, charge, stepsAt: [], callbacks: [], repeatsAt: [] }
     this.lastNth = Math.max(this.lastNth, nth)

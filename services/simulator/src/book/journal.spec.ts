@@ -20,16 +20,18 @@ const TIMELINE: Timeline = {
 const charge = (nth: number, timeline = TIMELINE): BookRecord => ({
   kind: 'charge',
   nth,
-  provider: 'standard',
-  account: 'bank',
-  reference: `reference ${nth}`,
-  amount: '5',
-  currency: 'UGX',
-  phone: '256772123456',
-  details: {},
-  personality: 'approve',
-  acceptedAt: 0,
-  timeline,
+  charge: {
+    provider: 'standard',
+    account: 'bank',
+    reference: `reference ${nth}`,
+    amount: '5',
+    currency: 'UGX',
+    phone: '256772123456',
+    details: {},
+    personality: 'approve',
+    acceptedAt: 0,
+    timeline,
+  },
 })
 const step = (nth: number): BookRecord => ({
   kind: 'step',

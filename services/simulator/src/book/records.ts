@@ -37,7 +37,13 @@ export interface ScriptRecord extends Behaviour {
 }
 
 export type BookRecord =
-  | ({ readonly kind: 'charge'; readonly nth: number; readonly script?: number } & Charge)
+  | {
+      readonly kind: 'charge'
+      readonly nth: number
+      /** The script that was used. */
+      readonly script?: number
+      readonly charge: Charge
+    }
   /** The next step of a timeline is done. */
   | { readonly kind: 'step'; readonly key: string; readonly at: number; readonly type: string }
   /** The result of a callback: the status of its response, or why there is none. */

@@ -88,7 +88,7 @@ export class Charges {
     }
     const nth = book.nextNth
     const charge = { ...request, ...planned, acceptedAt: at }
-    journal.append({ kind: 'charge', nth, script: script?.id, ...charge })
+    journal.append({ kind: 'charge', nth, script: script?.id, charge })
     return this.accept(book.find(provider, reference)!)
   }
 

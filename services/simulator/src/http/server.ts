@@ -1,4 +1,3 @@
-import type { Logger } from '@malipo/kit/telemetry/logger'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import type { RequestCounts } from './request-counts.js'
 
@@ -15,9 +14,9 @@ const RECEIVE_TIMEOUT_MS = 15_000
 const KEEP_ALIVE_MS = 72_000
 
 /** A server whose handlers get the bytes of a body, whatever its content type. */
-export function createServer(counts: RequestCounts, log: Logger): FastifyInstance {
+export function createServer(counts: RequestCounts, log: FastifyBaseLogger): FastifyInstance {
   const server = Fastify({
-    loggerInstance: log as FastifyBaseLogger,
+    loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: RECEIVE_TIMEOUT_MS,
