@@ -69,7 +69,8 @@ function msisdnOf({ payer }: Body): string | undefined {
 /** MTN rejects apostrophes and ampersands, and fails on an empty text. */
 function textError(body: Body): ErrorResponse | undefined {
   const texts = [body.payerMessage ?? '', body.payeeNote ?? '']
-  if (!texts.every((text) => typeof text === 'string')) return badRequest('a text is not a string')
+  if (!texts.every((text) => typeof text === 'string'))
+    return badRequest('payerMessage and payeeNote must be strings')
   if (texts.some((text) => text.length > MAX_TEXT || /['&]/.test(text))) {
     return badRequest(
       "payerMessage and payeeNote must have at most 160 characters, without ' and &",
