@@ -9,7 +9,9 @@ export interface Callback {
   readonly body: string
 }
 
-const CONNECTIONS = { keepAlive: true, maxSockets: 64 }
+/** An idle connection is closed long before the server closes it, which takes 5 s in Node.js by default. */
+const IDLE_MS = 2_000
+const CONNECTIONS = { keepAlive: true, maxSockets: 64, timeout: IDLE_MS }
 
 /** Sends callbacks: each once, without following redirects. */
 export class Callbacks {
