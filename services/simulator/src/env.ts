@@ -29,7 +29,7 @@ export const VARIABLES = {
   LOG_LEVEL: logLevel,
   ACCOUNTS_FILE: readableFile({ desc: 'File with the accounts of clients, in JSON' }),
   BOOK_FILE: str({ desc: 'File of the book, which is created if it does not exist' }),
-  BOOK_MAX_CHARGES: integer({ min: 1, max: 1_000_000 })({
+  BOOK_MAX_CHARGES: integer({ min: 1, max: 100_000 })({
     default: 20_000,
     desc: 'Charges in the book; beyond it, the oldest finished one is removed',
   }),

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { type Simulator, STANDARD, startMerchant, startSimulator } from './simulator.js'
 import { until } from './until.js'
 
@@ -62,6 +64,16 @@ async function statusOf(simulator: Simulator, reference: string): Promise<string
 
 const reports = (received: readonly { body: string }[]) =>
   received.map(({ body }) => (JSON.parse(body) as { status: string }).status)
+
+/** A merchant that accepts connections and never answers. */
+async function startSilentMerchant(): Promise<string> {
+  const server = createServer().listen(0, 'localhost')
+  await once(server, 'listening')
+  onTestFinished(() => {
+    server.close()
+  })
+  return `http://localhost:${(server.address() as AddressInfo).port}/`
+}
 
 describe('a payer', () => {
   it('approves after 2 s, and a callback reports it', async () => {
@@ -147,11 +159,14 @@ describe('a callback', () => {
     expect(merchant.received).toHaveLength(0)
   })
 
-  it('that gets no response is recorded, and is not repeated', async () => {
-    const simulator = await startSimulator()
+  it.each([
+    ['ECONNREFUSED', () => Promise.resolve('http://localhost:1/')],
+    ['timeout', startSilentMerchant],
+  ])('is recorded with %s, and is not repeated', async (result, start) => {
+    const callbackUrl = await start()
+    const simulator = await startSimulator({ env: { CALLBACK_TIMEOUT_MS: '100' } })
     const reference = `PAY-${randomUUID()}`
     const input = { reference, amount: '5000', currency: 'UGX', phone: '+256772123456' }
-    const callbackUrl = 'http://localhost:1/'
     await post(simulator, { ...input, description: 'Payment', callbackUrl })
     const view = async () => {
       const { body } = await simulator.request({ url: `/admin/charges/standard/${reference}` })
@@ -159,7 +174,7 @@ describe('a callback', () => {
     }
     await until(async () => (await view()).length > 0)
     await sleep(50)
-    expect(await view()).toMatchObject([{ result: 'ECONNREFUSED' }])
+    expect(await view()).toMatchObject([{ result }])
   })
 })
 

@@ -154,6 +154,14 @@ describe('the simulator', () => {
     await expect(starting).rejects.toThrow(`configuration: ${message}`)
   })
 
+  it('does not start with a damaged book', async () => {
+    const folder = newFolder()
+    const env = environment(folder)
+    appendFileSync(env.BOOK_FILE, 'not JSON\n')
+    const starting = startService({ name: 'simulator', env })
+    await expect(starting).rejects.toThrow('book.jsonl: line 1 is not JSON')
+  })
+
   it('stops on SIGTERM with the exit code 0', async () => {
     const service = await start(newFolder())
     expect(await service.stop()).toBe(0)

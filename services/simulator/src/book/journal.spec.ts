@@ -1,4 +1,11 @@
-import { appendFileSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -101,6 +108,20 @@ describe('the journal', () => {
     // The seventh line caused it: what follows are the two steps of the last charge.
     expect(lines).toHaveLength(3)
     expect(lines.every((line) => line.includes('reference 3'))).toBe(true)
+  })
+})
+
+describe('a file that can not be rewritten', () => {
+  it('continues', () => {
+    const path = newPath()
+    const { journal } = open(path, 10, 1)
+    // A folder of this name prevents the new file, as a full disk does.
+    mkdirSync(`${path}.new`)
+    for (const nth of [1, 2, 3]) journal.append(charge(nth))
+    rmdirSync(`${path}.new`)
+    journal.append(charge(4))
+    journal.close()
+    expect(open(path).book.size).toBe(4)
   })
 })
 

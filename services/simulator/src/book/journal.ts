@@ -39,15 +39,13 @@ export class Journal {
     try {
       for (let sent = 0; sent < bytes.length;) sent += writeSync(this.file, bytes, sent)
     } catch (error) {
-      // On a full disk, the begin of a line may have been written.
+      // On a full disk, the beginning of a line may have been written.
       ftruncateSync(this.file, this.size)
       throw error
     }
     this.size += bytes.length
     this.apply(record)
-    if (++this.lines <= this.maxNewLines) return
-    closeSync(this.file)
-    this.file = this.compact()
+    if (++this.lines > this.maxNewLines) this.replace()
   }
 
   close(): void {
@@ -58,19 +56,33 @@ export class Journal {
     for (const part of this.parts) part.apply(record)
   }
 
+  private replace() {
+    const { file } = this
+    this.lines = 0
+    try {
+      this.file = this.compact()
+      closeSync(file)
+    } catch {
+      // On a full disk, the old file stays. The record is in it, so its caller gets no error.
+    }
+  }
+
   /** Replaces the file by the records of the parts, and opens it. */
   private compact(): number {
     const temporary = `${this.path}.new`
     const file = openSync(temporary, 'w', 0o600)
-    this.size = 0
-    this.lines = 0
-    for (const part of this.parts) {
-      for (const record of part.records()) {
-        this.size += writeSync(file, `${JSON.stringify(record)}\n`)
+    let size = 0
+    try {
+      for (const part of this.parts) {
+        for (const record of part.records()) {
+          size += writeSync(file, `${JSON.stringify(record)}\n`)
+        }
       }
+      renameSync(temporary, this.path)
+    } finally {
+      closeSync(file)
     }
-    closeSync(file)
-    renameSync(temporary, this.path)
+    this.size = size
     return openSync(this.path, 'a')
   }
 }

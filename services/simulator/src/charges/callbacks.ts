@@ -19,7 +19,7 @@ export class Callbacks {
 
   constructor(private readonly timeoutMs: number) {}
 
-  /** The status of the response, or the code of the error that prevented one. */
+  /** The status of the response, or `timeout` or the code of the error that prevented one. */
   async send({ url, method, headers, body }: Callback): Promise<number | string> {
     const target = new URL(url)
     const isTls = target.protocol === 'https:'
@@ -35,7 +35,9 @@ export class Callbacks {
       response.on('error', () => undefined).resume()
       resolve(response.statusCode ?? 0)
     })
-    request.on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.name))
+    request.on('error', (error: NodeJS.ErrnoException) => {
+      resolve(error.code === 'ABORT_ERR' ? 'timeout' : (error.code ?? error.name))
+    })
     request.end(body)
     return promise
   }
