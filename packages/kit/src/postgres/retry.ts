@@ -45,7 +45,7 @@ const BY_CLASS: Readonly<Record<string, RetryVerdict>> = {
 const KEEPS_CONNECTION = /^(?:53[12]00|40001|40P01|55P03|57014)$/
 /** Errors that a new connection may not have: it may reach another server, or have other settings. */
 const MAY_END_BY_RECONNECT = /^(?:25006|3F000|42501|42703|42883|42P01)$/
-/** A connection that is younger than this is kept: its replacement would get the same error, ms. */
+/** A connection that is younger than this is used again: its replacement would get the same error, ms. */
 const NEW_MS = 1_000
 
 /** No SQLSTATE starts with E, unlike the codes of system errors. */
