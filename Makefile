@@ -23,6 +23,7 @@ bench: setup ## Benchmark both services against a bare server that runs the same
 	@npm run --silent bench
 
 lint: setup ## Check style, structure, language, format and types
+	@npm run --silent build
 	@npm run --silent lint
 	@npm run --silent lint:structure
 	@npm run --silent lint:language
