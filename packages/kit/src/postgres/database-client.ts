@@ -5,13 +5,14 @@ import pg, { type ClientConfig } from 'pg'
 const ANSWER_TIMEOUT_MS = 3_000
 /** With a round trip of 1 s, TCP, TLS, SCRAM and the probe take 6 to 9 s. */
 export const OPEN_TIMEOUT_MS = 10_500
+/** Until this long after it was opened, what a connection meets is also met by the one that replaces it, ms. */
+const NEW_MS = 1_000
 
 /** A connection to PostgreSQL that limits how long it takes to open, and knows when it last worked. */
 export class DatabaseClient extends pg.Client {
   /** When PostgreSQL is known to have answered on this connection, by `performance.now()`. */
   answeredAt = performance.now()
-  /** When the connection could be used for the first time, by `performance.now()`. */
-  openedAt = Infinity
+  private openedAt = Infinity
   private readonly socket: Socket
   private readonly openTimer: NodeJS.Timeout
 
@@ -27,6 +28,11 @@ export class DatabaseClient extends pg.Client {
     socket.setTimeout(ANSWER_TIMEOUT_MS, () => fail(ANSWER_TIMEOUT_MS))
     this.openTimer = setTimeout(() => fail(OPEN_TIMEOUT_MS), OPEN_TIMEOUT_MS).unref()
     socket.once('close', () => clearTimeout(this.openTimer))
+  }
+
+  /** Whether the connection was opened less than a second ago. */
+  get isNew(): boolean {
+    return performance.now() < this.openedAt + NEW_MS
   }
 
   /** Ends the time limit on opening the connection. */

@@ -10,8 +10,6 @@ const PAUSE_MS = { min: 50, max: 250 }
  * the network was repaired.
  */
 const STALL_MS = 1_000
-/** A connection that is lost earlier than this after it was opened counts as a failed attempt, ms. */
-const LASTING_MS = 1_000
 
 /** A connection of the pool, which the holder releases. */
 export type PooledClient = PoolClient & DatabaseClient
@@ -94,11 +92,12 @@ export class DatabasePool extends pg.Pool {
 
   /**
    * A statement sent at `sentAt` got no answer: its connection was lost. A fault of the network or the server
-   * also hits the idle connections, so those that have not worked since then are not used again.
+   * also hits the idle connections, so those that have not worked since then are not used again. A new connection
+   * that is lost counts as a failed attempt to open one.
    */
-  connectionLost({ openedAt }: DatabaseClient, sentAt: number, error: unknown) {
+  connectionLost(client: DatabaseClient, sentAt: number, error: unknown) {
     this.suspectBefore = Math.max(this.suspectBefore, sentAt)
-    if (performance.now() < openedAt + LASTING_MS) this.onFailed(error)
+    if (client.isNew) this.onFailed(error)
   }
 
   private enqueue(deadline: number): Promise<PooledClient> {
@@ -177,7 +176,7 @@ export class DatabasePool extends pg.Pool {
 
   private onAnswered(client: DatabaseClient) {
     client.answeredAt = performance.now()
-    if (client.answeredAt < client.openedAt + LASTING_MS) return
+    if (client.isNew) return
     this.isProbing = false
     this.pauseMs = 0
   }

@@ -71,8 +71,7 @@ export async function query(
       noteLoss(pool, client, error, sentAt)
       if (isPlanChange(error)) revisions.replace(statement, name)
       // The caller does not wait for the rollback. Closes the connection if its state is not known.
-      const ageMs = performance.now() - client.openedAt
-      if (!keepsConnection(error, phase, ageMs)) client.release(true)
+      if (!keepsConnection(error, phase, client.isNew)) client.release(true)
       else void rollBack(client, setLimits).then((isUsable) => client.release(!isUsable))
       throw error
     } finally {

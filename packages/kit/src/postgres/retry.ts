@@ -45,8 +45,6 @@ const BY_CLASS: Readonly<Record<string, RetryVerdict>> = {
 const KEEPS_CONNECTION = /^(?:53[12]00|40001|40P01|55P03|57014)$/
 /** Errors that a new connection may not have: it may reach another server, or have other settings. */
 const MAY_END_BY_RECONNECT = /^(?:25006|3F000|42501|42703|42883|42P01)$/
-/** A connection that is younger than this is used again: its replacement would get the same error, ms. */
-const NEW_MS = 1_000
 
 /** No SQLSTATE starts with E, unlike the codes of system errors. */
 const SQLSTATE = /^[\dA-DF-Z][\dA-Z]{4}$/
@@ -154,11 +152,11 @@ export function isPlanChange(error: unknown): boolean {
   return codeOf(error) === '0A000' && routine === 'RevalidateCachedQuery'
 }
 
-/** Whether a connection that was opened `ageMs` ago can be used again after an error of a statement. */
-export function keepsConnection(error: unknown, phase: Phase, ageMs: number): boolean {
+/** Whether a connection can be used again after an error of a statement. `isNew`: see `DatabaseClient`. */
+export function keepsConnection(error: unknown, phase: Phase, isNew: boolean): boolean {
   const code = codeOf(error)
   if (retryVerdict(error, phase) === 'final' || KEEPS_CONNECTION.test(code)) return true
-  return ageMs < NEW_MS && MAY_END_BY_RECONNECT.test(code)
+  return isNew && MAY_END_BY_RECONNECT.test(code)
 }
 
 function codeOf(error: unknown): string {
