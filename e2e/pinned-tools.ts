@@ -40,3 +40,21 @@ export async function installGo(folder: string, modules: readonly string[]): Pro
     await run('go', ['install', module], { timeoutMs: INSTALL_LIMIT_MS, env })
   }
 }
+
+/** A program of `requireProgram`: Python with what `installPython` needs. */
+export const PYTHON_WITH_VENV = [
+  'python3',
+  ['-c', 'import ensurepip, sys; assert sys.version_info >= (3, 11)'],
+  'Python 3.11 or later with venv (python3-venv)',
+] as const
+
+/** Installs Python packages into `<folder>/venv`. @param requirements the paths of both files of pip */
+export async function installPython(
+  folder: string,
+  requirements: { readonly requirement: string; readonly constraint: string },
+): Promise<void> {
+  await run('python3', ['-m', 'venv', '--clear', `${folder}/venv`])
+  const files = Object.entries(requirements).flatMap(([option, file]) => [`--${option}`, file])
+  const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check']
+  await run(`${folder}/venv/bin/python`, [...pip, ...files], { timeoutMs: INSTALL_LIMIT_MS })
+}

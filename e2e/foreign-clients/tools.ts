@@ -1,12 +1,18 @@
 import { copyFile, mkdir, readFile } from 'node:fs/promises'
 import { run } from '../cluster.ts'
-import { INSTALL_LIMIT_MS, installOnce, requireProgram } from '../pinned-tools.ts'
+import {
+  INSTALL_LIMIT_MS,
+  installOnce,
+  installPython,
+  PYTHON_WITH_VENV,
+  requireProgram,
+} from '../pinned-tools.ts'
 
 /** The pinned clients of `make foreign-clients`, installed in `.data/foreign-clients`. */
 
 const ROOT = new URL('../../', import.meta.url).pathname
 const path = (file: string) => new URL(file, import.meta.url).pathname
-const REQUIREMENTS = ['requirements.txt', 'constraints.txt'].map(path)
+const REQUIREMENTS = { requirement: path('requirements.txt'), constraint: path('constraints.txt') }
 const NPM_FILES = ['package.json', 'package-lock.json']
 
 export const FOLDER = `${ROOT}.data/foreign-clients`
@@ -16,29 +22,17 @@ export const NPM = `${FOLDER}/npm`
 
 /** Installs the clients again only if a version changed. @throws if a required program is missing */
 export async function installClients(): Promise<void> {
-  await requireProgram(
-    'python3',
-    ['-c', 'import ensurepip, sys; assert sys.version_info >= (3, 11)'],
-    'Python 3.11 or later with venv (python3-venv)',
-  )
-  const files = [...REQUIREMENTS, ...NPM_FILES.map((file) => path(`npm/${file}`))]
+  await requireProgram(...PYTHON_WITH_VENV)
+  const files = [...Object.values(REQUIREMENTS), ...NPM_FILES.map((file) => path(`npm/${file}`))]
   await installOnce({
     folder: FOLDER,
     pins: await Promise.all(files.map((file) => readFile(file, 'utf8'))),
     programs: [PYTHON, `${NPM}/node_modules/mtn-momo/package.json`],
     install: async () => {
-      await installPython()
+      await installPython(FOLDER, REQUIREMENTS)
       await installNpm()
     },
   })
-}
-
-async function installPython(): Promise<void> {
-  const [requirements = '', constraints = ''] = REQUIREMENTS
-  await run('python3', ['-m', 'venv', '--clear', `${FOLDER}/venv`])
-  const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check']
-  const files = ['--requirement', requirements, '--constraint', constraints]
-  await run(PYTHON, [...pip, ...files], { timeoutMs: INSTALL_LIMIT_MS })
 }
 
 async function installNpm(): Promise<void> {
