@@ -138,9 +138,9 @@ function warningsOf({ platform, cell, began }: Run): Warnings[] {
       platform.replica(service, side),
     ),
   )
-  return replicas.map(({ name, warnings }) => ({
+  return replicas.map(({ name, log }) => ({
     name,
-    texts: warnings.filter(({ at }) => at >= began).map(({ text }) => text),
+    texts: log.warnings.filter(({ at }) => at >= began).map(({ text }) => text),
   }))
 }
 

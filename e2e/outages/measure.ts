@@ -79,7 +79,7 @@ async function untilStable(clients: Clients, repairedAt: number) {
 /** Waits until each replica has logged the end of its outages, or gives up. @returns the others */
 async function untilOutagesEnd(platform: Platform): Promise<string[]> {
   const ongoing = () =>
-    platform.running.flatMap(({ name, outages }) => [...outages].map((what) => `${what}: ${name}`))
+    platform.running.flatMap(({ name, log }) => [...log.outages].map((what) => `${what}: ${name}`))
   for (const end = Date.now() + END_LOGGED_MS; Date.now() < end; await sleep(100)) {
     if (ongoing().length === 0) return []
   }

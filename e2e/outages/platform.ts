@@ -2,12 +2,13 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
 import { freePort } from '@malipo/local/free-port'
 import { type Postgres, startPostgres } from '@malipo/local/postgres'
-import { runToEnd, type Service, type ServiceName, startService } from '@malipo/local/process'
+import { runToEnd, type ServiceName, startService } from '@malipo/local/process'
 import { type Redis, startRedis } from '@malipo/local/redis'
 import { persistentSecretFile, randomWebhookSecret } from '@malipo/local/secret'
 import { Redis as RedisClient } from 'ioredis'
 import pg from 'pg'
 import { Link, type LinkName } from './link.ts'
+import { ReplicaLog } from './replica-log.ts'
 import { Toxiproxy } from './toxiproxy.ts'
 
 /**
@@ -22,10 +23,7 @@ export interface Replica {
   readonly name: string
   readonly origin: URL
   readonly pid: number
-  /** Warnings and errors beside the access log. */
-  readonly warnings: { readonly at: number; readonly text: string }[]
-  /** The dependencies that are unavailable according to the log. */
-  readonly outages: ReadonlySet<string>
+  readonly log: ReplicaLog
   readonly stop: () => Promise<unknown>
 }
 
@@ -170,20 +168,12 @@ export class Platform {
     waitMs: number,
     own: Record<string, string> = {},
   ): Promise<Replica> {
-    const warnings: Replica['warnings'] = []
-    const outages = new Set<string>()
-    const onLine = (line: string) => {
-      const entry = entryOf(line)
-      const text = warningIn(entry)
-      if (text !== undefined) warnings.push({ at: Date.now(), text })
-      noteOutage(entry, outages)
-    }
+    const log = new ReplicaLog()
     const env = { ...this.environment(name, side, waitMs), ...own }
-    const service: Service = await startService({ name, env, onLine })
-    warnings.length = 0
-    const origin = new URL(service.url)
-    const { pid, kill: stop } = service
-    return { name: `${name} ${side}`, origin, pid, warnings, outages, stop }
+    const onLine = (line: string) => log.add(line)
+    const { url, pid, kill: stop } = await startService({ name, env, onLine })
+    log.warnings.length = 0
+    return { name: `${name} ${side}`, origin: new URL(url), pid, log, stop }
   }
 
   private environment(name: ServiceName, side: Side, waitMs: number): Record<string, string> {
@@ -226,32 +216,4 @@ async function startOwnRedis(): Promise<Redis> {
   const redis = await startRedis({ dataDir: REDIS_FOLDER, settings: { user } })
   if (!redis) throw new Error('redis-server or valkey-server is missing: install it and try again')
   return redis
-}
-
-interface LogEntry {
-  readonly level: string
-  readonly msg: string
-  readonly err?: { readonly message?: string }
-}
-
-/** A line that is no JSON is a message of Node itself. */
-function entryOf(line: string): LogEntry {
-  return line.startsWith('{') ? (JSON.parse(line) as LogEntry) : { level: 'error', msg: line }
-}
-
-/** The text of a log entry of level `warn` or above; undefined for others and for the access log. */
-function warningIn({ level, msg, err }: LogEntry): string | undefined {
-  if (msg === 'request' || !['warn', 'error', 'fatal'].includes(level)) return undefined
-  return `${level} ${msg}${err?.message ? `: ${err.message}` : ''}`
-}
-
-/** The log lines at the beginning and at the end of an outage. */
-const OUTAGE_BEGINS = /^(?:(.+) is unavailable|the Redis user may not run)/
-const OUTAGE_ENDS = /^(?:(.+) is available again|the Redis user may run every command again)/
-
-function noteOutage({ msg }: LogEntry, outages: Set<string>) {
-  const [begins, dependency = 'rights in Redis'] = OUTAGE_BEGINS.exec(msg) ?? []
-  if (begins !== undefined) outages.add(dependency)
-  const [ends, repaired = 'rights in Redis'] = OUTAGE_ENDS.exec(msg) ?? []
-  if (ends !== undefined) outages.delete(repaired)
 }
