@@ -152,4 +152,19 @@ describe('a right that is lost later', () => {
     expect(new Set(logged(40))).toEqual(new Set([`the Redis user may not run ${names}`]))
     expect(new Set(logged(30))).toEqual(new Set(['the Redis user may run every command again']))
   }, 30_000)
+
+  it('is logged once, without further checks, if it is none that the check covers', async () => {
+    const url = await withUser(aclRules(ACCESS))
+    const { redis, logged } = await start(url)
+    await expect.poll(async () => redis.set('a:1', 'value', 1_000)).toBe('OK')
+    const admin = new Client(Number(new URL(url).port), '127.0.0.1')
+    onTestFinished(() => admin.disconnect())
+    const connections = async () =>
+      Number(/total_connections_received:(\d+)/.exec(await admin.info('stats'))?.[1])
+    const before = await connections()
+    for (let i = 0; i < 20; i++) expect(await redis.set('b:1', 'value', 1_000)).toBeUndefined()
+    await expect.poll(() => logged(40)).toEqual(['Redis rejected a command'])
+    expect((await connections()) - before).toBeLessThanOrEqual(1)
+    expect(redis.problem).toBeUndefined()
+  })
 })

@@ -14,9 +14,12 @@ const PAUSE_MS = { min: 2_000, max: 60_000 }
 export class RedisCheck {
   /** The commands that the user may not run; undefined until they are known. */
   private refused: ReadonlySet<string> | undefined
-  private isRunning = false
+  private running: Promise<void> | undefined
   private pauseMs = PAUSE_MS.min
   private timer: NodeJS.Timeout | undefined
+  private isClosed = false
+  /** Until when, by `performance.now()`, a command that a check did not name causes no other check. */
+  private readonly unexplainedUntil = new Map<string, number>()
 
   constructor(
     private readonly log: Logger,
@@ -33,21 +36,30 @@ export class RedisCheck {
     if (!this.refused) await this.run()
   }
 
-  /** Called for each command that is refused because a right is missing. */
-  onRefusal(command: string) {
-    if (this.refused && !this.refused.has(command)) void this.run()
+  /** Whether the log names a refused command as one that the user may not run. Checks the rights again if needed. */
+  async explains(command: string): Promise<boolean> {
+    if (!this.refused || this.refused.has(command)) return true
+    if (performance.now() < (this.unexplainedUntil.get(command) ?? 0)) return false
+    await this.run()
+    if (this.refused.has(command)) return true
+    this.unexplainedUntil.set(command, performance.now() + PAUSE_MS.max)
+    return false
   }
 
   close() {
+    this.isClosed = true
     clearTimeout(this.timer)
   }
 
   private async run(): Promise<void> {
-    if (this.isRunning) return
+    this.running ??= this.check().finally(() => (this.running = undefined))
+    await this.running
+  }
+
+  private async check(): Promise<void> {
     // A separate connection, since a subscription and a transaction change the state of their connection.
-    const client = this.newClient()
+    const client = this.isClosed ? undefined : this.newClient()
     if (!client) return
-    this.isRunning = true
     clearTimeout(this.timer)
     client.on('error', () => undefined)
     Object.assign(client.options, { retryStrategy: null, sentinelRetryStrategy: null })
@@ -59,9 +71,8 @@ export class RedisCheck {
       this.log.debug({ err }, 'the check of Redis failed')
     } finally {
       client.disconnect()
-      this.isRunning = false
     }
-    if (this.hasMissingRights) this.repeat()
+    if (this.hasMissingRights && !this.isClosed) this.repeat()
   }
 
   private repeat() {

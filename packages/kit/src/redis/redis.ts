@@ -62,7 +62,7 @@ export class Redis implements OnApplicationBootstrap, OnApplicationShutdown {
     this.refusals = new RefusedCommands(
       log,
       (error) => this.fail(error),
-      check && ((command) => check.onRefusal(command)),
+      check && ((command) => check.explains(command)),
     )
     this.raw = this.newClient()
     if (!this.raw) return

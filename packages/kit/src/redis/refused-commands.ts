@@ -15,8 +15,8 @@ const QUIET_MS = 60_000
 const MAX_LOGGED = 20
 
 /**
- * Watches the error replies to commands. One that concerns a command alone is logged once, and repetitions at `debug`.
- * For a missing right (`NOPERM`), `onMissingRight` is called instead, if it is given. Any other says that the server
+ * Watches the error replies to commands. One that concerns a command alone, such as `NOPERM`, is logged once;
+ * repetitions, and missing rights that the log explains, are logged at `debug`. Any other says that the server
  * can't be used: `onFailure` is called.
  */
 export class RefusedCommands {
@@ -26,7 +26,8 @@ export class RefusedCommands {
   constructor(
     private readonly log: Logger,
     private readonly onFailure: (error: Error) => void,
-    private readonly onMissingRight?: (command: string) => void,
+    /** Whether the log names a command as one that the user may not run. */
+    private readonly isExplained: (command: string) => Promise<boolean> = async () => false,
   ) {}
 
   watch(client: Client): void {
@@ -37,15 +38,14 @@ export class RefusedCommands {
     }
   }
 
-  private onError(command: string, error: unknown): void {
+  private async onError(command: string, error: unknown): Promise<void> {
     if (!(error instanceof ReplyError) || HANDSHAKE.has(command)) return
     const reply = error as Error
     if (FOLLOWING.test(reply.message)) return
     const problem = problemOf(reply)
     if (problem !== 'missing right' && problem !== 'refusing') return this.onFailure(reply)
-    const isHandled = problem === 'missing right' && this.onMissingRight !== undefined
-    if (isHandled) this.onMissingRight?.(command)
-    const level = !isHandled && this.isNews(command, reply) ? 'warn' : 'debug'
+    const isExplained = problem === 'missing right' && (await this.isExplained(command))
+    const level = !isExplained && this.isNews(command, reply) ? 'warn' : 'debug'
     this.log[level]({ err: error }, 'Redis rejected a command')
   }
 
