@@ -1,3 +1,5 @@
+import { SlidingWindow } from './sliding-window.js'
+
 /** Seconds that are remembered. */
 const MAX_SECONDS = 600
 /** Beyond this rate, the peak is a lower bound. */
@@ -19,8 +21,8 @@ interface Counts {
   peak: number
   readonly statuses: Map<number, number>
   readonly seconds: Map<number, number>
-  /** Times of the requests of the last second. */
-  readonly recent: number[]
+  /** The requests of the last second. */
+  readonly recent: SlidingWindow
 }
 
 /** Counts requests by endpoint, so that the rate of a client can be measured. */
@@ -35,10 +37,8 @@ export class RequestCounts {
     counts.seconds.set(second, (counts.seconds.get(second) ?? 0) + 1)
     const [oldest] = counts.seconds.keys()
     if (counts.seconds.size > MAX_SECONDS && oldest !== undefined) counts.seconds.delete(oldest)
-    const { recent } = counts
-    while (recent.length > 0 && recent[0]! <= nowMs - SECOND_MS) recent.shift()
-    if (recent.length < MAX_REQUESTS_PER_SECOND) recent.push(nowMs)
-    counts.peak = Math.max(counts.peak, recent.length)
+    counts.recent.take(nowMs)
+    counts.peak = Math.max(counts.peak, counts.recent.count)
   }
 
   answered(endpoint: string, status: number): void {
@@ -67,7 +67,8 @@ export class RequestCounts {
   private of(endpoint: string): Counts {
     const existing = this.endpoints.get(endpoint)
     if (existing) return existing
-    const counts = { total: 0, peak: 0, statuses: new Map(), seconds: new Map(), recent: [] }
+    const recent = new SlidingWindow(MAX_REQUESTS_PER_SECOND)
+    const counts = { total: 0, peak: 0, statuses: new Map(), seconds: new Map(), recent }
     this.endpoints.set(endpoint, counts)
     return counts
   }

@@ -6,6 +6,11 @@ export class SlidingWindow {
 
   constructor(private readonly limit: number) {}
 
+  /** Requests in the second that ended with the latest one. */
+  get count(): number {
+    return this.times.length
+  }
+
   /** Whether a request at this time is within the limit. */
   take(nowMs: number): boolean {
     while (this.times.length > 0 && this.times[0]! <= nowMs - WINDOW_MS) this.times.shift()
