@@ -56,9 +56,8 @@ export class ProblemSchema {
   errors?: FieldErrorSchema[]
 }
 
-/** Problems that every route with a body may return. */
+/** Problems that every route with a body may return, besides those of every route. */
 export const BODY_PROBLEMS = [
-  HTTP_PROBLEMS.validation,
   HTTP_PROBLEMS.malformed,
   HTTP_PROBLEMS.tooLarge,
   HTTP_PROBLEMS.mediaType,
