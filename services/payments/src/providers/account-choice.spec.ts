@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { MTN_UGANDA } from '../../test/provider-account.js'
 import { accountsForPhone, chooseAccount, type NewPayment } from './account-choice.js'
 import type { ProviderAccount } from './accounts.js'
 import { adapterNamed } from './registry.js'
@@ -6,31 +7,7 @@ import { adapterNamed } from './registry.js'
 const MERCHANT = '0197f0a0-0000-7000-8000-000000000001'
 const OTHER = '0197f0a0-0000-7000-8000-000000000002'
 
-const mtn: ProviderAccount = {
-  name: 'mtn-ug',
-  adapter: 'mtn-momo',
-  mode: 'live',
-  state: 'active',
-  baseUrl: 'https://momoapi.momo.africa',
-  country: 'UG',
-  currency: 'UGX',
-  digits: 0,
-  merchants: ['*'],
-  phoneCountries: ['UG'],
-  phonePrefixes: ['+25677', '+25678'],
-  methods: ['MOBILE_MONEY'],
-  limits: {
-    minMinor: 500n,
-    maxMinor: 5_000_000n,
-    rate: 10,
-    burst: 2,
-    pollRate: 10,
-    maxInFlight: 20,
-  },
-  timeZone: 'UTC',
-  credentialFiles: [],
-  settings: {},
-}
+const mtn = MTN_UGANDA
 const airtel: ProviderAccount = {
   ...mtn,
   name: 'airtel-ug',

@@ -1,41 +1,13 @@
 import { describe, expect, it } from 'vitest'
+import { MTN_UGANDA } from '../../test/provider-account.js'
 import { illegalEdits, type StoredAccount } from './account-edits.js'
 import type { ProviderAccount } from './accounts.js'
 
+const account: ProviderAccount = { ...MTN_UGANDA, baseUrl: 'https://proxy.momoapi.mtn.com' }
+const { name, adapter, mode, country, currency, baseUrl, state } = account
 const stored: StoredAccount = {
-  name: 'mtn-ug',
-  adapter: 'mtn-momo',
-  mode: 'live',
-  country: 'UG',
-  currency: 'UGX',
-  baseUrl: 'https://proxy.momoapi.mtn.com',
-  state: 'active',
+  ...{ name, adapter, mode, country, currency, baseUrl, state },
   openAttempts: 3,
-}
-const account: ProviderAccount = {
-  name: 'mtn-ug',
-  adapter: 'mtn-momo',
-  mode: 'live',
-  country: 'UG',
-  currency: 'UGX',
-  baseUrl: 'https://proxy.momoapi.mtn.com',
-  state: 'active',
-  digits: 0,
-  merchants: ['*'],
-  phoneCountries: ['UG'],
-  phonePrefixes: [],
-  methods: ['MOBILE_MONEY'],
-  limits: {
-    minMinor: 500n,
-    maxMinor: 5_000_000n,
-    rate: 10,
-    burst: 2,
-    pollRate: 10,
-    maxInFlight: 20,
-  },
-  timeZone: 'UTC',
-  credentialFiles: [],
-  settings: {},
 }
 const placesOf = (before: StoredAccount, ...after: ProviderAccount[]) =>
   illegalEdits([before], after).map(({ at }) => at)
