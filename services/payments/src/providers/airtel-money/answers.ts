@@ -1,7 +1,8 @@
 import type { Charge } from '../adapter.js'
 import type { FailureCode } from '../failures.js'
-import { type JsonObject, objectOf, retryAfterOf, textAt, valueAt } from '../json-answer.js'
+import { type JsonObject, objectOf, textAt, valueAt } from '../json-answer.js'
 import type { CallResult, QueryReading, SendReading } from '../reading.js'
+import { limitedQuery, limitedSend, MISCONFIGURED, unanswered } from '../usual-readings.js'
 import {
   ID_EXISTS,
   MEANING_OF_CODE,
@@ -17,20 +18,12 @@ import {
  * and the payer has not been asked yet.
  */
 export function readSend(result: CallResult): SendReading {
-  if (result.phase === 'connecting') {
-    return { kind: 'not_sent', failure: 'provider_unavailable', retry: true }
-  }
-  if (result.phase === 'sent') return { kind: 'may_have_happened' }
-  const { status, headers } = result
+  if (result.phase !== 'answered') return unanswered(result)
+  const { status } = result
   const body = objectOf(result.body)
   const providerCode = codeOf(body)
-  if (status === 401) return { ...REFUSED, providerCode, renew: 'token' }
-  if (status === 429) {
-    const retryAfterSeconds = retryAfterOf(headers)
-    const flags = ['rate_limited'] as const
-    const failure = 'provider_unavailable'
-    return { kind: 'not_sent', failure, retry: true, providerCode, flags, retryAfterSeconds }
-  }
+  if (status === 401) return { ...MISCONFIGURED, providerCode, renew: 'token' }
+  if (status === 429) return limitedSend(result, providerCode)
   // Our ids are valid, and the payer has not been asked yet, so that of its causes one is left.
   if (status === 400 && providerCode === NO_PIN_OR_UNKNOWN) {
     return { kind: 'not_sent', failure: 'payer_unknown', retry: false, providerCode }
@@ -60,17 +53,10 @@ export function readSend(result: CallResult): SendReading {
       }
   }
   // The web application firewall refuses with HTML, before the payments API.
-  if (status === 403 && providerCode === undefined) return REFUSED
+  if (status === 403 && providerCode === undefined) return MISCONFIGURED
   const flag = providerCode === undefined ? 'unknown_shape' : 'unknown_code'
   return { kind: 'may_have_happened', providerCode, flags: [flag] }
 }
-
-const REFUSED = {
-  kind: 'not_sent',
-  failure: 'provider_configuration',
-  retry: false,
-  flags: ['configuration'],
-} as const
 
 /**
  * The answer to GET payments/{id}. Only a status of the transaction decides: a code without one may be about the
@@ -78,16 +64,13 @@ const REFUSED = {
  */
 export function readQuery(result: CallResult, charge: Charge): QueryReading {
   if (result.phase !== 'answered') return { kind: 'no_news' }
-  const { status, headers } = result
+  const { status } = result
   const body = objectOf(result.body)
   const providerCode = codeOf(body)
   if (status === 401) {
     return { kind: 'no_news', providerCode, renew: 'token', flags: ['configuration'] }
   }
-  if (status === 429) {
-    const retryAfterSeconds = retryAfterOf(headers)
-    return { kind: 'no_news', providerCode, flags: ['rate_limited'], retryAfterSeconds }
-  }
+  if (status === 429) return limitedQuery(result, providerCode)
   const word = textAt(body, 'data', 'transaction', 'status')
   const isAnswer = status === 200 && valueAt(body, 'status', 'success') !== false
   if (isAnswer && word !== undefined) {

@@ -4,11 +4,17 @@ import {
   decimalAt,
   type JsonObject,
   objectOf,
-  retryAfterOf,
   textAt,
   textOfBody,
 } from '../json-answer.js'
 import type { Answer, CallResult, Declined, Flag, QueryReading, SendReading } from '../reading.js'
+import {
+  limitedQuery,
+  limitedSend,
+  MISCONFIGURED,
+  statesMoney,
+  unanswered,
+} from '../usual-readings.js'
 import {
   CONFIGURATION_CODES,
   FAILURE_OF_REASON,
@@ -21,10 +27,7 @@ import {
 
 /** The answer to POST requesttopay. */
 export function readSend(result: CallResult): SendReading {
-  if (result.phase === 'connecting') {
-    return { kind: 'not_sent', failure: 'provider_unavailable', retry: true }
-  }
-  if (result.phase === 'sent') return { kind: 'may_have_happened' }
+  if (result.phase !== 'answered') return unanswered(result)
   const body = objectOf(result.body)
   const providerCode = codeOf(body)
   const code = normaliseCode(providerCode ?? '')
@@ -38,9 +41,9 @@ export function readSend(result: CallResult): SendReading {
       }
       break
     case 401:
-      return { ...REFUSED, providerCode, renew: 'token' }
+      return { ...MISCONFIGURED, providerCode, renew: 'token' }
     case 403:
-      if (!providerCode || code.startsWith('FORBIDDEN')) return { ...REFUSED, providerCode }
+      if (!providerCode || code.startsWith('FORBIDDEN')) return { ...MISCONFIGURED, providerCode }
       break
     case 404:
       if (!providerCode) return { kind: 'not_sent', failure: 'provider_unavailable', retry: true }
@@ -52,16 +55,9 @@ export function readSend(result: CallResult): SendReading {
         flags: [code === 'RESOURCE_ALREADY_EXIST' ? 'reference_exists' : 'unknown_code'],
       }
     case 429:
-      return {
-        kind: 'not_sent',
-        failure: 'provider_unavailable',
-        retry: true,
-        providerCode,
-        flags: ['rate_limited'],
-        retryAfterSeconds: retryAfterOf(result.headers),
-      }
+      return limitedSend(result, providerCode)
     case 500:
-      if (CONFIGURATION_CODES.has(code)) return { ...REFUSED, providerCode }
+      if (CONFIGURATION_CODES.has(code)) return { ...MISCONFIGURED, providerCode }
       break
   }
   return { kind: 'may_have_happened', providerCode, flags: flagsOf(providerCode) }
@@ -72,17 +68,10 @@ function flagsOf(code: string | undefined): Flag[] {
   return FAILURE_OF_REASON.has(normaliseCode(code)) ? [] : ['unknown_code']
 }
 
-const REFUSED = {
-  kind: 'not_sent',
-  failure: 'provider_configuration',
-  retry: false,
-  flags: ['configuration'],
-} as const
-
 /** The answer to GET requesttopay/{reference}. */
 export function readQuery(result: CallResult, charge: Charge): QueryReading {
   if (result.phase !== 'answered') return { kind: 'no_news' }
-  const { status, headers } = result
+  const { status } = result
   const body = objectOf(result.body)
   if (status === 200) return readStatus(body, charge)
   const providerCode = codeOf(body)
@@ -90,10 +79,7 @@ export function readQuery(result: CallResult, charge: Charge): QueryReading {
   if (status === 404 && isNotFound) return { kind: 'unknown_there', providerCode }
   if (status === 401)
     return { kind: 'no_news', providerCode, renew: 'token', flags: ['configuration'] }
-  if (status === 429) {
-    const retryAfterSeconds = retryAfterOf(headers)
-    return { kind: 'no_news', providerCode, flags: ['rate_limited'], retryAfterSeconds }
-  }
+  if (status === 429) return limitedQuery(result, providerCode)
   const isRefusal = status === 403 || CONFIGURATION_CODES.has(normaliseCode(providerCode ?? ''))
   return { kind: 'no_news', providerCode, flags: isRefusal ? ['configuration'] : [] }
 }
@@ -114,7 +100,7 @@ export function readStatus(body: JsonObject | undefined, charge?: Charge): Query
   switch (status.toUpperCase()) {
     case 'SUCCESSFUL':
       // Without both, the success can't be compared with the payment.
-      if (stated.amount === undefined || stated.currency === undefined) {
+      if (!statesMoney(stated)) {
         return { kind: 'pending', providerCode: status, ...stated, flags: ['amount_missing'] }
       }
       return { kind: 'succeeded', ...stated }

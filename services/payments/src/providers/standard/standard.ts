@@ -1,16 +1,16 @@
 import type { Adapter, CallContext, Charge } from '../adapter.js'
 import { readFields } from '../fields.js'
 import { type FailureCode, isFailureCode } from '../failures.js'
-import {
-  currencyAt,
-  decimalAt,
-  type JsonObject,
-  objectOf,
-  retryAfterOf,
-  textAt,
-} from '../json-answer.js'
+import { currencyAt, decimalAt, type JsonObject, objectOf, textAt } from '../json-answer.js'
 import type { CallResult, QueryReading, SendReading } from '../reading.js'
 import { querySchedule, SEND_RETRY_SECONDS } from '../schedule.js'
+import {
+  limitedQuery,
+  limitedSend,
+  MISCONFIGURED,
+  statesMoney,
+  unanswered,
+} from '../usual-readings.js'
 
 /** The API that docs/providers.md describes, of a provider that sends the signed webhook of Malipo. */
 export const standard: Adapter<Record<string, never>> = {
@@ -73,10 +73,7 @@ const FAILURE_OF_REFUSAL: ReadonlyMap<string, FailureCode> = new Map([
 ])
 
 function readSend(result: CallResult): SendReading {
-  if (result.phase === 'connecting') {
-    return { kind: 'not_sent', failure: 'provider_unavailable', retry: true }
-  }
-  if (result.phase === 'sent') return { kind: 'may_have_happened' }
+  if (result.phase !== 'answered') return unanswered(result)
   const providerCode = textAt(objectOf(result.body), 'code')
   if (result.status === 202) return { kind: 'pending' }
   // Without a code, a proxy may have answered, and nothing is certain.
@@ -88,22 +85,12 @@ function readSend(result: CallResult): SendReading {
       return { kind: 'not_sent', failure, retry: false, providerCode }
     }
     case 401:
-    case 403: {
-      const flags = ['configuration'] as const
-      const failure = 'provider_configuration'
-      return { kind: 'not_sent', failure, retry: false, providerCode, flags }
-    }
+    case 403:
+      return { ...MISCONFIGURED, providerCode }
     case 409:
       return { kind: 'may_have_happened', providerCode, flags: ['reference_exists'] }
     case 429:
-      return {
-        kind: 'not_sent',
-        failure: 'provider_unavailable',
-        retry: true,
-        providerCode,
-        flags: ['rate_limited'],
-        retryAfterSeconds: retryAfterOf(result.headers),
-      }
+      return limitedSend(result, providerCode)
   }
   return { kind: 'may_have_happened', providerCode, flags: ['unknown_code'] }
 }
@@ -120,10 +107,8 @@ function readQuery(result: CallResult, charge: Charge): QueryReading {
     case 404:
       if (providerCode === 'charge_not_found') return { kind: 'unknown_there', providerCode }
       break
-    case 429: {
-      const retryAfterSeconds = retryAfterOf(result.headers)
-      return { kind: 'no_news', providerCode, flags: ['rate_limited'], retryAfterSeconds }
-    }
+    case 429:
+      return limitedQuery(result, providerCode)
   }
   return { kind: 'no_news', providerCode }
 }
@@ -140,7 +125,7 @@ function readCharge(body: JsonObject | undefined, charge: Charge): QueryReading 
     currency: currencyAt(body, 'currency'),
   }
   if (status === 'SUCCESS') {
-    if (stated.amount === undefined || stated.currency === undefined) {
+    if (!statesMoney(stated)) {
       return { kind: 'pending', ...stated, flags: ['amount_missing'] }
     }
     if (stated.transactionId === undefined) {
