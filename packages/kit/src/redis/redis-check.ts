@@ -36,7 +36,7 @@ export class RedisCheck {
     if (!this.refused) await this.run()
   }
 
-  /** Whether the log names a refused command as one that the user may not run. Checks the rights again if needed. */
+  /** Whether the log says that the user may not run a refused command. Checks the rights again if needed. */
   async explains(command: string): Promise<boolean> {
     if (!this.refused || this.refused.has(command)) return true
     if (performance.now() < (this.unexplainedUntil.get(command) ?? 0)) return false

@@ -26,7 +26,7 @@ export class RefusedCommands {
   constructor(
     private readonly log: Logger,
     private readonly onFailure: (error: Error) => void,
-    /** Whether the log names a command as one that the user may not run. */
+    /** Whether the log says that the user may not run a command. */
     private readonly isExplained: (command: string) => Promise<boolean> = async () => false,
   ) {}
 
