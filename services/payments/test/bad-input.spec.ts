@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newUser, type User } from './auth.js'
 import { environment, migrate, SECRETS } from './payments.js'
 import { as, newPayment, webhookBody, signed, paymentInput } from './requests.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 /** Malformed and hostile requests to the service, which runs in its own process. */
 

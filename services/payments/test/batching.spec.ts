@@ -8,7 +8,7 @@ import { newUser, type User } from './auth.js'
 import { holdWrites, lockRow, untilBlocked } from './locks.js'
 import { migrate, type Payments, startPayments } from './payments.js'
 import { as, fromProvider, newPayment, paymentInput, signed, webhookBody } from './requests.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 /** Concurrent requests share a batched statement, but each must get the response that it would get alone. */
 

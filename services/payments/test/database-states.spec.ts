@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vi
 import { newUser, type User } from './auth.js'
 import { type Payments, startPayments } from './payments.js'
 import { as, newPayment } from './requests.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 /** States of a PostgreSQL that runs but does not do what the service needs, and their repair. */
 

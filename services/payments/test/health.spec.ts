@@ -4,7 +4,7 @@ import { startRedis } from '@malipo/local/redis'
 import { describe, expect, it } from 'vitest'
 import { listening, migrate, untilReady } from './payments.js'
 import { as } from './requests.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 import { withPayments } from './with-payments.js'
 
 const { payments, owner } = await withPayments()

@@ -13,7 +13,7 @@ import {
 } from '../src/idempotency/key-claim.js'
 import { readKey } from '../src/idempotency/key.js'
 import { listening, migrate } from './payments.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 /** Idempotency for a resource other than payments: vouchers, which exist only in this file. */
 

@@ -9,7 +9,7 @@ import { JWT_SECRET, newUser, type User } from './auth.js'
 import { SECRETS } from './payments.js'
 import { as, fromProvider, webhookBody, paymentInput } from './requests.js'
 import { linesOf, startTraced, type Traced } from './traced.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 /**
  * Neither logs nor traces of the services contain a password, token, phone or email, whether requests succeed

@@ -10,7 +10,7 @@ import { DataSource } from 'typeorm'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { readEnv } from '../src/env.js'
 import { environment } from './payments.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 /** The lease of kit's workers, tested on a real PostgreSQL. */
 

@@ -1,7 +1,7 @@
 import { Client as Connection } from 'pg'
 import { onTestFinished } from 'vitest'
 import type { Payments } from './payments.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 /** Begins a transaction with one statement, whose locks last at most until the end of the test. */
 async function beginWith(databaseUrl: string, text: string, values: string[] = []) {

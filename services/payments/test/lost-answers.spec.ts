@@ -6,7 +6,7 @@ import { newUser } from './auth.js'
 import { lockRow, untilBlocked } from './locks.js'
 import { migrate, type Payments, startPayments } from './payments.js'
 import { as, type As, fromProvider, newPayment, webhookBody } from './requests.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 /** The proxy closes the connection after PostgreSQL has committed and before its result arrives. */
 

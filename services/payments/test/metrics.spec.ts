@@ -2,7 +2,7 @@ import { Registry } from 'prom-client'
 import { describe, expect, it } from 'vitest'
 import { listening } from './payments.js'
 import { fromProvider, newPayment, webhookBody } from './requests.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 import { withPayments } from './with-payments.js'
 
 /** Each event is counted once, and the number of series is bounded. */

@@ -3,7 +3,7 @@ import { freshDatabase, query } from '@malipo/testing/database'
 import { Client } from 'pg'
 import { expect, inject, it, onTestFinished } from 'vitest'
 import { untilBlocked } from './locks.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 /** The built `migrate` command, when it has to wait. */
 

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, expect, inject, it } from 'vitest'
 import { newUser } from './auth.js'
 import { environment, migrate } from './payments.js'
 import { as, type As, newPayment } from './requests.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 /** What a service logs while it waits for its database. */
 

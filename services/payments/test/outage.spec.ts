@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newUser } from './auth.js'
 import { listening, migrate, type Payments, startPayments, untilReady } from './payments.js'
 import { as, type As, newPayment, webhookBody } from './requests.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 /** This file has its own PostgreSQL, which it stops and starts. */
 

@@ -8,7 +8,7 @@ import { Client } from 'pg'
 import { v7 } from 'uuid'
 import { foldEvents } from '../src/totals/fold.store.js'
 import { migrate } from './payments.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 /** A migrated database without the service. The test itself writes payments and folds their events. */
 

@@ -11,7 +11,7 @@ import { inject } from 'vitest'
 import { AppModule } from '../src/app.module.js'
 import { dataSource } from '../src/data-source.js'
 import { readEnv } from '../src/env.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 /** The service in this process, its HTTP client and its database. */
 export interface Payments {

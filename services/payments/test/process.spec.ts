@@ -10,7 +10,7 @@ import { newUser, type User } from './auth.js'
 import { untilBlocked } from './locks.js'
 import { environment, migrate } from './payments.js'
 import { paymentInput } from './requests.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 /** The built service as a process, started and stopped as in production. */
 

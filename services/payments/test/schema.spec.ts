@@ -7,7 +7,7 @@ import { readEnv } from '../src/env.js'
 import { KeySweeper } from '../src/idempotency/key-sweeper.js'
 import { environment, listening } from './payments.js'
 import { newPayment, webhookBody } from './requests.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 import { withPayments } from './with-payments.js'
 
 /** The constraints and triggers, which apply to any SQL statement. */

@@ -4,7 +4,7 @@ import { describeSettings } from '@malipo/testing/session-settings'
 import { newUser } from './auth.js'
 import { environment, type Payments, startPayments } from './payments.js'
 import { as, fromProvider, newPayment, webhookBody } from './requests.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 /** The service's answers don't depend on the settings of its role. */
 

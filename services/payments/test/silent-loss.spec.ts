@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newUser, type User } from './auth.js'
 import { type Payments, startPayments } from './payments.js'
 import { as, type As, newPayment } from './requests.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 /** Connections to PostgreSQL that stop working without being closed. */
 

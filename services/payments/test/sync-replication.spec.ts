@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newUser } from './auth.js'
 import { migrate, type Payments, startPayments } from './payments.js'
 import { as, type As, newPayment, webhookBody } from './requests.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 /** PostgreSQL with synchronous replication and no standby, so that commits wait. */
 

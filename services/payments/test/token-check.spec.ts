@@ -14,7 +14,7 @@ import {
   storeEntry,
   validateCallsOf,
 } from './token-fixture.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 /** This file has its own auth and Redis, which it stops and restarts. */
 

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { User } from './auth.js'
 import type { Payments } from './payments.js'
 import { cacheKeyOf, sendRequest, startTokenFixture, type TokenFixture } from './token-fixture.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 /** How long a request waits for its token check when Redis and auth hang, or lose connections silently. */
 

@@ -4,7 +4,7 @@ import { login, type User } from './auth.js'
 import type { Payments } from './payments.js'
 import { paymentInput } from './requests.js'
 import { cacheKeyOf, sessionKeyOf, startTokenFixture, type TokenFixture } from './token-fixture.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 /**
  * A full Redis evicts any of its keys. A payments replica that starts afterwards must accept none of the tokens

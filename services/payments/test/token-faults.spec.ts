@@ -9,7 +9,7 @@ import {
   type TokenFixture,
   sendRequest,
 } from './token-fixture.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 /**
  * The expected status of a request when Redis, auth or a clock fails, by the state of its token:

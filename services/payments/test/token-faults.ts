@@ -13,7 +13,7 @@ import {
   type TokenFixture,
   untilRedisCircuitCloses,
 } from './token-fixture.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 type Replica = Pick<Payments, 'client' | 'metric' | 'close'>
 

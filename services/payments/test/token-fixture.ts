@@ -14,7 +14,7 @@ import { EntrySeal } from '../src/caller/entry-seal.js'
 import { newUser, startAuth, type User } from './auth.js'
 import { CACHE_KEY, type Payments, startPayments } from './payments.js'
 import { as } from './requests.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 /** Auth and Redis for one test file, and payments replicas that reach both through proxies. */
 export interface TokenFixture {

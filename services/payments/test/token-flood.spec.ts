@@ -19,7 +19,7 @@ import {
   type TokenFixture,
   sendRequest,
 } from './token-fixture.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 /** The load that many concurrent requests put on auth and Redis. */
 

@@ -12,7 +12,7 @@ import {
   startTokenFixture,
   type TokenFixture,
 } from './token-fixture.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 /** What a writer of Redis can't do: forge, change, copy or replay the entries of the token cache. */
 

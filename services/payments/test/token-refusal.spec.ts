@@ -12,7 +12,7 @@ import {
   type TokenFixture,
   untilRedisCircuitCloses,
 } from './token-fixture.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 /** A token that auth has rejected is not accepted again from any cache when auth becomes unavailable. */
 

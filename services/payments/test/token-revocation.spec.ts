@@ -11,7 +11,7 @@ import {
   untilRedisCircuitCloses,
   sendRequest,
 } from './token-fixture.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 /** How soon payments rejects the tokens of a revoked session, and races that could delay the rejection. */
 

@@ -12,7 +12,7 @@ import {
 } from './payments-database.js'
 import { migrate, type Payments, startPayments } from './payments.js'
 import { as, newPayment } from './requests.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 /** The metrics of the payment totals, on several replicas of the service. */
 

@@ -22,7 +22,7 @@ import {
   untilFoldable,
   writePayment,
 } from './payments-database.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 /** Each event is counted exactly once, even with concurrent transactions, concurrent folds and crashes. */
 

@@ -6,7 +6,7 @@ import { freshDatabase } from '@malipo/testing/database'
 import { inject } from 'vitest'
 import { startAuth } from './auth.js'
 import { environment, migrate } from './payments.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 /** Both services as processes, and a collector that receives their spans. */
 export interface Traced {

@@ -11,7 +11,7 @@ import { newUser, startAuth, type User } from './auth.js'
 import { environment, migrate } from './payments.js'
 import { as } from './requests.js'
 import { beginTrace, linesOf } from './traced.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 /** Payments as a process, with a collector that accepts spans, rejects them or is unavailable. */
 

@@ -8,7 +8,7 @@ import { newUser, type User } from './auth.js'
 import { holdWrites, untilBlocked } from './locks.js'
 import { as, type As, newPayment, paymentInput } from './requests.js'
 import { beginTrace, linesOf, startTraced, type Traced } from './traced.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 /** The spans of requests that go through both services. */
 

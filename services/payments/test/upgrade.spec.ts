@@ -4,7 +4,7 @@ import { dataSource } from '../src/data-source.js'
 import { newUser } from './auth.js'
 import { migrate, startPayments } from './payments.js'
 import { as, type As, webhookBody } from './requests.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 /**
  * A migration of a later release. It adds a column that the running release does not know, and changes the type

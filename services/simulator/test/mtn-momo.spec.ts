@@ -9,7 +9,7 @@ import {
   startMerchant,
   startSimulator,
 } from './simulator.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 type Headers = Readonly<Record<string, string | undefined>>
 

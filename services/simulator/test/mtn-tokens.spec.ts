@@ -8,7 +8,7 @@ import {
   type Simulator,
   startSimulator,
 } from './simulator.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 type Headers = Readonly<Record<string, string | undefined>>
 

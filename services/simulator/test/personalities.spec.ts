@@ -4,7 +4,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { type Simulator, STANDARD, startMerchant, startSimulator } from './simulator.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 /** What each personality does on the wire, with the API of `standard`. */
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type Service, startService } from '@malipo/local/process'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { accountsFile, newFolder, STANDARD, startMerchant } from './simulator.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 /** The built simulator as a process, killed and restarted. */
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { Webhook } from 'standardwebhooks'
 import { describe, expect, it } from 'vitest'
 import { type Simulator, STANDARD, startMerchant, startSimulator } from './simulator.js'
-import { until } from './until.js'
+import { until } from '@malipo/testing/until'
 
 const HEADERS = { authorization: `Bearer ${STANDARD.apiKey}` }
 const newReference = () => `PAY-${randomUUID()}`
