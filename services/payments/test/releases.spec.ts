@@ -96,6 +96,8 @@ async function upgraded(version: string) {
     readFileSync(new URL(`${version}.${extension}`, FOLDER), 'utf8').replaceAll(OWNER, owner.id)
   const databaseUrl = await freshDatabase('payments')
   await query(databaseUrl, read('sql'))
+  // The rows have their ids, which the sequence has not issued.
+  await query(databaseUrl, `SELECT setval('migrations_id_seq', max(id)) FROM migrations`)
   // A key is retained for 24 hours.
   await query(databaseUrl, 'UPDATE idempotency_keys SET created_at = now()')
   await migrate(databaseUrl)

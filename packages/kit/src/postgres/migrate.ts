@@ -5,7 +5,7 @@ import { readMigrationEnv } from '../config/migration-env.js'
 import type { DatabaseEnv } from '../config/variables.js'
 import { createLogger, type Logger } from '../telemetry/logger.js'
 import { dataSourceOptions, type EntitiesAndMigrations } from './pool-options.js'
-import { retryVerdict } from './retry.js'
+import { retryVerdict, sqlStateOf } from './retry.js'
 
 /** The key of the advisory lock for migrations: an arbitrary number that must not change between releases. */
 const LOCK = 4_711_000
@@ -13,6 +13,8 @@ const LOCK = 4_711_000
 /** How long to wait for the database, and for a session that an earlier run left behind. */
 const CONNECT_MS = 120_000
 const ROLE_MS = 60_000
+
+const LOCK_NOT_AVAILABLE = '55P03'
 
 /** `UPDATE (…)` is limited to these columns. */
 type Privilege = 'SELECT' | 'INSERT' | 'UPDATE' | `UPDATE (${string})` | 'DELETE'
@@ -71,15 +73,17 @@ async function connect(source: DataSource, log: Logger): Promise<DataSource> {
 
 /**
  * Repeats work that fails because the catalog was updated concurrently: after a migrator was killed, PostgreSQL may
- * still execute its CREATE INDEX CONCURRENTLY or its GRANT. Each migration is a transaction, or can be repeated.
+ * still execute its CREATE INDEX CONCURRENTLY or its GRANT. It also repeats work that waited for a lock longer than
+ * requests may: they wait behind it. Each migration is a transaction, or can be repeated.
  */
 async function retryUpdates<T>(log: Logger, work: () => Promise<T>): Promise<T> {
   for (const deadline = performance.now() + CONNECT_MS; ; await sleep(500)) {
     try {
       return await work()
     } catch (error) {
-      if (!isConcurrentUpdate(error) || performance.now() > deadline) throw error
-      log.warn({ err: error }, 'another session changes the same table: trying again')
+      const isRetryable = isConcurrentUpdate(error) || sqlStateOf(error) === LOCK_NOT_AVAILABLE
+      if (!isRetryable || performance.now() > deadline) throw error
+      log.warn({ err: error }, 'another session uses the same table: trying again')
     }
   }
 }
@@ -92,7 +96,8 @@ function isConcurrentUpdate(error: unknown): boolean {
 
 /**
  * Holds the lock by a transaction, because a pooler in transaction mode has no sessions. The transaction has no
- * snapshot between statements, so CREATE INDEX CONCURRENTLY does not wait for it.
+ * snapshot between statements, so CREATE INDEX CONCURRENTLY does not wait for it. With a parameter, the portal of
+ * the statement would hold its snapshot until the transaction ends.
  */
 async function withLock(source: DataSource, work: () => Promise<void>) {
   const runner = source.createQueryRunner()
@@ -110,8 +115,8 @@ async function withLock(source: DataSource, work: () => Promise<void>) {
 }
 
 async function tryLock(runner: QueryRunner): Promise<boolean> {
-  const statement = 'SELECT pg_try_advisory_xact_lock($1) AS acquired'
-  const [{ acquired }] = (await runner.query(statement, [LOCK])) as [{ acquired: boolean }]
+  const statement = `SELECT pg_try_advisory_xact_lock(${LOCK}) AS acquired`
+  const [{ acquired }] = (await runner.query(statement)) as [{ acquired: boolean }]
   return acquired
 }
 
