@@ -2,6 +2,7 @@ import { setDefaultRegion } from '@malipo/kit/http/contact'
 import { KitModule } from '@malipo/kit/kit.module'
 import { versionOf } from '@malipo/kit/bootstrap'
 import { type DynamicModule, Module } from '@nestjs/common'
+import { attemptProviders } from './attempts/attempts.providers.js'
 import { callerProviders } from './caller/caller.providers.js'
 import { REDIS_TIMEOUT_MS } from './caller/shared-token-cache.js'
 import { dataSource } from './data-source.js'
@@ -13,7 +14,8 @@ import { PaymentsService } from './payments/payments.service.js'
 import { PaymentTotals } from './totals/payment-totals.js'
 import { REDIS_ACCESS } from './redis-access.js'
 import { PROVIDER_SECRETS, WebhookGuard } from './webhooks/webhook.guard.js'
-import { WebhooksController } from './webhooks/webhooks.controller.js'
+import { AccountWebhooks } from './webhooks/account-webhooks.js'
+import { MODE, WebhooksController } from './webhooks/webhooks.controller.js'
 import { WebhookMetrics, WebhooksService } from './webhooks/webhooks.service.js'
 
 @Module({})
@@ -43,6 +45,9 @@ export class AppModule {
         PaymentMetrics,
         WebhooksService,
         WebhookMetrics,
+        AccountWebhooks,
+        ...attemptProviders(env),
+        { provide: MODE, useValue: env.MODE },
         KeySweeper,
         ...callerProviders(env),
         WebhookGuard,

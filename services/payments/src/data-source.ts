@@ -1,19 +1,30 @@
 import type { ClientChecks } from '@malipo/kit/postgres/client-checks'
 import type { Migrated } from '@malipo/kit/postgres/migrate'
 import { Initial1795910400000 } from './migrations/1795910400000-initial.js'
+import { Providers1795996800000 } from './migrations/1795996800000-providers.js'
+import { ProviderIndexes1795996800001 } from './migrations/1795996800001-provider-indexes.js'
 import { PaymentEvent } from './payments/payment-event.entity.js'
 import { Payment } from './payments/payment.entity.js'
 
 /** The service's schema, and the rights of its role. The role can't change events or messages, apart from counts. */
 export const dataSource = {
   entities: [Payment, PaymentEvent],
-  migrations: [Initial1795910400000],
+  migrations: [Initial1795910400000, Providers1795996800000, ProviderIndexes1795996800001],
   rights: {
     payments: ['SELECT', 'INSERT', 'UPDATE'],
     payment_events: ['SELECT', 'INSERT'],
     payment_totals: ['SELECT', 'INSERT', 'UPDATE'],
     payment_totals_position: ['SELECT', 'UPDATE'],
-    provider_messages: ['SELECT', 'INSERT', 'UPDATE (times, last_at, last_operation_id)'],
+    provider_messages: [
+      'SELECT',
+      'INSERT',
+      'UPDATE (times, last_at, last_operation_id, outcome, attempt_id, payment_id)',
+    ],
+    provider_accounts: ['SELECT', 'INSERT', 'UPDATE (state)'],
+    provider_call_limits: ['SELECT', 'INSERT', 'UPDATE'],
+    payment_attempts: ['SELECT', 'INSERT', 'UPDATE'],
+    attempt_events: ['SELECT', 'INSERT'],
+    attempt_work: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
     // `FOR UPDATE SKIP LOCKED` requires the UPDATE privilege.
     idempotency_keys: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
   },

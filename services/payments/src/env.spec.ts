@@ -22,9 +22,9 @@ const given = {
 
 describe('WEBHOOK_SECRETS_FILE', () => {
   it('has one secret per line', () => {
-    const path = file(`mtn=whsec_${SECRET}\nmtn=${SECRET}\nairtel=${SECRET}\n`)
+    const path = file(`manual=whsec_${SECRET}\nmanual=${SECRET}\n`)
     const { providerSecrets } = readEnv({ ...given, WEBHOOK_SECRETS_FILE: path })
-    expect(providerSecrets.map(({ provider }) => provider)).toEqual(['mtn', 'mtn', 'airtel'])
+    expect(providerSecrets.map(({ provider }) => provider)).toEqual(['manual', 'manual'])
   })
 
   it('is rejected by name if malformed, without its content', () => {
@@ -41,7 +41,7 @@ describe('WEBHOOK_SECRETS_FILE', () => {
 describe('WEBHOOK_RETIRED_SECRETS_FILE', () => {
   const OLD = Buffer.alloc(32, 2).toString('base64')
   const readRetired = (text: string) => {
-    const env = { WEBHOOK_SECRETS: `mtn=${SECRET}`, WEBHOOK_RETIRED_SECRETS_FILE: file(text) }
+    const env = { WEBHOOK_SECRETS: `manual=${SECRET}`, WEBHOOK_RETIRED_SECRETS_FILE: file(text) }
     return {
       service: () => readEnv({ ...given, ...env }),
       verify: () => readVerificationEnv({ ...given, ...env }),
@@ -50,7 +50,7 @@ describe('WEBHOOK_RETIRED_SECRETS_FILE', () => {
 
   it('has secrets that only verify stored webhooks', () => {
     const { service, verify } = readRetired(`mtn=whsec_${OLD}\nairtel=${OLD}\n`)
-    expect(service().providerSecrets.map(({ provider }) => provider)).toEqual(['mtn'])
+    expect(service().providerSecrets.map(({ provider }) => provider)).toEqual(['manual'])
     expect(verify().active).toHaveLength(1)
     expect(verify().retired.map(({ provider }) => provider)).toEqual(['mtn', 'airtel'])
   })

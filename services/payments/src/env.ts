@@ -1,6 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { checkDatabase } from '@malipo/kit/config/database-settings'
-import { type Check, integer, readableFile, readEnv as read, url } from '@malipo/kit/config/env'
+import {
+  type Check,
+  ConfigurationError,
+  integer,
+  readableFile,
+  readEnv as read,
+  url,
+} from '@malipo/kit/config/env'
 import { checkKeyFile } from '@malipo/kit/config/key-file'
 import { checkRedis } from '@malipo/kit/config/redis-settings'
 import {
@@ -11,9 +18,19 @@ import {
   redisVariables,
 } from '@malipo/kit/config/variables'
 import { type CleanedEnv, EnvError, makeValidator } from 'envalid'
+import { MANUAL, NO_PROVIDERS, type ProvidersFile } from './providers/accounts.js'
+import type { ProvidersSource } from './providers/provider-accounts.js'
+import { faultText, parseProviders } from './providers/providers-file.js'
+import { ADAPTERS } from './providers/registry.js'
 import { parseSecrets, type ProviderSecret } from './webhooks/signature.js'
 
 const milliseconds = integer({ min: 0, max: 86_400_000 })
+
+const timeScale = makeValidator<number>((input) => {
+  const value = Number(input)
+  if (/^\d+(?:\.\d+)?$/.test(input) && value > 0 && value <= 1) return value
+  throw new EnvError('must be a number above 0 and at most 1')
+})
 
 const SECRETS_FORM =
   'must be provider=secret, separated by commas, each secret 24 to 64 bytes in base64'
@@ -39,6 +56,33 @@ const webhookVariables = {
   }),
 }
 
+const providerVariables = {
+  PROVIDERS_FILE: readableFile({
+    default: undefined,
+    desc: 'YAML file with the accounts at providers, read again when it changes: docs/providers.md; without it, payments are only manual',
+  }),
+  PROVIDER_TIME_SCALE: timeScale({
+    default: 1,
+    desc: 'Factor of all delays between calls to providers, such as `0.01` in tests; only in `sandbox`',
+  }),
+  PROVIDER_LEASE_SECONDS: integer({ min: 1, max: 3_600 })({
+    default: 30,
+    desc: 'The time after the timeout of a call for which no other replica repeats it, in seconds',
+  }),
+  PROVIDER_PAUSE_MAX_SECONDS: integer({ min: 1, max: 3_600 })({
+    default: 300,
+    desc: 'The longest pause after failed calls in a row to an account, in seconds',
+  }),
+  PROVIDER_QUERY_MAX_SECONDS: integer({ min: 1, max: 86_400 })({
+    default: 86_400,
+    desc: 'The longest delay between two queries of an open attempt, in seconds',
+  }),
+  PROVIDER_SEND_SECONDS: integer({ min: 1, max: 86_400 })({
+    default: 60,
+    desc: 'A payment that can’t be sent to its provider for this long fails, in seconds',
+  }),
+}
+
 /** Every environment variable of the service. No other file reads `process.env`. */
 export const VARIABLES = {
   ...httpVariables(4000, 'As that of auth, which grants scopes by it'),
@@ -59,12 +103,16 @@ export const VARIABLES = {
     desc: 'File with the keys that sign cached tokens in Redis, one per line of at least 32 bytes; the first signs, all verify; required in `live`; otherwise random by default',
   }),
   ...webhookVariables,
+  ...providerVariables,
 }
 
 type Variables = CleanedEnv<typeof VARIABLES>
 type WebhookVariables = CleanedEnv<typeof webhookVariables>
 
-export type Env = Variables & { readonly providerSecrets: readonly ProviderSecret[] }
+export type Env = Variables & {
+  readonly providerSecrets: readonly ProviderSecret[]
+  readonly providers: ProvidersSource
+}
 
 const checkSecrets: Check<WebhookVariables> = (env) => {
   if (env.WEBHOOK_SECRETS.length > 0 && env.WEBHOOK_SECRETS_FILE) {
@@ -85,8 +133,37 @@ const STILL_ACTIVE =
 export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
   const checkCacheKeys = checkKeyFile('TOKEN_CACHE_KEYS_FILE')
   const checks = [checkHttp, checkDatabase, checkRedis, checkSecrets, checkCacheKeys] as const
-  const env = read(source, VARIABLES, ...checks)
-  return { ...env, providerSecrets: secretsOf(env) ?? [] }
+  const env = read(source, VARIABLES, ...checks, checkTimeScale)
+  const providerSecrets = secretsOf(env) ?? []
+  const providers = readProviders(env)
+  const faults = senderFaults(providerSecrets, providers.file)
+  if (faults.length > 0) throw new ConfigurationError(faults)
+  return { ...env, providerSecrets, providers }
+}
+
+const checkTimeScale: Check<Variables> = ({ MODE, PROVIDER_TIME_SCALE }) =>
+  MODE === 'live' && PROVIDER_TIME_SCALE !== 1
+    ? { PROVIDER_TIME_SCALE: 'must be unset in live' }
+    : {}
+
+/** @throws ConfigurationError with one line for each fault of the file */
+function readProviders({ MODE: mode, PROVIDERS_FILE: path }: Variables): ProvidersSource {
+  if (path === undefined) return { mode, path, text: '', file: NO_PROVIDERS }
+  const text = readFileSync(path, 'utf8')
+  const parsed = parseProviders(text, mode, ADAPTERS)
+  if ('value' in parsed) return { mode, path, text, file: parsed.value }
+  const lines = parsed.faults.map((fault) => `PROVIDERS_FILE: ${faultText(fault)}`)
+  throw new ConfigurationError(lines)
+}
+
+/** A secret signs for `manual`, or for an account whose provider sends the signed webhook. */
+function senderFaults(secrets: readonly ProviderSecret[], { accounts }: ProvidersFile): string[] {
+  const senders = accounts.filter(({ adapter }) => adapter === 'standard').map(({ name }) => name)
+  const known = [MANUAL, ...senders]
+  const unknown = secrets.map(({ provider }) => provider).filter((name) => !known.includes(name))
+  return [...new Set(unknown)].map(
+    (name) => `WEBHOOK_SECRETS must have secrets of ${known.join(', ')} only, and not of ${name}`,
+  )
 }
 
 /**

@@ -1,4 +1,5 @@
 import { Problem, type ProblemKind } from '@malipo/kit/http/problem'
+import type { Refusal } from './providers/account-choice.js'
 
 /** The problems specific to payments, in addition to the general HTTP problems. */
 export const PROBLEMS = {
@@ -21,6 +22,31 @@ export const PROBLEMS = {
     type: 'idempotency-key-reused',
     status: 422,
     title: 'The Idempotency-Key was used for a different request',
+  },
+  hasProvider: {
+    type: 'payment-has-provider',
+    status: 409,
+    title: 'The provider decides the status of this payment',
+  },
+  providerUnavailable: {
+    type: 'provider-unavailable',
+    status: 422,
+    title: 'No provider takes this payment',
+  },
+  amountNotSupported: {
+    type: 'amount-not-supported',
+    status: 422,
+    title: 'The provider does not take this amount',
+  },
+  transactionUsed: {
+    type: 'transaction-id-used',
+    status: 422,
+    title: 'The transaction id belongs to another payment',
+  },
+  otherAmount: {
+    type: 'other-amount',
+    status: 422,
+    title: 'The amount is not that of the payment',
   },
   webhookReused: {
     type: 'webhook-id-reused',
@@ -52,6 +78,28 @@ export function keyReused(): Problem {
 export function keyInUse(): Problem {
   const detail = 'Retry with the same Idempotency-Key to get its response.'
   return new Problem(PROBLEMS.keyInUse, detail, { retryAfterSeconds: 1 })
+}
+
+export function hasProvider(): Problem {
+  const detail = 'Only the provider or an operator who resolves its attempt can change the status.'
+  return new Problem(PROBLEMS.hasProvider, detail)
+}
+
+/** No account takes a payment. */
+export function refused({ reason, field, message }: Refusal): Problem {
+  const isAmount = reason === 'amount-not-supported'
+  const kind = isAmount ? PROBLEMS.amountNotSupported : PROBLEMS.providerUnavailable
+  return new Problem(kind, `${field}: ${message}`, { errors: [{ field, message }] })
+}
+
+export function transactionUsed(): Problem {
+  const detail = 'Another successful payment has this providerTransactionId.'
+  return new Problem(PROBLEMS.transactionUsed, detail)
+}
+
+export function otherAmount(): Problem {
+  const detail = 'The webhook states another amount or currency than the payment has.'
+  return new Problem(PROBLEMS.otherAmount, detail)
 }
 
 export function webhookReused(): Problem {

@@ -82,19 +82,39 @@ const FILLED_BY_CLIENT: Record<keyof typeof dataSource.clientChecks, Filled> = {
 
 /** Columns with a CHECK constraint that only the service fills. */
 const FILLED_BY_SERVICE = [
+  'attempt_events.cause',
+  'attempt_work.call',
   'idempotency_keys.response_status',
+  'payment_attempts.attention',
+  'payment_attempts.attention_at',
+  'payment_attempts.closed_at',
+  'payment_attempts.failure',
+  'payment_attempts.state',
+  'payment_attempts.state',
+  'payment_attempts.state',
   'payment_events.cause',
   'payment_totals_position.singleton',
+  'provider_accounts.country',
+  'provider_accounts.currency',
+  'provider_accounts.mode',
+  'provider_accounts.name',
+  'provider_accounts.state',
+  'provider_call_limits.call',
   // Bodies over the limit of the column are rejected before they are parsed (413).
   'provider_messages.body',
   'provider_messages.key_id',
   'provider_messages.kind',
+  'provider_messages.kind',
+  'provider_messages.kind',
+  'provider_messages.kind',
   'provider_messages.outcome',
   'provider_messages.outcome',
   'provider_messages.payment_id',
+  'provider_messages.reading',
   'provider_messages.source',
   'provider_messages.verdict',
   'provider_messages.verdict',
+  'provider_messages.webhook_id',
 ]
 
 /** The column's value for an input; undefined if the input is rejected. */

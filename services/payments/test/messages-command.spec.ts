@@ -39,8 +39,8 @@ function run(args: string[], own: Record<string, string> = {}) {
 
 /** A year after the rotation: the old secret is retired, and the new one was replaced again. */
 const LATER = {
-  WEBHOOK_SECRETS: `mtn=whsec_${Buffer.alloc(32, 'later').toString('base64')},airtel=${SECRETS.airtel}`,
-  WEBHOOK_RETIRED_SECRETS_FILE: file(`mtn=${SECRETS.old}\nmtn=${SECRETS.new}\n`),
+  WEBHOOK_SECRETS: `manual=whsec_${Buffer.alloc(32, 'later').toString('base64')}`,
+  WEBHOOK_RETIRED_SECRETS_FILE: file(`manual=${SECRETS.old}\nmanual=${SECRETS.new}\n`),
 }
 
 let reference: string
@@ -64,14 +64,16 @@ describe('verify', () => {
       expect(lines).toHaveLength(5)
       const results = lines.slice(0, 4).map((line) => line.split(' ')[0])
       expect(results).toEqual(['valid', 'valid', 'valid', 'unsigned'])
-      expect(lines[0]).toContain(` provider:mtn "${old.webhookId}" "${reference}" PENDING applied `)
+      expect(lines[0]).toContain(
+        ` provider:manual "${old.webhookId}" "${reference}" PENDING applied `,
+      )
       expect(lines[2]).toMatch(/ FAILED conflict key=[\da-f]{16} signed=20\S+Z received=20\S+Z$/)
       expect(lines[4]).toBe('verified: 3 valid, 1 unsigned')
     }
   })
 
   it('fails if a key is missing', async () => {
-    const { code, lines } = await run(['verify'], { WEBHOOK_SECRETS: `mtn=${SECRETS.new}` })
+    const { code, lines } = await run(['verify'], { WEBHOOK_SECRETS: `manual=${SECRETS.new}` })
     expect(code).toBe(1)
     expect(lines.map((line) => line.split(' ')[0])).toEqual([
       'key_missing',
@@ -133,7 +135,7 @@ describe('verify', () => {
       code: 1,
       err: expect.stringMatching(/^messages: messages verify /),
     })
-    const own = { WEBHOOK_RETIRED_SECRETS_FILE: file(`mtn=${SECRETS.new}`) }
+    const own = { WEBHOOK_RETIRED_SECRETS_FILE: file(`manual=${SECRETS.new}`) }
     expect(await run(['verify'], own)).toMatchObject({
       code: 1,
       err: expect.stringMatching(/^messages: WEBHOOK_RETIRED_SECRETS_FILE must not list a secret/),
@@ -165,11 +167,11 @@ it('keys prints the state of each key that verified a message', async () => {
     return [code, ...lines.map((line) => line.split(' ').slice(1, 4).join(' '))]
   }
   const stored = (one: string, two: string) => [
-    `${one} provider:mtn messages=1`,
-    `${two} provider:mtn messages=2`,
+    `${one} provider:manual messages=1`,
+    `${two} provider:manual messages=2`,
   ]
   expect(await states()).toEqual([0, ...stored('active', 'active')])
   expect(await states(LATER)).toEqual([0, ...stored('retired', 'retired')])
-  const rotated = { WEBHOOK_SECRETS: `mtn=${SECRETS.new}` }
+  const rotated = { WEBHOOK_SECRETS: `manual=${SECRETS.new}` }
   expect(await states(rotated)).toEqual([1, ...stored('missing', 'active')])
 })

@@ -27,11 +27,10 @@ export interface Payments {
 
 type Own = Record<string, string | undefined>
 
-/** Two secrets of one provider, as during a rotation, and one of another provider. */
+/** Two secrets of the provider `manual`, as during a rotation. */
 export const SECRETS = {
   old: `whsec_${Buffer.alloc(32, 'old').toString('base64')}`,
   new: `whsec_${Buffer.alloc(32, 'new').toString('base64')}`,
-  airtel: `whsec_${Buffer.alloc(24, 'airtel').toString('base64')}`,
 } as const
 
 /** A file with keys of token cache entries, the newest first. */
@@ -53,7 +52,7 @@ export function environment(own: Own = {}) {
     AUTH_SERVICE_URL: inject('authUrl'),
     REDIS_URL: inject('redisUrl'),
     TOKEN_CACHE_KEYS_FILE,
-    WEBHOOK_SECRETS: `mtn=${SECRETS.old},mtn=${SECRETS.new},airtel=${SECRETS.airtel}`,
+    WEBHOOK_SECRETS: `manual=${SECRETS.old},manual=${SECRETS.new}`,
     ...own,
   }
 }

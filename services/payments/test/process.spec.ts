@@ -177,7 +177,7 @@ describe('configuration', () => {
     ['AUTH_SERVICE_URL', undefined],
     ['AUTH_SERVICE_URL', 'auth:3002'],
     ['DATABASE_URL', 'mysql://x'],
-    ['WEBHOOK_SECRETS', 'mtn=tooshort'],
+    ['WEBHOOK_SECRETS', 'manual=tooshort'],
     ['TOKEN_CACHE_TTL_MS', '-1'],
     ['DB_WAIT_MS', 'soon'],
     ['MODE', 'test'],

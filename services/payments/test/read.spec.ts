@@ -60,7 +60,7 @@ describe('GET /api/payments/{reference}/events', () => {
     const { status, body } = await user.events(reference)
     expect(status).toBe(200)
     const at = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/) as string
-    const nothing = { webhookId: null, reason: null }
+    const nothing = { webhookId: null, evidence: null, reason: null }
     const mine = { at, actor: owner.id, ...nothing }
     expect(body.data).toEqual([
       { ...mine, from: null, to: 'INITIATED', cause: 'create' },

@@ -52,7 +52,6 @@ describe('the service’s role', () => {
     'body = body',
     'headers = headers',
     'reading = reading',
-    'outcome = outcome',
     'key_id = key_id',
     'times = times, received_at = received_at',
   ])('can’t change a stored message by SET %s', async (set) => {

@@ -14,12 +14,18 @@ export function paymentColumns(payment: string, event?: string) {
     ${payment}.customer_email AS "customerEmail",
     ${payment}.description,
     ${payment}.metadata,
+    ${payment}.account,
     ${isoTime(`${payment}.created_at`)} AS "createdAt",
     ${state}.${status} AS status,
     ${state}.provider_name AS "providerName",
     ${state}.provider_transaction_id AS "providerTransactionId",
     ${state}.last_webhook_id AS "lastWebhookId",
     ${isoTime(`${state}.last_webhook_at`)} AS "lastWebhookAt",
+    ${state}.failure,
+    ${state}.provider_code AS "providerCode",
+    ${state}.needs_attention AS "needsAttention",
+    ${state}.amount_unverified AS "amountUnverified",
+    ${state}.late_success AS "lateSuccess",
     ${isoTime(`${state}.${updatedAt}`)} AS "updatedAt",
     ${state}.version`
 }

@@ -2,7 +2,7 @@ import { Column, Entity, PrimaryColumn } from 'typeorm'
 import type { Status } from './transitions.js'
 
 /** The kinds of operations that change a payment. */
-export const CAUSES = ['create', 'status', 'webhook'] as const
+export const CAUSES = ['create', 'status', 'webhook', 'attempt'] as const
 export type Cause = (typeof CAUSES)[number]
 
 /** A version of a payment, inserted by the statement that changes the payment. The table is append-only. */
@@ -37,4 +37,8 @@ export class PaymentEvent {
 
   @Column({ type: 'text', name: 'last_webhook_id', nullable: true })
   lastWebhookId: string | null
+
+  /** The message of the provider that caused the change of an attempt. */
+  @Column({ type: 'uuid', name: 'message_id', nullable: true })
+  messageId: string | null
 }

@@ -20,7 +20,7 @@ export class PaymentMetrics {
   constructor(@Inject(Registry) registry: Registry) {
     this.transitions = new Counter({
       name: 'payment_transitions_total',
-      help: 'Transitions by new status and cause: create, status, webhook',
+      help: 'Transitions by new status and cause: create, status, webhook, attempt',
       labelNames: ['status', 'cause'],
       registers: [registry],
     })

@@ -1,9 +1,18 @@
 import { Column, Entity, PrimaryColumn } from 'typeorm'
 import type { PaymentMethod } from '../money/payment-methods.js'
+import type { FailureCode } from '../providers/failures.js'
 import type { Status } from './transitions.js'
 
 /** A time, which `paymentColumns` selects as on the wire. */
 const TIME = { type: 'timestamptz', precision: 3 } as const
+
+/** A success that the provider reported after the payment had failed. */
+export interface LateSuccess {
+  readonly amountMinor: string
+  readonly providerTransactionId: string | null
+  /** ISO 8601, as PostgreSQL writes it in JSON. */
+  readonly at: string
+}
 
 /** The current state of a payment. Its events store the mutable columns of each version. */
 @Entity('payments')
@@ -39,6 +48,27 @@ export class Payment {
 
   @Column({ type: 'text' })
   status: Status
+
+  /** The provider account; null for `manual`. */
+  @Column({ type: 'text', nullable: true })
+  account: string | null
+
+  @Column({ type: 'text', nullable: true })
+  failure: FailureCode | null
+
+  /** The provider's own code of the failure. */
+  @Column({ type: 'text', name: 'provider_code', nullable: true })
+  providerCode: string | null
+
+  @Column({ type: 'boolean', name: 'needs_attention' })
+  needsAttention: boolean
+
+  /** Whether the payment succeeded without a statement of its amount. */
+  @Column({ type: 'boolean', name: 'amount_unverified' })
+  amountUnverified: boolean
+
+  @Column({ type: 'jsonb', name: 'late_success', nullable: true })
+  lateSuccess: LateSuccess | null
 
   @Column({ type: 'text', name: 'provider_name', nullable: true })
   providerName: string | null

@@ -1,3 +1,5 @@
+import { FAILURES } from '../providers/failures.js'
+import { MANUAL } from '../providers/accounts.js'
 import { formatAmount } from '../money/money.js'
 import type { PaymentEvent } from './payment-event.entity.js'
 import type { Payment } from './payment.entity.js'
@@ -27,6 +29,11 @@ export function paymentView(payment: Payment) {
     description: payment.description,
     metadata: payment.metadata,
     status: payment.status,
+    failure: failureView(payment),
+    lateSuccess: lateSuccessView(payment),
+    provider: payment.account ?? MANUAL,
+    needsAttention: payment.needsAttention,
+    amountUnverified: payment.amountUnverified,
     providerName: payment.providerName,
     providerTransactionId: payment.providerTransactionId,
     lastWebhookId: payment.lastWebhookId,
@@ -35,6 +42,17 @@ export function paymentView(payment: Payment) {
     updatedAt: payment.updatedAt,
     version: payment.version,
   }
+}
+
+function failureView({ failure, providerCode }: Payment) {
+  return failure && { code: failure, message: FAILURES[failure].message, providerCode }
+}
+
+function lateSuccessView({ lateSuccess, currency }: Payment) {
+  if (!lateSuccess) return null
+  const { amountMinor, providerTransactionId, at } = lateSuccess
+  const amount = formatAmount(BigInt(amountMinor), currency)
+  return { amount, providerTransactionId, at: new Date(at).toISOString() }
 }
 
 /** The representation of an event in responses. */
@@ -46,6 +64,7 @@ export function eventView(event: PaymentEvent) {
     actor: event.actor,
     cause: event.cause,
     webhookId: event.cause === 'webhook' ? event.lastWebhookId : null,
+    evidence: event.messageId,
     reason: event.reason,
   }
 }

@@ -48,10 +48,16 @@ export class PaymentsController {
     @Headers('idempotency-key') key: string | undefined,
     @Res({ passthrough: true }) http: FastifyReply,
   ) {
-    const { amount, description = null, metadata, ...rest } = body
+    const { amount, description = null, metadata, provider, ...rest } = body
     // `IsAmount` has already rejected amounts that can't be parsed.
     const amountMinor = parseAmount(amount, body.currency) as bigint
-    const input = { ...rest, amountMinor, description, metadata: metadata ?? {} }
+    const input = {
+      ...rest,
+      amountMinor,
+      description,
+      metadata: metadata ?? {},
+      provider: provider ?? undefined,
+    }
     const reply = await this.payments.create(caller, input, readKey(key, `POST ${PATH}`, input))
     http.header('location', `${PATH}/${referenceOf(reply.payment.id)}`)
     return send(reply, http)

@@ -2,17 +2,42 @@ import { IsContactEmail, IsPhone } from '@malipo/kit/http/contact'
 import { PageCursor, PageLimit } from '@malipo/kit/http/page'
 import { RestorePlus } from '@malipo/kit/http/query-plus'
 import { IsTime } from '@malipo/kit/http/time'
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger'
-import { IsIn, IsOptional, IsString, MaxLength } from 'class-validator'
+import { ApiProperty, ApiPropertyOptional, type ApiPropertyOptions } from '@nestjs/swagger'
+import { IsIn, IsOptional, IsString, Matches, MaxLength } from 'class-validator'
 import { ISO_4217_PUBLISHED } from '../money/currencies.js'
 import { PAYMENT_METHODS, type PaymentMethod } from '../money/payment-methods.js'
 import { IsAmount, IsCurrency, IsMetadata, IsStoredCurrency, IsText } from './payments.rules.js'
+import { FAILURE_CODES } from '../providers/failures.js'
 import { CAUSES, type Cause } from './payment-event.entity.js'
 import { type Status, STATUSES } from './transitions.js'
 
 const PHONE = '+256772123456'
 const NULLABLE = { type: String, nullable: true } as const
 const OPTIONAL = { ...NULLABLE, required: false } as const
+
+const FAILURE: ApiPropertyOptions = {
+  description: 'Why the payment failed, if an attempt at a provider failed',
+  type: 'object',
+  nullable: true,
+  required: ['code', 'message', 'providerCode'],
+  properties: {
+    code: { type: 'string', enum: FAILURE_CODES },
+    message: { type: 'string', example: 'The payer rejected the payment.' },
+    providerCode: { type: 'string', nullable: true, example: 'APPROVAL_REJECTED' },
+  },
+}
+
+const LATE_SUCCESS: ApiPropertyOptions = {
+  description: 'A success that the provider reported after the payment had failed',
+  type: 'object',
+  nullable: true,
+  required: ['amount', 'providerTransactionId', 'at'],
+  properties: {
+    amount: { type: 'string', example: '5000' },
+    providerTransactionId: { type: 'string', nullable: true },
+    at: { type: 'string', format: 'date-time' },
+  },
+}
 
 export class CreatePaymentDto {
   @ApiProperty({
@@ -59,6 +84,16 @@ export class CreatePaymentDto {
   @IsOptional()
   @IsMetadata()
   metadata?: Record<string, string> | null
+
+  @ApiProperty({
+    ...OPTIONAL,
+    description:
+      'One of your provider accounts; `route` chooses one; with `manual`, nothing is sent. By default that of the installation',
+    example: 'manual',
+  })
+  @IsOptional()
+  @Matches(/^[a-z][a-z\d-]{0,39}$/, { message: 'must be manual, route, or one of your accounts' })
+  provider?: string | null
 }
 
 export class ChangeStatusDto {
@@ -156,10 +191,28 @@ export class PaymentDto {
   @ApiProperty({ enum: STATUSES })
   status: Status
 
+  @ApiProperty(FAILURE)
+  failure: object | null
+
+  @ApiProperty(LATE_SUCCESS)
+  lateSuccess: object | null
+
+  @ApiProperty({ description: 'The provider account, or `manual`', example: 'manual' })
+  provider: string
+
+  @ApiProperty({ description: 'Whether an operator must look at the payment' })
+  needsAttention: boolean
+
+  @ApiProperty({
+    description: 'Whether the payment succeeded without a statement of its amount by the provider',
+  })
+  amountUnverified: boolean
+
   @ApiProperty({
     ...NULLABLE,
-    description: 'The provider whose webhook changed the status',
-    example: 'mtn',
+    description:
+      'The provider of the account, or the sender of the webhook that changed the status',
+    example: 'mtn-momo',
   })
   providerName: string | null
 
@@ -213,6 +266,9 @@ export class PaymentEventDto {
 
   @ApiProperty(NULLABLE)
   webhookId: string | null
+
+  @ApiProperty({ ...NULLABLE, format: 'uuid', description: 'The stored message of the provider' })
+  evidence: string | null
 
   @ApiProperty(NULLABLE)
   reason: string | null

@@ -53,7 +53,8 @@ function query(orm: EntityManager, viewer: Viewer, filter: Filter) {
 const EVENT_COLUMNS = `
   event.paymentId AS "paymentId", event.version AS version, event.fromStatus AS "fromStatus",
   event.toStatus AS "toStatus", ${isoTime('event.at')} AS at, event.actor AS actor,
-  event.cause AS cause, event.reason AS reason, event.lastWebhookId AS "lastWebhookId"`
+  event.cause AS cause, event.reason AS reason, event.lastWebhookId AS "lastWebhookId",
+  event.messageId AS "messageId"`
 
 /** Every event of a payment, oldest first. */
 export async function listEvents(database: Database, paymentId: string): Promise<PaymentEvent[]> {

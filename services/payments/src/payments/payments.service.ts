@@ -6,7 +6,8 @@ import { Inject, Injectable } from '@nestjs/common'
 import { type Caller, isOperator } from '../caller/scopes.js'
 import { type Outcome, replay } from '../idempotency/idempotency.js'
 import type { IdempotencyKey } from '../idempotency/key.js'
-import { noPayment } from '../problems.js'
+import { NewAttempts } from '../providers/new-attempts.js'
+import { hasProvider, noPayment } from '../problems.js'
 import type { Cause } from './payment-event.entity.js'
 import { PaymentMetrics } from './payment-metrics.js'
 import type { Payment } from './payment.entity.js'
@@ -22,8 +23,13 @@ import { transition, type Transition } from './transition.store.js'
 import { INITIAL_STATUS, rejectionOf } from './transitions.js'
 
 /** The validated body of a request to create a payment. */
-type CreateBody = Omit<NewPayment, 'id' | 'ownerId' | 'amountMinor' | 'status' | 'createdAt'> & {
+type CreateBody = Pick<
+  NewPayment,
+  'currency' | 'paymentMethod' | 'customerPhone' | 'customerEmail' | 'description' | 'metadata'
+> & {
   readonly amountMinor: bigint
+  /** The name of an account, `manual` or `route`. */
+  readonly provider: string | undefined
 }
 
 /** The validated body and `If-Match` condition of a request to change a status. */
@@ -44,22 +50,28 @@ export class PaymentsService {
   constructor(
     @Inject(Database) private readonly database: Database,
     @Inject(PaymentMetrics) private readonly metrics: PaymentMetrics,
+    @Inject(NewAttempts) private readonly attempts: NewAttempts,
   ) {}
 
-  /** @throws Problem 409 if the key is in use, 422 if it was used for a different request */
+  /** @throws Problem 409 if the key is in use, 422 if it was used otherwise or no provider takes the payment */
   async create(caller: Caller, input: CreateBody, key: IdempotencyKey | undefined): Promise<Reply> {
     const now = new Date(databaseNow())
+    const { provider: _, ...fields } = input
+    const id = newUuid(now.getTime())
+    const attempt = this.attempts.plan({ ...input, id, merchant: caller.id, at: now })
     const payment = {
-      ...input,
-      id: newUuid(now.getTime()),
+      ...fields,
+      id,
       ownerId: caller.id,
       amountMinor: input.amountMinor.toString(),
+      account: attempt?.account ?? null,
+      providerName: attempt?.adapter ?? null,
       status: INITIAL_STATUS,
       createdAt: now.toISOString(),
     }
     const operationId = newUuid()
     const outcome = await this.database.write<Outcome<Payment>>(async (run, retried) => {
-      const inserted = await insert(run, payment, operationId, key)
+      const inserted = await insert(run, payment, attempt, operationId, key)
       if (inserted) return { resource: inserted }
       if (key) {
         const request = { caller: caller.id, key, operationId, retried }
@@ -70,6 +82,7 @@ export class PaymentsService {
       if (!own) throw new StillRunning()
       return { resource: own }
     })
+    if (attempt && !outcome.replayed) this.attempts.wake(attempt.account)
     return this.reply(outcome, 'create')
   }
 
@@ -96,16 +109,21 @@ export class PaymentsService {
       if (decision?.claimed && decision.payment) return { resource: decision.payment }
       if (key && !decision?.claimed) {
         // Check visibility first: a caller who can't see the payment must learn nothing about its keys.
-        if (!(await find(run, id, viewer))) return { problem: noPayment() }
+        const payment = await find(run, id, viewer)
+        if (!payment) return { problem: noPayment() }
+        if (payment.account) return { problem: hasProvider() }
         const request = { caller: caller.id, key, operationId, retried }
         return replay(run, request, async (stored) => {
-          const payment = await findVersion(run, stored)
-          return stored.status === 200 ? payment : rejectionOf(stored.status, payment, change.to)
+          const shown = await findVersion(run, stored)
+          return stored.status === 200 ? shown : rejectionOf(stored.status, shown, change.to)
         })
       }
       const own = retried && (await findByOperation(run, operationId))
       if (own) return { resource: own }
-      if (!decision) return { problem: noPayment() }
+      if (!decision) {
+        const payment = await find(run, id, viewer)
+        return { problem: payment?.account ? hasProvider() : noPayment() }
+      }
       return { problem: rejectionOf(decision.responseStatus, decision.current, change.to) }
     })
     return this.reply(outcome, 'status')

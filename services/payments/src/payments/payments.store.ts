@@ -22,24 +22,54 @@ export const RESOURCE_TYPE = 'payment'
 
 /** The columns that have the same value in every new payment. */
 const INITIAL_VALUES = {
-  providerName: null,
   providerTransactionId: null,
   lastWebhookId: null,
   lastWebhookAt: null,
+  failure: null,
+  providerCode: null,
+  needsAttention: false,
+  amountUnverified: false,
+  lateSuccess: null,
   version: 1,
 }
 
 export type NewPayment = Omit<Payment, keyof typeof INITIAL_VALUES | 'updatedAt'>
 
-const INSERT: Statement = {
-  name: 'payment_insert',
+/** The attempt that is stored with a payment of a provider account. */
+export interface NewAttempt {
+  readonly id: string
+  readonly account: string
+  readonly reference: string
+  /** ISO 8601. */
+  readonly sendUntil: string
+}
+
+/** The attempt, and its first work: to be sent now. */
+const INSERT_ATTEMPT = `
+), attempt AS (
+  INSERT INTO payment_attempts
+    (id, payment_id, account, reference, state, send_until, created_at, updated_at, version)
+  SELECT attempt_id, id, account, attempt_reference, 'queued', send_until, input.created_at,
+    input.created_at, 1
+  FROM inserted
+  JOIN input USING (id)
+), work AS (
+  INSERT INTO attempt_work (attempt_id, account, owner_id, call, due_at)
+  SELECT attempt_id, account, caller, 'send', now()
+  FROM inserted
+  JOIN input USING (id)`
+
+/** Two statements, so that a payment without an account costs no more than before. */
+const insertStatement = (withAttempt: boolean): Statement => ({
+  name: withAttempt ? 'payment_insert_with_attempt' : 'payment_insert',
   text: `
 WITH input AS MATERIALIZED (
   SELECT *
   FROM json_to_recordset($1) AS input (
     nth integer, id uuid, amount_minor bigint, currency text, payment_method text,
     customer_phone text, customer_email text, description text, metadata jsonb, status text,
-    created_at timestamptz, ${KEY_COLUMNS}
+    created_at timestamptz, account text, provider_name text, attempt_id uuid,
+    attempt_reference text, send_until timestamptz, ${KEY_COLUMNS}
   )
   WHERE ${TRY_LOCK_KEY}
 ), claimed AS (${claimKeys({
@@ -53,35 +83,42 @@ WITH input AS MATERIALIZED (
 ), inserted AS (
   INSERT INTO payments
     (id, owner_id, amount_minor, currency, payment_method, customer_phone, customer_email,
-     description, metadata, status, created_at, updated_at, version)
+     description, metadata, status, account, provider_name, created_at, updated_at, version)
   SELECT
     id, caller, amount_minor, currency, payment_method, customer_phone, customer_email,
-    description, metadata, status, created_at, created_at, 1
+    description, metadata, status, account, provider_name, created_at, created_at, 1
   FROM input
   WHERE key IS NULL OR operation_id IN (SELECT operation_id FROM claimed)
   ON CONFLICT (id) DO NOTHING
-  RETURNING id, status, created_at, metadata
+  RETURNING id, status, created_at, provider_name, metadata
 ), event AS (
   INSERT INTO payment_events
-    (payment_id, version, operation_id, to_status, at, actor, cause)
-  SELECT inserted.id, 1, operation_id, inserted.status, inserted.created_at, caller::text, 'create'
+    (payment_id, version, operation_id, to_status, at, actor, cause, provider_name)
+  SELECT
+    inserted.id, 1, operation_id, inserted.status, inserted.created_at, caller::text, 'create',
+    inserted.provider_name
   FROM inserted
-  JOIN input USING (id)
+  JOIN input USING (id)${withAttempt ? INSERT_ATTEMPT : ''}
 )
 SELECT nth, inserted.metadata
 FROM inserted
 JOIN input USING (id)`,
   batched: { conflictKeys: keyConflicts },
-}
+})
+
+const INSERT = insertStatement(false)
+const INSERT_WITH_ATTEMPT = insertStatement(true)
 
 /** Inserts a payment; undefined if its id already exists, or if its idempotency key is taken or locked. */
 export async function insert(
   run: Run,
   payment: NewPayment,
+  attempt: NewAttempt | undefined,
   operationId: string,
   key: IdempotencyKey | undefined,
 ): Promise<Payment | undefined> {
-  const [inserted] = await run<Pick<Payment, 'metadata'>>(INSERT, [
+  const statement = attempt ? INSERT_WITH_ATTEMPT : INSERT
+  const [inserted] = await run<Pick<Payment, 'metadata'>>(statement, [
     {
       id: payment.id,
       caller: payment.ownerId,
@@ -96,6 +133,13 @@ export async function insert(
       created_at: payment.createdAt,
       operation_id: operationId,
       ...keyValues(key),
+      ...(attempt && {
+        account: attempt.account,
+        provider_name: payment.providerName,
+        attempt_id: attempt.id,
+        attempt_reference: attempt.reference,
+        send_until: attempt.sendUntil,
+      }),
     },
   ])
   if (!inserted) return undefined

@@ -58,7 +58,9 @@ WITH input AS MATERIALIZED (
   SELECT payments.id, payments.status, payments.version
   FROM input
   JOIN payments USING (id)
-  WHERE owner_id = caller OR sees_all
+  WHERE (owner_id = caller OR sees_all)
+    -- Of a payment with an account, the attempt decides.
+    AND account IS NULL
   ORDER BY id
   FOR UPDATE OF payments
 ), decision AS MATERIALIZED (

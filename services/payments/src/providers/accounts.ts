@@ -7,8 +7,11 @@ import type { AccountFacts } from './adapter.js'
 export const ACCOUNT_STATES = ['active', 'draining', 'closed'] as const
 export type AccountState = (typeof ACCOUNT_STATES)[number]
 
+/** The provider of payments for which nothing is sent. */
+export const MANUAL = 'manual'
+
 /** Names with another meaning: the route of the signed webhook, payments without a provider, and routing. */
-export const RESERVED_NAMES: readonly string[] = ['provider', 'manual', 'route']
+export const RESERVED_NAMES: readonly string[] = ['provider', MANUAL, 'route']
 
 export const ANY_MERCHANT = '*'
 

@@ -43,6 +43,8 @@ const FOLD: Statement = {
         OFFSET 0
       ) AS payment
       WHERE event.xid > (SELECT after FROM moved) AND event.xid <= (SELECT through FROM moved)
+        -- An event without a change of the status enters none.
+        AND event.from_status IS DISTINCT FROM event.to_status
       GROUP BY 1, 2, 3
     ), added AS (
       INSERT INTO payment_totals AS total (status, payment_method, currency, entered, amount_minor)

@@ -34,6 +34,7 @@ SELECT
   ${isoTime('received_at')} AS "receivedAt"
 FROM provider_messages
 WHERE id > $1
+  AND kind = 'webhook'
   AND ($2::uuid IS NULL OR id < $2)
   AND ($3::uuid[] IS NULL OR id = ANY ($3))
   AND ($4::uuid IS NULL OR payment_id = $4)

@@ -65,10 +65,11 @@ export function verifyMessage(
 
 /** Whether the body has exactly the fields that the service acted on. */
 function isRead({ body, reading, occurredAt }: StoredMessage): boolean {
-  const { reference, status, providerTransactionId, timestamp } = parseObject(body)
+  const fields = parseObject(body)
+  const stated = Object.keys(reading).map((name) => [name, fields[name]] as const)
   return (
-    (parseTime(timestamp)?.toISOString() ?? null) === occurredAt &&
-    isDeepStrictEqual(reading, { reference, status, providerTransactionId })
+    (parseTime(fields['timestamp'])?.toISOString() ?? null) === occurredAt &&
+    isDeepStrictEqual(reading, Object.fromEntries(stated))
   )
 }
 

@@ -1,19 +1,25 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
-import { newUuid } from '@malipo/kit/postgres/uuid-v7'
+import {
+  insertMessages,
+  type Message,
+  MESSAGE_COLUMNS,
+  messageValues,
+} from '../messages/message-insert.js'
 import type { Viewer } from '../payments/payments.store.js'
 import type { Status } from '../payments/transitions.js'
 import type { VerifiedSignature } from './signature.js'
 
-/**
- * The evidence of what providers sent, in `provider_messages`: the bytes as received, and what is needed to
- * verify their signature again. The database rejects every change of a row except the count of its repetitions.
- */
+/** Incoming webhooks as evidence, also those that reuse an id with other content. */
 
 /** The fields of a message that the service acts on. */
 export interface Reading {
   readonly reference: string
   readonly status: Status
   readonly providerTransactionId: string
+  /** As stated, if it is. */
+  readonly amount?: string | number
+  readonly currency?: string
+  readonly failure?: { readonly code: string }
 }
 
 /** A webhook whose sender is authenticated. */
@@ -29,53 +35,41 @@ export interface IncomingWebhook {
   readonly bytes: Buffer
   /** Undefined for a webhook that a user sent with a token. */
   readonly signature: VerifiedSignature | undefined
+  /** The stated amount in minor units; undefined if none is stated. */
+  readonly amountMinor: bigint | undefined
+  /** Set if the transaction id must be unique among the successes of the sender. */
+  readonly transactionKey: string | undefined
   readonly viewer: Viewer
   readonly actor: string
   readonly at: Date
   readonly operationId: string
 }
 
-/** The columns of an input relation that `insertMessages` reads. */
-export const MESSAGE_COLUMNS = `
-  message_id uuid, source text, webhook_id text, key_id text, headers jsonb, body text, reading jsonb,
-  occurred_at timestamptz, at timestamptz, operation_id uuid`
-
-/** The values of those columns. */
-export function messageValues(webhook: IncomingWebhook) {
+/** The message that is stored of a webhook. */
+export function messageOf(webhook: IncomingWebhook): Message {
+  const { signature } = webhook
   return {
-    // New in each attempt: `ON CONFLICT` on the webhook's id would not catch a conflict of this id.
-    message_id: newUuid(webhook.at.getTime()),
+    kind: 'webhook',
     source: webhook.source,
-    webhook_id: webhook.webhookId,
-    key_id: webhook.signature?.keyId,
-    headers: webhook.signature?.headers ?? {},
-    body: webhook.bytes.toString('base64'),
+    verdict: signature ? 'signed' : 'token',
+    keyId: signature?.keyId,
+    webhookId: webhook.webhookId,
+    headers: signature?.headers ?? {},
+    bytes: webhook.bytes,
     reading: webhook.reading,
-    occurred_at: webhook.occurredAt,
+    occurredAt: webhook.occurredAt,
     at: webhook.at,
-    operation_id: webhook.operationId,
   }
 }
-
-/** The values of `paymentId` and `outcome` are SQL expressions on the relation `from`. */
-export const insertMessages = (to: { from: string; paymentId: string; outcome: string }) => `
-  INSERT INTO provider_messages AS stored
-    (id, source, kind, webhook_id, payment_id, verdict, key_id, headers, body, body_hash, reading,
-     outcome, occurred_at, received_at, last_at, last_operation_id)
-  SELECT
-    message_id, source, 'webhook', webhook_id, ${to.paymentId},
-    CASE WHEN key_id IS NULL THEN 'token' ELSE 'signed' END, key_id, headers, bytes, sha256(bytes),
-    reading, ${to.outcome}, occurred_at, at, at, operation_id
-  FROM ${to.from}
-  CROSS JOIN decode(body, 'base64') AS bytes`
 
 const STORE_CONFLICT: Statement = {
   name: 'webhook_conflict_store',
   text: `
 WITH input AS (
-  SELECT * FROM json_to_recordset($1) AS input (nth integer, ${MESSAGE_COLUMNS})
+  SELECT *
+  FROM json_to_recordset($1) AS input (nth integer, operation_id uuid, ${MESSAGE_COLUMNS})
 )
-${insertMessages({ from: 'input', paymentId: 'NULL', outcome: `'conflict'` })}
+${insertMessages({ from: 'input', paymentId: 'NULL', attemptId: 'NULL', outcome: `'conflict'` })}
 ON CONFLICT (source, webhook_id, body_hash) WHERE outcome = 'conflict'
 DO UPDATE SET
   times = stored.times + 1,
@@ -92,5 +86,6 @@ WHERE stored.last_operation_id <> excluded.last_operation_id`,
 
 /** Stores a webhook with a reused id as evidence, and counts repetitions of the same bytes. */
 export async function storeConflict(run: Run, webhook: IncomingWebhook): Promise<void> {
-  await run(STORE_CONFLICT, [messageValues(webhook)])
+  const values = { ...messageValues(messageOf(webhook)), operation_id: webhook.operationId }
+  await run(STORE_CONFLICT, [values])
 }

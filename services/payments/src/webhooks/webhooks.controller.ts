@@ -1,7 +1,7 @@
 import { PublicBySignature } from '@malipo/kit/http/access'
 import type { Request } from '@malipo/kit/http/request'
 import { validationProblem } from '@malipo/kit/http/validation'
-import { Body, Controller, HttpCode, Post, Req, Res } from '@nestjs/common'
+import { Body, Controller, HttpCode, Inject, Post, Req, Res } from '@nestjs/common'
 import { ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import { etagOf } from '../payments/etag.js'
@@ -11,10 +11,16 @@ import { ReceiveDocs } from './webhooks.docs.js'
 import { WebhookDto } from './webhooks.dto.js'
 import { type Sender, WebhooksService } from './webhooks.service.js'
 
+/** The injection token of the service's mode. */
+export const MODE = Symbol('mode')
+
 @ApiTags('webhooks')
 @Controller('api/payments/webhook')
 export class WebhooksController {
-  constructor(private readonly webhooks: WebhooksService) {}
+  constructor(
+    private readonly webhooks: WebhooksService,
+    @Inject(MODE) private readonly mode: 'sandbox' | 'live',
+  ) {}
 
   @Post('provider')
   @HttpCode(200)
@@ -29,10 +35,19 @@ export class WebhooksController {
     const id = idOf(sender, body.webhookId ?? undefined)
     // Only a request whose body was parsed reaches a route with a DTO.
     const bytes = request.rawBody as Buffer
-    const payment = await this.webhooks.receive(sender, id, body, bytes)
+    const isLive = this.mode === 'live'
+    if (isLive && sender.kind === 'provider') assertMoney(body)
+    const payment = await this.webhooks.receive(sender, id, body, bytes, isLive)
     http.header('etag', etagOf(payment.version))
     return paymentView(payment)
   }
+}
+
+/** A signature proves the sender, not that both mean the same money. */
+function assertMoney({ amount }: WebhookDto) {
+  if (amount !== undefined) return
+  const message = 'is required with a signature in live'
+  throw validationProblem(['amount', 'currency'].map((field) => ({ field, message })))
 }
 
 /** The signed id of a provider's webhook, or the id in a user's body. Two different ids are rejected. */

@@ -16,13 +16,16 @@ export const ReceiveDocs = () =>
     {
       summary: 'Receive a provider webhook',
       description:
-        'Authenticated by a Standard Webhooks signature, or by a token with `payments:settle` for the caller’s own payments. A webhook id is applied once: a duplicate returns 200 and changes nothing.',
+        'Authenticated by a Standard Webhooks signature, or by a token with `payments:settle` for the caller’s own payments. A provider moves only payments of its account; the secret of `manual` and a token move only payments with the provider `manual`. A webhook id is applied once: a duplicate returns 200 and changes nothing.',
       problems: [
         ...BODY_PROBLEMS,
         PROBLEMS.transition,
         PROBLEMS.signature,
         ...TOKEN_PROBLEMS,
         PROBLEMS.noPayment,
+        PROBLEMS.hasProvider,
+        PROBLEMS.otherAmount,
+        PROBLEMS.transactionUsed,
         PROBLEMS.webhookReused,
       ],
     },

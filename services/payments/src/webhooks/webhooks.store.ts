@@ -2,12 +2,8 @@ import type { Run, Statement } from '@malipo/kit/postgres/database'
 import { paymentColumns } from '../payments/payment-columns.js'
 import type { Payment } from '../payments/payment.entity.js'
 import { earlierStatuses, type Status, statusesBefore } from '../payments/transitions.js'
-import {
-  type IncomingWebhook,
-  insertMessages,
-  MESSAGE_COLUMNS,
-  messageValues,
-} from './messages.store.js'
+import { insertMessages, MESSAGE_COLUMNS, messageValues } from '../messages/message-insert.js'
+import { type IncomingWebhook, messageOf } from './messages.store.js'
 
 /**
  * The inbox of webhooks. The statement that applies a webhook also stores its message with its id, so neither
@@ -22,14 +18,17 @@ WITH input AS (
   SELECT *
   FROM json_to_recordset($1) AS input (
     nth integer, id uuid, viewer uuid, sees_all boolean, to_status text, from_statuses text[],
-    premature_from text[], provider_name text, provider_transaction_id text, actor text,
-    ${MESSAGE_COLUMNS}
+    premature_from text[], provider_name text, provider_transaction_id text,
+    transaction_key text,
+    stated_minor bigint, stated_currency text, actor text, operation_id uuid, ${MESSAGE_COLUMNS}
   )
 ), target AS MATERIALIZED (
-  SELECT payments.id, payments.status
+  SELECT payments.id, payments.status, payments.amount_minor, payments.currency
   FROM input
   JOIN payments USING (id)
-  WHERE owner_id = viewer OR sees_all
+  WHERE (owner_id = viewer OR sees_all)
+    -- Of a payment with an account, the attempt decides.
+    AND payments.account IS NULL
   ORDER BY id
   FOR UPDATE OF payments
 ), decision AS MATERIALIZED (
@@ -37,14 +36,21 @@ WITH input AS (
     input.*,
     target.status,
     CASE
+      WHEN coalesce(stated_minor, amount_minor) <> amount_minor
+        OR coalesce(stated_currency, currency) <> currency THEN 'other_amount'
       WHEN target.status = ANY (from_statuses) THEN 'applied'
       WHEN target.status = ANY (premature_from) THEN 'premature'
       ELSE 'superseded'
     END AS outcome
   FROM input
   JOIN target USING (id)
-), stored AS (${insertMessages({ from: 'decision', paymentId: 'id', outcome: 'outcome' })}
-  WHERE outcome <> 'premature'
+), stored AS (${insertMessages({
+    from: 'decision',
+    paymentId: 'id',
+    attemptId: 'NULL',
+    outcome: 'outcome',
+  })}
+  WHERE outcome NOT IN ('premature', 'other_amount')
   ON CONFLICT DO NOTHING
   RETURNING last_operation_id AS operation_id
 ), changed AS (
@@ -54,6 +60,7 @@ WITH input AS (
     provider_name = coalesce(decision.provider_name, payments.provider_name),
     provider_transaction_id =
       coalesce(decision.provider_transaction_id, payments.provider_transaction_id),
+    transaction_key = decision.transaction_key,
     last_webhook_id = webhook_id,
     last_webhook_at = at,
     updated_at = at,
@@ -77,7 +84,7 @@ WITH input AS (
 SELECT
   nth,
   CASE
-    WHEN outcome = 'premature' THEN 'premature'
+    WHEN outcome IN ('premature', 'other_amount') THEN outcome
     WHEN operation_id IN (SELECT operation_id FROM stored) THEN outcome
     ELSE 'duplicate'
   END AS outcome,
@@ -96,7 +103,7 @@ type Keys = { source: string; webhook_id: string; id?: string }
 
 interface WebhookResult {
   /** `duplicate`: the webhook's id was already stored. */
-  readonly outcome: 'applied' | 'superseded' | 'premature' | 'duplicate'
+  readonly outcome: 'applied' | 'superseded' | 'premature' | 'other_amount' | 'duplicate'
   /** The payment's status before the webhook. */
   readonly currentStatus: Status
   /** The payment after the change, if the webhook was applied. */
@@ -113,7 +120,8 @@ export async function apply(
   const { status } = webhook.reading
   const [row] = await run<Row>(APPLY, [
     {
-      ...messageValues(webhook),
+      ...messageValues(messageOf(webhook)),
+      operation_id: webhook.operationId,
       id: webhook.paymentId,
       viewer: webhook.viewer.id,
       sees_all: webhook.viewer.seesAll,
@@ -122,6 +130,9 @@ export async function apply(
       premature_from: earlierStatuses(status),
       provider_name: webhook.signature?.provider,
       provider_transaction_id: webhook.reading.providerTransactionId,
+      transaction_key: webhook.transactionKey,
+      stated_minor: webhook.amountMinor?.toString(),
+      stated_currency: webhook.reading.currency,
       actor: webhook.actor,
     },
   ])

@@ -1,0 +1,45 @@
+import { countBy } from '@malipo/kit/telemetry/metrics'
+import { Inject, Injectable } from '@nestjs/common'
+import { Counter, Registry } from 'prom-client'
+import type { Concluded, Conclusion } from './conclusion.js'
+import { ATTENTIONS, type Attention, isClosed } from './states.js'
+
+/** Metrics of attempts since the process started. */
+@Injectable()
+export class AttemptMetrics {
+  private readonly concluded: Counter<'account' | 'state' | 'cause'>
+  private readonly flagged
+  readonly leases
+
+  constructor(@Inject(Registry) registry: Registry) {
+    this.concluded = new Counter({
+      name: 'attempts_concluded_total',
+      help: 'Ended attempts by account, final state and cause: response, query, callback, webhook, expiry, operator',
+      labelNames: ['account', 'state', 'cause'],
+      registers: [registry],
+    })
+    const attention = {
+      name: 'attempts_flagged_total',
+      help: 'Attempts that need an operator, by reason',
+      label: 'reason',
+    }
+    this.flagged = countBy(registry, attention, Object.keys(ATTENTIONS) as Attention[])
+    const leases = {
+      name: 'attempt_leases_total',
+      help: 'Claimed calls by result: made, returned (the replica was late and made no call), failed (the result was not stored)',
+      label: 'result',
+    }
+    this.leases = countBy(registry, leases, ['made', 'returned', 'failed'])
+  }
+
+  recordConclusion(
+    account: string,
+    { cause, attention }: Pick<Conclusion, 'cause' | 'attention'>,
+    { outcome, state, payment }: Concluded,
+  ) {
+    const isFlagged = payment?.needsAttention === true
+    if (outcome === 'late_success' || outcome === 'unexpected_success') this.flagged[outcome].inc()
+    else if (attention !== undefined && isFlagged) this.flagged[attention].inc()
+    if (outcome === 'applied' && isClosed(state)) this.concluded.inc({ account, state, cause })
+  }
+}

@@ -1,0 +1,35 @@
+import type { Provider } from '@nestjs/common'
+import type { Env } from '../env.js'
+import { NewAttempts, SEND_WITHIN_MS } from '../providers/new-attempts.js'
+import { ProviderMetrics } from '../providers/client/provider-metrics.js'
+import { ProviderAccounts, PROVIDERS_SOURCE } from '../providers/provider-accounts.js'
+import { AttemptCalls } from './attempt-calls.js'
+import { AttemptMetrics } from './attempt-metrics.js'
+import { CallRunner, PACING, type Pacing } from './call-runner.js'
+import { Clients } from './clients.js'
+import { Conclusions } from './conclusions.service.js'
+import { Expiry } from './expiry.js'
+
+/** What creates attempts and makes the calls to providers. */
+export function attemptProviders(env: Env): Provider[] {
+  const pacing: Pacing = {
+    scale: env.PROVIDER_TIME_SCALE,
+    leaseSeconds: env.PROVIDER_LEASE_SECONDS,
+    pauseMaxSeconds: env.PROVIDER_PAUSE_MAX_SECONDS,
+    queryMaxSeconds: env.PROVIDER_QUERY_MAX_SECONDS,
+  }
+  return [
+    { provide: PROVIDERS_SOURCE, useValue: env.providers },
+    { provide: SEND_WITHIN_MS, useValue: env.PROVIDER_SEND_SECONDS * 1_000 },
+    { provide: PACING, useValue: pacing },
+    ProviderAccounts,
+    NewAttempts,
+    ProviderMetrics,
+    AttemptMetrics,
+    Conclusions,
+    Clients,
+    CallRunner,
+    AttemptCalls,
+    Expiry,
+  ]
+}

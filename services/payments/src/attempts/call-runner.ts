@@ -1,0 +1,185 @@
+import { databaseNow } from '@malipo/kit/postgres/clock'
+import { Database } from '@malipo/kit/postgres/database'
+import { LOG, type Logger } from '@malipo/kit/telemetry/logger'
+import { Inject, Injectable } from '@nestjs/common'
+import { referenceOf } from '../payments/payment.view.js'
+import type { Charge } from '../providers/adapter.js'
+import { chargeOf } from '../providers/charge.js'
+import { messageOfAnswer } from './answer-message.js'
+import { AttemptMetrics } from './attempt-metrics.js'
+import { type CallKind, type Claimed, recordCall } from './claim.store.js'
+import type { ClientOf } from './clients.js'
+import { afterQuery, afterSend, type CallFacts, type Followed } from './conclusions.js'
+import { Conclusions } from './conclusions.service.js'
+
+/** How calls are paced: PROVIDER_… of the environment. */
+export interface Pacing {
+  /** Factor of all delays. */
+  readonly scale: number
+  readonly leaseSeconds: number
+  readonly pauseMaxSeconds: number
+  readonly queryMaxSeconds: number
+}
+
+/** The injection token of the pacing. */
+export const PACING = Symbol('pacing')
+
+const FIRST_PAUSE_SECONDS = 10
+
+/** A claimed call. */
+export interface Call {
+  readonly kind: CallKind
+  readonly claimed: Claimed
+  readonly client: ClientOf
+  readonly leaseId: string
+  /** Whether so much of the lease is left that the call may still begin. */
+  readonly isFresh: () => boolean
+}
+
+/** Makes claimed calls to providers, and stores what their answers mean. */
+@Injectable()
+export class CallRunner {
+  constructor(
+    @Inject(Database) private readonly database: Database,
+    @Inject(Conclusions) private readonly conclusions: Conclusions,
+    @Inject(AttemptMetrics) private readonly metrics: AttemptMetrics,
+    @Inject(PACING) private readonly pacing: Pacing,
+    @Inject(LOG) private readonly log: Logger,
+  ) {}
+
+  /** The time of a call, and that for which the call of a lost replica is left alone. */
+  leaseSecondsOf({ adapter }: ClientOf, kind: CallKind): number {
+    const call = kind === 'send' ? adapter.initiate : adapter.query
+    return (call?.timeoutSeconds ?? 0) + this.pacing.leaseSeconds
+  }
+
+  /** Makes the call and stores what follows. It never fails: after an error, the lease ends and a query follows. */
+  async perform(call: Call): Promise<void> {
+    const { kind, claimed, client } = call
+    try {
+      const charge = this.chargeOf(client, claimed)
+      const isQueryable =
+        client.adapter.capabilities.reference === 'ours' || charge.providerReference
+      if (kind === 'query' && !isQueryable) {
+        await this.conclude(call, { to: 'in_doubt', attention: 'no_reference', ...NO_NEXT })
+      } else if (kind === 'send') await this.send(call, charge)
+      else await this.query(call, charge)
+    } catch (error) {
+      // The lease ends, and the attempt is queried.
+      this.metrics.leases.failed.inc()
+      this.log.warn({ err: error, account: client.account.name, call: kind }, 'a call failed')
+    }
+  }
+
+  private async send(call: Call, charge: Charge): Promise<void> {
+    const { claimed, client, isFresh } = call
+    const outcome = await client.client.send(charge, isFresh)
+    if (outcome.kind !== 'read') return this.giveBack(call, outcome.kind, 'queued')
+    const { reading, result } = outcome
+    this.metrics.leases.made.inc()
+    const followed = afterSend(client.adapter, this.factsOf(claimed), reading, this.pace())
+    const isFailure =
+      reading.kind === 'may_have_happened' ||
+      (reading.kind === 'not_sent' && reading.failure === 'provider_unavailable')
+    await this.recordCall(call, isFailure)
+    const evidence = messageOfAnswer('send', client.account.name, reading, result)
+    await this.conclude(call, followed, evidence)
+  }
+
+  private async query(call: Call, charge: Charge): Promise<void> {
+    const { claimed, client, isFresh } = call
+    const outcome = await client.client.query(charge, isFresh)
+    if (outcome.kind !== 'read') return this.giveBack(call, outcome.kind, undefined)
+    const { reading, result } = outcome
+    this.metrics.leases.made.inc()
+    const followed = afterQuery(client.adapter, this.factsOf(claimed), reading, this.pace())
+    await this.recordCall(call, reading.kind === 'no_news')
+    const isNews = reading.kind !== 'pending' && reading.kind !== 'no_news'
+    const evidence = messageOfAnswer('query', client.account.name, reading, result)
+    await this.conclude(call, followed, isNews || reading.flags?.length ? evidence : undefined)
+  }
+
+  /** A call that was not made, or must be repeated with another grant, is due at once. */
+  private async giveBack(
+    call: Call,
+    reason: 'not_begun' | 'repeat',
+    to: 'queued' | undefined,
+  ): Promise<void> {
+    this.metrics.leases.returned.inc()
+    const isUncounted = reason === 'not_begun'
+    await this.conclude(call, { to, missed: false, nextSeconds: 0 }, undefined, isUncounted)
+  }
+
+  private async conclude(
+    { kind, claimed, client, leaseId }: Call,
+    { missed, nextSeconds, ...facts }: Followed,
+    evidence?: ReturnType<typeof messageOfAnswer>,
+    uncounted = false,
+  ): Promise<void> {
+    const { name } = client.account
+    const lease = {
+      id: leaseId,
+      call: kind,
+      claimedAt: claimed.claimedAt,
+      missed,
+      nextSeconds,
+      uncounted,
+    }
+    const cause = kind === 'send' ? 'response' : 'query'
+    const conclusion = {
+      attemptId: claimed.attemptId,
+      cause,
+      actor: name,
+      ...facts,
+      evidence,
+      lease,
+    } as const
+    await this.conclusions.apply(name, conclusion)
+  }
+
+  private async recordCall({ kind, claimed, client }: Call, isFailed: boolean): Promise<void> {
+    if (!isFailed && claimed.failures === 0) return
+    const { scale, pauseMaxSeconds: maxSeconds } = this.pacing
+    const pause = { firstSeconds: Math.min(FIRST_PAUSE_SECONDS * scale, maxSeconds), maxSeconds }
+    const { name } = client.account
+    await this.database.write((run) => recordCall(run, name, kind, isFailed, pause))
+  }
+
+  private chargeOf(client: ClientOf, claimed: Claimed): Charge {
+    const { account, adapter } = client
+    const facts = {
+      reference: referenceOf(claimed.paymentId),
+      amountMinor: BigInt(claimed.amountMinor),
+      currency: claimed.currency,
+      phone: claimed.phone,
+    }
+    const charge = chargeOf(adapter, account, facts, {
+      reference: claimed.reference,
+      providerReference: claimed.providerReference ?? undefined,
+      callbackUrl: client.callbackUrlOf(claimed.attemptId),
+    })
+    if (typeof charge === 'object') return charge
+    throw new Error(`the account ${account.name} can’t carry the ${charge} of an attempt`)
+  }
+
+  private factsOf(claimed: Claimed): CallFacts {
+    const now = databaseNow()
+    const secondsSince = (time: string) => (now - Date.parse(time)) / 1_000
+    return {
+      state: claimed.state,
+      amountMinor: BigInt(claimed.amountMinor),
+      currency: claimed.currency,
+      tries: claimed.tries,
+      misses: claimed.misses,
+      sentSecondsAgo: claimed.sentAt === null ? 0 : secondsSince(claimed.sentAt),
+      sendSecondsLeft: -secondsSince(claimed.sendUntil),
+    }
+  }
+
+  private pace() {
+    const { scale, queryMaxSeconds } = this.pacing
+    return { scale, queryMaxSeconds, random: Math.random() }
+  }
+}
+
+const NO_NEXT = { missed: false, nextSeconds: undefined } as const

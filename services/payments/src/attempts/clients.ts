@@ -1,0 +1,71 @@
+import { LOG, type Logger } from '@malipo/kit/telemetry/logger'
+import { Workers } from '@malipo/kit/worker/workers'
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common'
+import { callbackUrlOf, type ProviderAccount } from '../providers/accounts.js'
+import type { Adapter } from '../providers/adapter.js'
+import { ProviderClient } from '../providers/client/provider-client.js'
+import { ProviderMetrics } from '../providers/client/provider-metrics.js'
+import { ProviderAccounts } from '../providers/provider-accounts.js'
+import { adapterNamed } from '../providers/registry.js'
+import { isDeepStrictEqual } from 'node:util'
+
+/** An account with what calls to it need. */
+export interface ClientOf {
+  readonly account: ProviderAccount
+  readonly adapter: Adapter
+  readonly client: ProviderClient
+  callbackUrlOf(attemptId: string): string | undefined
+}
+
+/** The clients of the accounts in use. An account that changes gets another client. */
+@Injectable()
+export class Clients implements OnApplicationShutdown {
+  private clients = new Map<string, ClientOf>()
+
+  constructor(
+    @Inject(ProviderAccounts) accounts: ProviderAccounts,
+    @Inject(ProviderMetrics) private readonly metrics: ProviderMetrics,
+    @Inject(LOG) private readonly log: Logger,
+    @Inject(Workers) private readonly workers: Workers,
+  ) {
+    accounts.onChange((all) => this.replace(all))
+  }
+
+  get names(): readonly string[] {
+    return [...this.clients.keys()]
+  }
+
+  find(name: string): ClientOf | undefined {
+    return this.clients.get(name)
+  }
+
+  async onApplicationShutdown() {
+    await Promise.all([...this.clients.values()].map(({ client }) => client.close()))
+  }
+
+  private replace(accounts: readonly ProviderAccount[]) {
+    const before = this.clients
+    const open = accounts.filter(({ state }) => state !== 'closed')
+    this.clients = new Map(open.map((account) => [account.name, this.clientFor(account, before)]))
+    for (const [name, old] of before) {
+      if (this.clients.get(name) !== old) void old.client.close()
+    }
+  }
+
+  private clientFor(account: ProviderAccount, before: ReadonlyMap<string, ClientOf>): ClientOf {
+    const old = before.get(account.name)
+    if (old && isDeepStrictEqual(old.account, account)) return old
+    const adapter = adapterNamed(account.adapter)
+    if (!adapter) throw new Error(`there is no adapter ${account.adapter}`)
+    const { log, metrics, workers } = this
+    const client = new ProviderClient(account, adapter, { log, metrics, workers })
+    const { url } = adapter.capabilities.callback
+    const nonceOf = (attemptId: string) => attemptId
+    return {
+      account,
+      adapter,
+      client,
+      callbackUrlOf: (id) => callbackUrlOf(account, url, { id, nonce: nonceOf(id) }),
+    }
+  }
+}

@@ -1,0 +1,59 @@
+import type { Run } from '@malipo/kit/postgres/database'
+import { messageValues } from '../messages/message-insert.js'
+import type { Payment } from '../payments/payment.entity.js'
+import { CONCLUDE } from './conclude.statement.js'
+import type { Concluded, Conclusion } from './conclusion.js'
+import { type AttemptState, statesBefore } from './states.js'
+
+type Row = Payment & Pick<Concluded, 'outcome'> & { readonly attemptState: AttemptState }
+
+/**
+ * Applies a conclusion.
+ *
+ * @returns undefined if there is no such attempt
+ * @throws the error of PostgreSQL if the transaction id belongs to another payment: see `isRepeatedTransaction`
+ */
+export async function conclude(
+  run: Run,
+  account: string,
+  conclusion: Conclusion,
+): Promise<Concluded | undefined> {
+  const { evidence, lease } = conclusion
+  const [row] = await run<Row>(CONCLUDE, [
+    {
+      attempt_id: conclusion.attemptId,
+      operation_id: conclusion.operationId,
+      account,
+      cause: conclusion.cause,
+      actor: conclusion.actor,
+      reason: conclusion.reason,
+      to_state: conclusion.to,
+      from_states: conclusion.from ?? (conclusion.to && statesBefore(conclusion.to)),
+      attention: conclusion.attention,
+      failure: conclusion.failure,
+      provider_code: conclusion.providerCode,
+      provider_reference: conclusion.providerReference,
+      transaction_id: conclusion.transactionId,
+      paid_minor: conclusion.paidMinor?.toString(),
+      amount_unverified: conclusion.amountUnverified,
+      aftercare_seconds: conclusion.aftercareSeconds,
+      callback_id: conclusion.messageId,
+      lease_id: lease?.id,
+      call: lease?.call,
+      claimed_at: lease?.claimedAt,
+      missed: lease?.missed ?? false,
+      next_seconds: lease?.nextSeconds,
+      counted: lease?.uncounted ? -1 : 0,
+      ...(evidence && messageValues(evidence)),
+    },
+  ])
+  if (!row) return undefined
+  const { outcome, attemptState: state, ...payment } = row
+  return { outcome, state, payment: payment.id ? payment : undefined }
+}
+
+/** Whether a conclusion failed because its transaction id belongs to another payment of the account. */
+export function isRepeatedTransaction(error: unknown): boolean {
+  const { constraint } = (error ?? {}) as { constraint?: unknown }
+  return constraint === 'payments_transaction_key'
+}

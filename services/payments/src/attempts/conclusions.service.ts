@@ -1,0 +1,55 @@
+import { Database } from '@malipo/kit/postgres/database'
+import { newUuid } from '@malipo/kit/postgres/uuid-v7'
+import { Inject, Injectable } from '@nestjs/common'
+import { PaymentMetrics } from '../payments/payment-metrics.js'
+import { AttemptMetrics } from './attempt-metrics.js'
+import { conclude, isRepeatedTransaction } from './conclude.store.js'
+import type { Concluded, Conclusion } from './conclusion.js'
+
+/** Applies what is concluded about attempts, whoever states it. */
+@Injectable()
+export class Conclusions {
+  constructor(
+    @Inject(Database) private readonly database: Database,
+    @Inject(PaymentMetrics) private readonly payments: PaymentMetrics,
+    @Inject(AttemptMetrics) private readonly metrics: AttemptMetrics,
+  ) {}
+
+  /**
+   * Applies a conclusion about an attempt of `account`. A success whose transaction id belongs to another payment
+   * changes no status: an operator must look.
+   *
+   * @returns undefined if there is no such attempt
+   */
+  async apply(
+    account: string,
+    conclusion: Omit<Conclusion, 'operationId'>,
+  ): Promise<Concluded | undefined> {
+    const result = await this.write(account, conclusion)
+    if (!result) return undefined
+    this.metrics.recordConclusion(account, conclusion, result)
+    if (result.payment && result.outcome === 'applied') {
+      this.payments.recordTransition(result.payment, 'attempt')
+    }
+    return result
+  }
+
+  private async write(account: string, conclusion: Omit<Conclusion, 'operationId'>) {
+    const operationId = newUuid()
+    try {
+      return await this.database.write((run) =>
+        conclude(run, account, { ...conclusion, operationId }),
+      )
+    } catch (error) {
+      if (!isRepeatedTransaction(error)) throw error
+      const flagged = {
+        ...conclusion,
+        operationId: newUuid(),
+        to: undefined,
+        transactionId: undefined,
+        attention: 'duplicate_transaction' as const,
+      }
+      return this.database.write((run) => conclude(run, account, flagged))
+    }
+  }
+}

@@ -1,0 +1,169 @@
+import { randomInt } from 'node:crypto'
+import { v7 } from 'uuid'
+import { expect, it, onTestFinished } from 'vitest'
+import { storeCallback } from '../src/attempts/callback.store.js'
+import { claim } from '../src/attempts/claim.store.js'
+import { conclude, isRepeatedTransaction } from '../src/attempts/conclude.store.js'
+import type { Conclusion } from '../src/attempts/conclusion.js'
+import type { AttemptState } from '../src/attempts/states.js'
+import { ACCOUNT, batchOn, createAttempt, fill, newAttemptsDatabase } from './attempts-database.js'
+
+/**
+ * Claims, conclusions and callbacks at random, also contradictory ones, from several connections at once. Whatever
+ * happens, the histories of payments and attempts must be legal.
+ */
+
+const PAYMENTS = 400
+const CONNECTIONS = 6
+const ROUNDS = 500
+
+const STATES = ['accepted', 'in_doubt', 'succeeded', 'declined', 'not_sent', 'queued'] as const
+
+function pick<T>(items: readonly T[]): T {
+  return items[randomInt(items.length)] as T
+}
+
+function randomConclusion(attemptId: string, lease: string | undefined): Conclusion {
+  const to: AttemptState | undefined = randomInt(8) === 0 ? undefined : pick(STATES)
+  const isFailed = to === 'declined' || to === 'not_sent'
+  const isOpen = to === undefined || !['succeeded', 'declined', 'not_sent'].includes(to)
+  return {
+    attemptId,
+    operationId: v7(),
+    cause: 'query',
+    actor: ACCOUNT,
+    to,
+    failure: isFailed ? 'payer_timeout' : undefined,
+    aftercareSeconds: to === 'declined' && randomInt(2) === 0 ? 1 : undefined,
+    transactionId: to === 'succeeded' ? (randomInt(10) === 0 ? 'shared' : attemptId) : undefined,
+    attention: to === undefined ? pick(['deadline', 'vanished', undefined]) : undefined,
+    lease: lease && {
+      id: lease,
+      call: 'query',
+      claimedAt: new Date().toISOString(),
+      missed: randomInt(2) === 0,
+      nextSeconds: isOpen && randomInt(5) > 0 ? randomInt(2) : undefined,
+    },
+  }
+}
+
+it('keeps every history legal, whatever is concluded concurrently', async () => {
+  const database = await newAttemptsDatabase()
+  onTestFinished(() => database.close())
+  const { client, run } = database
+  const created = []
+  for (let nth = 0; nth < PAYMENTS; nth++) created.push(await createAttempt(run))
+  await fill(client, 1_000_000)
+  const bucket = { burst: 1_000_000, refillPerSecond: 0 }
+  const counts: Record<string, number> = {}
+  const count = (name: string, by = 1) => (counts[name] = (counts[name] ?? 0) + by)
+
+  const work = async () => {
+    const own = batchOn(await database.connection())
+    const leases = new Map<string, string>()
+    for (let round = 0; round < ROUNDS; round++) {
+      const { attemptId, reference } = pick(created)
+      const kind = randomInt(10)
+      if (kind < 2) {
+        const leaseId = v7()
+        const request = { account: ACCOUNT, free: 20, leaseId, leaseSeconds: 1, bucket }
+        const claimed = await claim(own, kind === 0 ? 'send' : 'query', request, false)
+        for (const each of claimed) leases.set(each.attemptId, leaseId)
+        count('claimed', claimed.length)
+      } else if (kind < 8) {
+        try {
+          const conclusion = randomConclusion(attemptId, leases.get(attemptId))
+          count((await conclude(own, ACCOUNT, conclusion))?.outcome ?? 'missing')
+        } catch (error) {
+          if (!isRepeatedTransaction(error)) throw error
+          count('repeated transaction')
+        }
+      } else {
+        const stored = await storeCallback(own, {
+          account: ACCOUNT,
+          attemptId: randomInt(10) === 0 ? v7() : attemptId,
+          reference: randomInt(2) === 0 ? reference : undefined,
+          parks: true,
+          operationId: v7(),
+          message: {
+            kind: 'callback',
+            source: `provider:${ACCOUNT}`,
+            verdict: 'unsigned',
+            headers: {},
+            bytes: Buffer.from(`${randomInt(3)}`),
+            at: new Date(),
+          },
+        })
+        count(stored.attemptId ? 'callback' : 'parked')
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: CONNECTIONS }, work))
+
+  const value = async (text: string) => (await client.query(text)).rows as unknown[]
+  for (const outcome of ['applied', 'superseded', 'late_success', 'unchanged', 'callback']) {
+    expect(counts).toHaveProperty(outcome)
+  }
+  for (const [problem, text] of Object.entries(PROBLEMS)) {
+    expect({ problem, rows: await value(text) }).toEqual({ problem, rows: [] })
+  }
+}, 120_000)
+
+const OPEN = `('queued', 'sending', 'accepted', 'in_doubt')`
+
+/** Queries that find what must not exist. */
+const PROBLEMS = {
+  'a payment with two final statuses': `
+    SELECT payment_id FROM payment_events
+    WHERE to_status IN ('SUCCESS', 'FAILED') AND from_status <> to_status
+    GROUP BY payment_id HAVING count(*) > 1`,
+  'a payment that is not as its last event': `
+    SELECT payments.id FROM payments
+    JOIN payment_events AS event ON payment_id = payments.id AND event.version = payments.version
+    WHERE (payments.status, payments.needs_attention, payments.late_success) IS DISTINCT FROM
+      (to_status, event.needs_attention, event.late_success)
+      OR payments.failure IS DISTINCT FROM event.failure`,
+  'a payment with a gap in its versions': `
+    SELECT id FROM payments
+    WHERE version <> (SELECT count(*) FROM payment_events WHERE payment_id = payments.id)
+      OR version <> (SELECT max(version) FROM payment_events WHERE payment_id = payments.id)`,
+  'a chain of events that does not fit': `
+    SELECT * FROM (
+      SELECT payment_id, from_status, lag(to_status) OVER (PARTITION BY payment_id ORDER BY version) AS before
+      FROM payment_events
+    ) AS events WHERE from_status IS DISTINCT FROM before`,
+  'a transition that is not allowed': `
+    SELECT DISTINCT from_status, to_status FROM payment_events
+    WHERE (coalesce(from_status, ''), to_status) NOT IN (('', 'INITIATED'), ('INITIATED', 'PENDING'),
+      ('PENDING', 'SUCCESS'), ('PENDING', 'FAILED'), ('INITIATED', 'INITIATED'), ('PENDING', 'PENDING'),
+      ('FAILED', 'FAILED'), ('SUCCESS', 'SUCCESS'))`,
+  'an attempt with a gap in its events': `
+    SELECT id FROM payment_attempts
+    WHERE version - 1 <> (SELECT count(*) FROM attempt_events WHERE attempt_id = id)`,
+  'a change of an attempt that is not allowed': `
+    SELECT DISTINCT from_state, to_state FROM attempt_events
+    WHERE from_state <> to_state AND (from_state, to_state) NOT IN (
+      ('queued', 'sending'), ('queued', 'not_sent'), ('queued', 'in_doubt'),
+      ('sending', 'accepted'), ('sending', 'in_doubt'), ('sending', 'queued'), ('sending', 'succeeded'),
+      ('sending', 'declined'), ('sending', 'not_sent'), ('accepted', 'succeeded'), ('accepted', 'declined'),
+      ('in_doubt', 'accepted'), ('in_doubt', 'succeeded'), ('in_doubt', 'declined'))`,
+  'an open attempt without work': `
+    SELECT id FROM payment_attempts LEFT JOIN attempt_work ON attempt_id = id
+    WHERE state IN ${OPEN} AND attempt_id IS NULL`,
+  'a succeeded attempt with work': `
+    SELECT id FROM payment_attempts JOIN attempt_work ON attempt_id = id WHERE state = 'succeeded'`,
+  'a queued attempt whose work is a query, or another one to be sent': `
+    SELECT id, state, call FROM payment_attempts JOIN attempt_work ON attempt_id = id
+    WHERE (state = 'queued') <> (call = 'send')`,
+  'a payment that differs from its attempt': `
+    SELECT payments.status, state FROM payments JOIN payment_attempts ON payment_id = payments.id
+    WHERE (payments.status, state) NOT IN (
+      ('INITIATED', 'queued'), ('PENDING', 'queued'), ('PENDING', 'sending'), ('PENDING', 'accepted'),
+      ('PENDING', 'in_doubt'), ('SUCCESS', 'succeeded'), ('FAILED', 'declined'),
+      ('FAILED', 'not_sent'))
+      OR needs_attention <> (attention IS NOT NULL)
+      OR (late_success IS NULL) <> (late_success_at IS NULL)`,
+  'two successes with one transaction id': `
+    SELECT provider_transaction_id FROM payments WHERE status = 'SUCCESS'
+    GROUP BY provider_transaction_id HAVING count(*) > 1`,
+}
