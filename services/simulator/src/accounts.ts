@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { ConfigurationError } from '@malipo/kit/config/env'
 import { Ajv } from 'ajv'
 import { MTN_ENVIRONMENTS, type MtnEnvironment } from './mtn-momo/environments.js'
@@ -123,15 +124,44 @@ const SCHEMA = {
 
 /** @throws ConfigurationError that names the field */
 export function readAccounts(path: string): Accounts {
-  let content: unknown
-  try {
-    content = JSON.parse(readFileSync(path, 'utf8'))
-  } catch {
-    throw new ConfigurationError(['ACCOUNTS_FILE must be JSON'])
-  }
+  const content = readJson(path)
   const ajv = new Ajv({ useDefaults: true, strict: false })
   if (ajv.validate<Accounts>(SCHEMA, content)) return content
   // Without values, which may be secrets.
   const lines = ajv.errors?.map(({ instancePath, message }) => `${instancePath} ${message}`) ?? []
   throw new ConfigurationError(lines.map((line) => `ACCOUNTS_FILE ${line.trim()}`))
+}
+
+function readJson(path: string): unknown {
+  const text = readFileSync(path, 'utf8')
+  try {
+    return JSON.parse(text, (_, value: unknown) => withFiles(value, dirname(path)))
+  } catch (error) {
+    if (error instanceof ConfigurationError) throw error
+    throw fault('must be JSON')
+  }
+}
+
+/** Replaces each field `…File` of an object by the content of the file that it names, without a line break at its end. */
+function withFiles(value: unknown, folder: string): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  const fields = Object.entries(value as Record<string, unknown>).map(([name, content]) => {
+    if (!name.endsWith('File') || typeof content !== 'string') return [name, content] as const
+    const field = name.slice(0, -'File'.length)
+    if (field in value) throw fault(`${name} must not be set with ${field}`)
+    return [field, readCredential(name, resolve(folder, content))] as const
+  })
+  return Object.fromEntries(fields)
+}
+
+function readCredential(name: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8').trimEnd()
+  } catch {
+    throw fault(`${name} must name a file that can be read`)
+  }
+}
+
+function fault(message: string): ConfigurationError {
+  return new ConfigurationError([`ACCOUNTS_FILE ${message}`])
 }
