@@ -10,7 +10,7 @@ help: ## List the targets
 
 setup: node_modules/.package-lock.json ## Install dependencies from the lockfile
 
-up: setup ## Run both services with PostgreSQL and Redis on this machine, until Ctrl-C
+up: setup ## Run both services, PostgreSQL, Redis and the simulator on this machine, until Ctrl-C
 	@($(redis)) 2>/dev/null || echo 'Continuing without Redis, since it is missing: sudo apt-get install -y redis-server'
 	@npm run --silent build
 	@exec node_modules/.bin/node packages/local/dist/up.js
@@ -37,7 +37,7 @@ lint: setup ## Check style, structure, language, format and types
 format: setup ## Format all files
 	@npm run --silent format
 
-images: ## Build both images with Docker
+images: ## Build the images of both services and of the simulator with Docker
 	@docker compose build
 
 compose-smoke: ## Build the images and test a payment on docker compose
@@ -116,7 +116,7 @@ define on_cluster
 if [ -z "$${KUBECONFIG-}" ] && [ -x $(CLUSTER)/up ]; then \
   eval "$$($(CLUSTER)/up | grep '^export ')"; \
   $(CLUSTER)/images; $(CLUSTER)/backups; docker compose build --quiet; \
-  $(CLUSTER)/load malipo/auth:dev malipo/payments:dev redis:8 ghcr.io/cloudnative-pg/postgresql:18; fi;
+  $(CLUSTER)/load malipo/auth:dev malipo/payments:dev malipo/simulator:dev redis:8 ghcr.io/cloudnative-pg/postgresql:18; fi;
 endef
 # Installs Prometheus, and on $(CLUSTER) also an object store for backups.
 with_prometheus = if [ -x $(CLUSTER)/monitoring ]; then $(CLUSTER)/backups; $(CLUSTER)/monitoring; \

@@ -5,9 +5,11 @@ import { type Child, startChild } from './child.js'
 import { freePort } from './free-port.js'
 
 export type ServiceName = 'auth' | 'payments'
+/** A folder of `services` with a built program. */
+export type ProgramName = ServiceName | 'simulator'
 
 export interface ServiceOptions {
-  name: ServiceName | 'simulator'
+  name: ProgramName
   /** The service's environment, in addition to PATH and similar variables; PORT defaults to a free port. */
   env: Record<string, string | undefined>
   /** The host of `url`; default 127.0.0.1. */
@@ -75,7 +77,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 }
 
 export interface ScriptOptions {
-  name: ServiceName
+  name: ProgramName
   /** The name of a file in the service's `dist`, without `.js`. */
   script: 'migrate' | (string & {})
   args?: readonly string[]
@@ -101,7 +103,7 @@ export async function runToEnd(options: ScriptOptions): Promise<string> {
   throw new Error(`${options.script} of ${options.name} exited with code ${exitCode}:\n${output}`)
 }
 
-function nodeCommand(name: ServiceOptions['name'], script: string): string[] {
+function nodeCommand(name: ProgramName, script: string): string[] {
   // These flags limit resident memory to 200 MB. The first limits the old generation. Without the second,
   // the young generation could take up to 128 MB more.
   return [

@@ -3,12 +3,14 @@ import { join } from 'node:path'
 
 export const AUTH_PORT = 3002
 export const PAYMENTS_PORT = 4000
+export const SIMULATOR_PORT = 4100
 
 const walkthrough = join(import.meta.dirname, '../../../docs/walkthrough.sh')
 
 export interface Running {
   authPort: number
   paymentsPort: number
+  simulatorPort: number
   postgresPort: number
   redisUrl: string | undefined
 }
@@ -22,6 +24,7 @@ Malipo runs in sandbox mode.
 
   auth        ${auth}    Swagger: ${auth}/docs
   payments    ${payments}    Swagger: ${payments}/docs
+  simulator   http://127.0.0.1:${running.simulatorPort}    of MTN and Airtel: docs/simulator.md
   PostgreSQL  127.0.0.1:${running.postgresPort}, databases auth and payments,
               user malipo, password in .data/postgres.password
   Redis       ${redisLine(running.redisUrl)}

@@ -1,21 +1,28 @@
 /**
- * `make up`: runs PostgreSQL, Redis (if installed), auth and payments on this machine until Ctrl-C, then
- * stops them in reverse order. Their data is in .data/.
+ * `make up`: runs PostgreSQL, Redis (if installed), auth, the simulator and payments on this machine until
+ * Ctrl-C, then stops them in reverse order. Their data is in .data/.
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isPortFree } from './free-port.js'
 import { forTerminal, logTo } from './log-file.js'
 import { startPostgres } from './postgres.js'
-import { runToEnd, type ServiceName, startService } from './process.js'
+import { type ProgramName, runToEnd, type ServiceName, startService } from './process.js'
 import { startRedis } from './redis.js'
 import { persistentSecret, persistentSecretFile, randomWebhookSecret } from './secret.js'
-import { AUTH_PORT, PAYMENTS_PORT, type Running, startupMessage } from './startup-message.js'
+import {
+  AUTH_PORT,
+  PAYMENTS_PORT,
+  type Running,
+  SIMULATOR_PORT,
+  startupMessage,
+} from './startup-message.js'
 
 const data = join(import.meta.dirname, '../../../.data')
 const logs = join(data, 'logs')
 const authPort = portFrom('AUTH_PORT', AUTH_PORT)
 const paymentsPort = portFrom('PAYMENTS_PORT', PAYMENTS_PORT)
+const simulatorPort = portFrom('SIMULATOR_PORT', SIMULATOR_PORT)
 
 /** The started programs in start order; the `stop` of a service returns its exit code. */
 const started: { name: string; stop: () => Promise<number | void> }[] = []
@@ -40,6 +47,7 @@ process.exit(isClean ? exitCode : 1)
 async function start(): Promise<Running> {
   await requireFreePort(authPort, 'auth', 'AUTH_PORT')
   await requireFreePort(paymentsPort, 'payments', 'PAYMENTS_PORT')
+  await requireFreePort(simulatorPort, 'the simulator', 'SIMULATOR_PORT')
 
   const postgres = await startPostgres({
     dataDir: join(data, 'postgres'),
@@ -62,22 +70,63 @@ async function start(): Promise<Running> {
     JWT_SECRET: persistentSecret(join(data, 'secrets/jwt')),
     REFRESH_KEYS_FILE: persistentSecretFile(join(data, 'secrets/refresh-keys')),
   })
+  const providers = await runSimulator()
   await runService('payments', {
     ...common,
     PORT: String(paymentsPort),
     DATABASE_URL: postgres.url('payments'),
     AUTH_SERVICE_URL: `http://127.0.0.1:${authPort}`,
     TOKEN_CACHE_KEYS_FILE: persistentSecretFile(join(data, 'secrets/token-cache-keys')),
-    WEBHOOK_SECRETS: `mtn=${persistentSecret(join(data, 'secrets/webhook-mtn'), randomWebhookSecret)}`,
+    WEBHOOK_SECRETS: `manual=${persistentSecret(join(data, 'secrets/webhook-manual'), randomWebhookSecret)}`,
+    PROVIDERS_FILE: join(providers, 'providers.yaml'),
+    CALLBACK_KEYS_FILE: persistentSecretFile(join(data, 'secrets/callback-keys')),
   })
-  return { authPort, paymentsPort, postgresPort: postgres.port, redisUrl: redis?.url }
+  return {
+    authPort,
+    paymentsPort,
+    simulatorPort,
+    postgresPort: postgres.port,
+    redisUrl: redis?.url,
+  }
 }
 
+/** Starts the simulator, and returns the folder of the accounts at it. */
+async function runSimulator(): Promise<string> {
+  const folder = join(data, 'providers')
+  const simulator = `http://127.0.0.1:${simulatorPort}`
+  // A host name, because MTN accepts no address in a callback URL.
+  const payments = `http://localhost:${paymentsPort}`
+  await runToEnd({
+    name: 'simulator',
+    script: 'sandbox/make',
+    args: ['--folder', folder, '--simulator', simulator, '--payments', payments],
+    env: {},
+  })
+  await runProcess('simulator', logTo(join(logs, 'simulator.log')), {
+    MODE: 'sandbox',
+    PORT: String(simulatorPort),
+    ACCOUNTS_FILE: join(folder, 'accounts.json'),
+    BOOK_FILE: join(data, 'simulator-book.jsonl'),
+  })
+  return folder
+}
+
+/** Migrates the database of a service, and starts the service. */
 async function runService(
   name: ServiceName,
   env: Record<string, string | undefined>,
 ): Promise<void> {
   const write = logTo(join(logs, `${name}.log`))
+  saveEnvironment(name, env)
+  await runToEnd({ name, script: 'migrate', env, onLine: write })
+  await runProcess(name, write, env)
+}
+
+async function runProcess(
+  name: ProgramName,
+  write: (line: string) => void,
+  env: Record<string, string | undefined>,
+): Promise<void> {
   let isReady = false
   const onLine = (line: string) => {
     write(line)
@@ -85,8 +134,6 @@ async function runService(
     const text = isReady ? forTerminal(line) : undefined
     if (text !== undefined) console.error(text)
   }
-  saveEnvironment(name, env)
-  await runToEnd({ name, script: 'migrate', env, onLine: write })
   const onUnexpectedExit = (code: number) => exitedUnexpectedly(name, code)
   const service = await startService({ name, env, onLine, onUnexpectedExit })
   isReady = true
