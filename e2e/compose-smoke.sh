@@ -12,7 +12,8 @@ containers() { docker compose ps --quiet "$@"; }
 
 images_are_small() {
   local image bytes
-  for image in malipo/auth:"${TAG:-dev}" malipo/payments:"${TAG:-dev}"; do
+  for image in malipo/auth malipo/payments malipo/simulator; do
+    image+=:${TAG:-dev}
     bytes=$(docker image inspect --format '{{.Size}}' "$image")
     echo "$image: $((bytes / 1000000)) MB"
     [ "$bytes" -le $((IMAGE_LIMIT_MB * 1000000)) ] || return 1
@@ -24,12 +25,12 @@ containers_are_hardened() {
   local id
   for id in $(containers); do
     docker inspect --format '{{.Name}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}}' "$id"
-  done | tee /dev/stderr | awk '$2 != "true" || $3 != "[ALL]" || $4 !~ /no-new-privileges/ { bad = 1 } END { exit bad || NR < 6 }'
+  done | tee /dev/stderr | awk '$2 != "true" || $3 != "[ALL]" || $4 !~ /no-new-privileges/ { bad = 1 } END { exit bad || NR < 7 }'
 }
 
 services_run_unprivileged() {
   local id
-  for id in $(containers auth-service payment-service payment-proxy); do
+  for id in $(containers auth-service payment-service payment-proxy simulator); do
     docker exec "$id" /nodejs/bin/node --eval '
       const { equal, throws } = require("node:assert")
       equal(process.getuid(), 65532)
@@ -43,7 +44,7 @@ replicas_are() { [ "$(containers payment-service | wc -l)" = "$1" ]; }
 stop_cleanly() {
   local id
   docker compose stop || return 1
-  for id in $(docker compose ps --all --quiet auth-service payment-service); do
+  for id in $(docker compose ps --all --quiet auth-service payment-service simulator); do
     [ "$(docker inspect --format '{{.State.ExitCode}}' "$id")" = 0 ] || return 1
   done
 }
