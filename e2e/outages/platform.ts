@@ -195,7 +195,7 @@ export class Platform {
             SESSIONS_PER_USER: '100',
           }
         : {
-            WEBHOOK_SECRETS: `mtn=${this.webhookSecret}`,
+            WEBHOOK_SECRETS: `manual=${this.webhookSecret}`,
             TOKEN_CACHE_KEYS_FILE: keys('token-cache-keys'),
           }),
     }
