@@ -3,8 +3,9 @@ import type { FastifyInstance } from 'fastify'
 import { BodyMemory } from './body-memory.js'
 import { limitFaultOf } from './json-limits.js'
 import { mayRound, parseWithDigits } from './json-number.js'
+import { siteOf } from './network.js'
 import { HTTP_PROBLEMS, Problem } from './problem.js'
-import { readBody } from './read-body.js'
+import { BODY_LIMIT_BYTES, readBody } from './read-body.js'
 import type { Request } from './request.js'
 
 /** A field with one of these names could change the class or prototype of an object it is copied to. */
@@ -38,8 +39,12 @@ export function acceptJsonOnly(fastify: FastifyInstance) {
   const memory = new BodyMemory()
   fastify.addContentTypeParser('application/json', (request: Request, payload, done) => {
     if (isEncoded(request)) return done(encodedBody())
-    const reservation = memory.reservation(request)
-    readBody(payload, request.headers['content-length'], reservation, (error, body) => {
+    const reservation = memory.reservation(() => siteOf(request.ip))
+    const contentLength = request.headers['content-length']
+    const options = { contentLength, limitBytes: BODY_LIMIT_BYTES, memory: reservation }
+    readBody(payload, options, (error, body) => {
+      reservation.release()
+      // Fastify closes the connection after the response to an error.
       if (!body) return done(error)
       request.rawBody = body
       parse(request, body, done)

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream'
 import { expect, it, vi } from 'vitest'
-import { BodyMemory, MAX_NETWORK_BYTES } from './body-memory.js'
+import { BodyMemory, MAX_SHARE_BYTES } from './body-memory.js'
 import { Problem } from './problem.js'
 import { BODY_LIMIT_BYTES, MAX_CHUNKS, readBody } from './read-body.js'
 
@@ -9,13 +9,21 @@ interface Result {
   readonly body: string | undefined
 }
 
+const optionsOf = (memory: BodyMemory, contentLength?: string) => ({
+  contentLength,
+  limitBytes: BODY_LIMIT_BYTES,
+  memory: memory.reservation(() => '192.0.2.1'),
+})
+
 /** The result for a body that is received in these chunks. */
 function read(chunks: readonly string[], contentLength?: string, memory = new BodyMemory()) {
   const stream = new PassThrough({ highWaterMark: 2 * BODY_LIMIT_BYTES })
   const result = new Promise<Result>((resolve) => {
-    readBody(stream, contentLength, memory.reservation({ ip: '192.0.2.1' }), (error, body) =>
-      resolve({ error, body: body?.toString('utf8') }),
-    )
+    const options = optionsOf(memory, contentLength)
+    readBody(stream, options, (error, body) => {
+      options.memory.release()
+      resolve({ error, body: body?.toString('utf8') })
+    })
   })
   for (const chunk of chunks) stream.write(chunk)
   stream.end()
@@ -54,13 +62,25 @@ it('fails if the client disconnects', async () => {
   expect(await result).toEqual({ error, body: undefined })
 })
 
-it('stops with 503 if the bodies of the network take too much memory, until they end', async () => {
+it('fails if the client has disconnected before', async () => {
+  const stream = new PassThrough()
+  stream.destroy()
+  const failed = Promise.withResolvers<Error | null>()
+  readBody(stream, optionsOf(new BodyMemory()), failed.resolve)
+  expect((await failed.promise)?.message).toBe('the client has disconnected')
+})
+
+it('stops with 503 if the bodies of the share take too much memory, until it is released', async () => {
   const memory = new BodyMemory()
   const half = ' '.repeat(BODY_LIMIT_BYTES / 2)
-  const stalled = Array.from({ length: MAX_NETWORK_BYTES / half.length }, () => new PassThrough())
+  const stalled = Array.from({ length: MAX_SHARE_BYTES / half.length }, () => new PassThrough())
   const results = stalled.map((stream) => {
     const { promise, resolve } = Promise.withResolvers<Error | null>()
-    readBody(stream, undefined, memory.reservation({ ip: '192.0.2.1' }), resolve)
+    const options = optionsOf(memory)
+    readBody(stream, options, (failure) => {
+      options.memory.release()
+      resolve(failure)
+    })
     stream.write(half)
     return promise
   })

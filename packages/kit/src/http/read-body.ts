@@ -11,25 +11,33 @@ export const BODY_LIMIT_BYTES = 100_000
  */
 export const MAX_CHUNKS = 500
 
+interface BodyOptions {
+  /** Of the header, which may announce too large a body. */
+  readonly contentLength: string | undefined
+  readonly limitBytes: number
+  /** Takes the memory of the body. The caller releases it. */
+  readonly memory: BodyReservation
+}
+
 /**
  * Reads the bytes of a body. Fastify's own reader keeps each chunk until the end of the body: in chunks of one byte,
- * a body of 100 kB takes 20 MB of memory.
+ * a body of 100 kB takes 20 MB of memory. After an error, the client may send more: close the connection.
  */
 export function readBody(
   stream: Readable,
-  contentLength: string | undefined,
-  memory: BodyReservation,
+  { contentLength, limitBytes, memory }: BodyOptions,
   done: (error: Error | null, body?: Buffer) => void,
 ) {
-  if (Number(contentLength) > BODY_LIMIT_BYTES) return done(tooLarge())
+  // A destroyed stream emits nothing.
+  if (stream.destroyed) return done(new Error('the client has disconnected'))
+  if (Number(contentLength) > limitBytes) return done(tooLarge())
+  const mostBytes = contentLength === undefined ? limitBytes : Number(contentLength)
   let body = Buffer.alloc(0)
   let length = 0
   let chunks = 0
   const finish = (error: Error | null) => {
     stream.off('data', add).off('end', end).off('error', finish)
-    memory.release()
     if (error) {
-      // Fastify closes the connection after the response.
       stream.pause()
       done(error)
     } else done(null, body.subarray(0, length))
@@ -37,11 +45,11 @@ export function readBody(
   const end = () => finish(null)
   const add = (chunk: Buffer) => {
     const needed = length + chunk.length
-    if (needed > BODY_LIMIT_BYTES) return finish(tooLarge())
+    if (needed > limitBytes) return finish(tooLarge())
     if (++chunks > MAX_CHUNKS) return finish(tooManyChunks())
     if (needed > body.length) {
       const smaller = body
-      const size = Math.max(needed, 2 * length)
+      const size = Math.max(needed, Math.min(2 * length, mostBytes))
       if (!memory.resize(size)) return finish(overloaded())
       body = Buffer.allocUnsafe(size)
       smaller.copy(body)
