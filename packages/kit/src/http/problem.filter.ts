@@ -5,12 +5,12 @@ import type { InvalidRequests } from './invalid-requests.js'
 import {
   HTTP_PROBLEMS,
   type ProblemKind,
-  pathOf,
   Problem,
   PROBLEM_JSON,
   problemDocument,
 } from './problem.js'
 import type { Request } from './request.js'
+import { shownPath } from './secret-path.js'
 
 const UNREADABLE = [HTTP_PROBLEMS.malformed, 'The request can’t be read.'] as const
 const NO_ROUTE = [HTTP_PROBLEMS.notFound, 'No route has this path.'] as const
@@ -93,6 +93,6 @@ export function sendProblem(request: Request, reply: FastifyReply, problem: Prob
   const { retryAfterSeconds, headers } = problem.extras
   if (headers) reply.headers(headers)
   if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds))
-  const body = problemDocument(problem, pathOf(request), request.id)
+  const body = problemDocument(problem, shownPath(request), request.id)
   void reply.code(problem.kind.status).type(PROBLEM_JSON).send(body)
 }

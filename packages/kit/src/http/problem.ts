@@ -93,7 +93,7 @@ export function pathOf({ url = '/' }: { readonly url?: string | undefined }): st
   return target.split(/[?#]/, 1)[0]?.slice(0, MAX_PATH_CHARACTERS) || '/'
 }
 
-/** The body of an error response. `path` is the result of `pathOf`. */
+/** The body of an error response. `path` is the result of `shownPath`. */
 export function problemDocument({ kind, detail, extras }: Problem, path: string, id: string) {
   return JSON.stringify({
     type: `/problems/${kind.type}`,

@@ -7,7 +7,7 @@ import { RejectionQueue } from './rejection-queue.js'
 async function rejectAll(count: number, maxTickMs: number, ticks: number): Promise<number[]> {
   let written = 0
   const response = { writeHead: () => undefined, end: () => written++ }
-  const reply = { request: { id: 'id', url: '/api/payments' }, raw: response }
+  const reply = { request: { id: 'id', url: '/api/payments', server: {} }, raw: response }
   const queue = new RejectionQueue(maxTickMs)
   for (let i = 0; i < count; i++) {
     queue.add({ ...reply, hijack: () => reply } as unknown as FastifyReply)

@@ -1,6 +1,7 @@
 import type { FastifyReply } from 'fastify'
 import { REQUEST_ID, SECURITY_HEADERS } from './headers.js'
-import { overloaded, pathOf, PROBLEM_JSON, problemDocument } from './problem.js'
+import { overloaded, PROBLEM_JSON, problemDocument } from './problem.js'
+import { shownPath } from './secret-path.js'
 
 /** Spends at most `maxTickMs` per tick on rejections: a thousand at once would delay other responses. */
 export class RejectionQueue {
@@ -35,7 +36,7 @@ const REJECTION_HEADERS = Object.entries({
 }).flat()
 
 function reject({ request, raw }: FastifyReply) {
-  const body = problemDocument(OVERLOADED, pathOf(request), request.id)
+  const body = problemDocument(OVERLOADED, shownPath(request), request.id)
   const own = ['content-length', String(Buffer.byteLength(body)), REQUEST_ID, request.id]
   // Node writes an array of headers as it is, but copies an object first.
   raw.writeHead(OVERLOADED.kind.status, [...REJECTION_HEADERS, ...own])

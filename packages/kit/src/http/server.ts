@@ -20,6 +20,7 @@ import { ProblemFilter, toProblem } from './problem.filter.js'
 import { BODY_LIMIT_BYTES } from './read-body.js'
 import { observeRequests, type Request } from './request.js'
 import { completeContext, traceRequests } from './request-tracing.js'
+import { collectSecretPaths } from './secret-path.js'
 import { Drain } from './shutdown.js'
 import { InputPipe } from './validation.js'
 
@@ -89,6 +90,7 @@ export function configureRoutes(
   ])
   rejectUnsupportedHeaders(fastify)
   acceptJsonOnly(fastify)
+  collectSecretPaths(fastify)
   app.get(Drain).watch(fastify)
   app.useGlobalPipes(new InputPipe())
   app.useGlobalFilters(new ProblemFilter(fastify, invalidRequests))
