@@ -13,6 +13,7 @@ const LIMITS = {
   aloneAfter: 60_000,
   inFlightPeriod: 60_000,
   maxOpen: 10_000,
+  maxOpenRaw: 12_000,
   maxQueued: 100,
   maxQueueTime: 60_000,
   maxEventLoopUtilization: 0,

@@ -5,6 +5,7 @@ import { ANONYMOUS, callerOf } from './caller.js'
 import { FairQueue, type Flow } from './fair-queue.js'
 import { InFlight } from './in-flight.js'
 import { siteOf } from './network.js'
+import { hasRawBody } from './raw-body.js'
 import { RejectionQueue } from './rejection-queue.js'
 import { isApi, type Request } from './request.js'
 
@@ -23,6 +24,8 @@ const LIMITS = {
   inFlightPeriod: 50,
   /** Open requests, for however long, for example during a failover. */
   maxOpen: 10_000,
+  /** The same for a request with a raw body, which is shed last: its sender may not repeat it. */
+  maxOpenRaw: 12_000,
   maxQueued: 200,
   /** How long a request may be queued, ms. */
   maxQueueTime: 3_000,
@@ -54,6 +57,7 @@ interface QueuedRequest extends Flow {
  * - Further requests queue. Networks are served in turn, and callers in turn within a network.
  * - While the event loop is idle, more are admitted: the requests in flight wait for something else, such as a
  *   commit or a database that fails over. An exception is a database that `isBehind`.
+ * - A request with a raw body does not queue: it is admitted even while others are rejected.
  * - A full queue rejects the newest request of the longest flow with 503. A request whose client has
  *   disconnected leaves the queue.
  */
@@ -112,6 +116,7 @@ class LoadShedder {
   admit(request: Request, reply: FastifyReply, next: () => void) {
     const now = performance.now()
     this.inFlight.expire(now)
+    if (hasRawBody(request)) return this.admitRaw(reply, next)
     const caller = callerOf(request)
     if (caller !== this.lastCaller) {
       this.lastCaller = caller
@@ -120,6 +125,11 @@ class LoadShedder {
     // Requests that are queued at this point are of callers with no room.
     if (this.hasRoom() && this.hasRoomFor(caller, now)) return this.start(caller, reply, next)
     this.enqueue({ network: siteOf(request.ip), caller, reply, enqueuedAt: now, next })
+  }
+
+  private admitRaw(reply: FastifyReply, next: () => void) {
+    if (this.open < this.limits.maxOpenRaw) this.start(ANONYMOUS, reply, next)
+    else this.shed(reply)
   }
 
   private hasRoom(): boolean {

@@ -9,6 +9,7 @@ import {
   PROBLEM_JSON,
   problemDocument,
 } from './problem.js'
+import { hasRawBody } from './raw-body.js'
 import type { Request } from './request.js'
 import { shownPath } from './secret-path.js'
 
@@ -71,6 +72,7 @@ export class ProblemFilter implements ExceptionFilter {
     const reply = http.getResponse<FastifyReply>()
     if (reply.sent || reply.raw.headersSent) return
     const problem = this.withAllowedMethods(problemOf(error, request), request)
+    if (hasRawBody(request)) return sendProblem(request, reply, problem)
     this.invalidRequests.respond({ ip: request.ip, request, reply }, problem, (answer) =>
       sendProblem(request, reply, answer),
     )

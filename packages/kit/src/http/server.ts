@@ -18,6 +18,7 @@ import { measureRequests } from './metrics.js'
 import { createHttpServer } from './pipelining.js'
 import { ProblemFilter, toProblem } from './problem.filter.js'
 import { BODY_LIMIT_BYTES } from './read-body.js'
+import { skipRawBodies } from './raw-body.js'
 import { observeRequests, type Request } from './request.js'
 import { completeContext, traceRequests } from './request-tracing.js'
 import { collectSecretPaths } from './secret-path.js'
@@ -90,6 +91,7 @@ export function configureRoutes(
   ])
   rejectUnsupportedHeaders(fastify)
   acceptJsonOnly(fastify)
+  skipRawBodies(fastify)
   collectSecretPaths(fastify)
   app.get(Drain).watch(fastify)
   app.useGlobalPipes(new InputPipe())
