@@ -27,13 +27,19 @@ export function readKeyFile(path: string): Buffer[] {
   return parseKeys(readFileSync(path, 'utf8'))
 }
 
-/** Checks the key file that a variable names: it is required in `live`, and has valid keys in any mode. */
+/**
+ * Checks the key file that a variable names: it has valid keys.
+ *
+ * @param isRequired whether it is required in `live`
+ */
 export function checkKeyFile<Name extends string>(
   name: Name,
+  isRequired = true,
 ): Check<Record<Name, string | undefined> & { readonly MODE: string }> {
   return (env) => {
     const path = env[name]
-    if (!path) return env.MODE === 'live' ? { [name]: 'is required when MODE is live' } : {}
+    const isMissing = isRequired && env.MODE === 'live'
+    if (!path) return isMissing ? { [name]: 'is required when MODE is live' } : {}
     try {
       readKeyFile(path)
       return {}
