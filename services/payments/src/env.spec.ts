@@ -90,6 +90,23 @@ describe('TOKEN_CACHE_KEYS_FILE', () => {
   })
 })
 
+describe('CALLBACK_KEYS_FILE', () => {
+  const read = (path: string | undefined) => () => readEnv({ ...given, CALLBACK_KEYS_FILE: path })
+
+  it.each([
+    ['/nowhere', 'must name a file that can be read'],
+    [file('', 'no-key'), 'has no key'],
+    [file('short', 'short-callback-key'), 'must have keys of at least 32 bytes (key 1)'],
+  ])('rejects %s', (path, message) => {
+    expect(read(path)).toThrow(`CALLBACK_KEYS_FILE ${message}`)
+  })
+
+  it('is optional', () => {
+    expect(read(undefined)).not.toThrow()
+    expect(read(file(SECRET, 'callback-keys'))).not.toThrow()
+  })
+})
+
 it('has the defaults of the contract', () => {
   expect(readEnv(given)).toMatchObject({
     TOKEN_CACHE_TTL_MS: 60_000,

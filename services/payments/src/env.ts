@@ -102,6 +102,10 @@ export const VARIABLES = {
     default: undefined,
     desc: 'File with the keys that sign cached tokens in Redis, one per line of at least 32 bytes; the first signs, all verify; required in `live`; otherwise random by default',
   }),
+  CALLBACK_KEYS_FILE: readableFile({
+    default: undefined,
+    desc: 'File with the keys of callback URLs, one per line of at least 32 bytes; the first makes new URLs, all are accepted; otherwise random, so that other replicas reject the callbacks',
+  }),
   ...webhookVariables,
   ...providerVariables,
 }
@@ -131,9 +135,12 @@ const STILL_ACTIVE =
 
 /** @throws ConfigurationError with one line for each variable that is missing or malformed */
 export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
-  const checkCacheKeys = checkKeyFile('TOKEN_CACHE_KEYS_FILE')
-  const checks = [checkHttp, checkDatabase, checkRedis, checkSecrets, checkCacheKeys] as const
-  const env = read(source, VARIABLES, ...checks, checkTimeScale)
+  const keyChecks = [
+    checkKeyFile('TOKEN_CACHE_KEYS_FILE'),
+    checkKeyFile('CALLBACK_KEYS_FILE', false),
+  ] as const
+  const checks = [checkHttp, checkDatabase, checkRedis, checkSecrets, checkTimeScale] as const
+  const env = read(source, VARIABLES, ...checks, ...keyChecks)
   const providerSecrets = secretsOf(env) ?? []
   const providers = readProviders(env)
   const faults = senderFaults(providerSecrets, providers.file)

@@ -21,7 +21,10 @@ describe('the OpenAPI document', () => {
       'GET /api/payments/{reference}/events',
       'POST /api/payments',
       'POST /api/payments/webhook/provider',
+      'POST /api/payments/webhook/{account}',
+      'POST /api/payments/webhook/{account}/{attempt}/{nonce}',
       'POST /api/payments/{reference}/status',
+      'PUT /api/payments/webhook/{account}/{attempt}/{nonce}',
     ])
     expect(components).toHaveProperty('securitySchemes.bearer')
   })
@@ -39,6 +42,12 @@ describe('the OpenAPI document', () => {
     expect(statuses(`${PATH}/webhook/provider`, 'post')).toEqual([
       200, 400, 401, 403, 404, 409, 413, 415, 422, 429, 503,
     ])
+    const callbacks = [
+      statuses(`${PATH}/webhook/{account}/{attempt}/{nonce}`, 'post'),
+      statuses(`${PATH}/webhook/{account}/{attempt}/{nonce}`, 'put'),
+      statuses(`${PATH}/webhook/{account}`, 'post'),
+    ]
+    expect(callbacks).toEqual(Array(3).fill([200, 400, 404, 413, 503]))
   })
 
   it('has Swagger UI at /docs', async () => {
