@@ -3,14 +3,9 @@ import { KitModule } from '@malipo/kit/kit.module'
 import { versionOf } from '@malipo/kit/bootstrap'
 import { type DynamicModule, Module } from '@nestjs/common'
 import { attemptProviders } from './attempts/attempts.providers.js'
-import { CALLBACK_ACCOUNTS, NO_CALLBACK_ACCOUNTS } from './callbacks/callback-accounts.js'
-import { CallbackApplier } from './callbacks/callback-applier.js'
-import { CallbackGuard } from './callbacks/callback.guard.js'
-import { callbackKeys } from './callbacks/callback-keys.js'
-import { CallbackMetrics } from './callbacks/callback-metrics.js'
-import { CALLBACK_STORE } from './callbacks/callback-store.js'
+import { callbackKeys } from './providers/callback-keys.js'
+import { CALLBACK_PROVIDERS } from './callbacks/callbacks.providers.js'
 import { CallbacksController } from './callbacks/callbacks.controller.js'
-import { CallbacksService } from './callbacks/callbacks.service.js'
 import { callerProviders } from './caller/caller.providers.js'
 import { REDIS_TIMEOUT_MS } from './caller/shared-token-cache.js'
 import { dataSource } from './data-source.js'
@@ -60,13 +55,7 @@ export class AppModule {
         ...callerProviders(env),
         WebhookGuard,
         callbackKeys(env),
-        CallbackGuard,
-        CallbackMetrics,
-        CallbacksService,
-        CallbackApplier,
-        { provide: CALLBACK_ACCOUNTS, useValue: NO_CALLBACK_ACCOUNTS },
-        // Without accounts, no callback passes the guard.
-        { provide: CALLBACK_STORE, useValue: {} },
+        ...CALLBACK_PROVIDERS,
         PaymentTotals,
         { provide: PROVIDER_SECRETS, useValue: env.providerSecrets },
       ],

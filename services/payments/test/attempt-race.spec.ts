@@ -1,12 +1,20 @@
 import { randomInt } from 'node:crypto'
 import { v7 } from 'uuid'
 import { expect, it, onTestFinished } from 'vitest'
-import { storeCallback } from '../src/attempts/callback.store.js'
+import { inputOf } from '../src/callbacks/callbacks.store.js'
+import { STORE_CALLBACK } from '../src/callbacks/callback.statement.js'
 import { claim } from '../src/attempts/claim.store.js'
 import { conclude, isRepeatedTransaction } from '../src/attempts/conclude.store.js'
 import type { Conclusion } from '../src/attempts/conclusion.js'
 import type { AttemptState } from '../src/attempts/states.js'
-import { ACCOUNT, batchOn, createAttempt, fill, newAttemptsDatabase } from './attempts-database.js'
+import {
+  ACCOUNT,
+  batchOn,
+  createAttempt,
+  type Created,
+  fill,
+  newAttemptsDatabase,
+} from './attempts-database.js'
 
 /**
  * Claims, conclusions and callbacks at random, also contradictory ones, from several connections at once. Whatever
@@ -37,13 +45,16 @@ function randomConclusion(attemptId: string, lease: string | undefined): Conclus
     aftercareSeconds: to === 'declined' && randomInt(2) === 0 ? 1 : undefined,
     transactionId: to === 'succeeded' ? (randomInt(10) === 0 ? 'shared' : attemptId) : undefined,
     attention: to === undefined ? pick(['deadline', 'vanished', undefined]) : undefined,
-    lease: lease && {
-      id: lease,
-      call: 'query',
-      claimedAt: new Date().toISOString(),
-      missed: randomInt(2) === 0,
-      nextSeconds: isOpen && randomInt(5) > 0 ? randomInt(2) : undefined,
-    },
+    lease:
+      lease === undefined
+        ? undefined
+        : {
+            id: lease,
+            call: 'query',
+            claimedAt: new Date().toISOString(),
+            missed: randomInt(2) === 0,
+            nextSeconds: isOpen && randomInt(5) > 0 ? randomInt(2) : undefined,
+          },
   }
 }
 
@@ -51,7 +62,7 @@ it('keeps every history legal, whatever is concluded concurrently', async () => 
   const database = await newAttemptsDatabase()
   onTestFinished(() => database.close())
   const { client, run } = database
-  const created = []
+  const created: Created[] = []
   for (let nth = 0; nth < PAYMENTS; nth++) created.push(await createAttempt(run))
   await fill(client, 1_000_000)
   const bucket = { burst: 1_000_000, refillPerSecond: 0 }
@@ -62,7 +73,7 @@ it('keeps every history legal, whatever is concluded concurrently', async () => 
     const own = batchOn(await database.connection())
     const leases = new Map<string, string>()
     for (let round = 0; round < ROUNDS; round++) {
-      const { attemptId, reference } = pick(created)
+      const { attemptId } = pick(created)
       const kind = randomInt(10)
       if (kind < 2) {
         const leaseId = v7()
@@ -79,22 +90,20 @@ it('keeps every history legal, whatever is concluded concurrently', async () => 
           count('repeated transaction')
         }
       } else {
-        const stored = await storeCallback(own, {
+        const callback = {
           account: ACCOUNT,
           attemptId: randomInt(10) === 0 ? v7() : attemptId,
-          reference: randomInt(2) === 0 ? reference : undefined,
-          parks: true,
+          method: 'POST',
+          headers: {},
+          bytes: Buffer.from(`${randomInt(3)}`),
+          reading: { verdict: 'unsigned', reading: { kind: 'no_news' } },
+          at: new Date(),
           operationId: v7(),
-          message: {
-            kind: 'callback',
-            source: `provider:${ACCOUNT}`,
-            verdict: 'unsigned',
-            headers: {},
-            bytes: Buffer.from(`${randomInt(3)}`),
-            at: new Date(),
-          },
-        })
-        count(stored.attemptId ? 'callback' : 'parked')
+        } as const
+        const [stored] = await own<{ attemptId: string | null }>(STORE_CALLBACK, [
+          inputOf(callback),
+        ])
+        count(stored?.attemptId ? 'callback' : 'parked')
       }
     }
   }

@@ -121,7 +121,7 @@ describe('a URL that is not one of a callback', () => {
     ],
     ['no nonce', `/api/payments/webhook/mtn-ug/${id}/1`, 'mtn-ug', 'bad_nonce'],
     ['no id', '/api/payments/webhook/mtn-ug/PAY-1/1', 'mtn-ug', 'bad_nonce'],
-    ['a key of nobody', attemptUrl('mtn-ug', id, 'x'.repeat(32)), 'mtn-ug', 'bad_nonce'],
+    ['an unknown key', attemptUrl('mtn-ug', id, 'x'.repeat(32)), 'mtn-ug', 'bad_nonce'],
     [
       'the nonce of another account',
       attemptUrl('json', id).replace('json', 'mtn-ug'),

@@ -18,7 +18,7 @@ async function charged(provider: string, phone: string) {
   await until(async () => {
     body = (await stage.user.get(created.body.reference)).body
     return ['SUCCESS', 'FAILED'].includes(body.status)
-  }, 20_000)
+  })
   return body
 }
 

@@ -1,9 +1,10 @@
 import { mkdtempSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Service, startService } from '@malipo/local/process'
 import { newUser } from './auth.js'
-import { type Payments, startPayments } from './payments.js'
+import { type Payments, SECRETS, startPayments } from './payments.js'
 import { as, type As } from './requests.js'
 
 /** The service with the simulator: an account of each adapter, all in UGX. */
@@ -17,8 +18,15 @@ const MTN = {
   callbackHost: 'localhost',
   queriesPerSecond: 1_000,
 }
-const AIRTEL = { clientId: 'client', clientSecret: 'client-secret', country: 'UG', currency: 'UGX' }
+const AIRTEL = {
+  clientId: 'client',
+  clientSecret: 'client-secret',
+  country: 'UG',
+  currency: 'UGX',
+  callbackKey: 'zITVAAGYSlzl1WkUQJn81kbpT5drH3koffT8jCkcJJA=',
+}
 const STANDARD = { name: 'acme', apiKey: 'acme-key', currency: 'UGX' }
+export const ACME_SECRET = `whsec_${Buffer.alloc(32, 'acme').toString('base64')}`
 
 export interface ProviderStage {
   readonly payments: Payments
@@ -67,6 +75,7 @@ export function providersFile(folder: string, baseUrl: string, own: object = {})
       credentials: {
         clientIdFile: secret('airtel-id', AIRTEL.clientId),
         clientSecretFile: secret('airtel-secret', AIRTEL.clientSecret),
+        callbackKeyFile: secret('airtel-callback-key', AIRTEL.callbackKey),
       },
     },
     {
@@ -86,9 +95,21 @@ export function fileIn(folder: string, name: string, content: string): string {
   return path
 }
 
+/** @param own the environment of the service, apart from that of the stage */
 export async function startProviderStage(own: Record<string, string> = {}): Promise<ProviderStage> {
   const folder = mkdtempSync(join(tmpdir(), 'malipo-providers-'))
-  const accounts = { mtnMomo: [MTN], airtelMoney: [AIRTEL], standard: [STANDARD] }
+  const callbacks = await startForwarder()
+  const accounts = {
+    mtnMomo: [{ ...MTN, callbackHost: `localhost:${callbacks.port}` }],
+    airtelMoney: [{ ...AIRTEL, callbackUrl: `${callbacks.origin}/api/payments/webhook/airtel-ug` }],
+    standard: [
+      {
+        ...STANDARD,
+        callbackHost: `localhost:${callbacks.port}`,
+        webhookSecret: ACME_SECRET,
+      },
+    ],
+  }
   const simulator = await startService({
     name: 'simulator',
     env: {
@@ -99,10 +120,12 @@ export async function startProviderStage(own: Record<string, string> = {}): Prom
     },
   })
   const payments = await startPayments({
-    PROVIDERS_FILE: providersFile(folder, simulator.url),
+    PROVIDERS_FILE: providersFile(folder, simulator.url, { callbackOrigin: callbacks.origin }),
     PROVIDER_TIME_SCALE: '0.01',
+    WEBHOOK_SECRETS: `manual=${SECRETS.new},acme=${ACME_SECRET}`,
     ...own,
   })
+  callbacks.forwardTo(Number(new URL(payments.client.url).port))
   return {
     payments,
     user: as(await newUser(), payments),
@@ -114,6 +137,25 @@ export async function startProviderStage(own: Record<string, string> = {}): Prom
     async close() {
       await payments.close()
       await simulator.stop()
+      callbacks.close()
     },
+  }
+}
+
+/** A port for callbacks that is known before the service has one. */
+async function startForwarder() {
+  let target = 0
+  const server = createServer((socket) => {
+    const upstream = connect(target, '127.0.0.1')
+    socket.on('error', () => upstream.destroy()).pipe(upstream)
+    upstream.on('error', () => socket.destroy()).pipe(socket)
+  })
+  await new Promise<void>((resolve) => server.listen(0, resolve))
+  const { port } = server.address() as AddressInfo
+  return {
+    port,
+    origin: `http://localhost:${port}`,
+    forwardTo: (other: number) => (target = other),
+    close: () => server.close(),
   }
 }

@@ -8,7 +8,7 @@ import { type Payments, SECRETS, startPayments } from './payments.js'
 import { providersFile } from './provider-stage.js'
 import { as, type As, fromProvider, newPayment, webhookBody } from './requests.js'
 
-/** Each provider settles only payments of its own account, for their amount, with a transaction id of its own. */
+/** Each provider settles only payments of its account, for their amount, and each with another transaction id. */
 
 const ACME = `whsec_${Buffer.alloc(32, 'acme').toString('base64')}`
 const folder = mkdtempSync(join(tmpdir(), 'malipo-webhooks-'))
@@ -120,7 +120,7 @@ describe('a webhook of an account', () => {
     })
   })
 
-  it('after a failure is kept as a late success, once', async () => {
+  it('after a failure is stored as a late success, once', async () => {
     const reference = await newCharge()
     await acme(webhookBody(reference, 'FAILED', { providerTransactionId: v7() }))
     const before = (await user.get(reference)).body
@@ -171,7 +171,7 @@ describe('a payment with an account', () => {
 
 describe('POST /api/payments', () => {
   it.each([
-    ['an unknown account', { provider: 'nobody' }, 'provider-unavailable'],
+    ['an unknown account', { provider: 'unknown' }, 'provider-unavailable'],
     ['another currency', { provider: 'acme', currency: 'KES' }, 'provider-unavailable'],
     [
       'another country',

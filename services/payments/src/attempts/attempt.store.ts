@@ -1,7 +1,7 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
 import type { AttemptState } from './states.js'
 
-/** The attempt of a payment, for a webhook that names the payment. */
+/** An attempt with the money of its payment. */
 export interface FoundAttempt {
   readonly attemptId: string
   readonly account: string
@@ -31,6 +31,27 @@ export async function findAttemptOf(
   paymentId: string,
 ): Promise<FoundAttempt | undefined> {
   const [found] = await run<FoundAttempt>(FIND_OF_PAYMENT, [{ payment_id: paymentId }])
+  return found
+}
+
+const FIND: Statement = {
+  name: 'attempt_find',
+  text: `
+SELECT
+  nth,
+  attempt.id AS "attemptId",
+  attempt.account,
+  attempt.state,
+  payments.amount_minor AS "amountMinor",
+  payments.currency
+FROM json_to_recordset($1) AS input (nth integer, attempt_id uuid)
+JOIN payment_attempts AS attempt ON attempt.id = input.attempt_id
+JOIN payments ON payments.id = attempt.payment_id`,
+  batched: { evenIfAborted: true },
+}
+
+export async function findAttempt(run: Run, attemptId: string): Promise<FoundAttempt | undefined> {
+  const [found] = await run<FoundAttempt>(FIND, [{ attempt_id: attemptId }])
   return found
 }
 

@@ -47,7 +47,7 @@ export class CallRunner {
     @Inject(LOG) private readonly log: Logger,
   ) {}
 
-  /** The time of a call, and that for which the call of a lost replica is left alone. */
+  /** The timeout of a call, and the time after it for which no other replica takes over the call. */
   leaseSecondsOf({ adapter }: ClientOf, kind: CallKind): number {
     const call = kind === 'send' ? adapter.initiate : adapter.query
     return (call?.timeoutSeconds ?? 0) + this.pacing.leaseSeconds

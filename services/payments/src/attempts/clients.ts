@@ -1,13 +1,16 @@
+import { isDeepStrictEqual } from 'node:util'
 import { LOG, type Logger } from '@malipo/kit/telemetry/logger'
+import type { KeyRing } from '@malipo/kit/worker/key-ring'
 import { Workers } from '@malipo/kit/worker/workers'
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common'
 import { callbackUrlOf, type ProviderAccount } from '../providers/accounts.js'
 import type { Adapter } from '../providers/adapter.js'
+import { CALLBACK_KEYS } from '../providers/callback-keys.js'
 import { ProviderClient } from '../providers/client/provider-client.js'
 import { ProviderMetrics } from '../providers/client/provider-metrics.js'
+import { nonceOf } from '../providers/nonce.js'
 import { ProviderAccounts } from '../providers/provider-accounts.js'
 import { adapterNamed } from '../providers/registry.js'
-import { isDeepStrictEqual } from 'node:util'
 
 /** An account with what calls to it need. */
 export interface ClientOf {
@@ -27,6 +30,7 @@ export class Clients implements OnApplicationShutdown {
     @Inject(ProviderMetrics) private readonly metrics: ProviderMetrics,
     @Inject(LOG) private readonly log: Logger,
     @Inject(Workers) private readonly workers: Workers,
+    @Inject(CALLBACK_KEYS) private readonly keys: KeyRing,
   ) {
     accounts.onChange((all) => this.replace(all))
   }
@@ -60,12 +64,12 @@ export class Clients implements OnApplicationShutdown {
     const { log, metrics, workers } = this
     const client = new ProviderClient(account, adapter, { log, metrics, workers })
     const { url } = adapter.capabilities.callback
-    const nonceOf = (attemptId: string) => attemptId
     return {
       account,
       adapter,
       client,
-      callbackUrlOf: (id) => callbackUrlOf(account, url, { id, nonce: nonceOf(id) }),
+      callbackUrlOf: (id) =>
+        callbackUrlOf(account, url, { id, nonce: nonceOf(this.keys.current, account.name, id) }),
     }
   }
 }

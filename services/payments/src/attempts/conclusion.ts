@@ -23,7 +23,7 @@ export interface Conclusion {
   readonly transactionId?: string
   /** In minor units, of a success: what the provider states, or the payment's amount. */
   readonly paidMinor?: bigint
-  /** Whether nobody has stated the amount of a success. */
+  /** Whether the provider has not stated the amount of a success. */
   readonly amountUnverified?: boolean
   /** The delay until the first query after the end, if the payer may still have paid. */
   readonly aftercareSeconds?: number
@@ -48,7 +48,7 @@ export interface LeaseEnd {
   readonly uncounted?: boolean
 }
 
-/** What became of a conclusion. */
+/** The result of a conclusion. */
 export type ConclusionOutcome =
   | 'applied'
   /** The attempt was in the concluded state already, or the answer said nothing. */

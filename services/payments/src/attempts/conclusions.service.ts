@@ -6,7 +6,7 @@ import { AttemptMetrics } from './attempt-metrics.js'
 import { conclude, isRepeatedTransaction } from './conclude.store.js'
 import type { Concluded, Conclusion } from './conclusion.js'
 
-/** Applies what is concluded about attempts, whoever states it. */
+/** Applies conclusions about attempts: those of workers, callbacks, webhooks and operators. */
 @Injectable()
 export class Conclusions {
   constructor(

@@ -140,7 +140,7 @@ it('whatever is read, delays are positive and bounded, and a final state has a r
   fc.assert(
     fc.property(reading, facts, pace, (read, own, how) => {
       const given = { ...FACTS, ...own }
-      const followed = afterQuery(mtnMomo, given, read as QueryReading, how)
+      const followed = afterQuery(mtnMomo, given, read, how)
       const { to, nextSeconds, failure } = followed
       expect(nextSeconds ?? 0).toBeGreaterThanOrEqual(0)
       expect(nextSeconds ?? 0).toBeLessThanOrEqual(how.queryMaxSeconds)

@@ -40,7 +40,7 @@ RETURNING nth, account`,
  * Makes the query of a payment's attempt due, because its owner asks for the payment. At most once in 10 seconds, and
  * for 4 payments of a merchant at once.
  *
- * @returns the account; undefined if nothing became due
+ * @returns the account; undefined if no query is due now
  */
 export async function requestQuery(run: Run, paymentId: string): Promise<string | undefined> {
   const [row] = await run<{ account: string }>(REQUEST, [{ payment_id: paymentId }])

@@ -2,7 +2,7 @@ import type { Adapter, AdapterAccount } from '../providers/adapter.js'
 
 /** What callbacks need of the accounts at providers. */
 export interface CallbackAccounts {
-  /** An account in any state: a late callback of a closed one is stored. Undefined if no account has the name. */
+  /** An account that is not closed; undefined if none has the name. */
   clientOf(name: string): AccountClient | undefined
   /** The names of all accounts, for metrics. */
   names(): readonly string[]
@@ -15,9 +15,3 @@ export interface AccountClient {
 
 /** The injection token of the accounts. */
 export const CALLBACK_ACCOUNTS = Symbol('the accounts that receive callbacks')
-
-/** Without PROVIDERS_FILE, no account has a callback URL. */
-export const NO_CALLBACK_ACCOUNTS: CallbackAccounts = {
-  clientOf: () => undefined,
-  names: () => [],
-}

@@ -12,7 +12,7 @@ import {
 
 /** While the database is slow, callbacks may be answered faster than they are applied. */
 const MAX_APPLYING = 1_000
-/** An outage is over when no application has failed for this long. */
+/** An outage ends when no application has failed for this long. */
 const QUIET_MS = 5_000
 
 /** A response, of which only the end matters. */

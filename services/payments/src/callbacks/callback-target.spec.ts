@@ -4,7 +4,7 @@ import { mtnMomo } from '../providers/mtn-momo/mtn-momo.js'
 import { standard } from '../providers/standard/standard.js'
 import type { AccountClient } from './callback-accounts.js'
 import { targetOf } from './callback-target.js'
-import { nonceOf } from './nonce.js'
+import { nonceOf } from '../providers/nonce.js'
 
 const KEYS = [Buffer.alloc(32, 'new'), Buffer.alloc(32, 'old')]
 const ID = '0197f0a0-0000-7000-8000-00000000000a'

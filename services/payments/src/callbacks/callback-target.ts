@@ -1,5 +1,5 @@
 import type { AccountClient, CallbackAccounts } from './callback-accounts.js'
-import { isNonce } from './nonce.js'
+import { isNonce } from '../providers/nonce.js'
 
 /** The parameters of a callback's path. The URL of an account has no `attempt` and `nonce`. */
 export interface CallbackPath {

@@ -9,7 +9,7 @@ import {
   Injectable,
 } from '@nestjs/common'
 import { CALLBACK_ACCOUNTS, type CallbackAccounts } from './callback-accounts.js'
-import { CALLBACK_KEYS } from './callback-keys.js'
+import { CALLBACK_KEYS } from '../providers/callback-keys.js'
 import { CallbackMetrics } from './callback-metrics.js'
 import { type CallbackPath, type CallbackTarget, targetOf } from './callback-target.js'
 

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 
-/** Credentials: whoever reads the evidence must not get them. */
+/** Credentials, which are no evidence. */
 const SECRET: ReadonlySet<string> = new Set(['authorization', 'proxy-authorization', 'cookie'])
 
 /**

@@ -12,7 +12,7 @@ export const REJECTED = [
   'other_account',
 ] as const
 
-/** What became of a webhook, and the answer to its sender. */
+/** The outcome of a webhook, and the answer to its sender. */
 export type Result =
   | { readonly outcome: (typeof SUCCEEDED)[number]; readonly payment: Payment }
   | { readonly outcome: (typeof REJECTED)[number]; readonly problem: Problem }

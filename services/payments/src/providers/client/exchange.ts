@@ -93,7 +93,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   private answer(head: Pick<Answer, 'status' | 'headers'>) {
     const coding = head.headers['content-encoding']?.trim().toLowerCase() ?? ''
-    // An adapter would read a coded error as one without a code, which some providers' gateways send instead.
+    // An adapter would find no code in a coded body, which some providers' gateways send instead.
     if (coding !== '' && coding !== 'identity') {
       this.fail(new Error('the answer has a content coding, though the request accepts none'))
       return

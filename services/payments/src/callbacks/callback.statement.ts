@@ -1,0 +1,106 @@
+import type { Statement } from '@malipo/kit/postgres/database'
+import { insertMessages, MESSAGE_COLUMNS } from '../messages/message-insert.js'
+import { MAX_UNSIGNED } from './callback-store.js'
+
+/**
+ * Stores a callback and makes a query due, in one statement. A callback that arrives during a query marks the work:
+ * the query may have been answered before, so that another one follows. Repeated bytes are counted.
+ */
+export const STORE_CALLBACK: Statement = {
+  name: 'callback_store',
+  text: `
+WITH input AS (
+  SELECT *
+  FROM json_to_recordset($1) AS input (
+    nth integer, operation_id uuid, account text, attempt_id uuid, reference text,
+    provider_reference text, ${MESSAGE_COLUMNS}
+  )
+), target AS MATERIALIZED (
+  SELECT input.*, attempt.id AS known_id, attempt.payment_id, attempt.closed_at IS NULL AS is_open
+  FROM input
+  LEFT JOIN LATERAL (
+    SELECT id, payment_id, closed_at FROM payment_attempts
+    WHERE id = input.attempt_id AND account = input.account
+    UNION ALL
+    SELECT id, payment_id, closed_at FROM payment_attempts
+    WHERE account = input.account AND payment_attempts.reference = input.reference
+    UNION ALL
+    SELECT id, payment_id, closed_at FROM payment_attempts
+    WHERE account = input.account AND payment_attempts.provider_reference = input.provider_reference
+    LIMIT 1
+  ) AS attempt ON true
+), allowed AS MATERIALIZED (
+  SELECT *
+  FROM target
+  WHERE CASE
+    WHEN verdict = 'signed' THEN true
+    WHEN known_id IS NULL THEN attempt_id IS NOT NULL
+    WHEN attempt_id IS NULL AND NOT is_open THEN false
+    ELSE (
+      SELECT count(*)
+      FROM provider_messages AS message
+      WHERE message.attempt_id = known_id
+        AND message.kind = 'callback'
+        AND message.verdict <> 'signed'
+        AND message.body_hash <> sha256(decode(target.body, 'base64'))
+    ) < ${MAX_UNSIGNED}
+  END
+), stored AS (${insertMessages({
+    from: 'allowed',
+    paymentId: 'payment_id',
+    attemptId: 'known_id',
+    outcome: "CASE WHEN known_id IS NULL THEN 'parked' ELSE 'stored' END",
+  })}
+  ON CONFLICT (source, body_hash, attempt_id) WHERE kind = 'callback'
+  DO UPDATE SET
+    -- After a lost connection, the same callback is not counted twice.
+    times = stored.times
+      + CASE WHEN stored.last_operation_id = excluded.last_operation_id THEN 0 ELSE 1 END,
+    last_at = excluded.last_at,
+    last_operation_id = excluded.last_operation_id
+  RETURNING id, attempt_id, last_operation_id, times
+), wanted AS MATERIALIZED (
+  SELECT work.attempt_id, verdict
+  FROM allowed
+  JOIN attempt_work AS work ON work.attempt_id = known_id
+  WHERE call = 'query'
+  ORDER BY work.attempt_id
+  FOR NO KEY UPDATE OF work
+), woken AS (
+  UPDATE attempt_work AS work
+  SET
+    wanted_at = clock_timestamp(),
+    priority = 0,
+    due_at = CASE
+      WHEN lease_id IS NOT NULL THEN due_at
+      -- A signed callback is applied after its answer. The query follows if that fails.
+      WHEN verdict = 'signed' THEN least(due_at, now() + interval '2 seconds')
+      ELSE least(due_at, now())
+    END
+  FROM wanted
+  WHERE work.attempt_id = wanted.attempt_id
+    AND NOT EXISTS (
+      SELECT FROM stored WHERE stored.attempt_id = work.attempt_id AND times > ${MAX_UNSIGNED}
+    )
+)
+SELECT
+  nth,
+  known_id AS "attemptId",
+  stored.id AS "messageId",
+  stored.times,
+  EXISTS (SELECT FROM allowed WHERE allowed.nth = target.nth) AS "isAllowed"
+FROM target
+LEFT JOIN stored ON stored.last_operation_id = target.operation_id`,
+  batched: {
+    conflictKeys: ({ attempt_id, reference, source, body }: Keys) =>
+      [attempt_id, reference, `${source} ${body}`].filter((key) => key !== undefined),
+    evenIfAborted: true,
+  },
+}
+
+interface Keys {
+  readonly attempt_id?: string
+  readonly reference?: string
+  readonly source: string
+  readonly body: string
+}
