@@ -18,6 +18,7 @@ import {
   redisVariables,
 } from '@malipo/kit/config/variables'
 import { type CleanedEnv, EnvError, makeValidator } from 'envalid'
+import { MAX_PAYER_HOURLY } from './payments/insert.statement.js'
 import { MANUAL, NO_PROVIDERS, type ProvidersFile } from './providers/accounts.js'
 import type { ProvidersSource } from './providers/provider-accounts.js'
 import { faultText, parseProviders } from './providers/providers-file.js'
@@ -76,6 +77,18 @@ const providerVariables = {
   PROVIDER_QUERY_MAX_SECONDS: integer({ min: 1, max: 86_400 })({
     default: 86_400,
     desc: 'The longest delay between two queries of an open attempt, in seconds',
+  }),
+  PAYER_OPEN_MAX: integer({ min: 1, max: 1_000 })({
+    default: undefined,
+    desc: 'Open payments of one payer with provider accounts, over all merchants; 3 in `live`, no limit in `sandbox`',
+  }),
+  PAYER_HOURLY_MAX: integer({ min: 1, max: MAX_PAYER_HOURLY })({
+    default: undefined,
+    desc: 'Payments of one payer with provider accounts in any hour, over all merchants; 10 in `live`, no limit in `sandbox`',
+  }),
+  MERCHANT_DAILY_MAX: integer({ min: 1, max: 1_000_000_000 })({
+    default: undefined,
+    desc: 'Payments of one merchant with provider accounts in a day of UTC; no limit by default',
   }),
   PROVIDER_SEND_SECONDS: integer({ min: 1, max: 86_400 })({
     default: 60,

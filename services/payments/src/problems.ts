@@ -38,6 +38,11 @@ export const PROBLEMS = {
     status: 422,
     title: 'The provider does not take this amount',
   },
+  payerLimit: {
+    type: 'payer-limit',
+    status: 429,
+    title: 'Too many payments of this payer or merchant',
+  },
   transactionUsed: {
     type: 'transaction-id-used',
     status: 422,
@@ -91,6 +96,18 @@ export function refused({ reason, field, message }: Refusal): Problem {
   const kind = isAmount ? PROBLEMS.amountNotSupported : PROBLEMS.providerUnavailable
   return new Problem(kind, `${field}: ${message}`, { errors: [{ field, message }] })
 }
+
+/** The payer, or the merchant, has as many payments as the installation allows. */
+export function limitReached(limit: 'payer' | 'merchant'): Problem {
+  const detail =
+    limit === 'payer'
+      ? 'The payer has too many open payments, or too many payments in the last hour.'
+      : 'You have created as many payments today as the installation allows.'
+  return new Problem(PROBLEMS.payerLimit, detail, { retryAfterSeconds: RETRY_AFTER[limit] })
+}
+
+/** In seconds: when the limit may have ended. */
+const RETRY_AFTER = { payer: 60, merchant: 3_600 } as const
 
 export function transactionUsed(): Problem {
   const detail = 'Another successful payment has this providerTransactionId.'

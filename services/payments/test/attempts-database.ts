@@ -73,6 +73,7 @@ export async function createAttempt(run: Run, { sendSeconds = 60 } = {}): Promis
       account: ACCOUNT,
       reference,
       sendUntil: new Date(now.getTime() + sendSeconds * 1_000).toISOString(),
+      limits: undefined,
     },
     v7(),
     undefined,

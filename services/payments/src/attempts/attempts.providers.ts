@@ -1,6 +1,6 @@
 import type { Provider } from '@nestjs/common'
 import type { Env } from '../env.js'
-import { NewAttempts, SEND_WITHIN_MS } from '../providers/new-attempts.js'
+import { NewAttempts, SENDING, type Sending } from '../providers/new-attempts.js'
 import { ProviderMetrics } from '../providers/client/provider-metrics.js'
 import { ProviderAccounts, PROVIDERS_SOURCE } from '../providers/provider-accounts.js'
 import { AttemptCalls } from './attempt-calls.js'
@@ -20,7 +20,7 @@ export function attemptProviders(env: Env): Provider[] {
   }
   return [
     { provide: PROVIDERS_SOURCE, useValue: env.providers },
-    { provide: SEND_WITHIN_MS, useValue: env.PROVIDER_SEND_SECONDS * 1_000 },
+    { provide: SENDING, useValue: sendingOf(env) },
     { provide: PACING, useValue: pacing },
     ProviderAccounts,
     NewAttempts,
@@ -32,4 +32,16 @@ export function attemptProviders(env: Env): Provider[] {
     AttemptCalls,
     Expiry,
   ]
+}
+
+/** In the sandbox, no phone rings: there are no limits unless they are set. */
+function sendingOf({ MODE, PROVIDER_SEND_SECONDS, ...env }: Env): Sending {
+  const isSet = env.PAYER_OPEN_MAX ?? env.PAYER_HOURLY_MAX ?? env.MERCHANT_DAILY_MAX
+  const limits = {
+    payerOpen: env.PAYER_OPEN_MAX ?? 3,
+    payerHourly: env.PAYER_HOURLY_MAX ?? 10,
+    merchantDaily: env.MERCHANT_DAILY_MAX ?? 2_147_483_647,
+  }
+  const hasLimits = MODE === 'live' || isSet !== undefined
+  return { withinMs: PROVIDER_SEND_SECONDS * 1_000, limits: hasLimits ? limits : undefined }
 }

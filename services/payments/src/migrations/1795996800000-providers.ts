@@ -9,7 +9,16 @@ export class Providers1795996800000 implements MigrationInterface {
   name = 'Providers1795996800000'
 
   async up(runner: QueryRunner): Promise<void> {
-    for (const statement of [ACCOUNTS, ATTEMPTS, WORK, PAYMENTS, EVENTS, MESSAGES, TRIGGERS]) {
+    for (const statement of [
+      ACCOUNTS,
+      ATTEMPTS,
+      WORK,
+      LIMITS,
+      PAYMENTS,
+      EVENTS,
+      MESSAGES,
+      TRIGGERS,
+    ]) {
       await runner.query(statement)
     }
   }
@@ -150,6 +159,23 @@ CREATE TABLE attempt_work (
 CREATE INDEX attempt_work_due_idx ON attempt_work (account, call, priority, due_at);
 CREATE INDEX attempt_work_requested_idx ON attempt_work (account, owner_id) WHERE priority = 2;
 CREATE INDEX attempt_work_lease_idx ON attempt_work (lease_id) WHERE lease_id IS NOT NULL;
+`
+
+const LIMITS = `
+-- The payers who were asked for money, with the times of the last requests, the newest first.
+CREATE TABLE payers (
+  phone                   text           CONSTRAINT payers_pkey PRIMARY KEY,
+  last_attempt_id         uuid           NOT NULL,
+  recent                  timestamptz[]  NOT NULL
+) WITH (fillfactor = 70);
+
+-- The number of payments with an account that a merchant has created on a day of UTC.
+CREATE TABLE merchant_days (
+  owner_id                uuid           NOT NULL,
+  day                     date           NOT NULL,
+  payments                integer        NOT NULL,
+  CONSTRAINT merchant_days_pkey PRIMARY KEY (owner_id, day)
+) WITH (fillfactor = 50);
 `
 
 const PAYMENTS = `

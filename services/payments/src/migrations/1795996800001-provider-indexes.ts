@@ -27,6 +27,11 @@ const INDEXES = [
     'CREATE UNIQUE INDEX ON payments (transaction_key) WHERE transaction_key IS NOT NULL',
   ],
   [
+    'payments_open_charges_idx',
+    `CREATE INDEX ON payments (customer_phone)
+       WHERE account IS NOT NULL AND status IN ('INITIATED', 'PENDING')`,
+  ],
+  [
     // The bytes of a callback are stored once for each attempt, or once without one.
     'provider_messages_callback_key',
     `CREATE UNIQUE INDEX ON provider_messages (source, body_hash, attempt_id) NULLS NOT DISTINCT

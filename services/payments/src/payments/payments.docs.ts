@@ -46,6 +46,7 @@ export const CreateDocs = () =>
         PROBLEMS.keyReused,
         PROBLEMS.providerUnavailable,
         PROBLEMS.amountNotSupported,
+        PROBLEMS.payerLimit,
       ],
     },
     ApiIdempotencyKey(),

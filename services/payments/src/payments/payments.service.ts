@@ -1,3 +1,4 @@
+import { Problem } from '@malipo/kit/http/problem'
 import { databaseNow } from '@malipo/kit/postgres/clock'
 import { Database } from '@malipo/kit/postgres/database'
 import { StillRunning } from '@malipo/kit/postgres/retry'
@@ -7,7 +8,7 @@ import { type Caller, isOperator } from '../caller/scopes.js'
 import { type Outcome, replay } from '../idempotency/idempotency.js'
 import type { IdempotencyKey } from '../idempotency/key.js'
 import { NewAttempts } from '../providers/new-attempts.js'
-import { hasProvider, noPayment } from '../problems.js'
+import { hasProvider, limitReached, noPayment, PROBLEMS } from '../problems.js'
 import type { Cause } from './payment-event.entity.js'
 import { PaymentMetrics } from './payment-metrics.js'
 import type { Payment } from './payment.entity.js'
@@ -59,6 +60,7 @@ export class PaymentsService {
     const { provider: _, ...fields } = input
     const id = newUuid(now.getTime())
     const attempt = this.attempts.plan({ ...input, id, merchant: caller.id, at: now })
+    if (attempt instanceof Problem) return this.replayOrRefuse(caller, key, attempt)
     const payment = {
       ...fields,
       id,
@@ -72,10 +74,15 @@ export class PaymentsService {
     const operationId = newUuid()
     const outcome = await this.database.write<Outcome<Payment>>(async (run, retried) => {
       const inserted = await insert(run, payment, attempt, operationId, key)
+      if (inserted && 'limit' in inserted) return { problem: limitReached(inserted.limit) }
       if (inserted) return { resource: inserted }
       if (key) {
         const request = { caller: caller.id, key, operationId, retried }
-        return replay(run, request, (stored) => findVersion(run, stored))
+        const replayed = await replay(run, request, (stored) => findVersion(run, stored))
+        // Another payment of the payer may have been stored at the same time.
+        const isRunning = 'problem' in replayed && replayed.problem.kind === PROBLEMS.keyInUse
+        if (isRunning && attempt?.limits) throw new StillRunning()
+        return replayed
       }
       // Without a key, only an earlier attempt of this request can have inserted the id.
       const own = await findByOperation(run, operationId)
@@ -83,6 +90,22 @@ export class PaymentsService {
       return { resource: own }
     })
     if (attempt && !outcome.replayed) this.attempts.wake(attempt.account)
+    return this.reply(outcome, 'create')
+  }
+
+  /** A request that no account takes now may repeat one that an account has taken. */
+  private async replayOrRefuse(
+    caller: Caller,
+    key: IdempotencyKey | undefined,
+    refusal: Problem,
+  ): Promise<Reply> {
+    if (!key) throw refusal
+    const request = { caller: caller.id, key, operationId: newUuid(), retried: false }
+    const outcome = await this.database.read((run) =>
+      replay(run, request, (stored) => findVersion(run, stored)),
+    )
+    const isNew = 'problem' in outcome && outcome.problem.kind === PROBLEMS.keyInUse
+    if (isNew) throw refusal
     return this.reply(outcome, 'create')
   }
 

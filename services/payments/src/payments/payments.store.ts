@@ -1,13 +1,8 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
-import {
-  claimKeys,
-  KEY_COLUMNS,
-  keyConflicts,
-  keyValues,
-  TRY_LOCK_KEY,
-} from '../idempotency/key-claim.js'
+import { keyValues } from '../idempotency/key-claim.js'
 import type { IdempotencyKey } from '../idempotency/key.js'
 import type { StoredResponse } from '../idempotency/idempotency.js'
+import { RESOURCE_TYPE, statementFor } from './insert.statement.js'
 import { paymentColumns } from './payment-columns.js'
 import type { Payment } from './payment.entity.js'
 
@@ -17,8 +12,7 @@ import type { Payment } from './payment.entity.js'
  * with one row per request.
  */
 
-/** The `resource_type` of stored responses. */
-export const RESOURCE_TYPE = 'payment'
+export { RESOURCE_TYPE }
 
 /** The columns that have the same value in every new payment. */
 const INITIAL_VALUES = {
@@ -42,83 +36,40 @@ export interface NewAttempt {
   readonly reference: string
   /** ISO 8601. */
   readonly sendUntil: string
+  readonly limits: ChargeLimits | undefined
 }
 
-/** The attempt, and its first work: to be sent now. */
-const INSERT_ATTEMPT = `
-), attempt AS (
-  INSERT INTO payment_attempts
-    (id, payment_id, account, reference, state, send_until, created_at, updated_at, version)
-  SELECT attempt_id, id, account, attempt_reference, 'queued', send_until, input.created_at,
-    input.created_at, 1
-  FROM inserted
-  JOIN input USING (id)
-), work AS (
-  INSERT INTO attempt_work (attempt_id, account, owner_id, call, due_at)
-  SELECT attempt_id, account, caller, 'send', now()
-  FROM inserted
-  JOIN input USING (id)`
+/** Limits on requests for money, so that a merchant can't prompt strangers. */
+export interface ChargeLimits {
+  /** Open payments of a payer, over all merchants. */
+  readonly payerOpen: number
+  /** Payments of a payer in any hour, over all merchants; at most `MAX_PAYER_HOURLY`. */
+  readonly payerHourly: number
+  /** Payments of a merchant in a day of UTC. */
+  readonly merchantDaily: number
+}
 
-/** Two statements, so that a payment without an account costs no more than before. */
-const insertStatement = (withAttempt: boolean): Statement => ({
-  name: withAttempt ? 'payment_insert_with_attempt' : 'payment_insert',
-  text: `
-WITH input AS MATERIALIZED (
-  SELECT *
-  FROM json_to_recordset($1) AS input (
-    nth integer, id uuid, amount_minor bigint, currency text, payment_method text,
-    customer_phone text, customer_email text, description text, metadata jsonb, status text,
-    created_at timestamptz, account text, provider_name text, attempt_id uuid,
-    attempt_reference text, send_until timestamptz, ${KEY_COLUMNS}
-  )
-  WHERE ${TRY_LOCK_KEY}
-), claimed AS (${claimKeys({
-    from: 'input',
-    responseStatus: '201',
-    resourceType: RESOURCE_TYPE,
-    resourceId: 'id',
-    resourceVersion: '1',
-    createdAt: 'created_at',
-  })}
-), inserted AS (
-  INSERT INTO payments
-    (id, owner_id, amount_minor, currency, payment_method, customer_phone, customer_email,
-     description, metadata, status, account, provider_name, created_at, updated_at, version)
-  SELECT
-    id, caller, amount_minor, currency, payment_method, customer_phone, customer_email,
-    description, metadata, status, account, provider_name, created_at, created_at, 1
-  FROM input
-  WHERE key IS NULL OR operation_id IN (SELECT operation_id FROM claimed)
-  ON CONFLICT (id) DO NOTHING
-  RETURNING id, status, created_at, provider_name, metadata
-), event AS (
-  INSERT INTO payment_events
-    (payment_id, version, operation_id, to_status, at, actor, cause, provider_name)
-  SELECT
-    inserted.id, 1, operation_id, inserted.status, inserted.created_at, caller::text, 'create',
-    inserted.provider_name
-  FROM inserted
-  JOIN input USING (id)${withAttempt ? INSERT_ATTEMPT : ''}
-)
-SELECT nth, inserted.metadata
-FROM inserted
-JOIN input USING (id)`,
-  batched: { conflictKeys: keyConflicts },
-})
+interface Inserted extends Pick<Payment, 'metadata'> {
+  readonly limit?: 'payer' | 'merchant' | null
+}
 
-const INSERT = insertStatement(false)
-const INSERT_WITH_ATTEMPT = insertStatement(true)
+/** A limit that prevents the payment: it is not stored. */
+export interface LimitReached {
+  readonly limit: 'payer' | 'merchant'
+}
 
-/** Inserts a payment; undefined if its id already exists, or if its idempotency key is taken or locked. */
+/**
+ * Inserts a payment; undefined if its id already exists, if its idempotency key is taken or locked, or if another
+ * payment of the payer is stored at the same time.
+ */
 export async function insert(
   run: Run,
   payment: NewPayment,
   attempt: NewAttempt | undefined,
   operationId: string,
   key: IdempotencyKey | undefined,
-): Promise<Payment | undefined> {
-  const statement = attempt ? INSERT_WITH_ATTEMPT : INSERT
-  const [inserted] = await run<Pick<Payment, 'metadata'>>(statement, [
+): Promise<Payment | LimitReached | undefined> {
+  const [inserted] = await run<Inserted>(statementFor(attempt), [
     {
       id: payment.id,
       caller: payment.ownerId,
@@ -139,10 +90,14 @@ export async function insert(
         attempt_id: attempt.id,
         attempt_reference: attempt.reference,
         send_until: attempt.sendUntil,
+        payer_open: attempt.limits?.payerOpen,
+        payer_hourly: attempt.limits?.payerHourly,
+        merchant_daily: attempt.limits?.merchantDaily,
       }),
     },
   ])
   if (!inserted) return undefined
+  if (inserted.limit) return { limit: inserted.limit }
   // `metadata` is read back, because jsonb reorders its fields. Every other column is stored as sent.
   const { metadata } = inserted
   return { ...payment, ...INITIAL_VALUES, updatedAt: payment.createdAt, metadata }

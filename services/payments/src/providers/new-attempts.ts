@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { Problem } from '@malipo/kit/http/problem'
 import { newUuid } from '@malipo/kit/postgres/uuid-v7'
 import { Inject, Injectable } from '@nestjs/common'
 import type { PaymentMethod } from '../money/payment-methods.js'
@@ -26,10 +27,24 @@ export interface PlannedAttempt {
   readonly reference: string
   /** ISO 8601. */
   readonly sendUntil: string
+  readonly limits:
+    | {
+        readonly payerOpen: number
+        readonly payerHourly: number
+        readonly merchantDaily: number
+      }
+    | undefined
 }
 
-/** The injection token of the time within which a payment is sent, in ms. */
-export const SEND_WITHIN_MS = Symbol('send within')
+/** When, and how often, a payer is asked for money. */
+export interface Sending {
+  /** A payment that is not sent within this time fails. */
+  readonly withinMs: number
+  readonly limits: PlannedAttempt['limits']
+}
+
+/** The injection token of these rules. */
+export const SENDING = Symbol('sending')
 
 /** Chooses the account of a new payment, and plans its attempt. */
 @Injectable()
@@ -38,20 +53,16 @@ export class NewAttempts {
 
   constructor(
     @Inject(ProviderAccounts) private readonly accounts: ProviderAccounts,
-    @Inject(SEND_WITHIN_MS) private readonly sendWithinMs: number,
+    @Inject(SENDING) private readonly sending: Sending,
   ) {}
 
-  /**
-   * Plans the attempt of a payment; undefined with the provider `manual`.
-   *
-   * @throws Problem 422 if no account takes the payment
-   */
-  plan(payment: PlannedPayment): PlannedAttempt | undefined {
+  /** Plans the attempt of a payment; undefined with the provider `manual`; 422 if no account takes the payment. */
+  plan(payment: PlannedPayment): PlannedAttempt | Problem | undefined {
     const reference = `PAY-${payment.id}`
     const { paymentMethod: method, customerPhone: phone, ...rest } = payment
     const choice = this.accounts.choose({ ...rest, reference, method, phone })
     if (choice.kind === 'manual') return undefined
-    if (choice.kind === 'refused') throw refused(choice.refusal)
+    if (choice.kind === 'refused') return refused(choice.refusal)
     const { name, adapter } = choice.account
     const known = adapterNamed(adapter)
     if (!known) throw new Error(`there is no adapter ${adapter}`)
@@ -60,7 +71,8 @@ export class NewAttempts {
       account: name,
       adapter,
       reference: known.newReference(randomBytes(16), reference),
-      sendUntil: new Date(payment.at.getTime() + this.sendWithinMs).toISOString(),
+      sendUntil: new Date(payment.at.getTime() + this.sending.withinMs).toISOString(),
+      limits: this.sending.limits,
     }
   }
 
