@@ -26,7 +26,6 @@ export class Connections {
   private readonly exchanges = new Set<Exchange>()
   private readonly basePath: string
   private isConnectionLost = false
-  private isClosed = false
 
   /** @param extra connections for requests that don't wait for others */
   constructor(
@@ -70,7 +69,6 @@ export class Connections {
 
   /** Ends requests that have not begun, and resolves when the others have their answers or are out of time. */
   async close() {
-    this.isClosed = true
     const exchanges = [...this.exchanges]
     for (const exchange of exchanges) exchange.cancel()
     await Promise.all(exchanges.map((exchange) => exchange.outcome))
@@ -81,7 +79,6 @@ export class Connections {
   private open({ timeoutMs, mayBegin }: CallLimits): Exchange {
     const exchange = new Exchange(mayBegin, () => this.isConnectionLost)
     this.exchanges.add(exchange)
-    if (this.isClosed) exchange.cancel()
     // In a busy process, the answer may be there without having been read: it is read before the immediate.
     const timer = setTimeout(() => setImmediate(() => exchange.expire(timeoutMs)), timeoutMs)
     void exchange.outcome.then(() => {

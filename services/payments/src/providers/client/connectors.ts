@@ -49,7 +49,7 @@ function tunnelThrough(proxy: URL, { ca }: TlsOptions, toServer: Connector): Con
     const timer = setTimeout(() => connect.destroy(late), CONNECT_TIMEOUT_MS)
     connect.once('connect', ({ statusCode = 0 }, socket: Socket, head: Buffer) => {
       clearTimeout(timer)
-      // Between its two users, the socket would have no listener for errors, and one would end the process.
+      // An error between its two users, when it has no other listener, would end the process.
       socket.on('error', () => undefined)
       if (statusCode < 200 || statusCode > 299) {
         socket.destroy()

@@ -70,8 +70,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     status: number,
     headers: Readonly<Record<string, string | string[] | undefined>>,
   ) {
-    // A status below 200 precedes the answer (RFC 9110, section 15.2).
-    if (status < 200) return
+    // Interim answers, with a status below 200, precede it.
     const joined = Object.entries(headers).map(([name, value]) => [name, joinedValue(value)])
     this.head = { status, headers: Object.fromEntries(joined) as Answer['headers'] }
   }
@@ -93,7 +92,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   private answer(head: Pick<Answer, 'status' | 'headers'>) {
     const coding = head.headers['content-encoding']?.trim().toLowerCase() ?? ''
-    // An adapter would find no code in a coded body, which some providers' gateways send instead.
+    // To an adapter, a compressed error would have no code, as those that the provider's gateway sends.
     if (coding !== '' && coding !== 'identity') {
       this.fail(new Error('the answer has a content coding, though the request accepts none'))
       return
