@@ -25,6 +25,18 @@ function describeGrantsAndCallbacks<Settings>(given: Prepared<Settings>) {
 
   describe(`${adapter.name}: grants`, () => {
     const grants = Object.entries(adapter.grants ?? {})
+    it('each needs only grants of the adapter, and none that needs it', () => {
+      const needsOf = (name: string): readonly string[] => adapter.grants?.[name]?.needs ?? []
+      for (const [name] of grants) {
+        let needed = needsOf(name)
+        for (let depth = 0; needed.length > 0; depth++) {
+          expect(grants.map(([each]) => each)).toEqual(expect.arrayContaining([...needed]))
+          expect(depth).toBeLessThan(grants.length)
+          needed = needed.flatMap(needsOf)
+        }
+      }
+    })
+
     it('R14: an answer without a usable value grants nothing', () => {
       fc.assert(
         fc.property(anyResult, (result) => {
