@@ -16,7 +16,10 @@ export interface Answer {
   readonly body: Uint8Array
 }
 
-/** Observations for metrics and alerts. None of them changes what a reading means. */
+/**
+ * Observations for metrics and alerts. None of them changes what a reading means. During a rotation, `configuration`
+ * beside `not_sent` or `no_news` leads to a repetition with the other set of credentials.
+ */
 export const FLAGS = {
   unknown_status: 'the status is a word that the adapter does not know',
   unknown_code: 'the code of the error is one that the adapter does not know',
@@ -45,7 +48,7 @@ interface Statement {
   readonly flags?: readonly Flag[]
   /**
    * The grant that the provider rejected. It is renewed once, and the request repeated once; the reading of the
-   * repetition counts.
+   * repetition counts. A reading that leaves open whether there is a charge is never repeated.
    */
   readonly renew?: string
   /** From `Retry-After`: the next request must not leave earlier. */

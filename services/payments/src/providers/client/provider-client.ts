@@ -164,6 +164,7 @@ export class ProviderClient {
     charge: Charge,
     mayBegin: () => boolean,
   ): Promise<Outcome<Reading>> {
+    if (this.closing) return { kind: 'not_begun' }
     const access = await this.sets.obtain(call.needs(this.account.settings))
     if (this.closing) return { kind: 'not_begun' }
     if (access.kind !== 'granted') {
