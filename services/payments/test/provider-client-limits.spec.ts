@@ -25,7 +25,7 @@ describe('maxInFlight', () => {
     return { counts, server }
   }
 
-  it('is kept by 1000 calls at once, and all are answered', async () => {
+  it('is open by 1000 calls at once, and all are answered', async () => {
     const { counts, server } = await startCounted((socket) => socket.write(httpAnswer(202)))
     const { client, metric } = startClient({
       account: { baseUrl: server.url, ...limitedTo(20) },
@@ -39,7 +39,7 @@ describe('maxInFlight', () => {
     expect(await metric('provider_calls_in_flight', { account: 'test' })).toBe(0)
   })
 
-  it('is kept while connections fail: no request is lost, written twice, or read as another one', async () => {
+  it('is open while connections fail: no request is lost, written twice, or read as another one', async () => {
     const { counts, server } = await startCounted((socket, nth) => {
       if (nth % 3 === 0) socket.resetAndDestroy()
       else if (nth % 3 === 1) socket.end(httpAnswer(202))
