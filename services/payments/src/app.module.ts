@@ -11,6 +11,7 @@ import { REDIS_TIMEOUT_MS } from './caller/shared-token-cache.js'
 import { dataSource } from './data-source.js'
 import type { Env } from './env.js'
 import { KeySweeper } from './idempotency/key-sweeper.js'
+import { MethodsController } from './methods/methods.controller.js'
 import { PaymentMetrics } from './payments/payment-metrics.js'
 import { PaymentsController } from './payments/payments.controller.js'
 import { PaymentsService } from './payments/payments.service.js'
@@ -42,7 +43,7 @@ export class AppModule {
           waitMs: REDIS_TIMEOUT_MS,
         }),
       ],
-      controllers: [WebhooksController, CallbacksController, PaymentsController],
+      controllers: [WebhooksController, CallbacksController, MethodsController, PaymentsController],
       providers: [
         PaymentsService,
         PaymentMetrics,

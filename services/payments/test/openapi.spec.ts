@@ -17,6 +17,7 @@ describe('the OpenAPI document', () => {
     )
     expect(routes.sort()).toEqual([
       'GET /api/payments',
+      'GET /api/payments/methods',
       'GET /api/payments/{reference}',
       'GET /api/payments/{reference}/events',
       'POST /api/payments',
