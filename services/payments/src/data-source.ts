@@ -24,6 +24,7 @@ export const dataSource = {
     provider_call_limits: ['SELECT', 'INSERT', 'UPDATE'],
     payment_attempts: ['SELECT', 'INSERT', 'UPDATE'],
     attempt_events: ['SELECT', 'INSERT'],
+    recoveries: ['SELECT', 'INSERT'],
     payers: ['SELECT', 'INSERT', 'UPDATE'],
     merchant_days: ['SELECT', 'INSERT', 'UPDATE'],
     attempt_work: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],

@@ -17,7 +17,7 @@ import {
   httpVariables,
   redisVariables,
 } from '@malipo/kit/config/variables'
-import { type CleanedEnv, EnvError, makeValidator } from 'envalid'
+import { type CleanedEnv, EnvError, makeValidator, str } from 'envalid'
 import { MAX_PAYER_HOURLY } from './payments/insert.statement.js'
 import { MANUAL, NO_PROVIDERS, type ProvidersFile } from './providers/accounts.js'
 import type { ProvidersSource } from './providers/provider-accounts.js'
@@ -77,6 +77,10 @@ const providerVariables = {
   PROVIDER_QUERY_MAX_SECONDS: integer({ min: 1, max: 86_400 })({
     default: 86_400,
     desc: 'The longest delay between two queries of an open attempt, in seconds',
+  }),
+  RECOVERY_ID: str({
+    default: undefined,
+    desc: 'Set after a restore: no provider is called until the command `recover` has recorded this id',
   }),
   PAYER_OPEN_MAX: integer({ min: 1, max: 1_000 })({
     default: undefined,

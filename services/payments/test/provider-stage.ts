@@ -132,7 +132,7 @@ export async function startProviderStage(own: Record<string, string> = {}): Prom
     simulator,
     async charges() {
       const response = await fetch(`${simulator.url}/admin/charges`)
-      return ((await response.json()) as { charges: SimulatedCharge[] }).charges
+      return ((await response.json()) as { data: SimulatedCharge[] }).data
     },
     async close() {
       await payments.close()

@@ -85,7 +85,8 @@ export class AttemptCalls implements OnModuleDestroy, BeforeApplicationShutdown 
   /** Claims and starts the calls of one account; @returns whether more may be due */
   private async claimFor(client: ClientOf, kind: CallKind): Promise<boolean> {
     const { account } = client
-    if (this.isStopping || (kind === 'send' && account.state !== 'active')) return false
+    if (this.isStopping || !this.clients.mayCall) return false
+    if (kind === 'send' && account.state !== 'active') return false
     const running = this.runningOf(account, kind)
     const free = Math.min(account.limits.maxInFlight - running.size, MAX_CLAIM)
     if (free <= 0) return false

@@ -1,3 +1,5 @@
+import { LOG, type Logger } from '@malipo/kit/telemetry/logger'
+import { Workers } from '@malipo/kit/worker/workers'
 import type { Provider } from '@nestjs/common'
 import type { Env } from '../env.js'
 import { NewAttempts, SENDING, type Sending } from '../providers/new-attempts.js'
@@ -6,9 +8,10 @@ import { ProviderAccounts, PROVIDERS_SOURCE } from '../providers/provider-accoun
 import { AttemptCalls } from './attempt-calls.js'
 import { AttemptMetrics } from './attempt-metrics.js'
 import { CallRunner, PACING, type Pacing } from './call-runner.js'
-import { Clients } from './clients.js'
+import { CLIENT_DEPENDENCIES, Clients } from './clients.js'
 import { Conclusions } from './conclusions.service.js'
 import { Expiry } from './expiry.js'
+import { RECOVERY_ID, RecoveryGate } from './recovery-gate.js'
 
 /** What creates attempts and makes the calls to providers. */
 export function attemptProviders(env: Env): Provider[] {
@@ -22,11 +25,22 @@ export function attemptProviders(env: Env): Provider[] {
     { provide: PROVIDERS_SOURCE, useValue: env.providers },
     { provide: SENDING, useValue: sendingOf(env) },
     { provide: PACING, useValue: pacing },
+    { provide: RECOVERY_ID, useValue: env.RECOVERY_ID },
+    RecoveryGate,
     ProviderAccounts,
     NewAttempts,
     ProviderMetrics,
     AttemptMetrics,
     Conclusions,
+    {
+      provide: CLIENT_DEPENDENCIES,
+      inject: [LOG, ProviderMetrics, Workers],
+      useFactory: (log: Logger, metrics: ProviderMetrics, workers: Workers) => ({
+        log,
+        metrics,
+        workers,
+      }),
+    },
     Clients,
     CallRunner,
     AttemptCalls,

@@ -1,16 +1,17 @@
 import { isDeepStrictEqual } from 'node:util'
-import { LOG, type Logger } from '@malipo/kit/telemetry/logger'
 import type { KeyRing } from '@malipo/kit/worker/key-ring'
-import { Workers } from '@malipo/kit/worker/workers'
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common'
 import { callbackUrlOf, type ProviderAccount } from '../providers/accounts.js'
 import type { Adapter } from '../providers/adapter.js'
 import { CALLBACK_KEYS } from '../providers/callback-keys.js'
-import { ProviderClient } from '../providers/client/provider-client.js'
-import { ProviderMetrics } from '../providers/client/provider-metrics.js'
+import { type ClientDependencies, ProviderClient } from '../providers/client/provider-client.js'
 import { nonceOf } from '../providers/nonce.js'
 import { ProviderAccounts } from '../providers/provider-accounts.js'
 import { adapterNamed } from '../providers/registry.js'
+import { RecoveryGate } from './recovery-gate.js'
+
+/** The injection token of what clients need. */
+export const CLIENT_DEPENDENCIES = Symbol('client dependencies')
 
 /** An account with what calls to it need. */
 export interface ClientOf {
@@ -27,12 +28,16 @@ export class Clients implements OnApplicationShutdown {
 
   constructor(
     @Inject(ProviderAccounts) accounts: ProviderAccounts,
-    @Inject(ProviderMetrics) private readonly metrics: ProviderMetrics,
-    @Inject(LOG) private readonly log: Logger,
-    @Inject(Workers) private readonly workers: Workers,
+    @Inject(CLIENT_DEPENDENCIES) private readonly dependencies: ClientDependencies,
     @Inject(CALLBACK_KEYS) private readonly keys: KeyRing,
+    @Inject(RecoveryGate) private readonly gate: RecoveryGate,
   ) {
     accounts.onChange((all) => this.replace(all))
+  }
+
+  /** Whether providers may be called: not after a restore, until it is recorded. */
+  get mayCall(): boolean {
+    return this.gate.isOpen
   }
 
   get names(): readonly string[] {
@@ -61,8 +66,7 @@ export class Clients implements OnApplicationShutdown {
     if (old && isDeepStrictEqual(old.account, account)) return old
     const adapter = adapterNamed(account.adapter)
     if (!adapter) throw new Error(`there is no adapter ${account.adapter}`)
-    const { log, metrics, workers } = this
-    const client = new ProviderClient(account, adapter, { log, metrics, workers })
+    const client = new ProviderClient(account, adapter, this.dependencies)
     const { url } = adapter.capabilities.callback
     return {
       account,

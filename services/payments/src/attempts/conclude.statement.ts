@@ -110,6 +110,11 @@ WITH input AS MATERIALIZED (
         THEN coalesce(transaction_id, attempt.provider_transaction_id)
       ELSE attempt.provider_transaction_id
     END,
+    -- When a restored database does not know the time of the request, it is not earlier than this.
+    sent_at = CASE
+      WHEN new_state = 'in_doubt' THEN coalesce(attempt.sent_at, attempt.created_at)
+      ELSE attempt.sent_at
+    END,
     closed_at = CASE WHEN closes THEN now() ELSE attempt.closed_at END,
     late_success_at = CASE WHEN decision = 'late_success' THEN now() ELSE attempt.late_success_at END,
     attention = new_attention,

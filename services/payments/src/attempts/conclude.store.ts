@@ -18,38 +18,41 @@ export async function conclude(
   account: string,
   conclusion: Conclusion,
 ): Promise<Concluded | undefined> {
-  const { evidence, lease } = conclusion
-  const [row] = await run<Row>(CONCLUDE, [
-    {
-      attempt_id: conclusion.attemptId,
-      operation_id: conclusion.operationId,
-      account,
-      cause: conclusion.cause,
-      actor: conclusion.actor,
-      reason: conclusion.reason,
-      to_state: conclusion.to,
-      from_states: conclusion.from ?? (conclusion.to && statesBefore(conclusion.to)),
-      attention: conclusion.attention,
-      failure: conclusion.failure,
-      provider_code: conclusion.providerCode,
-      provider_reference: conclusion.providerReference,
-      transaction_id: conclusion.transactionId,
-      paid_minor: conclusion.paidMinor?.toString(),
-      amount_unverified: conclusion.amountUnverified,
-      aftercare_seconds: conclusion.aftercareSeconds,
-      callback_id: conclusion.messageId,
-      lease_id: lease?.id,
-      call: lease?.call,
-      claimed_at: lease?.claimedAt,
-      missed: lease?.missed ?? false,
-      next_seconds: lease?.nextSeconds,
-      counted: lease?.uncounted ? -1 : 0,
-      ...(evidence && messageValues(evidence)),
-    },
-  ])
+  const [row] = await run<Row>(CONCLUDE, [conclusionInput(account, conclusion)])
   if (!row) return undefined
   const { outcome, attemptState: state, ...payment } = row
   return { outcome, state, payment: payment.id ? payment : undefined }
+}
+
+/** The input of `CONCLUDE`. */
+export function conclusionInput(account: string, conclusion: Conclusion) {
+  const { evidence, lease } = conclusion
+  return {
+    attempt_id: conclusion.attemptId,
+    operation_id: conclusion.operationId,
+    account,
+    cause: conclusion.cause,
+    actor: conclusion.actor,
+    reason: conclusion.reason,
+    to_state: conclusion.to,
+    from_states: conclusion.from ?? (conclusion.to && statesBefore(conclusion.to)),
+    attention: conclusion.attention,
+    failure: conclusion.failure,
+    provider_code: conclusion.providerCode,
+    provider_reference: conclusion.providerReference,
+    transaction_id: conclusion.transactionId,
+    paid_minor: conclusion.paidMinor?.toString(),
+    amount_unverified: conclusion.amountUnverified,
+    aftercare_seconds: conclusion.aftercareSeconds,
+    callback_id: conclusion.messageId,
+    lease_id: lease?.id,
+    call: lease?.call,
+    claimed_at: lease?.claimedAt,
+    missed: lease?.missed ?? false,
+    next_seconds: lease?.nextSeconds,
+    counted: lease?.uncounted ? -1 : 0,
+    ...(evidence && messageValues(evidence)),
+  }
 }
 
 /** Whether a conclusion failed because its transaction id belongs to another payment of the account. */

@@ -4,6 +4,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import { ProviderAccounts } from '../providers/provider-accounts.js'
 import { findUnsendable } from './attempt.store.js'
 import { Conclusions } from './conclusions.service.js'
+import { RecoveryGate } from './recovery-gate.js'
 
 const INTERVAL_MS = 1_000
 const BATCH_SIZE = 64
@@ -15,6 +16,7 @@ export class Expiry {
     @Inject(Database) private readonly database: Database,
     @Inject(ProviderAccounts) private readonly accounts: ProviderAccounts,
     @Inject(Conclusions) private readonly conclusions: Conclusions,
+    @Inject(RecoveryGate) private readonly gate: RecoveryGate,
     @Inject(Workers) workers: Workers,
   ) {
     workers.add({
@@ -26,7 +28,7 @@ export class Expiry {
 
   private async expire(): Promise<number> {
     const { all } = this.accounts
-    if (all.length === 0) return 0
+    if (all.length === 0 || !this.gate.isOpen) return 0
     const names = all.map(({ name }) => name)
     const draining = all.filter(({ state }) => state !== 'active').map(({ name }) => name)
     const found = await this.database.read((run) =>
