@@ -12,9 +12,9 @@ export interface CallbackStore {
    * - Without, and not `signed`: it is stored only if the reading names an open attempt of the account. Its verdict
    *   stays as read.
    *
-   * The same bytes for the same attempt, or the same id, are counted and not stored again. An attempt has at most `MAX_UNSIGNED` different callbacks that are
-   * not signed. The statement is executed although the client has disconnected (`evenIfAborted`): a provider may send a
-   * callback only once.
+   * The same bytes for the same attempt, or the same id, are counted and not stored again. An attempt has at most
+   * `MAX_UNSIGNED` different callbacks that are not signed. The statement is executed although the client has
+   * disconnected (`evenIfAborted`): a provider may send a callback only once.
    *
    * @throws Problem 503 if the database is unavailable until the request's deadline
    */
