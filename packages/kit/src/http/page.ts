@@ -1,7 +1,7 @@
 import { applyDecorators } from '@nestjs/common'
 import { ApiPropertyOptional } from '@nestjs/swagger'
-import { IsInt, IsOptional, Max, Min, ValidateBy } from 'class-validator'
-import { Normalise } from './validation.js'
+import { IsOptional, ValidateBy } from 'class-validator'
+import { WholeNumber } from './whole-number.js'
 
 /** Keyset pagination: a page's `nextCursor` encodes the id of its last row. */
 
@@ -14,18 +14,7 @@ const MAX_LIMIT = 100
 
 /** Validates a query's `limit`. `fallback` documents the default, which the property's initial value sets. */
 export function PageLimit(fallback: number): PropertyDecorator {
-  return applyDecorators(
-    ApiPropertyOptional({ type: Number, minimum: 1, maximum: MAX_LIMIT, default: fallback }),
-    // `Number` would also accept `1e2`, `0x10` and spaces.
-    Normalise((value) => (isDigits(value) ? Number(value) : value)),
-    IsInt({ message: 'must be a whole number' }),
-    Min(1, { message: 'must be at least 1' }),
-    Max(MAX_LIMIT, { message: `must be at most ${MAX_LIMIT}` }),
-  )
-}
-
-function isDigits(value: unknown): boolean {
-  return typeof value === 'string' && /^\d{1,9}$/.test(value)
+  return WholeNumber({ minimum: 1, maximum: MAX_LIMIT, default: fallback })
 }
 
 export function PageCursor(): PropertyDecorator {
