@@ -2,7 +2,7 @@ import type { FastifyReply } from 'fastify'
 import type { Logger } from '../telemetry/logger.js'
 import { rootCause } from '../telemetry/root-cause.js'
 import { HTTP_PROBLEMS, type Problem } from './problem.js'
-import type { Request, RequestObserver } from './request.js'
+import { durationMs, type Request, type RequestObserver } from './request.js'
 import { traceIdOf } from './request-tracing.js'
 
 /**
@@ -25,7 +25,7 @@ function levelOf(status: number, failure: Problem | undefined) {
 }
 
 function line(request: Request, reply: FastifyReply, status: number) {
-  const { id, actor, failure, method, routeOptions } = request
+  const { id, actor, context, failure, method, routeOptions } = request
   // pino omits undefined fields.
   return {
     requestId: id,
@@ -34,13 +34,18 @@ function line(request: Request, reply: FastifyReply, status: number) {
     route: routeOptions.url ?? 'unmatched',
     actor,
     status,
-    durationMs: Math.round(reply.elapsedTime * 10) / 10,
+    durationMs: tenths(durationMs(request, reply)),
+    heldMs: context?.heldMs && tenths(context.heldMs),
     problem: failure?.kind.type,
     fields: failure?.extras.loggedFields,
     // The component that is unavailable logs its error once, with the stack.
     cause: status === 503 ? messageOf(rootCause(failure)) : undefined,
     err: failure && status >= 500 && status !== 503 ? (failure.cause ?? failure) : undefined,
   }
+}
+
+function tenths(ms: number): number {
+  return Math.round(ms * 10) / 10
 }
 
 function messageOf(error: unknown): string | undefined {

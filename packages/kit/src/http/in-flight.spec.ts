@@ -48,6 +48,33 @@ it('counts no request after a pause of two periods', () => {
   expect(inFlight.total).toBe(0)
 })
 
+it('counts a request that is held neither in flight nor open, until it resumes', () => {
+  const inFlight = new InFlight(PERIOD_MS)
+  const held = inFlight.enter('a')
+  inFlight.enter('b')
+  const counts = () => [inFlight.total, inFlight.of('a'), inFlight.open]
+  for (const hold of [1, 2]) {
+    held.hold()
+    expect([hold, ...counts()]).toEqual([hold, 1, 0, 1])
+  }
+  vi.advanceTimersByTime(10 * PERIOD_MS)
+  for (const resume of [1, 2]) {
+    held.resume()
+    expect([resume, ...counts()]).toEqual([resume, 1, 1, 2])
+  }
+  held.complete()
+  expect(counts()).toEqual([0, 0, 1])
+})
+
+it('does not count the completion of a request that is held', () => {
+  const inFlight = new InFlight(PERIOD_MS)
+  const held = inFlight.enter('a')
+  held.hold()
+  held.complete()
+  vi.advanceTimersByTime(PERIOD_MS)
+  expect([inFlight.open, inFlight.completedPerMs(performance.now())]).toEqual([0, 0])
+})
+
 it('measures how many requests complete per millisecond', () => {
   const inFlight = new InFlight(PERIOD_MS)
   for (let i = 0; i < 30; i++) inFlight.complete()

@@ -1,9 +1,11 @@
 /**
- * Counts requests in flight, in total and by caller, and completed requests. A request counts as in flight for
- * one to two periods. After that it waits for something other than this process, such as its own body, a
- * password hash or a failover.
+ * Counts open requests, requests in flight, in total and by caller, and completed requests. A request counts as
+ * in flight for one to two periods. After that it waits for something other than this process, such as its own
+ * body, a password hash or a failover.
  */
 export class InFlight {
+  /** Requests that were admitted and have not completed, except those that are held. */
+  open = 0
   private current = new Generation()
   private previous = new Generation()
   private startedAt = performance.now()
@@ -25,8 +27,13 @@ export class InFlight {
   }
 
   enter(caller: string): Admission {
+    return new Admission(this, caller)
+  }
+
+  /** Counts a request in the current generation, which it leaves later. */
+  join(caller: string): Generation {
     this.current.enter(caller)
-    return new Admission(this.current, caller)
+    return this.current
   }
 
   /** Counts a request that has completed, however old it is. */
@@ -45,17 +52,47 @@ export class InFlight {
 
 /** An admitted request. It may leave before it completes, and only once. */
 export class Admission {
-  private hasLeft = false
+  /** Undefined once the request has left. */
+  private generation: Generation | undefined
+  private isHeld = false
 
   constructor(
-    private readonly generation: Generation,
+    private readonly inFlight: InFlight,
     private readonly caller: string,
-  ) {}
+  ) {
+    this.generation = inFlight.join(caller)
+    inFlight.open++
+  }
 
+  /** The request is not in flight any more: it waits for something other than the event loop and the database. */
   leave() {
-    if (this.hasLeft) return
-    this.hasLeft = true
-    this.generation.leave(this.caller)
+    this.generation?.leave(this.caller)
+    this.generation = undefined
+  }
+
+  /** The request counts as neither in flight nor open until it resumes. */
+  hold() {
+    this.leave()
+    if (this.isHeld) return
+    this.isHeld = true
+    this.inFlight.open--
+  }
+
+  /** The request counts again, like one that was just admitted. */
+  resume() {
+    if (!this.isHeld) return
+    this.isHeld = false
+    this.inFlight.expire(performance.now())
+    this.generation = this.inFlight.join(this.caller)
+    this.inFlight.open++
+  }
+
+  /** A request that completes while it is held says nothing about how long requests take. */
+  complete() {
+    this.leave()
+    if (this.isHeld) return
+    this.inFlight.complete()
+    this.inFlight.open--
   }
 }
 

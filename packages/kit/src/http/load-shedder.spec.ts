@@ -48,6 +48,7 @@ async function listen(limits: Partial<typeof LIMITS> = {}, isBehind = () => fals
   const handle = async ({ admission, headers }: Request) => {
     const name = String(headers['x-name'])
     if (name.includes('waits')) admission?.leave()
+    if (name.includes('held')) admission?.hold()
     admitted.push(name)
     const { promise, resolve } = Promise.withResolvers<void>()
     completions.set(name, resolve)
@@ -177,6 +178,19 @@ describe('admission', () => {
     const { admitted, sendInOrder } = await listen()
     await sendInOrder('A1.1-waits A1.2-waits A1.3 A1.4 A1.5')
     expect(admitted).toEqual(['A1.1-waits', 'A1.2-waits', 'A1.3', 'A1.4'])
+  })
+
+  it('does not count a request that is held, also not as open', async () => {
+    const { admitted, complete, queued, send, sendInOrder } = await listen({ maxOpen: 1 })
+    const names = Array.from({ length: 9 }, (_, i) => `A1.${i}-held`)
+    await sendInOrder(`${names.join(' ')} A1.9 A2.1`)
+    expect(admitted).toEqual([...names, 'A1.9'])
+    expect(await queued()).toBe(1)
+    for (const name of names) await complete(name)
+    await complete('A1.9')
+    await until(() => expect(admitted.at(-1)).toBe('A2.1'))
+    void send('A3.1')
+    await until(async () => expect(await queued()).toBe(1))
   })
 
   it('stops counting a request that takes long, because it may wait for something else', async () => {

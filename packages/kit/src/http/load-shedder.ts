@@ -22,7 +22,7 @@ const LIMITS = {
   aloneAfter: 10_000,
   /** How long a request counts as in flight: one to two of these periods, ms. */
   inFlightPeriod: 50,
-  /** Open requests, for however long, for example during a failover. */
+  /** Open requests, for however long, for example during a failover; a request that is held is not open. */
   maxOpen: 10_000,
   /** The same for a request with a raw body, which is shed last: its sender may not repeat it. */
   maxOpenRaw: 12_000,
@@ -91,7 +91,6 @@ export function shedOverload(
 class LoadShedder {
   private readonly queue: FairQueue<QueuedRequest>
   private readonly inFlight: InFlight
-  private open = 0
   private lastCaller = ''
   private lastCallerChangedAt = -Infinity
   private timer: NodeJS.Timeout | undefined
@@ -134,7 +133,7 @@ class LoadShedder {
 
   private hasRoom(): boolean {
     const { maxInFlight, maxOpen } = this.limits
-    return this.inFlight.total < maxInFlight && this.open < maxOpen
+    return this.inFlight.total < maxInFlight && this.inFlight.open < maxOpen
   }
 
   private hasRoomFor(caller: string, now: number): boolean {
@@ -146,11 +145,8 @@ class LoadShedder {
   private start(caller: string, { raw, request }: FastifyReply, next: () => void) {
     const admission = this.inFlight.enter(caller)
     request.admission = admission
-    this.open++
     raw.once('close', () => {
-      admission.leave()
-      this.inFlight.complete()
-      this.open--
+      admission.complete()
       if (this.queue.size > 0) this.dispatch()
     })
     next()
@@ -175,7 +171,7 @@ class LoadShedder {
     const hasRoomFor = ({ caller }: Flow) => this.hasRoomFor(caller, now)
     const request = this.hasRoom() && this.queue.take(hasRoomFor)
     if (request) return request
-    if (this.extra === 0 || this.open >= this.limits.maxOpen) return undefined
+    if (this.extra === 0 || this.inFlight.open >= this.limits.maxOpen) return undefined
     this.extra--
     return this.queue.take(() => true)
   }
@@ -208,7 +204,7 @@ class LoadShedder {
     this.lastUtilization = current
     if (this.isBehind()) return false
     // Little's law: the open requests take `open / completedPerMs` on average.
-    const isStalled = this.open > stallThreshold * this.inFlight.completedPerMs(now)
+    const isStalled = this.inFlight.open > stallThreshold * this.inFlight.completedPerMs(now)
     return utilization < (isStalled ? maxEventLoopUtilizationStalled : maxEventLoopUtilization)
   }
 }

@@ -66,6 +66,7 @@ export const completeContext: RequestObserver = (request, _reply, status) => {
   }
   if (!span) return
   span.setAttribute('http.response.status_code', status)
+  if (own?.heldMs) span.setAttribute('malipo.held_ms', Math.round(own.heldMs))
   if (failure) span.setAttribute('malipo.problem', failure.kind.type)
   if (status >= 500) {
     span.setAttribute('error.type', failure?.kind.type ?? String(status))

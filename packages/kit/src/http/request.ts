@@ -60,3 +60,8 @@ export function observeRequests(fastify: FastifyInstance, observers: readonly Re
     done()
   })
 }
+
+/** How long the response took, without the time for which the request was held, ms. */
+export function durationMs({ context }: Request, reply: FastifyReply): number {
+  return reply.elapsedTime - (context?.heldMs ?? 0)
+}

@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest'
-import { requestContext, timeLeftMs } from './request-context.js'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { holdRequest, requestContext, timeLeftMs } from './request-context.js'
 
 const contextWith = (leftMs: number) => ({
   requestId: 'id',
@@ -23,5 +23,58 @@ describe('the time that is left', () => {
     expect(timeLeftMs(5)).toBe(5)
     const completed = { ...contextWith(-1), isCompleted: true }
     expect(requestContext.run(completed, () => timeLeftMs(5))).toBe(5)
+  })
+})
+
+describe('a request that is held', () => {
+  beforeEach(() => void vi.useFakeTimers())
+  afterEach(() => void vi.useRealTimers())
+
+  const held = () => {
+    const calls: string[] = []
+    const call = (name: string) => () => void calls.push(name)
+    const admission = { leave: call('leave'), hold: call('hold'), resume: call('resume') }
+    return { context: { ...contextWith(1_000), admission }, calls, call }
+  }
+
+  it('leaves the load shedder, and has a new deadline afterwards', () => {
+    const { context, calls, call } = held()
+    requestContext.run(context, () => {
+      const end = holdRequest(700, call('completed'))
+      expect(calls).toEqual(['hold'])
+      vi.advanceTimersByTime(30_000)
+      end()
+      expect(timeLeftMs(5)).toBe(700)
+    })
+    expect(calls).toEqual(['hold', 'resume'])
+    expect(context).toMatchObject({ heldMs: 30_000, onCompleted: undefined })
+  })
+
+  it('has the duration of all its holds', () => {
+    const { context, call } = held()
+    requestContext.run(context, () => {
+      for (const ms of [100, 20]) {
+        const end = holdRequest(700, call('completed'))
+        vi.advanceTimersByTime(ms)
+        end()
+        vi.advanceTimersByTime(3)
+      }
+    })
+    expect(context).toMatchObject({ heldMs: 120 })
+  })
+
+  it('ends its hold when it completes', () => {
+    const { context, calls } = held()
+    requestContext.run(context, () => {
+      const end = holdRequest(700, () => end())
+    })
+    vi.advanceTimersByTime(50)
+    ;(context as { onCompleted?: () => void }).onCompleted?.()
+    expect(context).toMatchObject({ heldMs: 50 })
+    expect(calls).toEqual(['hold', 'resume'])
+  })
+
+  it('needs no request', () => {
+    expect(() => holdRequest(700, () => undefined)()).not.toThrow()
   })
 })
