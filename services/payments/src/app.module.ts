@@ -12,11 +12,13 @@ import { dataSource } from './data-source.js'
 import type { Env } from './env.js'
 import { KeySweeper } from './idempotency/key-sweeper.js'
 import { MethodsController } from './methods/methods.controller.js'
+import { AwaitedPayments } from './payments/awaited-payments.js'
 import { PaymentMetrics } from './payments/payment-metrics.js'
 import { PaymentsController } from './payments/payments.controller.js'
 import { PaymentsService } from './payments/payments.service.js'
 import { PaymentTotals } from './totals/payment-totals.js'
 import { REDIS_ACCESS } from './redis-access.js'
+import { paymentWaits } from './waits/payment-waits.js'
 import { PROVIDER_SECRETS, WebhookGuard } from './webhooks/webhook.guard.js'
 import { AccountWebhooks } from './webhooks/account-webhooks.js'
 import { MODE, WebhooksController } from './webhooks/webhooks.controller.js'
@@ -47,6 +49,8 @@ export class AppModule {
       providers: [
         PaymentsService,
         PaymentMetrics,
+        AwaitedPayments,
+        paymentWaits(env),
         WebhooksService,
         WebhookMetrics,
         AccountWebhooks,

@@ -63,6 +63,7 @@ export const PROBLEMS = {
     status: 429,
     title: 'Too many invalid tokens',
   },
+  tooManyWaits: { type: 'too-many-waits', status: 429, title: 'Too many waits' },
   authUnavailable: {
     type: 'auth-unavailable',
     status: 503,

@@ -36,7 +36,7 @@ describe('the OpenAPI document', () => {
       Object.keys(paths[path]?.[method]?.responses ?? {}).map(Number)
     expect(statuses(PATH, 'post')).toEqual([201, 400, 401, 403, 409, 413, 415, 422, 429, 503])
     expect(statuses(PATH, 'get')).toEqual([200, 400, 401, 403, 429, 503])
-    expect(statuses(`${PATH}/{reference}`, 'get')).toEqual([200, 400, 401, 403, 404, 429, 503])
+    expect(statuses(`${PATH}/{reference}`, 'get')).toEqual([200, 304, 400, 401, 403, 404, 429, 503])
     expect(statuses(`${PATH}/{reference}/status`, 'post')).toEqual([
       200, 400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 503,
     ])

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { conditionOf, etagOf } from './etag.js'
+import { conditionOf, etagOf, isKnown, knownVersions } from './etag.js'
 
 describe('an ETag', () => {
   it('is the version, and If-Match requires that version', () => {
@@ -36,5 +36,28 @@ describe('If-Match', () => {
     ['that is too long is malformed', `"${'1'.repeat(200)}"`, 'malformed'],
   ])('%s', (_, header, condition) => {
     expect(conditionOf(header)).toEqual(condition)
+  })
+})
+
+describe('If-None-Match', () => {
+  it.each<[string, string | undefined, ReturnType<typeof knownVersions>]>([
+    ['that is absent names nothing', undefined, undefined],
+    ['* names any version', '*', 'any'],
+    ['with spaces around * is *', ' * ', 'any'],
+    ['with a list names each of them', '"1", "2" ,"3"', [1, 2, 3]],
+    ['with a weak tag names its version', 'W/"1", "2"', [1, 2]],
+    ['with a tag that is not ours names nothing', '"abc", W/"x"', []],
+    ['with a weak tag in a tag names nothing', '"W/1"', []],
+    ['without quotes is malformed', '1', 'malformed'],
+    ['that is empty is malformed', '', 'malformed'],
+    ['with * in a list is malformed', '*, "1"', 'malformed'],
+    ['that is too long is malformed', `"${'1'.repeat(200)}"`, 'malformed'],
+  ])('%s', (_, header, known) => {
+    expect(knownVersions(header)).toEqual(known)
+  })
+
+  it('knows its versions only', () => {
+    expect([1, 2, 3].map((version) => isKnown(version, [1, 3]))).toEqual([true, false, true])
+    expect([isKnown(1, 'any'), isKnown(1, undefined), isKnown(1, [])]).toEqual([true, false, false])
   })
 })

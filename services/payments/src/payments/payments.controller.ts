@@ -22,20 +22,28 @@ import { NeedsScope } from '../caller/caller.guard.js'
 import type { Caller } from '../caller/scopes.js'
 import { REPLAYED } from '../idempotency/idempotency.js'
 import { readKey } from '../idempotency/key.js'
-import { conditionOf, etagOf } from './etag.js'
+import { AwaitedPayments } from './awaited-payments.js'
+import { conditionOf, etagOf, isKnown, knownVersions } from './etag.js'
 import { ChangeStatusDocs, CreateDocs, EventsDocs, GetDocs, ListDocs } from './payments.docs.js'
-import { ChangeStatusDto, CreatePaymentDto, ListPaymentsDto } from './payments.dto.js'
+import {
+  ChangeStatusDto,
+  CreatePaymentDto,
+  GetPaymentDto,
+  ListPaymentsDto,
+} from './payments.dto.js'
 import { listEvents, listPayments } from './payments.list.js'
 import { PaymentsService, type Reply, viewerOf } from './payments.service.js'
 import { eventView, idOf, paymentView, referenceOf } from './payment.view.js'
 
 const PATH = '/api/payments'
+const READERS = ['payments:read', 'payments:admin'] as const
 
 @ApiTags('payments')
 @Controller('api/payments')
 export class PaymentsController {
   constructor(
     private readonly payments: PaymentsService,
+    private readonly awaited: AwaitedPayments,
     @Inject(Database) private readonly database: Database,
   ) {}
 
@@ -64,7 +72,7 @@ export class PaymentsController {
   }
 
   @Get()
-  @NeedsScope('payments:read', 'payments:admin')
+  @NeedsScope(...READERS)
   @ListDocs()
   async list(@CurrentCaller() caller: Caller, @Query() query: ListPaymentsDto) {
     const { createdFrom, createdTo, cursor, ...fields } = query
@@ -78,18 +86,28 @@ export class PaymentsController {
   }
 
   @Get(':reference')
-  @NeedsScope('payments:read', 'payments:admin')
+  @NeedsScope(...READERS)
   @GetDocs()
   async get(
     @CurrentCaller() caller: Caller,
     @Param('reference') reference: string,
+    @Query() { wait }: GetPaymentDto,
+    @Headers('if-none-match') ifNoneMatch: string | undefined,
     @Res({ passthrough: true }) http: FastifyReply,
   ) {
-    return send({ payment: await this.payments.get(caller, idOf(reference)) }, http)
+    const known = knownVersions(ifNoneMatch)
+    if (known === 'malformed') throw malformedTag('If-None-Match')
+    const read = { caller, scopes: READERS, paymentId: idOf(reference), wait, known }
+    const payment = await this.awaited.get(read, http)
+    const view = send({ payment }, http)
+    if (!isKnown(payment.version, known)) return view
+    // A 304 has neither a body nor its media type.
+    http.code(304)
+    return undefined
   }
 
   @Get(':reference/events')
-  @NeedsScope('payments:read', 'payments:admin')
+  @NeedsScope(...READERS)
   @EventsDocs()
   async events(@CurrentCaller() caller: Caller, @Param('reference') reference: string) {
     const { id } = await this.payments.get(caller, idOf(reference))
@@ -108,9 +126,7 @@ export class PaymentsController {
     @Res({ passthrough: true }) http: FastifyReply,
   ) {
     const condition = conditionOf(headers['if-match'])
-    if (condition === 'malformed') {
-      throw validationProblem([{ field: 'If-Match', message: 'must be an ETag' }])
-    }
+    if (condition === 'malformed') throw malformedTag('If-Match')
     if (!caller.scopes.has('payments:settle') && !body.reason) {
       throw validationProblem([{ field: 'reason', message: 'is required from an operator' }])
     }
@@ -130,4 +146,8 @@ function send({ payment, replayed }: Reply, http: FastifyReply) {
   http.header('etag', etagOf(payment.version))
   if (replayed) http.headers(REPLAYED)
   return paymentView(payment)
+}
+
+function malformedTag(field: string) {
+  return validationProblem([{ field, message: 'must be an ETag' }])
 }

@@ -1,5 +1,12 @@
 import { ApiRoute, BODY_PROBLEMS } from '@malipo/kit/http/openapi'
-import { ApiBody, ApiCreatedResponse, ApiHeader, ApiOkResponse, ApiParam } from '@nestjs/swagger'
+import {
+  ApiBody,
+  ApiCreatedResponse,
+  ApiHeader,
+  ApiOkResponse,
+  ApiParam,
+  ApiResponse,
+} from '@nestjs/swagger'
 import { PROBLEMS } from '../problems.js'
 import {
   CreatePaymentDto,
@@ -58,11 +65,22 @@ export const GetDocs = () =>
   ApiRoute(
     {
       summary: 'Get a payment',
-      description: 'Needs `payments:read`.',
-      problems: [...TOKEN_PROBLEMS, PROBLEMS.noPayment],
+      description:
+        'Needs `payments:read`. With `wait`, the response is held until the payment changes or the time has passed. The token is checked again before the response.',
+      problems: [...TOKEN_PROBLEMS, PROBLEMS.noPayment, PROBLEMS.tooManyWaits],
     },
     ApiReference(),
+    ApiHeader({
+      name: 'If-None-Match',
+      required: false,
+      description: 'The `ETag` of the payment that the client has',
+    }),
     ApiOkResponse({ type: PaymentDto, headers: ETAG }),
+    ApiResponse({
+      status: 304,
+      description: 'The payment still has a version of `If-None-Match`',
+      headers: ETAG,
+    }),
   )
 
 export const ListDocs = () =>

@@ -2,6 +2,7 @@ import { IsContactEmail, IsPhone } from '@malipo/kit/http/contact'
 import { PageCursor, PageLimit } from '@malipo/kit/http/page'
 import { RestorePlus } from '@malipo/kit/http/query-plus'
 import { IsTime } from '@malipo/kit/http/time'
+import { WholeNumber } from '@malipo/kit/http/whole-number'
 import { ApiProperty, ApiPropertyOptional, type ApiPropertyOptions } from '@nestjs/swagger'
 import { IsIn, IsOptional, IsString, Matches, MaxLength } from 'class-validator'
 import { ISO_4217_PUBLISHED } from '../money/currencies.js'
@@ -114,6 +115,17 @@ export class ChangeStatusDto {
   @IsOptional()
   @IsText(500)
   reason?: string | null
+}
+
+export class GetPaymentDto {
+  @WholeNumber({
+    minimum: 1,
+    maximum: 30,
+    description:
+      'Seconds for which the response is held: until the payment has another version than those in `If-None-Match`, or without that header until its status is final',
+  })
+  @IsOptional()
+  wait?: number
 }
 
 export class ListPaymentsDto {
