@@ -234,7 +234,7 @@ describe('the token of a request that waits', () => {
       await replica.close()
       await auth.stop()
     }
-  })
+  }, 120_000)
 })
 
 describe('the statement that reads the versions', () => {

@@ -181,16 +181,14 @@ describe('admission', () => {
   })
 
   it('does not count a request that is held, also not as open', async () => {
-    const { admitted, complete, queued, send, sendInOrder } = await listen({ maxOpen: 1 })
-    const names = Array.from({ length: 9 }, (_, i) => `A1.${i}-held`)
+    const { admitted, complete, queued, sendInOrder } = await listen({ maxOpen: 1 })
+    const names = ['A1.0-held', 'A1.1-held', 'A1.2-held', 'A1.3-held', 'A1.4-held']
     await sendInOrder(`${names.join(' ')} A1.9 A2.1`)
     expect(admitted).toEqual([...names, 'A1.9'])
     expect(await queued()).toBe(1)
     for (const name of names) await complete(name)
     await complete('A1.9')
     await until(() => expect(admitted.at(-1)).toBe('A2.1'))
-    void send('A3.1')
-    await until(async () => expect(await queued()).toBe(1))
   })
 
   it('stops counting a request that takes long, because it may wait for something else', async () => {

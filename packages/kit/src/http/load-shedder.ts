@@ -127,7 +127,7 @@ class LoadShedder {
   }
 
   private admitRaw(reply: FastifyReply, next: () => void) {
-    if (this.open < this.limits.maxOpenRaw) this.start(ANONYMOUS, reply, next)
+    if (this.inFlight.open < this.limits.maxOpenRaw) this.start(ANONYMOUS, reply, next)
     else this.shed(reply)
   }
 

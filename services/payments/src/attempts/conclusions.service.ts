@@ -2,6 +2,7 @@ import { Database } from '@malipo/kit/postgres/database'
 import { newUuid } from '@malipo/kit/postgres/uuid-v7'
 import { Inject, Injectable } from '@nestjs/common'
 import { PaymentMetrics } from '../payments/payment-metrics.js'
+import { PaymentWaits } from '../waits/payment-waits.js'
 import { AttemptMetrics } from './attempt-metrics.js'
 import { conclude, isRepeatedTransaction } from './conclude.store.js'
 import type { Concluded, Conclusion } from './conclusion.js'
@@ -13,6 +14,7 @@ export class Conclusions {
     @Inject(Database) private readonly database: Database,
     @Inject(PaymentMetrics) private readonly payments: PaymentMetrics,
     @Inject(AttemptMetrics) private readonly metrics: AttemptMetrics,
+    @Inject(PaymentWaits) private readonly waits: PaymentWaits,
   ) {}
 
   /**
@@ -28,8 +30,10 @@ export class Conclusions {
     const result = await this.write(account, conclusion)
     if (!result) return undefined
     this.metrics.recordConclusion(account, conclusion, result)
-    if (result.payment && result.outcome === 'applied') {
-      this.payments.recordTransition(result.payment, 'attempt')
+    const { payment } = result
+    if (payment) this.waits.changed(payment.id, payment.version)
+    if (payment && result.outcome === 'applied') {
+      this.payments.recordTransition(payment, 'attempt')
     }
     return result
   }
