@@ -22,12 +22,14 @@ Arguments: the root context, the value, the value's name, and the name of the cr
 A Secret whose values are generated once: an upgrade reads the existing values with `lookup` and keeps them.
 `helm template` and GitOps tools have no `lookup`, and would generate new values each time: they need
 `secrets.create: false` and named Secrets.
-Argument: a list of the root context, the Secret's name, its type, and a dict of keys to new values.
+Argument: a list of the root context, the Secret's name, its type, a dict of keys to new values, and optionally a dict of
+keys to values that replace existing ones unless they are empty.
 */}}
 {{- define "service.generatedSecret" -}}
 {{- $root := index . 0 -}}
 {{- $name := index . 1 -}}
 {{- $existing := (lookup "v1" "Secret" $root.Release.Namespace $name).data | default dict -}}
+{{- $replaced := slice . 4 | first | default dict -}}
 apiVersion: v1
 kind: Secret
 metadata:
@@ -40,7 +42,7 @@ metadata:
 type: {{ index . 2 | quote }}
 data:
   {{- range $key, $value := index . 3 }}
-  {{ $key }}: {{ get $existing $key | default ($value | b64enc) | quote }}
+  {{ $key }}: {{ get $replaced $key | b64enc | default (get $existing $key) | default ($value | b64enc) | quote }}
   {{- end }}
 {{- end }}
 
