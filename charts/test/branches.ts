@@ -50,6 +50,9 @@ const NEVER_EMPTY = [
   /^range \$objective := \.Values/,
   /^range \$burn := \$root/,
   /^range \$path, \$_ := \.Files\.Glob/,
+  // The objects of each chart that the platform renders.
+  /^range \$chart, \$names := \$charts$/,
+  /^range \$name := \$names$/,
   // A group of values is never empty.
   /^with \.Values\.autoscaling$/,
 ]

@@ -51,6 +51,12 @@ REFUSALS_PER_MINUTE: {{ . | int64 | quote }}
 {{- end }}
 {{- end }}
 
+{{/* Mounts and volumes in addition to those of every service: none. */}}
+{{- define "auth.mounts" -}}
+{{- end }}
+{{- define "auth.volumes" -}}
+{{- end }}
+
 {{/* Peers that may call auth, in addition to the ingress controller. */}}
 {{- define "auth.clients" -}}
 - podSelector:

@@ -8,6 +8,11 @@
 {{ include "service.secretName" (list . .Values.tokenCache.keys.existingSecret "tokenCache.keys.existingSecret" (printf "%s-token-cache-keys" (include "service.fullname" .))) }}
 {{- end }}
 
+{{/* The Secret with the keys of callback URLs. */}}
+{{- define "payments.callbackKeysSecret" -}}
+{{ include "service.secretName" (list . .Values.callbackKeys.existingSecret "callbackKeys.existingSecret" (printf "%s-callback-keys" (include "service.fullname" .))) }}
+{{- end }}
+
 {{/* Secret files of payments. */}}
 {{- define "payments.files" -}}
 - secret:
@@ -20,6 +25,11 @@
     name: {{ tpl . $ | quote }}
     items: [{ key: retired-webhooks, path: retired-webhooks }]
 {{- end }}
+{{- if .Values.providers.accounts }}
+- secret:
+    name: {{ include "payments.callbackKeysSecret" . | quote }}
+    items: [{ key: {{ .Values.callbackKeys.key | quote }}, path: callback-keys }]
+{{- end }}
 {{- end }}
 
 {{/* Environment variables of payments only. */}}
@@ -31,6 +41,10 @@ TOKEN_CACHE_KEYS_FILE: /secrets/service/token-cache-keys
 WEBHOOK_SECRETS_FILE: /secrets/service/webhooks
 {{- if .Values.webhooks.retiredSecret }}
 WEBHOOK_RETIRED_SECRETS_FILE: /secrets/service/retired-webhooks
+{{- end }}
+PROVIDERS_FILE: /providers/providers.yaml
+{{- if .Values.providers.accounts }}
+CALLBACK_KEYS_FILE: /secrets/service/callback-keys
 {{- end }}
 {{- end }}
 
@@ -45,4 +59,5 @@ WEBHOOK_RETIRED_SECRETS_FILE: /secrets/service/retired-webhooks
     {{- include "service.ports" (list .Values.networkPolicy.authPort) | nindent 4 }}
   to:
     {{- tpl (include "service.strings" .Values.networkPolicy.auth) . | nindent 4 }}
+{{- include "payments.providersEgress" . }}
 {{- end }}

@@ -120,6 +120,9 @@ containers:
       {{- toYaml .Values.resources | nindent 6 }}
     volumeMounts:
       {{- include "service.mounts" . | nindent 6 }}
+      {{- with include (printf "%s.mounts" .Chart.Name) . }}
+      {{- . | nindent 6 }}
+      {{- end }}
       {{- include "service.extraMounts" . | nindent 6 }}
 volumes:
   - name: owner
@@ -133,6 +136,9 @@ volumes:
       sources:
         {{- include "service.databaseFiles" (list . (include "service.databaseSecret" .)) | nindent 8 }}
   {{- include "service.volumes" . | nindent 2 }}
+  {{- with include (printf "%s.volumes" .Chart.Name) . }}
+  {{- . | nindent 2 }}
+  {{- end }}
   {{- include "service.extraVolumes" . | nindent 2 }}
 {{- end }}
 
