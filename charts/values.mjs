@@ -1,5 +1,6 @@
 // Generates from each chart's values.yaml its values.schema.json, which rejects unknown and mistyped values, and the
-// table in its README. `npm run charts` writes them; with `-- --check` it fails if they are out of date.
+// table in its README; and from the simulator's code its accounts in charts/simulator/files. `npm run charts` writes
+// them; with `-- --check` it fails if they are out of date.
 //
 // A comment `# -- …` above a value documents it; `(@enum a,b)` lists the allowed values, `(@type a,b)` the types if there
 // are several. A map with such a comment is one value with free content, such as resources; a map without one is a group
@@ -7,6 +8,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { format, resolveConfig } from 'prettier'
 import { isMap, isScalar, parseDocument } from 'yaml'
+import { accountsFile, providersFile } from '../services/simulator/src/sandbox/accounts.ts'
 
 const here = new URL('./', import.meta.url)
 const check = process.argv.includes('--check')
@@ -80,14 +82,23 @@ async function put(url, draft, parser) {
   return isSame
 }
 
+/** The templates replace these hosts; credentials are keys of a Secret. */
+const urls = { simulator: 'http://simulator.invalid', payments: 'http://payments.invalid' }
+const files = { 'providers.json': providersFile(urls, ''), 'accounts.json': accountsFile(urls) }
+
 let upToDate = true
-for (const name of ['auth', 'payments', 'redis', 'platform']) {
+for (const [name, content] of Object.entries(files)) {
+  const url = new URL(`simulator/files/${name}`, here)
+  upToDate = (await put(url, JSON.stringify(content), 'json')) && upToDate
+}
+for (const name of ['auth', 'payments', 'redis', 'simulator', 'platform']) {
   const source = readFileSync(new URL(`${name}/values.yaml`, here), 'utf8')
   const all = [...values(parseDocument(source).contents)]
   const schema = schemaOf(all, name)
   if (name === 'platform') {
     // Helm validates subcharts by their own schemas.
-    for (const part of ['auth', 'payments', 'redis']) schema.properties[part] = { type: 'object' }
+    for (const part of ['auth', 'payments', 'redis', 'simulator'])
+      schema.properties[part] = { type: 'object' }
   }
   const readme = new URL(`${name}/README.md`, here)
   const [head, tail] = readFileSync(readme, 'utf8').split(

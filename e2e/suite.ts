@@ -98,6 +98,7 @@ async function deployWithGateway(platform: Platform): Promise<void> {
 async function live(helm: Helm, environment: Environment): Promise<void> {
   const values = {
     global: { mode: 'live' },
+    simulator: { enabled: false },
     auth: { replicas: 1, ...ARBITRARY_USER.auth },
     payments: { replicas: 1, ...ARBITRARY_USER.payments },
     redis: ARBITRARY_USER.redis,

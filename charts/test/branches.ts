@@ -50,6 +50,9 @@ const NEVER_EMPTY = [
   /^range \$objective := \.Values/,
   /^range \$burn := \$root/,
   /^range \$path, \$_ := \.Files\.Glob/,
+  // The accounts in the simulator's files.
+  /^range \$account := \(\.Files\.Get /,
+  /^range \$key := values \$account\.credentials/,
   // The objects of each chart that the platform renders.
   /^range \$chart, \$names := \$charts$/,
   /^range \$name := \$names$/,

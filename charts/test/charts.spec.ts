@@ -5,13 +5,13 @@ import { parse } from 'yaml'
 import { run } from '../../e2e/cluster.ts'
 import { Helm, packCharts } from '../../e2e/helm.ts'
 import { type Branch, markBranches, taken } from './branches.ts'
-import { allCases, render, template } from './render.ts'
+import { allCases, render, REQUIRED, template } from './render.ts'
 import { validationErrors, schemaLocations } from './schemas.ts'
 
 /** Every chart with every set of values: Helm 3 and 4, the schemas of a cluster, and every template branch. */
 
 const CASES = allCases()
-const CHARTS = ['auth', 'payments', 'redis', 'platform']
+const CHARTS = ['auth', 'payments', 'redis', 'simulator', 'platform']
 const helms = await Helm.all()
 const locations = await schemaLocations()
 if (!locations)
@@ -45,8 +45,9 @@ it('renders auth with the example of its README, an external database and Redis'
 
 describe.each(helms)('$name', ({ program }) => {
   it.each(CHARTS)('lints %s', async (chart) => {
-    const required = chart === 'payments' ? ['--set', 'authUrl=http://auth:3002'] : []
-    await run(program, ['lint', '--strict', `${charts}/${chart}`, ...required])
+    const required = REQUIRED[chart]
+    const set = required ? ['--set', required] : []
+    await run(program, ['lint', '--strict', `${charts}/${chart}`, ...set])
   })
 
   it.each(CASES)('renders $chart: $name', async (each) => {

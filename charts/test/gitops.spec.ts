@@ -107,6 +107,14 @@ describe('secrets.create: false', () => {
       'payments: tokenCache.keys.existingSecret',
     ],
     ['payments', { database: { serviceSecret: '' } }, 'payments: database.serviceSecret'],
+    [
+      'payments',
+      {
+        callbackKeys: { existingSecret: '' },
+        providers: { accounts: [{ name: 'acme', credentials: {} }] },
+      },
+      'payments: callbackKeys.existingSecret',
+    ],
     ['redis', { existingSecret: '' }, 'redis: existingSecret'],
   ])('rejects %s with %j by the name of the missing value', async (chart, values, message) => {
     const rendering = kindsOf({ files: [PRODUCTION], values: { [chart]: values } })
@@ -115,7 +123,7 @@ describe('secrets.create: false', () => {
     )
   })
 
-  it.each(['auth', 'payments', 'redis'])('applies to %s by itself', async (chart) => {
+  it.each(['auth', 'payments', 'redis', 'simulator'])('applies to %s by itself', async (chart) => {
     const values = { secrets: { create: false } }
     const rendering = template('helm', charts, { chart, files: [], values })
     await expect(rendering).rejects.toThrow(/because secrets\.create is false/)

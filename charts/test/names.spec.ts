@@ -84,6 +84,11 @@ describe('the platform', () => {
       { payments: { fullnameOverride: 'pay', service: { port: 80 } } },
     ],
     ['the name of Redis', { redis: { fullnameOverride: 'cache' } }],
+    [
+      'the name and the port of the simulator',
+      { simulator: { fullnameOverride: 'providers', service: { port: 8080 } } },
+    ],
+    ['the Secret of the simulator', { simulator: { existingSecret: 'edge-tls' } }],
     ['a name of 42 characters', { auth: { fullnameOverride: `a${'-b'.repeat(20)}c` } }],
     ['the Secret of Redis', { redis: { existingSecret: 'edge-tls' } }],
     ['the certificate of Redis', { redis: { tls: { existingSecret: 'edge-tls' } } }],
@@ -120,6 +125,7 @@ describe('the platform', () => {
     [{ payments: { fullnameOverride: 'release-deny-all' } }, /payments.fullnameOverride/],
     [{ auth: { fullnameOverride: 'release-edge' } }, /auth.fullnameOverride .* the platform/],
     [{ auth: { fullnameOverride: 'a'.repeat(43) } }, /auth: fullnameOverride .* 42 lower-case/],
+    [{ payments: { fullnameOverride: 'a' }, simulator: { fullnameOverride: 'a-db' } }, /a-db/],
     [{ redis: { fullnameOverride: '1a' } }, /redis: fullnameOverride .* start with a letter/],
     [{ payments: { fullnameOverride: 'A_b' } }, /payments: fullnameOverride/],
   ])('rejects the names %j', async (values, message) => {
@@ -128,7 +134,7 @@ describe('the platform', () => {
 })
 
 describe('a chart by itself', () => {
-  it.each(['auth', 'redis'])(
+  it.each(['auth', 'redis', 'simulator'])(
     '%s resolves every reference with a long release name',
     async (chart) => {
       for (const release of ['r'.repeat(53), '1234567']) {
@@ -145,7 +151,14 @@ describe('a version with build metadata', () => {
     '%s gives valid labels and image tags',
     async (version) => {
       const folder = await packCharts(async (charts) => {
-        for (const chart of ['auth', 'payments', 'redis', 'platform', 'service-library']) {
+        for (const chart of [
+          'auth',
+          'payments',
+          'redis',
+          'simulator',
+          'platform',
+          'service-library',
+        ]) {
           await setVersion(`${charts}/${chart}/Chart.yaml`, version)
         }
       })

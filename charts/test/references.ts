@@ -1,3 +1,4 @@
+import { parse } from 'yaml'
 import type { Manifest } from './render.ts'
 
 /** Follows every reference in a rendering to its object, and checks the names that Kubernetes and operators limit. */
@@ -26,6 +27,7 @@ const REFERENCES: Readonly<Record<string, readonly [kind: string, field: string]
   configMap: ['ConfigMap', 'name'],
   scaleTargetRef: ['Deployment', 'name'],
   cluster: ['Cluster', 'name'],
+  persistentVolumeClaim: ['PersistentVolumeClaim', 'claimName'],
 }
 
 /** All problems of a rendering; `external` lists Secrets and ConfigMaps that exist without the charts. */
@@ -147,11 +149,12 @@ function missingServices(object: Manifest, { services }: Names): string[] {
   }
   if (object.kind === 'ConfigMap') {
     const { AUTH_SERVICE_URL, REDIS_URL, DB_HOST, DB_PORT } = object.data
-    for (const address of [AUTH_SERVICE_URL, REDIS_URL].filter(Boolean)) {
-      const { hostname, port } = new URL(address)
-      wanted.push([hostname, Number(port)])
-    }
+    wanted.push(...[AUTH_SERVICE_URL, REDIS_URL].filter(Boolean).map(addressOf))
     if (DB_HOST) wanted.push([DB_HOST, Number(DB_PORT)])
+    const { accounts = [] } = parse(object.data['providers.yaml'] ?? '{}')
+    for (const { baseUrl, callbackOrigin } of accounts) {
+      wanted.push(...[baseUrl, callbackOrigin].map(addressOf))
+    }
   }
   return wanted
     .filter(([name, port]) => {
@@ -159,6 +162,11 @@ function missingServices(object: Manifest, { services }: Names): string[] {
       return !ports.some((each) => each.name === port || each.port === port)
     })
     .map(([name, port]) => `${idOf(object)}: there is no Service ${name} with port ${port}`)
+}
+
+function addressOf(url: string): [string, number] {
+  const { hostname, port } = new URL(url)
+  return [hostname, Number(port) || 80]
 }
 
 function unmatchedSelectors(object: Manifest, names: Names): string[] {

@@ -41,7 +41,10 @@ export interface Rendering {
 }
 
 /** Required values that the cases do not set. */
-const REQUIRED: Readonly<Record<string, string>> = { payments: 'authUrl=http://auth:3002' }
+export const REQUIRED: Readonly<Record<string, string>> = {
+  payments: 'authUrl=http://auth:3002',
+  simulator: 'paymentsUrl=http://payments:4000',
+}
 
 /** Output of `helm template` for a chart in `folder`. With `--debug`, helm also prints output that is not valid YAML. */
 export function template(

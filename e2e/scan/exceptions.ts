@@ -12,6 +12,7 @@ export interface Exception {
 }
 
 const REDIS = /redis|cache/
+const SIMULATOR = /simulator/
 /** The database's pods are created by CloudNativePG, and the manifests in k8s have no tests. */
 const PODS_OF_OTHERS = /NetworkPolicy\/.*-(db|test)$/
 /** The pod of `helm test`, as checkov and kube-score name it. */
@@ -59,6 +60,11 @@ export const EXCEPTIONS: readonly Exception[] = [
     checks: ['deployment-replicas', 'deployment-strategy'],
     object: REDIS,
     reason: 'Redis holds copies of data only, and two replicas would hold different data',
+  },
+  {
+    checks: ['deployment-replicas', 'deployment-strategy'],
+    object: SIMULATOR,
+    reason: 'Only one process may have the simulator’s book open',
   },
   {
     checks: ['deployment-replicas'],
@@ -110,7 +116,7 @@ export const EXCEPTIONS: readonly Exception[] = [
   },
   {
     checks: ['pod-networkpolicy'],
-    shape: /minimal|secrets|redis-exporter|redis-without-policy/,
+    shape: /minimal|secrets|redis-exporter|without-policy/,
     reason: 'The values disable the NetworkPolicy',
   },
   {

@@ -8,6 +8,7 @@ export type Target =
   | 'auth'
   | 'payments'
   | 'Redis'
+  | 'the simulator'
   | "auth's database"
   | "auth's instance"
   | "auth's metrics"
@@ -84,6 +85,7 @@ export async function findTargets(platform: Platform, foreign: Namespace): Promi
     auth: await at(namespace, selectorOf('auth'), 3002),
     payments: await at(namespace, selectorOf('payments'), 4000),
     Redis: await at(namespace, selectorOf('redis'), 6379),
+    'the simulator': await at(namespace, selectorOf('simulator'), 4100),
     "auth's database": await instance('auth', 5432),
     "auth's instance": await instance('auth', 8000),
     "auth's metrics": await instance('auth', 9187),
@@ -101,7 +103,7 @@ export async function findTargets(platform: Platform, foreign: Namespace): Promi
 export async function reachableFromNode(
   where: Namespace,
   pod: string,
-  all: Targets,
+  all: Partial<Targets>,
 ): Promise<Target[]> {
   const program = `
     import { connect } from 'node:net'

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { check, mustPass } from '../checks.ts'
 import type { Namespace } from '../cluster.ts'
@@ -8,9 +9,14 @@ import { walkThrough } from './http.ts'
 import { type Environment, type Service, SERVICES } from './platform.ts'
 
 /**
- * Each service installed separately, with an external PostgreSQL and Redis. auth uses one database role; payments uses
- * an owner for migrations and another role at run time. Redis is installed by its chart, with TLS.
+ * Each chart installed separately, with an external PostgreSQL and Redis. auth uses one database role; payments uses an
+ * owner for migrations and another role at run time. Redis is installed by its chart, with TLS. payments has one account,
+ * at the simulator.
  */
+
+const ACCOUNT = 'mtn-ug-sim'
+/** `<release>-<chart>` */
+const SIMULATOR = 'simulator-simulator'
 
 export async function checkExternal(
   namespace: Namespace,
@@ -22,6 +28,7 @@ export async function checkExternal(
     await Promise.all([startPostgres(namespace), startRedis(namespace, helm, environment)])
   })
   await mustPass(`external: ${helm.name} installs auth and payments separately`, async () => {
+    await installSimulator(namespace, helm, environment)
     await Promise.all(SERVICES.map((service) => install(namespace, helm, environment, service)))
   })
   for (const service of SERVICES) {
@@ -77,10 +84,40 @@ async function install(
       networkPolicy: {
         database: [{ podSelector: { matchLabels: { app: DATABASE } } }],
         redis: [{ podSelector: { matchLabels: { 'app.kubernetes.io/instance': CACHE } } }],
+        ...(isPayments ? { from: [PODS_OF_SIMULATOR] } : {}),
       },
-      ...(isPayments ? { authUrl: 'http://auth-auth:3002' } : {}),
+      ...(isPayments
+        ? { authUrl: 'http://auth-auth:3002', providers: { accounts: [await account(charts)] } }
+        : {}),
     },
   })
+}
+
+const PODS_OF_SIMULATOR = {
+  podSelector: { matchLabels: { 'app.kubernetes.io/name': 'simulator' } },
+}
+
+async function installSimulator(namespace: Namespace, helm: Helm, { charts }: Environment) {
+  await helm.deploy(namespace, 'simulator', `${charts}/simulator`, {
+    values: {
+      image: { tag: 'dev' },
+      paymentsUrl: 'http://payments-payments:4000',
+      book: { persistent: false },
+    },
+  })
+}
+
+/** The account of the values of payments, as an operator would write it. */
+async function account(charts: string): Promise<Values> {
+  const text = await readFile(`${charts}/simulator/files/providers.json`, 'utf8')
+  const { accounts } = JSON.parse(text) as { accounts: readonly Values[] }
+  return {
+    ...accounts.find(({ name }) => name === ACCOUNT),
+    baseUrl: `http://${SIMULATOR}:4100`,
+    callbackOrigin: 'http://payments-payments:4000',
+    secretName: SIMULATOR,
+    egress: [{ ...PODS_OF_SIMULATOR, port: 4100 }],
+  }
 }
 
 /** Forwards a free local port to a service. */

@@ -2,12 +2,11 @@ import { existsSync } from 'node:fs'
 import { run } from '../cluster.ts'
 
 /**
- * Loads images into the cluster. kind pulls public images from a registry and gets only the two that were built
- * locally. A cluster without a registry gets all images from Docker, with Debian's PgBouncer instead of the operator's.
+ * Loads images into the cluster. kind pulls public images from a registry and gets only those that were built locally. A cluster without a registry gets all images from Docker, with Debian's PgBouncer instead of the operator's.
  */
 
 const LOAD = new URL('../../../shared/cluster/load', import.meta.url).pathname
-const OWN_IMAGES = ['malipo/auth:dev', 'malipo/payments:dev']
+const OWN_IMAGES = ['malipo/auth:dev', 'malipo/payments:dev', 'malipo/simulator:dev']
 const OTHER_IMAGES = ['redis:8', 'postgres:18', 'ghcr.io/cloudnative-pg/postgresql:18']
 const PGBOUNCER = 'malipo/pgbouncer:e2e'
 const DOCKERFILE = new URL('./pgbouncer.Dockerfile', import.meta.url).pathname

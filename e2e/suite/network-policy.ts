@@ -29,7 +29,8 @@ const UNRESTRICTED: readonly Target[] = [
 
 const ALLOWED: Readonly<Record<string, readonly Target[]>> = {
   auth: ["auth's database", 'Redis', 'DNS'],
-  payments: ["payments' database", 'Redis', 'auth', 'DNS'],
+  payments: ["payments' database", 'Redis', 'auth', 'the simulator', 'DNS'],
+  'the simulator': ['payments', 'DNS'],
   Redis: NONE,
   "auth's database": ['DNS', 'the API server'],
   "payments' database": ['DNS', 'the API server'],
@@ -45,8 +46,9 @@ const ALLOWED: Readonly<Record<string, readonly Target[]>> = {
   prometheus: ['auth', 'payments', "auth's metrics", "payments' metrics", ...UNRESTRICTED],
   'an unlabelled pod': UNRESTRICTED,
   'redis of another release': UNRESTRICTED,
-  // Services may be installed as separate releases: payments of any release in the namespace may call auth.
-  'payments of another release': ['auth', ...UNRESTRICTED],
+  // Charts may be installed as separate releases: payments of any release in the namespace may call auth and the
+  // simulator.
+  'payments of another release': ['auth', 'the simulator', ...UNRESTRICTED],
   'an unlabelled pod in another namespace': UNRESTRICTED,
   'auth in another namespace': UNRESTRICTED,
   'payments in another namespace': UNRESTRICTED,
@@ -131,6 +133,12 @@ async function proberOf(source: string, platform: Platform, foreign: Namespace, 
   if (source === 'auth' || source === 'payments') {
     const pod = await platform.pod(source)
     return () => reachableFromNode(namespace, pod, all)
+  }
+  if (source === 'the simulator') {
+    const pod = await platform.pod('simulator')
+    // It has one pod, which always reaches itself.
+    const { [source]: _, ...others } = all
+    return () => reachableFromNode(namespace, pod, others)
   }
   const shells: Readonly<Record<string, string>> = {
     Redis: selectorOf('redis'),

@@ -70,11 +70,11 @@ export class Platform {
   }
 
   /** The running pods of a service, by name. */
-  pods(service: Service): Promise<string[]> {
+  pods(service: Service | 'simulator'): Promise<string[]> {
     return this.namespace.pods(selectorOf(service))
   }
 
-  async pod(service: Service): Promise<string> {
+  async pod(service: Service | 'simulator'): Promise<string> {
     const [first] = await this.pods(service)
     if (first === undefined) throw new Error(`${service} has no pod`)
     return first
@@ -97,7 +97,7 @@ async function waitForEdge(host: string): Promise<void> {
   })
 }
 
-export function selectorOf(service: Service | 'redis'): string {
+export function selectorOf(service: Service | 'redis' | 'simulator'): string {
   return `app.kubernetes.io/name=${service},app.kubernetes.io/instance=${RELEASE}`
 }
 

@@ -1,6 +1,7 @@
 {{/*
-Sets the addresses and Secrets that the values leave empty: those of the services and the Redis of this release. Only
-this chart sees the names, ports and certificates of all of them, so it renders every object that contains one.
+Sets the addresses and Secrets that the values leave empty: those of the services, the Redis and the simulator of this
+release. Only this chart sees the names, ports and certificates of all of them, so it renders every object that contains
+one.
 */}}
 {{- define "platform.connect" -}}
 {{- include "platform.checkNames" . -}}
@@ -21,10 +22,28 @@ this chart sees the names, ports and certificates of all of them, so it renders 
 {{- $_ := set $redis "caSecret" ($redis.caSecret | default $.Subcharts.redis.Values.tls.existingSecret) -}}
 {{- end -}}
 {{- end -}}
+{{- if .Values.simulator.enabled -}}
+{{- include "platform.connectSimulator" . -}}
+{{- end -}}
 {{- $servers := list (include "platform.redisServers" $auth) (include "platform.redisServers" .Subcharts.payments) -}}
 {{- if gt (len (uniq (compact $servers))) 1 -}}
 {{- fail (printf "auth.redis and payments.redis are different servers, %s: payments must receive the revocations that auth publishes" (join " and " $servers)) -}}
 {{- end -}}
+{{- end }}
+
+{{/* Gives payments the accounts at the simulator, and admits its callbacks. */}}
+{{- define "platform.connectSimulator" -}}
+{{- $simulator := .Subcharts.simulator -}}
+{{- $payments := .Subcharts.payments -}}
+{{- $port := $payments.Values.service.port | int64 -}}
+{{- if not $simulator.Values.paymentsUrl -}}
+{{- $_ := set $simulator.Values "paymentsUrl" (printf "http://%s:%d" (include "service.fullname" $payments) $port) -}}
+{{- $_ := set $simulator.Values.networkPolicy "paymentsPort" $port -}}
+{{- end -}}
+{{- $accounts := include "simulator.accounts" $simulator | fromYamlArray -}}
+{{- $_ := set $payments.Values.providers "accounts" (concat $payments.Values.providers.accounts $accounts) -}}
+{{- $peer := dict "podSelector" (dict "matchLabels" (include "service.selectorLabels" $simulator | fromYaml)) -}}
+{{- $_ := set $payments.Values.networkPolicy "from" (append $payments.Values.networkPolicy.from $peer) -}}
 {{- end }}
 
 {{/* The addresses of a service's Redis, without credentials; empty without Redis. */}}
@@ -43,7 +62,7 @@ this chart sees the names, ports and certificates of all of them, so it renders 
 {{- with get $.Subcharts $chart -}}
 {{- if hasKey .Values "fullnameOverride" -}}
 {{- $value := printf "%s.fullnameOverride" $chart -}}
-{{- $suffixes := ternary (list "") (list "" "-db" "-db-rw" "-db-ro" "-db-r" "-db-pooler" "-db-service" "-db-app" "-db-ca" "-retention" "-refresh-keys" "-token-cache-keys") (eq $chart "redis") -}}
+{{- $suffixes := ternary (list "" "-accounts") (list "" "-db" "-db-rw" "-db-ro" "-db-r" "-db-pooler" "-db-service" "-db-app" "-db-ca" "-retention" "-refresh-keys" "-token-cache-keys" "-callback-keys" "-providers") (has $chart (list "redis" "simulator")) -}}
 {{- range $suffix := $suffixes -}}
 {{- $name := printf "%s%s" (include "service.fullname" (get $.Subcharts $chart)) $suffix -}}
 {{- if hasKey $taken $name -}}
