@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# A payment from a new user's registration to SUCCESS, by curl alone. It ends with an error at the
-# first answer that is not as expected. Run it, or paste everything from the parenthesis on: the
-# parentheses keep your own shell open whatever happens inside.
+# Two payments from a new user's registration to SUCCESS, by curl alone: a webhook settles the first, a
+# provider the second. It ends with an error at the first answer that is not as expected. Run it, or paste
+# everything from the parenthesis on: the parentheses keep your own shell open whatever happens inside.
 #
 #   AUTH_URL=http://127.0.0.1:3002 PAYMENTS_URL=http://127.0.0.1:4000 docs/walkthrough.sh
 (
@@ -64,5 +64,21 @@ EVENTS=$(api "$PAYMENTS/api/payments/$REFERENCE/events" -H "$BEARER")
 echo "$EVENTS"
 expect 'the way to PENDING' 1 "$(echo "$EVENTS" | grep -c '"to":"PENDING"')"
 expect 'the way to SUCCESS' 1 "$(echo "$EVENTS" | grep -c '"to":"SUCCESS"')"
+
+echo '== Create a payment through a provider, the simulator of MTN: the payer approves after 2 s'
+PAYMENT=$(api "$PAYMENTS/api/payments" -H "$BEARER" -H "$JSON" -H "Idempotency-Key: $(new 18)" \
+  -d '{"amount":5000,"currency":"UGX","paymentMethod":"MOBILE_MONEY","provider":"mtn-ug-sim",
+       "customerPhone":"'"$PHONE"'","customerEmail":"customer@example.com"}')
+echo "$PAYMENT"
+REFERENCE=$(echo "$PAYMENT" | field reference)
+
+echo "== Read it until it is settled: $REFERENCE"
+for _ in $(seq 30); do
+  PAYMENT=$(api "$PAYMENTS/api/payments/$REFERENCE" -H "$BEARER")
+  STATUS=$(echo "$PAYMENT" | field status)
+  case $STATUS in INITIATED | PENDING) sleep 1 ;; *) break ;; esac
+done
+echo "$PAYMENT"
+expect 'its status' SUCCESS "$STATUS"
 echo '== Done: INITIATED, PENDING, SUCCESS'
 )

@@ -41,6 +41,14 @@ services_run_unprivileged() {
 
 replicas_are() { [ "$(containers payment-service | wc -l)" = "$1" ]; }
 
+# The book of the simulator has a charge of each walk-through.
+simulator_keeps_its_book() {
+  local url=http://127.0.0.1:${SIMULATOR_PORT:-4100}/admin/counts before
+  before=$(curl --silent --fail "$url") && [[ $before == *'"charges":'[1-9]* ]] || return 1
+  docker compose kill simulator && docker compose up --detach --wait --wait-timeout 60 simulator || return 1
+  [ "$(curl --silent --fail "$url")" = "$before" ]
+}
+
 stop_cleanly() {
   local id
   docker compose stop || return 1
@@ -68,6 +76,7 @@ check 'scales payments to three replicas' \
   docker compose up --detach --wait --wait-timeout 120 --scale payment-service=3
 check 'three replicas run' replicas_are 3 || true
 for _ in 1 2 3; do check 'the walk-through succeeds with three replicas' docs/walkthrough.sh; done
+check 'the simulator has its charges after it was killed' simulator_keeps_its_book
 check "restarts payments' database" docker compose restart --timeout 10 payment-db
 check 'the walk-through succeeds right after the restart' docs/walkthrough.sh
 check 'services exit with status 0' stop_cleanly
