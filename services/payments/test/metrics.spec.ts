@@ -38,7 +38,7 @@ describe('a transition', () => {
   })
 
   it('to a terminal status records the time since creation', async () => {
-    const line = 'payment_duration_seconds_count{status="FAILED"}'
+    const line = 'payment_duration_seconds_count{status="FAILED",account="manual"}'
     const before = await payments.metric(line)
     const reference = await newPayment(user, 'PENDING')
     expect(await payments.metric(line)).toBe(before)

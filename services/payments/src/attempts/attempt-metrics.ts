@@ -1,8 +1,25 @@
 import { countBy } from '@malipo/kit/telemetry/metrics'
 import { Inject, Injectable } from '@nestjs/common'
 import { Counter, Registry } from 'prom-client'
+import { ProviderAccounts } from '../providers/provider-accounts.js'
 import type { Concluded, Conclusion } from './conclusion.js'
-import { ATTENTIONS, type Attention, isClosed } from './states.js'
+import {
+  type AttemptCause,
+  type AttemptState,
+  ATTENTIONS,
+  type Attention,
+  isClosed,
+} from './states.js'
+
+/** The causes that end an attempt, each with the states in which it may end. */
+const ENDS = {
+  response: ['declined', 'not_sent'],
+  query: ['succeeded', 'declined'],
+  callback: ['succeeded', 'declined'],
+  webhook: ['succeeded', 'declined'],
+  expiry: ['not_sent'],
+  operator: ['succeeded', 'declined', 'not_sent'],
+} as const satisfies Partial<Record<AttemptCause, readonly AttemptState[]>>
 
 /** Metrics of attempts since the process started. */
 @Injectable()
@@ -11,12 +28,23 @@ export class AttemptMetrics {
   private readonly flagged
   readonly leases
 
-  constructor(@Inject(Registry) registry: Registry) {
+  constructor(
+    @Inject(Registry) registry: Registry,
+    @Inject(ProviderAccounts) accounts: ProviderAccounts,
+  ) {
     this.concluded = new Counter({
       name: 'attempts_concluded_total',
       help: 'Ended attempts by account, final state and cause: response, query, callback, webhook, expiry, operator',
       labelNames: ['account', 'state', 'cause'],
       registers: [registry],
+    })
+    // `rate()` misses an increment that creates a series.
+    accounts.onChange((all) => {
+      for (const { name: account } of all) {
+        for (const [cause, states] of Object.entries(ENDS)) {
+          for (const state of states) this.concluded.inc({ account, state, cause }, 0)
+        }
+      }
     })
     const attention = {
       name: 'attempts_flagged_total',

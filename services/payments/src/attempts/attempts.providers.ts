@@ -8,6 +8,7 @@ import { ProviderAccounts, PROVIDERS_SOURCE } from '../providers/provider-accoun
 import { AttemptCalls } from './attempt-calls.js'
 import { AttemptMetrics } from './attempt-metrics.js'
 import { CallRunner, PACING, type Pacing } from './call-runner.js'
+import { Circuits } from './circuits.js'
 import { CLIENT_DEPENDENCIES, Clients } from './clients.js'
 import { Conclusions } from './conclusions.service.js'
 import { Expiry } from './expiry.js'
@@ -44,6 +45,7 @@ export function attemptProviders(env: Env): Provider[] {
     Clients,
     CallRunner,
     AttemptCalls,
+    Circuits,
     Expiry,
   ]
 }

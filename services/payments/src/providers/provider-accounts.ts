@@ -8,6 +8,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import { Gauge, Registry } from 'prom-client'
 import { type Choice, chooseAccount, type NewPayment } from './account-choice.js'
 import { illegalEdits } from './account-edits.js'
+import { registerAccountInfo } from './account-info.js'
 import { findAccounts, storeAccounts } from './accounts.store.js'
 import type { ProviderAccount, ProvidersFile } from './accounts.js'
 import type { Fault } from './fields.js'
@@ -57,6 +58,7 @@ export class ProviderAccounts {
       help: '1 while PROVIDERS_FILE is invalid or has an illegal edit, and the previous accounts are in use',
       registers: [registry],
     })
+    registerAccountInfo(registry, () => this.all)
     if (source.path === undefined) this.isStored = true
     else workers.add({ name: 'provider_accounts', intervalMs: INTERVAL_MS, run: () => this.poll() })
   }
