@@ -19,13 +19,24 @@ export interface DashboardSpec {
   readonly uid: string
   readonly title: string
   readonly description: string
+  /** Labels by which a viewer selects series, each with a selector of series that have the label. */
+  readonly variables?: Readonly<Record<string, string>>
   /** Panels by the title of their row. */
   readonly rows: Readonly<Record<string, readonly Builder<Panel>[]>>
 }
 
+/** The initial value of a variable with several values. */
+const ALL = { selected: true, text: 'All', value: '$__all' }
+
 const SOURCE = { type: 'prometheus', uid: '${datasource}' }
 
-export function dashboard({ uid, title, description, rows }: DashboardSpec): Dashboard {
+export function dashboard({
+  uid,
+  title,
+  description,
+  variables = {},
+  rows,
+}: DashboardSpec): Dashboard {
   const builder = new DashboardBuilder(`Malipo: ${title}`)
     .uid(uid)
     .description(description)
@@ -38,6 +49,9 @@ export function dashboard({ uid, title, description, rows }: DashboardSpec): Das
       new DatasourceVariableBuilder('datasource').label('Prometheus').type('prometheus'),
       labelValues('namespace', 'build_info'),
       labelValues('release', 'build_info{namespace="$namespace"}'),
+      ...Object.entries(variables).map(([label, series]) =>
+        labelValues(label, series).multi(true).includeAll(true).allValue('.+').current(ALL),
+      ),
     ])
     .links([
       new DashboardLinkBuilder('Malipo')

@@ -6,6 +6,7 @@ import { nodeRuntime } from './node-runtime.ts'
 import { overview } from './overview.ts'
 import { dashboard } from './dashboard.ts'
 import { payments } from './payments.ts'
+import { providers } from './providers.ts'
 import { tokenCheck } from './token-check.ts'
 
 // Renders the dashboards into the platform chart. `npm run dashboards` writes them; with `-- --check` it fails if
@@ -16,7 +17,7 @@ const check = process.argv.includes('--check')
 
 let upToDate = true
 mkdirSync(FOLDER, { recursive: true })
-for (const spec of [overview, payments, auth, tokenCheck, nodeRuntime, databases]) {
+for (const spec of [overview, payments, providers, auth, tokenCheck, nodeRuntime, databases]) {
   const url = new URL(`${spec.uid.replace('malipo-', '')}.json`, FOLDER)
   const options = { ...(await resolveConfig(url.pathname)), parser: 'json' }
   const text = await format(JSON.stringify(dashboard(spec)), options)

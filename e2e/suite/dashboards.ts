@@ -28,7 +28,11 @@ export interface Dashboard {
   readonly uid: string
   readonly panels: readonly Panel[]
   readonly templating: {
-    readonly list: readonly { readonly name: string; readonly query: string }[]
+    readonly list: readonly {
+      readonly name: string
+      readonly query: string
+      readonly includeAll?: boolean
+    }[]
   }
   readonly annotations: {
     readonly list: readonly { readonly name: string; readonly expr: string }[]
