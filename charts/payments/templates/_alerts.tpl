@@ -29,6 +29,80 @@
   for: 0s
   summary: "<value> webhooks reused the id of an earlier webhook with different content"
   expr: sum by (namespace, release) (increase(webhooks_total{ {{- $series }},outcome="conflict"}[{{ $window }}])) > {{ $thresholds.webhookConflicts }}
+- alert: ProviderDown
+  severity: page
+  for: 5m
+  summary: "<account>: calls to the provider fail, so that payments are not sent or stay PENDING"
+  # The circuit stays open without calls, as at night: only an account whose calls still fail is down.
+  expr: |
+    max by (namespace, release, account) (provider_circuit_open{ {{- $series }}}) > 0
+    and on (namespace, release, account) sum by (namespace, release, account) (
+      increase(provider_calls_total{ {{- $series }},result=~"may_have_happened|not_sent|no_news"}[15m])
+    ) > 0
+- alert: ProviderAccessRefused
+  severity: page
+  for: 5m
+  summary: "<account>: no access token can be had, or the provider rejects the credentials"
+  # During a rotation the newest credentials may be refused while the previous ones work: then calls have results.
+  expr: |
+    sum by (namespace, release, account) (
+      increase(provider_calls_total{ {{- $series }},call="grant",result=~"refused|unavailable"}[15m])
+      or increase(provider_readings_flagged_total{ {{- $series }},flag="configuration"}[15m])
+    ) > 0
+    unless on (namespace, release, account) sum by (namespace, release, account) (
+      increase(provider_calls_total{ {{- $series }},result=~"pending|succeeded|declined|unknown_there"}[15m])
+    ) > 0
+- alert: ProviderCredentialsUnreadable
+  severity: ticket
+  summary: "<account>: <value> pods can't read a file of the credentials and keep using the previous ones"
+  expr: sum by (namespace, release, account) (provider_credentials_unreadable{ {{- $series }}}) > 0
+- alert: ProviderCallsOverdue
+  severity: page
+  summary: "<account>: a <call> has been due for <duration>, and no replica makes it"
+  # While the circuit is open, calls wait on purpose.
+  expr: |
+    max by (namespace, release, account, call) (attempts_oldest_due_seconds{ {{- $series }}}) > {{ $thresholds.callsOverdueSeconds }}
+    unless on (namespace, release, account) max by (namespace, release, account) (provider_circuit_open{ {{- $series }}}) > 0
+- alert: CallbacksLost
+  severity: ticket
+  summary: "<account>: <percent> of the payments that the provider ended within an hour had a callback"
+  expr: |
+    sum by (namespace, release, account) (
+      increase(callbacks_total{ {{- $series }},outcome="stored"}[1h])
+      or increase(attempts_concluded_total{ {{- $series }},cause="webhook"}[1h])
+    )
+    / (sum by (namespace, release, account) (increase(attempts_concluded_total{ {{- $series }},cause=~"query|callback|webhook"}[1h])) > {{ $thresholds.minSettled }})
+    < {{ $thresholds.callbacksRatio }}
+    and on (namespace, release, account) provider_account_info{ {{- $series }},callbacks="yes"}
+- alert: PaymentsNeedAttention
+  severity: ticket
+  summary: "<account>: <value> payments wait for an operator, because the provider does not decide them"
+  # Every replica reports the counts of the database. Other alerts have the reasons that are excluded here.
+  expr: |
+    sum by (namespace, release, account) (
+      max by (namespace, release, account, reason) (attempts_needing_attention{ {{- $series }},reason=~"deadline|vanished|no_reference"})
+    ) > {{ $thresholds.attemptsNeedingAttention }}
+- alert: PaymentConflicts
+  severity: ticket
+  for: 0s
+  summary: "<account>: <value> payments on which the provider contradicts what is known (<reason>)"
+  expr: |
+    max by (namespace, release, account, reason) (
+      attempts_needing_attention{ {{- $series }},reason!~"deadline|vanished|no_reference|late_success"}
+    ) > 0
+- alert: LateSuccess
+  severity: ticket
+  for: 0s
+  summary: "<account>: <value> payments are FAILED, and the provider now says that they were paid"
+  expr: max by (namespace, release, account) (attempts_needing_attention{ {{- $series }},reason="late_success"}) > 0
+- alert: ProvidersFileRejected
+  severity: ticket
+  summary: "<value> pods reject the changed PROVIDERS_FILE and keep using the previous accounts: they will not survive a restart"
+  expr: sum by (namespace, release) (provider_accounts_rejected{ {{- $series }}}) > 0
+- alert: CallbackKeysUnreadable
+  severity: ticket
+  summary: "<value> pods can't read the current callback keys and keep using the previous ones: they will not survive a restart"
+  expr: sum by (namespace, release) (callback_keys_unreadable{ {{- $series }}}) > 0
 - alert: TokenCacheMisses
   severity: ticket
   summary: "Only <percent> of token checks are served from a cache"
