@@ -156,7 +156,7 @@ function logProblems({ cell }: Run, warnings: readonly Warnings[], busy: readonl
 
 async function differencesInDatabase({ platform, clients }: Run) {
   const { journal, sessions, users } = clients
-  const records = await readRecords(users[0] ?? '', platform.sql)
+  const records = await readRecords(users[0] ?? '', platform.servers.sql)
   const found = differences(journal.entries, journal.sent, records)
   const stored = await storedSessions(platform, users)
   const lostSessions = sessions.all.flatMap((session) => lostSession(session, stored))
@@ -173,7 +173,7 @@ interface StoredSession {
   readonly cause: string | null
 }
 
-async function storedSessions({ sql }: Platform, users: readonly string[]) {
+async function storedSessions({ servers: { sql } }: Platform, users: readonly string[]) {
   const ids = users.map((id) => `'${id}'`).join(', ')
   const rows = await sql(
     'auth',

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from 'pg'
 import { eventually } from '../cluster.ts'
+import { freeze, thaw, treeOf } from '../processes/freeze.ts'
+import { ROLE } from '../processes/servers.ts'
 import type { Cell } from './cell.ts'
-import { freeze, thaw, treeOf } from './freeze.ts'
-import { type Platform, ROLE } from './platform.ts'
+import type { Platform } from './platform.ts'
 
 /** States of a PostgreSQL that is up but does not serve the services, or not all of them. */
 
@@ -13,13 +14,13 @@ const FREEZE_MS = 20_000
 
 /** Runs statements in each database. */
 async function each(platform: Platform, text: string) {
-  for (const database of DATABASES) await platform.sql(database, text)
+  for (const database of DATABASES) await platform.servers.sql(database, text)
 }
 
 const inBoth = (text: string) => (platform: Platform) => each(platform, text)
 const inEach =
   (auth: string, payments: string) =>
-  async ({ sql }: Platform) => {
+  async ({ servers: { sql } }: Platform) => {
     await Promise.all([sql('auth', auth), sql('payments', payments)])
   }
 
@@ -27,23 +28,23 @@ const inEach =
 const TERMINATE = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '${ROLE_NAME}'`
 
 const onRole = (change: string) => async (platform: Platform) => {
-  await platform.sql('postgres', `ALTER ROLE ${ROLE_NAME} ${change}`)
-  await platform.sql('postgres', TERMINATE)
+  await platform.servers.sql('postgres', `ALTER ROLE ${ROLE_NAME} ${change}`)
+  await platform.servers.sql('postgres', TERMINATE)
 }
 /** A change of the role that is undone without another loss of connections. */
 const role = (name: string, change: string, undo: string, more: Partial<Cell> = {}): Cell => ({
   name: `PostgreSQL: ${name}`,
   inject: onRole(change),
-  repair: ({ sql }) => sql('postgres', `ALTER ROLE ${ROLE_NAME} ${undo}`),
+  repair: ({ servers: { sql } }) => sql('postgres', `ALTER ROLE ${ROLE_NAME} ${undo}`),
   ...more,
 })
 const setting = (name: string, settings: Record<string, string>, short = false): Cell => ({
   name: `PostgreSQL: ${name}`,
   inject: async (platform) => {
     for (const [key, value] of Object.entries(settings)) {
-      await platform.sql('postgres', `ALTER ROLE ${ROLE_NAME} SET ${key} = '${value}'`)
+      await platform.servers.sql('postgres', `ALTER ROLE ${ROLE_NAME} SET ${key} = '${value}'`)
     }
-    await platform.sql('postgres', TERMINATE)
+    await platform.servers.sql('postgres', TERMINATE)
   },
   repair: onRole('RESET ALL'),
   // Its connections are closed at the start and at the end.
@@ -71,7 +72,7 @@ const FULL = `
 let lockers: Client[] = []
 
 async function lockTables(platform: Platform) {
-  lockers = await Promise.all(DATABASES.map((database) => platform.connect(database)))
+  lockers = await Promise.all(DATABASES.map((database) => platform.servers.connect(database)))
   const tables = ['sessions', 'payments']
   await Promise.all(
     lockers.map(async (locker, n) => {
@@ -81,7 +82,7 @@ async function lockTables(platform: Platform) {
   )
 }
 
-async function postmaster({ sql }: Platform): Promise<number> {
+async function postmaster({ servers: { sql } }: Platform): Promise<number> {
   const [pid] = await sql(
     'postgres',
     `SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)`,
@@ -107,11 +108,11 @@ export const POSTGRES_CELLS: readonly Cell[] = [
   },
   {
     name: 'PostgreSQL: read-only',
-    inject: async ({ sql }) => {
+    inject: async ({ servers: { sql } }) => {
       await sql('postgres', 'ALTER SYSTEM SET default_transaction_read_only = on')
       await sql('postgres', 'SELECT pg_reload_conf()')
     },
-    repair: async ({ sql }) => {
+    repair: async ({ servers: { sql } }) => {
       await sql('postgres', 'ALTER SYSTEM RESET default_transaction_read_only')
       await sql('postgres', 'SELECT pg_reload_conf()')
     },
@@ -122,7 +123,7 @@ export const POSTGRES_CELLS: readonly Cell[] = [
   role('role without login (28000)', 'NOLOGIN', 'LOGIN'),
   {
     name: 'PostgreSQL: database renamed (3D000)',
-    inject: async ({ sql }) => {
+    inject: async ({ servers: { sql } }) => {
       for (const database of DATABASES) {
         await sql('postgres', `ALTER DATABASE ${database} ALLOW_CONNECTIONS false`)
         await sql('postgres', TERMINATE)
@@ -133,7 +134,7 @@ export const POSTGRES_CELLS: readonly Cell[] = [
         )
       }
     },
-    repair: async ({ sql }) => {
+    repair: async ({ servers: { sql } }) => {
       for (const database of DATABASES) {
         await sql('postgres', `ALTER DATABASE renamed_${database} RENAME TO ${database}`)
         await sql('postgres', `ALTER DATABASE ${database} ALLOW_CONNECTIONS true`)
@@ -142,13 +143,13 @@ export const POSTGRES_CELLS: readonly Cell[] = [
   },
   {
     name: 'PostgreSQL: database accepts no connections (55000)',
-    inject: async ({ sql }) => {
+    inject: async ({ servers: { sql } }) => {
       for (const database of DATABASES) {
         await sql('postgres', `ALTER DATABASE ${database} ALLOW_CONNECTIONS false`)
       }
       await sql('postgres', TERMINATE)
     },
-    repair: async ({ sql }) => {
+    repair: async ({ servers: { sql } }) => {
       for (const database of DATABASES) {
         await sql('postgres', `ALTER DATABASE ${database} ALLOW_CONNECTIONS true`)
       }
@@ -212,7 +213,7 @@ export const POSTGRES_CELLS: readonly Cell[] = [
   },
   {
     name: 'PostgreSQL: all connections terminated',
-    inject: async ({ sql }) => {
+    inject: async ({ servers: { sql } }) => {
       for (let n = 0; n < 4; n++) {
         await sql('postgres', TERMINATE)
         await sleep(500)
@@ -225,22 +226,22 @@ export const POSTGRES_CELLS: readonly Cell[] = [
   },
   {
     name: 'PostgreSQL: fast restart',
-    inject: ({ postgres }) => postgres.restart(),
+    inject: ({ servers: { postgres } }) => postgres.restart(),
     repair: () => undefined,
     holdMs: 0,
     served: true,
   },
   {
     name: 'PostgreSQL: down',
-    inject: ({ postgres }) => postgres.stop(),
-    repair: ({ postgres }) => postgres.restart(),
+    inject: ({ servers: { postgres } }) => postgres.stop(),
+    repair: ({ servers: { postgres } }) => postgres.restart(),
   },
   {
     name: 'PostgreSQL: killed (SIGKILL) and restarted',
     inject: async (platform) => {
       for (const pid of treeOf(await postmaster(platform))) process.kill(pid, 'SIGKILL')
       await sleep(1_000)
-      await platform.postgres.restart()
+      await platform.servers.postgres.restart()
     },
     repair: () => undefined,
     holdMs: 0,

@@ -5,8 +5,8 @@ import { type Redis, startRedis } from '@malipo/local/redis'
 import { EVICTION_POLICIES } from '@malipo/testing/eviction-policies'
 import { Redis as RedisClient } from 'ioredis'
 import { eventually } from '../cluster.ts'
+import { freeze, thaw } from '../processes/freeze.ts'
 import type { Cell } from './cell.ts'
-import { freeze, thaw } from './freeze.ts'
 import { type Platform, REDIS_FOLDER } from './platform.ts'
 
 /** States of a Redis that is up, but evicts, refuses, lags or hangs. */
@@ -55,7 +55,7 @@ function repeated(everyMs: number, action: (platform: Platform) => Promise<unkno
 
 /** Fills Redis until it has evicted half of the services' keys, or refuses to store more. */
 async function fill(platform: Platform, policy: string) {
-  const client = platform.redisClient()
+  const client = platform.servers.redisClient()
   try {
     const used = /used_memory:(\d+)/.exec(await client.info('memory'))?.[1]
     await client.config('SET', 'maxmemory-policy', policy)
@@ -76,9 +76,9 @@ async function fill(platform: Platform, policy: string) {
 }
 
 async function empty(platform: Platform) {
-  await platform.redisCommand('CONFIG', 'SET', 'maxmemory', 0)
-  await platform.redisCommand('CONFIG', 'SET', 'maxmemory-policy', 'noeviction')
-  await platform.redisCommand('FLUSHALL')
+  await platform.servers.redisCommand('CONFIG', 'SET', 'maxmemory', 0)
+  await platform.servers.redisCommand('CONFIG', 'SET', 'maxmemory-policy', 'noeviction')
+  await platform.servers.redisCommand('FLUSHALL')
 }
 
 const evictions: readonly Cell[] = EVICTION_POLICIES.map((policy) => ({
@@ -94,18 +94,20 @@ const evictions: readonly Cell[] = EVICTION_POLICIES.map((policy) => ({
 const refusals: readonly Cell[] = REFUSED.map(([command, ...rules]) => ({
   name: `Redis: ACL refuses ${command}`,
   inject: async (platform) => {
-    await platform.redisCommand('ACL', 'SETUSER', 'default', ...rules)
-    await platform.redisCommand('CLIENT', 'KILL', 'USER', 'default')
+    await platform.servers.redisCommand('ACL', 'SETUSER', 'default', ...rules)
+    await platform.servers.redisCommand('CLIENT', 'KILL', 'USER', 'default')
   },
   repair: (platform) =>
-    platform.redisCommand('ACL', 'SETUSER', 'default', 'allkeys', 'allchannels', '+@all'),
+    platform.servers.redisCommand('ACL', 'SETUSER', 'default', 'allkeys', 'allchannels', '+@all'),
 }))
 
 let lagging: Redis | undefined
 
 /** Copies the data to another server, which then gets no further changes. */
 async function copyToLagging(platform: Platform) {
-  lagging = await startRedis({ settings: { replicaof: `127.0.0.1 ${platform.redis.port}` } })
+  lagging = await startRedis({
+    settings: { replicaof: `127.0.0.1 ${platform.servers.redis.port}` },
+  })
   const copy = new RedisClient(lagging?.port ?? 0, '127.0.0.1')
   await eventually('the copy', async () => {
     const info = await copy.call('INFO', 'replication')
@@ -117,7 +119,7 @@ async function copyToLagging(platform: Platform) {
 
 let frozen: readonly number[] = []
 const freezeRedis = async (platform: Platform) => {
-  const info = String(await platform.redisCommand('INFO', 'server'))
+  const info = String(await platform.servers.redisCommand('INFO', 'server'))
   frozen = freeze([Number(/process_id:(\d+)/.exec(info)?.[1])])
 }
 
@@ -140,15 +142,16 @@ export const REDIS_CELLS: readonly Cell[] = [
   },
   {
     name: 'Redis: flushed twice a second',
-    ...repeated(500, (platform) => platform.redisCommand('FLUSHALL')),
+    ...repeated(500, (platform) => platform.servers.redisCommand('FLUSHALL')),
     served: true,
   },
   {
     name: 'Redis: REPLICAOF a lagging server',
     beforeLogouts: copyToLagging,
-    inject: (platform) => platform.redisCommand('REPLICAOF', '127.0.0.1', lagging?.port ?? 0),
+    inject: (platform) =>
+      platform.servers.redisCommand('REPLICAOF', '127.0.0.1', lagging?.port ?? 0),
     repair: async (platform) => {
-      await platform.redisCommand('REPLICAOF', 'NO', 'ONE')
+      await platform.servers.redisCommand('REPLICAOF', 'NO', 'ONE')
       await lagging?.stop()
     },
     withFreshReplica: true,
@@ -156,15 +159,15 @@ export const REDIS_CELLS: readonly Cell[] = [
   },
   {
     name: 'Redis: down',
-    inject: ({ redis }) => redis.stop(),
-    repair: async ({ redis }) => {
+    inject: ({ servers: { redis } }) => redis.stop(),
+    repair: async ({ servers: { redis } }) => {
       await rm(`${REDIS_FOLDER}/dump.rdb`, { force: true })
       await redis.restart()
     },
   },
   {
     name: 'Redis: killed and restarted empty',
-    inject: async ({ redis }) => {
+    inject: async ({ servers: { redis } }) => {
       await rm(`${REDIS_FOLDER}/dump.rdb`, { force: true })
       await redis.kill()
       await redis.restart()
@@ -175,8 +178,8 @@ export const REDIS_CELLS: readonly Cell[] = [
   },
   {
     name: 'Redis: killed and restarted with old data',
-    beforeLogouts: (platform) => platform.redisCommand('SAVE'),
-    inject: async ({ redis }) => {
+    beforeLogouts: (platform) => platform.servers.redisCommand('SAVE'),
+    inject: async ({ servers: { redis } }) => {
       await redis.kill()
       await redis.restart()
     },
@@ -186,11 +189,13 @@ export const REDIS_CELLS: readonly Cell[] = [
   },
   {
     name: 'Redis: cut after the handshake',
-    ...repeated(50, (platform) => platform.redisCommand('CLIENT', 'KILL', 'USER', 'default')),
+    ...repeated(50, (platform) =>
+      platform.servers.redisCommand('CLIENT', 'KILL', 'USER', 'default'),
+    ),
   },
   {
     name: 'Redis: hangs (CLIENT PAUSE)',
-    inject: (platform) => platform.redisCommand('CLIENT', 'PAUSE', PAUSE_MS, 'ALL'),
+    inject: (platform) => platform.servers.redisCommand('CLIENT', 'PAUSE', PAUSE_MS, 'ALL'),
     repair: () => undefined,
     holdMs: PAUSE_MS,
   },
