@@ -67,6 +67,16 @@ describe('a script', () => {
     ])
   })
 
+  it('that refuses leaves a rejection with its time, and no charge', async () => {
+    const simulator = await startSimulator()
+    const reference = newReference()
+    await send(simulator, 'PUT', `/admin/scripts/standard/${reference}`, { personality: 'refuse' })
+    await pay(simulator, reference)
+    const { body } = await simulator.request({ url: '/admin/rejections' })
+    const rejectedAt = [expect.stringMatching(/^\d{4}-.*Z$/)]
+    expect(body).toEqual({ data: [{ provider: 'standard', reference, rejectedAt }] })
+  })
+
   it('can be cleared, and replaced', async () => {
     const simulator = await startSimulator()
     const reference = newReference()

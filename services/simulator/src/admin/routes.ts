@@ -5,7 +5,7 @@ import type { RequestCounts } from '../http/request-counts.js'
 import { MAX_SCRIPTS } from '../book/settings.js'
 import { PERSONALITIES, PERSONALITY_NAMES } from '../timeline/personalities.js'
 import { InputError, readBehaviour, readCount, readMix, readProvider } from './input.js'
-import { countsOf, entryView, scriptView } from './views.js'
+import { countsOf, entryView, rejectionView, scriptView } from './views.js'
 
 interface Services extends Store {
   readonly counts: RequestCounts
@@ -20,6 +20,7 @@ const PAGE = { standard: 100, max: 1_000 }
 /** The API of operators and tests: docs/simulator.md. */
 export function serveAdmin(server: FastifyInstance, services: Services): void {
   serveBook(server, services)
+  serveRejections(server, services)
   serveScripts(server, services)
   serveMix(server, services)
   serveCounts(server, services)
@@ -44,6 +45,12 @@ function serveBook(server: FastifyInstance, { book }: Services) {
     if (entry) return entryView(entry)
     return reply.code(404).send({ statusCode: 404, message: 'The book has no such charge' })
   })
+}
+
+function serveRejections(server: FastifyInstance, { book }: Services) {
+  server.get('/admin/rejections', () => ({
+    data: [...book.rejectedRequests()].map(rejectionView),
+  }))
 }
 
 function serveScripts(server: FastifyInstance, { settings, journal }: Services) {

@@ -1,4 +1,11 @@
-import { type Book, type Entry, finalStateOf, isFinished, stateOf } from '../book/book.js'
+import {
+  type Book,
+  type Entry,
+  finalStateOf,
+  isFinished,
+  type RejectedRequest,
+  stateOf,
+} from '../book/book.js'
 import type { ScriptRecord } from '../book/records.js'
 import type { State } from '../timeline/timeline.js'
 
@@ -29,6 +36,10 @@ export function entryView(entry: Entry) {
     /** The same after the last step of the timeline. */
     end: { outcome: end.outcome, reported: reported(end) },
   }
+}
+
+export function rejectionView({ provider, reference, times }: RejectedRequest) {
+  return { provider, reference, rejectedAt: times.map(isoTime) }
 }
 
 export function scriptView(script: Omit<ScriptRecord, 'kind'>) {

@@ -1,6 +1,6 @@
 import { type State, stateAfter } from '../timeline/timeline.js'
 import type { Part } from './journal.js'
-import { type BookRecord, type Charge, keyOf, type Provider } from './records.js'
+import { type BookRecord, type Charge, keyOf, partsOf, type Provider } from './records.js'
 
 /** A charge and what happened to it. */
 export interface Entry {
@@ -15,23 +15,29 @@ export interface Entry {
   readonly repeatsAt: readonly number[]
 }
 
-type MutableEntry = {
-  -readonly [Name in keyof Entry]: Entry[Name] extends readonly (infer Item)[]
-    ? Item[]
-    : Entry[Name]
+type Writable<Type> = {
+  -readonly [Name in keyof Type]: Type[Name] extends readonly (infer Item)[] ? Item[] : Type[Name]
 }
 
-/** Repetitions of a request that are stored with their time; a client repeats a few times at most. */
+/** A request that no charge came of. */
+export interface RejectedRequest {
+  readonly provider: Provider
+  readonly reference: string
+  /** When the request was rejected. */
+  readonly times: readonly number[]
+}
+
+/** Requests of one reference that are stored with their time; a client repeats a few times at most. */
 const MAX_REPEATS = 100
 /** References of rejected requests that are remembered. */
 const MAX_REJECTIONS = 10_000
 
 /** The charges of all providers. If there are too many, it forgets the oldest whose timeline is done. */
 export class Book implements Part {
-  private readonly entries = new Map<string, MutableEntry>()
+  private readonly entries = new Map<string, Writable<Entry>>()
   /** Keys of charges whose timeline is done, in that order. */
   private readonly finished = new Set<string>()
-  private readonly rejected = new Map<string, number>()
+  private readonly rejected = new Map<string, Writable<RejectedRequest>>()
   private lastNth = 0
 
   constructor(private readonly maxCharges: number) {}
@@ -59,18 +65,16 @@ export class Book implements Part {
 
   /** How often a request with this reference was rejected. */
   rejections(provider: Provider, reference: string): number {
-    return this.rejected.get(keyOf(provider, reference)) ?? 0
+    return this.rejected.get(keyOf(provider, reference))?.times.length ?? 0
+  }
+
+  rejectedRequests(): IterableIterator<RejectedRequest> {
+    return this.rejected.values()
   }
 
   apply(record: BookRecord): void {
     if (record.kind === 'charge') return this.add(record.nth, record.charge)
-    if (record.kind === 'rejection') {
-      const times = (this.rejected.get(record.key) ?? 0) + (record.times ?? 1)
-      this.rejected.set(record.key, times)
-      const [oldest] = this.rejected.keys()
-      if (this.rejected.size > MAX_REJECTIONS && oldest) this.rejected.delete(oldest)
-      return
-    }
+    if (record.kind === 'rejection') return this.reject(record.key, record.at)
     const entry = 'key' in record ? this.entries.get(record.key) : undefined
     // A callback may be answered after its charge was removed.
     if (!entry) return
@@ -93,7 +97,17 @@ export class Book implements Part {
       for (const callback of callbacks) yield { kind: 'callback', key, ...callback }
       for (const at of repeatsAt) yield { kind: 'repeat', key, at }
     }
-    for (const [key, times] of this.rejected) yield { kind: 'rejection', key, at: 0, times }
+    for (const [key, { times }] of this.rejected) {
+      for (const at of times) yield { kind: 'rejection', key, at }
+    }
+  }
+
+  private reject(key: string, at: number) {
+    const request = this.rejected.get(key) ?? { ...partsOf(key), times: [] }
+    if (request.times.length < MAX_REPEATS) request.times.push(at)
+    this.rejected.set(key, request)
+    const [oldest] = this.rejected.keys()
+    if (this.rejected.size > MAX_REJECTIONS && oldest) this.rejected.delete(oldest)
   }
 
   private add(nth: number, charge: Charge) {

@@ -64,7 +64,7 @@ describe('the journal', () => {
     const key = 'standard:reference 1'
     journal.append({ kind: 'callback', key, at: 5, result: 200 })
     journal.append({ kind: 'repeat', key, at: 6 })
-    journal.append({ kind: 'rejection', key: 'standard:other', at: 7 })
+    for (const at of [7, 8]) journal.append({ kind: 'rejection', key: 'standard:a:b', at })
     journal.close()
     const restored = open(path).book
     expect([...restored.all()]).toEqual([...book.all()])
@@ -73,7 +73,10 @@ describe('the journal', () => {
       callbacks: [{ at: 5, result: 200 }],
       repeatsAt: [6],
     })
-    expect(restored.rejections('standard', 'other')).toBe(1)
+    expect(restored.rejections('standard', 'a:b')).toBe(2)
+    expect([...restored.rejectedRequests()]).toEqual([
+      { provider: 'standard', reference: 'a:b', times: [7, 8] },
+    ])
     expect(restored.nextNth).toBe(3)
   })
 

@@ -61,7 +61,6 @@ export type BookRecord =
       readonly key: string
       readonly at: number
       readonly script?: number
-      readonly times?: number
     }
   | ScriptRecord
   | { readonly kind: 'scripts-cleared' }
@@ -79,4 +78,10 @@ export type BookRecord =
 /** The key of a charge in the book. */
 export function keyOf(provider: Provider, reference: string): string {
   return `${provider}:${reference}`
+}
+
+/** What a key is made of. */
+export function partsOf(key: string): { provider: Provider; reference: string } {
+  const end = key.indexOf(':')
+  return { provider: key.slice(0, end) as Provider, reference: key.slice(end + 1) }
 }
