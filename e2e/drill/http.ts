@@ -27,8 +27,12 @@ export interface HttpResponse {
   readonly retryAfter?: number
 }
 
-/** Sends one request. Never rejects: errors are returned as status 0. */
-export async function send(request: HttpRequest, origin = EDGE): Promise<HttpResponse> {
+/** Sends one request. Never rejects: errors are returned as status 0. @param limitMs for the complete response */
+export async function send(
+  request: HttpRequest,
+  origin = EDGE,
+  limitMs = RESPONSE_TIMEOUT_MS,
+): Promise<HttpResponse> {
   const body = request.body === undefined ? undefined : JSON.stringify(request.body)
   return new Promise((resolve) => {
     const failed = (error: NodeJS.ErrnoException) =>
@@ -44,7 +48,7 @@ export async function send(request: HttpRequest, origin = EDGE): Promise<HttpRes
         ...(body ? { 'content-type': 'application/json' } : {}),
         ...request.headers,
       },
-      signal: AbortSignal.timeout(RESPONSE_TIMEOUT_MS),
+      signal: AbortSignal.timeout(limitMs),
     })
     sent.on('error', failed)
     sent.on('response', (response) => {
@@ -62,6 +66,11 @@ export async function send(request: HttpRequest, origin = EDGE): Promise<HttpRes
     })
     sent.end(body)
   })
+}
+
+/** 503, or 409 while the first request with the same key is still running, with `Retry-After`. */
+export function asksToRetry({ status, retryAfter }: HttpResponse): boolean {
+  return (status === 503 || status === 409) && retryAfter !== undefined
 }
 
 export function closeConnections() {

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type HttpRequest, type HttpResponse, send } from '../drill/http.ts'
+import { asksToRetry, type HttpRequest, type HttpResponse, send } from '../drill/http.ts'
 import type { Attempt, Entry, Operation } from '../drill/journal.ts'
 import type { Side } from './platform.ts'
 
@@ -88,11 +88,6 @@ export function expects(status: number): Call['judge'] {
     if (asksToRetry(response)) return 'busy'
     return response.status === 401 || response.status === 403 ? 'refused' : 'wrong'
   }
-}
-
-/** 503, or 409 while the first request with the same key is still running, with `Retry-After`. */
-export function asksToRetry({ status, retryAfter }: HttpResponse): boolean {
-  return (status === 503 || status === 409) && retryAfter !== undefined
 }
 
 function fromSomeNetwork(request: HttpRequest): HttpRequest {

@@ -1,14 +1,7 @@
 import type { ServiceName } from '@malipo/local/process'
 import * as client from '../drill/client.ts'
-import type { HttpRequest, HttpResponse } from '../drill/http.ts'
-import {
-  asksToRetry,
-  type Call,
-  expects,
-  type Journal,
-  type Sample,
-  type Verdict,
-} from './journal.ts'
+import { asksToRetry, type HttpRequest, type HttpResponse } from '../drill/http.ts'
+import { type Call, expects, type Journal, type Sample, type Verdict } from './journal.ts'
 import type { Side } from './platform.ts'
 
 /** A session of an honest client. */

@@ -1,0 +1,97 @@
+/**
+ * `make soak`: creates payments at the simulator over all adapters, while servers and replicas fail, and compares every
+ * payment with the simulator's book: docs/reliability.md.
+ *
+ *     SEED=1 COUNT=10000 node e2e/soak.ts    RATE=40 payments a second at most
+ *     WRITE=1 node e2e/soak.ts               also writes the summary into docs/reliability.md
+ *
+ * Ends with `N passed, N failed`.
+ */
+import { cpus, loadavg } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { check, finish, mustPass, MustPassError } from './checks.ts'
+import { updateSection } from './drill/docs-page.ts'
+import { closeConnections } from './drill/http.ts'
+import { Book } from './soak/book.ts'
+import { Draw } from './soak/draw.ts'
+import { Driver } from './soak/driver.ts'
+import { evaluate } from './soak/evaluate.ts'
+import { Faults } from './soak/faults.ts'
+import { Platform } from './soak/platform.ts'
+import { COUNT, MIN_CREATION_MS, RATE, SEED } from './soak/settings.ts'
+import { untilSettled } from './soak/settle.ts'
+import { faultTable, outcomes, settling } from './soak/summary.ts'
+
+const REPORT_MS = 10_000
+const MIN_CLOCK_DIFFERENCE_MS = 28_000
+
+/** The differences between the clocks of the replicas, as their responses state them. */
+async function clocks({ payments }: Platform): Promise<string> {
+  const dates: number[] = []
+  for (const { origin } of payments) {
+    const { headers } = await fetch(new URL('/health/live', origin))
+    dates.push(Date.parse(headers.get('date') ?? ''))
+  }
+  const sorted = dates.toSorted((a, b) => a - b)
+  const apart = sorted.slice(1).map((at, n) => at - (sorted[n] ?? at))
+  const text = apart.map((ms) => `${ms / 1_000} s`).join(', ')
+  if (apart.every((ms) => ms >= MIN_CLOCK_DIFFERENCE_MS)) return text
+  throw new Error(`they are ${text} apart`)
+}
+
+async function report(driver: Driver) {
+  while (!driver.isDone) {
+    await sleep(REPORT_MS)
+    const answered = driver.created.filter(({ reference }) => reference !== undefined).length
+    console.log(`${driver.created.length} payments requested, ${answered} answered`)
+  }
+}
+
+async function load(platform: Platform, draw: Draw) {
+  const driver = new Driver(platform, draw)
+  await mustPass('merchants register', () => driver.prepare())
+  const faults = new Faults(platform, () => driver.isDone)
+  const perSecond = Math.min(RATE, (COUNT * 1_000) / MIN_CREATION_MS)
+  await Promise.all([driver.run(COUNT, perSecond), faults.run(draw), report(driver)])
+  return { driver, faults }
+}
+
+async function main() {
+  const since = Date.now()
+  console.log(`SEED=${SEED} COUNT=${COUNT}`)
+  let platform: Platform | undefined
+  await mustPass('starts the processes', async () => void (platform = await Platform.start()))
+  if (!platform) return
+  try {
+    const started = platform
+    await check('the clocks of the replicas are 30 s apart', () => clocks(started))
+    const { driver, faults } = await load(platform, new Draw(SEED))
+    const unsettled = await untilSettled(platform, new Book(platform.simulator.origin))
+    const book = new Book(platform.simulator.origin)
+    await book.update()
+    const records = await evaluate({ platform, driver, faults, book, unsettled })
+    const minutes = ((Date.now() - since) / 60_000).toFixed(1)
+    const head =
+      `Measured ${new Date().toISOString().slice(0, 10)} with SEED=${SEED} COUNT=${COUNT} in ${minutes} minutes, ` +
+      `on ${cpus().length} cores shared with the load, load average ${loadavg()[1]?.toFixed(0)}.`
+    const text = [
+      head,
+      settling(records, driver.created),
+      outcomes(records, book),
+      faultTable(faults.injected),
+    ].join('\n\n')
+    console.log(`\n${text}\n`)
+    if (process.env.WRITE) await updateSection('reliability.md', 'soak', text, 'make soak')
+  } finally {
+    await platform.stop()
+  }
+}
+
+try {
+  await main()
+} catch (error) {
+  if (!(error instanceof MustPassError)) await check('make soak', () => Promise.reject(error))
+}
+closeConnections()
+finish()
+process.exit()

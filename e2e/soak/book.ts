@@ -1,0 +1,101 @@
+import type { BookCharge, BookFacts } from './verdict.ts'
+
+/** The simulator's book, by its API of operators: docs/simulator.md. Times are in ms since the epoch. */
+
+export interface BookEntry extends BookCharge {
+  readonly nth: number
+  readonly reference: string
+  readonly personality: string
+  readonly acceptedAt: number
+  /** When the charge was requested again. */
+  readonly repeatsAt: readonly number[]
+  /** The reference of the payment, which each provider gets in another field. */
+  readonly paymentReference: string | undefined
+}
+
+type Answered = Omit<BookEntry, 'acceptedAt' | 'repeatsAt' | 'paymentReference'> & {
+  readonly acceptedAt: string
+  readonly repeatsAt: readonly string[]
+}
+
+interface Rejections {
+  readonly provider: string
+  readonly reference: string
+  readonly rejectedAt: readonly string[]
+}
+
+const PAGE = 1_000
+const PAYMENT_REFERENCE = /PAY-[\da-f-]{36}/
+
+export class Book {
+  private readonly origin: URL
+  private readonly charges = new Map<string, BookEntry>()
+  private rejections = new Map<string, readonly number[]>()
+  private last = 0
+
+  constructor(origin: URL) {
+    this.origin = origin
+  }
+
+  /** Reads the charges since the last call. What an earlier one has in the end is decided when it is accepted. */
+  async update(): Promise<void> {
+    for (let next: number | null = this.last; next !== null;) {
+      const path = `/admin/charges?after=${next}&limit=${PAGE}`
+      const page: { data: Answered[]; next: number | null } = await this.get(path)
+      for (const charge of page.data) {
+        this.last = charge.nth
+        this.charges.set(keyOf(charge.provider, charge.reference), entryOf(charge))
+      }
+      next = page.next
+    }
+    const { data } = await this.get<{ data: Rejections[] }>('/admin/rejections')
+    const times = data.map(
+      ({ provider, reference, rejectedAt }) =>
+        [keyOf(provider, reference), rejectedAt.map(Date.parse)] as const,
+    )
+    this.rejections = new Map(times)
+  }
+
+  get entries(): readonly BookEntry[] {
+    return [...this.charges.values()]
+  }
+
+  find(provider: string, reference: string): BookEntry | undefined {
+    return this.charges.get(keyOf(provider, reference))
+  }
+
+  rejectedAt(provider: string, reference: string): readonly number[] {
+    return this.rejections.get(keyOf(provider, reference)) ?? []
+  }
+
+  factsOf(provider: string, reference: string): BookFacts {
+    const charge = this.find(provider, reference)
+    return { charge, rejections: this.rejectedAt(provider, reference).length }
+  }
+
+  /** References of which a request was rejected. */
+  get rejected(): readonly string[] {
+    return [...this.rejections.keys()]
+  }
+
+  private async get<Body>(path: string): Promise<Body> {
+    const response = await fetch(new URL(path, this.origin), {
+      signal: AbortSignal.timeout(30_000),
+    })
+    if (!response.ok) throw new Error(`${path} was answered with ${response.status}`)
+    return (await response.json()) as Body
+  }
+}
+
+export function keyOf(provider: string, reference: string): string {
+  return `${provider} ${reference}`
+}
+
+function entryOf({ acceptedAt, repeatsAt, ...charge }: Answered): BookEntry {
+  return {
+    ...charge,
+    acceptedAt: Date.parse(acceptedAt),
+    repeatsAt: repeatsAt.map((at) => Date.parse(at)),
+    paymentReference: PAYMENT_REFERENCE.exec(JSON.stringify(charge))?.[0],
+  }
+}

@@ -1,0 +1,132 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import * as client from '../drill/client.ts'
+import { asksToRetry, type HttpRequest, type HttpResponse, send } from '../drill/http.ts'
+import type { Draw } from './draw.ts'
+import { type PlannedPayment, plannedPayment } from './payment-plan.ts'
+import type { Platform } from './platform.ts'
+import type { Program } from './program.ts'
+
+/** Creates payments as merchants do: each again, with the same key and at another replica, until it is answered. */
+
+/** How a payment was created. */
+export interface Created {
+  readonly planned: PlannedPayment
+  /** When the first request was sent (ms since the epoch). */
+  readonly at: number
+  requests: number
+  /** Undefined if no request was answered. */
+  reference?: string
+}
+
+const MERCHANTS = 4
+/** More payments that are being created at once only wait for one another. */
+const MAX_IN_FLIGHT = 80
+const RESPONSE_LIMIT_MS = 6_000
+const RETRY_MS = 500
+const GIVE_UP_MS = 120_000
+
+export class Driver {
+  readonly created: Created[] = []
+  /** Responses that no client should get. */
+  readonly unexpected: string[] = []
+  isDone = false
+  private readonly platform: Platform
+  private readonly draw: Draw
+  private readonly work = new Set<Promise<void>>()
+  private tokens: readonly string[] = []
+  private inFlight = 0
+
+  constructor(platform: Platform, draw: Draw) {
+    this.platform = platform
+    this.draw = draw
+  }
+
+  /** Registers the merchants. */
+  async prepare(): Promise<void> {
+    const [auth] = this.platform.auth
+    const tokens: string[] = []
+    for (let n = 0; n < MERCHANTS; n++) {
+      const account = client.newAccount()
+      for (const { request, expectedStatus } of [client.register(account), client.login(account)]) {
+        const answer = await send(request, auth?.origin)
+        if (answer.status !== expectedStatus) throw new Error(JSON.stringify(answer))
+        if (expectedStatus === 200) tokens.push(client.tokenIn(answer.body))
+      }
+    }
+    this.tokens = tokens
+  }
+
+  /** Creates `count` payments, at most `perSecond`; resolves when each was answered or given up. */
+  async run(count: number, perSecond: number): Promise<void> {
+    const since = Date.now()
+    for (let n = 0; n < count; n++) {
+      await sleep(Math.max(0, since + (n * 1_000) / perSecond - Date.now()))
+      while (this.inFlight >= MAX_IN_FLIGHT) await sleep(20)
+      this.begin(() => this.create(n))
+    }
+    while (this.work.size > 0) await Promise.all(this.work)
+    this.isDone = true
+  }
+
+  private begin(work: () => Promise<void>) {
+    const running: Promise<void> = work().finally(() => this.work.delete(running))
+    this.work.add(running)
+  }
+
+  private async create(n: number): Promise<void> {
+    const planned = plannedPayment(this.draw, n)
+    const created: Created = { planned, at: Date.now(), requests: 0 }
+    this.created.push(created)
+    const headers = { authorization: this.authorization(n), 'idempotency-key': planned.key }
+    const request = { method: 'POST', path: '/api/payments', headers, body: planned.body } as const
+    this.inFlight++
+    const answer = await this.repeated(created, request, n)
+    this.inFlight--
+    const { reference } = (answer?.body ?? {}) as { reference?: string }
+    created.reference = reference
+    if (reference !== undefined && planned.readAfterMs !== undefined) {
+      await sleep(planned.readAfterMs)
+      await this.read(n, reference)
+    }
+  }
+
+  /** Sends a request to one replica after the other until it is answered with 201; undefined if it never is. */
+  private async repeated(
+    created: Created,
+    request: HttpRequest,
+    n: number,
+  ): Promise<HttpResponse | undefined> {
+    const { abandonedAfterMs } = created.planned
+    while (Date.now() < created.at + GIVE_UP_MS) {
+      const isAbandoned = created.requests === 0 && abandonedAfterMs !== undefined
+      const limitMs = isAbandoned ? abandonedAfterMs : RESPONSE_LIMIT_MS
+      const replica = this.replicaOf(n + created.requests++)
+      const answer = await send(request, replica.origin, limitMs)
+      if (answer.status === 201) return answer
+      if (answer.status !== 0 && !asksToRetry(answer)) {
+        this.unexpected.push(`${replica.label}: ${answer.status} ${JSON.stringify(answer.body)}`)
+      }
+      if (!isAbandoned) await sleep(answer.retryAfter ? answer.retryAfter * 1_000 : RETRY_MS)
+    }
+    return undefined
+  }
+
+  private async read(n: number, reference: string): Promise<void> {
+    const headers = { authorization: this.authorization(n) }
+    const path = `/api/payments/${reference}`
+    const { origin, label } = this.replicaOf(n + 1)
+    const answer = await send({ method: 'GET', path, headers }, origin, RESPONSE_LIMIT_MS)
+    if (![0, 200, 503].includes(answer.status)) {
+      this.unexpected.push(`${label}: ${answer.status} to a read of ${reference}`)
+    }
+  }
+
+  private authorization(n: number): string {
+    return `Bearer ${this.tokens[n % MERCHANTS]}`
+  }
+
+  private replicaOf(n: number): Program {
+    const { payments } = this.platform
+    return payments[n % payments.length] as Program
+  }
+}

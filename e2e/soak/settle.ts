@@ -1,0 +1,49 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Book } from './book.ts'
+import type { Platform } from './platform.ts'
+import { type PaymentRecord, readRecords } from './records.ts'
+import { END_LIMIT_MS, FLAG_LIMIT_MS } from './settings.ts'
+import { demandOf, isSettled } from './verdict.ts'
+
+const POLL_MS = 2_000
+const REPORT_EVERY = 5
+
+/**
+ * Waits until nothing in the book can change a payment any more, or until END_LIMIT_MS have passed.
+ *
+ * @returns the payments that can still change
+ */
+export async function untilSettled(
+  platform: Platform,
+  book: Book,
+): Promise<readonly PaymentRecord[]> {
+  const endsAt = Date.now() + END_LIMIT_MS
+  // When only charges were left that no payer decides.
+  let decidedAt = Infinity
+  for (let n = 0; ; n++) {
+    const open = await unsettled(platform, book)
+    const undecided = open.filter((record) => isUndecided(record, book))
+    const others = open.length - undecided.length
+    decidedAt = others === 0 ? Math.min(decidedAt, Date.now()) : Infinity
+    if (n % REPORT_EVERY === 0) {
+      console.log(`waiting for ${others} payments, and ${undecided.length} that no payer decides`)
+    }
+    const isFlagged = undecided.length === 0 || Date.now() >= decidedAt + FLAG_LIMIT_MS
+    if (others === 0 && isFlagged) return undecided
+    if (Date.now() > endsAt) return open
+    await sleep(POLL_MS)
+  }
+}
+
+async function unsettled({ servers }: Platform, book: Book): Promise<readonly PaymentRecord[]> {
+  await book.update()
+  const records = await readRecords(servers, 'open')
+  return records.filter(
+    (record) => !isSettled(record, book.factsOf(record.adapter, record.attemptReference)),
+  )
+}
+
+export function isUndecided({ adapter, attemptReference }: PaymentRecord, book: Book): boolean {
+  const charge = book.find(adapter, attemptReference)
+  return charge !== undefined && demandOf(charge) === 'open'
+}
