@@ -1,11 +1,10 @@
 import type { Statement } from '@malipo/kit/postgres/database'
 import { insertMessages, MESSAGE_COLUMNS } from '../messages/message-insert.js'
 import { paymentColumns } from '../payments/payment-columns.js'
-import { ATTEMPT_STATE_NAMES, isClosed } from './states.js'
+import { ATTEMPT_STATE_NAMES, isClosed, MISSING_ANSWERS } from './states.js'
 
-const CLOSED = ATTEMPT_STATE_NAMES.filter(isClosed)
-  .map((state) => `'${state}'`)
-  .join(', ')
+const listOf = (words: readonly string[]) => words.map((word) => `'${word}'`).join(', ')
+const CLOSED = listOf(ATTEMPT_STATE_NAMES.filter(isClosed))
 
 /** The outcome that is stored with a message. */
 const OUTCOME = `
@@ -57,7 +56,15 @@ WITH input AS MATERIALIZED (
         THEN 'late_success'
       WHEN to_state = 'succeeded' AND state = 'queued' THEN 'unexpected_success'
       ELSE 'superseded'
-    END AS decision
+    END AS decision,
+    CASE
+      -- A replica whose lease ended may be late: another one has asked since.
+      WHEN attention IN (${listOf(MISSING_ANSWERS)}) AND (
+        state IN (${CLOSED})
+        OR input.lease_id IS NOT NULL AND input.lease_id IS DISTINCT FROM holder
+      ) THEN NULL
+      ELSE attention
+    END AS valid_attention
   FROM input
   JOIN target USING (nth)
   LEFT JOIN work USING (attempt_id)
@@ -80,9 +87,9 @@ WITH input AS MATERIALIZED (
     END AS new_state,
     decision = 'applied' AND to_state IN (${CLOSED}) AS closes,
     CASE
-      WHEN decision = 'applied' AND to_state IN (${CLOSED}) THEN attention
+      WHEN decision = 'applied' AND to_state IN (${CLOSED}) THEN valid_attention
       WHEN decision IN ('late_success', 'unexpected_success') THEN coalesce(old_attention, decision)
-      ELSE coalesce(old_attention, attention)
+      ELSE coalesce(old_attention, valid_attention)
     END AS new_attention
   FROM judged
   WHERE webhook_id IS NULL OR operation_id IN (SELECT last_operation_id FROM stored)

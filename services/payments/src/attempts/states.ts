@@ -45,6 +45,13 @@ export const ATTENTIONS = {
 
 export type Attention = keyof typeof ATTENTIONS
 
+/** The reasons that an answer is missing. They don't hold if another replica may have received one. */
+export const MISSING_ANSWERS = [
+  'deadline',
+  'vanished',
+  'no_reference',
+] as const satisfies readonly Attention[]
+
 /** The operations that change an attempt. */
 export const ATTEMPT_CAUSES = [
   'claim',
