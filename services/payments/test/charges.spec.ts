@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { until } from '@malipo/testing/until'
-import { type ProviderStage, startProviderStage } from './provider-stage.js'
+import { ACME_SECRET, type ProviderStage, startProviderStage } from './provider-stage.js'
+import { fromProvider, webhookBody } from './requests.js'
 
 /** Payments that finish by themselves, at the providers of the simulator. */
 
@@ -58,4 +59,20 @@ describe.each([
     ])
     expect(events[2].evidence).toMatch(/^[\da-f-]{36}$/)
   })
+})
+
+it('R19: a failure that a webhook reports is queried for a late success, after the scaled time', async () => {
+  const { body } = await stage.user.create({ provider: 'acme', customerPhone: '+256772900019' })
+  const failure = { code: 'payer_timeout' }
+  await until(async () => (await stage.user.get(body.reference)).body.status === 'PENDING')
+  const webhook = webhookBody(body.reference, 'FAILED', { failure })
+  expect(await fromProvider(stage.payments, webhook, { secret: ACME_SECRET })).toMatchObject({
+    body: { status: 'FAILED', failure },
+  })
+  const due = await stage.payments.sql(
+    `SELECT due_at < now() + interval '10 seconds' AS "isSoon" FROM attempt_work
+      JOIN payment_attempts ON id = attempt_id WHERE payment_id = $1`,
+    body.id,
+  )
+  expect(due).toEqual([{ isSoon: true }])
 })

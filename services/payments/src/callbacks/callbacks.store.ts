@@ -1,6 +1,7 @@
 import { Database } from '@malipo/kit/postgres/database'
 import { Inject, Injectable } from '@nestjs/common'
 import { AttemptCalls } from '../attempts/attempt-calls.js'
+import { PACING, type Pacing } from '../attempts/call-runner.js'
 import { findAttempt } from '../attempts/attempt.store.js'
 import { Clients } from '../attempts/clients.js'
 import { afterQuery } from '../attempts/conclusions.js'
@@ -22,7 +23,7 @@ interface Row {
   readonly isAllowed: boolean
 }
 
-/** Facts that matter only for the delay until the next query, which a callback does not set. */
+/** Facts that matter only for the delay until the next query of an open attempt, which a callback does not set. */
 const NO_DELAY = { tries: 0, misses: 0, sentSecondsAgo: 0, sendSecondsLeft: 0 }
 
 /** The callbacks in `provider_messages`, and what follows from them. */
@@ -33,6 +34,7 @@ export class CallbacksStore implements CallbackStore {
     @Inject(Clients) private readonly clients: Clients,
     @Inject(Conclusions) private readonly conclusions: Conclusions,
     @Inject(AttemptCalls) private readonly calls: AttemptCalls,
+    @Inject(PACING) private readonly pacing: Pacing,
   ) {}
 
   async store(callback: IncomingCallback): Promise<StoredCallback> {
@@ -55,7 +57,7 @@ export class CallbacksStore implements CallbackStore {
     if (lacksReason(reading.reading) && client.adapter.query) return
     const { state, currency } = attempt
     const facts = { ...NO_DELAY, state, currency, amountMinor: BigInt(attempt.amountMinor) }
-    const pace = { scale: 1, queryMaxSeconds: 0, random: 0 }
+    const pace = { scale: this.pacing.scale, queryMaxSeconds: 0, random: 0 }
     const {
       missed: _,
       nextSeconds: __,

@@ -1,5 +1,6 @@
 import { Database } from '@malipo/kit/postgres/database'
 import { Inject, Injectable } from '@nestjs/common'
+import { PACING, type Pacing } from '../attempts/call-runner.js'
 import { findAttemptOf, type FoundAttempt } from '../attempts/attempt.store.js'
 import type { Concluded } from '../attempts/conclusion.js'
 import { Conclusions } from '../attempts/conclusions.service.js'
@@ -19,6 +20,7 @@ export class AccountWebhooks {
   constructor(
     @Inject(Database) private readonly database: Database,
     @Inject(Conclusions) private readonly conclusions: Conclusions,
+    @Inject(PACING) private readonly pacing: Pacing,
   ) {}
 
   /** @param failureCode the stated reason of a failure */
@@ -32,6 +34,7 @@ export class AccountWebhooks {
     }
     const to = { PENDING: 'accepted', SUCCESS: 'succeeded', FAILED: 'declined' } as const
     const isOther = reading.status === 'SUCCESS' && !isAmountOf(webhook, attempt)
+    const [firstAftercare = 0] = AFTERCARE_SECONDS
     const failure = reading.status === 'FAILED' ? failureOf(failureCode) : undefined
     const mayStillSucceed = failure !== undefined && FAILURES[failure].mayStillSucceed
     const concluded = await this.conclusions.apply(account, {
@@ -44,7 +47,7 @@ export class AccountWebhooks {
       providerCode: failureCode,
       transactionId: reading.status === 'SUCCESS' ? reading.providerTransactionId : undefined,
       paidMinor: webhook.amountMinor,
-      aftercareSeconds: mayStillSucceed ? AFTERCARE_SECONDS[0] : undefined,
+      aftercareSeconds: mayStillSucceed ? firstAftercare * this.pacing.scale : undefined,
       evidence: messageOf(webhook),
     })
     return this.resultOf(webhook, concluded, isOther)
