@@ -106,8 +106,11 @@ describe('after a query', () => {
 
   it('R19: a closed attempt is queried for a late success, at ten minutes, an hour and a day', () => {
     const state = 'declined'
-    const pending = (tries: number) => queried({ kind: 'pending' }, { state, tries }).nextSeconds
-    expect([1, 2, 3].map(pending)).toEqual([3_600, 86_400, undefined])
+    const failed = { kind: 'declined', failure: 'payer_timeout' } as const
+    for (const reading of [{ kind: 'pending' }, failed, { kind: 'unknown_there' }] as const) {
+      const next = (tries: number) => queried(reading, { state, tries }).nextSeconds
+      expect([1, 2, 3].map(next)).toEqual([3_600, 86_400, undefined])
+    }
     expect(queried({ kind: 'no_news' }, { state, tries: 3 }).attention).toBeUndefined()
     expect(queried(SUCCESS, { state })).toMatchObject({ to: 'succeeded' })
   })

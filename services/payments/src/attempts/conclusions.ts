@@ -94,6 +94,8 @@ export function afterQuery(
     case 'succeeded':
       return afterSuccess(capabilities, facts, reading, stated, next)
     case 'declined':
+      // That a failed attempt has still failed is no news: the queries for a late success continue.
+      if (isClosed(facts.state)) return { to: undefined, ...stated, ...next }
       return ended('declined', reading.failure, stated, pace)
     case 'pending':
       return { to: 'accepted', ...stated, ...next }
