@@ -2,6 +2,12 @@ import type { Statement } from '@malipo/kit/postgres/database'
 import { insertMessages, MESSAGE_COLUMNS } from '../messages/message-insert.js'
 import { MAX_UNSIGNED } from './callback-store.js'
 
+/** Of a closed attempt, only a success is news. */
+const IS_NEWS = `(closed_at IS NULL OR reading #>> '{reading,kind}' = 'succeeded')`
+
+/** A signed callback is applied after its answer. The query follows if that fails. */
+const DUE = `now() + CASE verdict WHEN 'signed' THEN interval '2 seconds' ELSE interval '0' END`
+
 /**
  * Stores a callback and makes a query due, in one statement. A callback that arrives during a query marks the work:
  * the query may have been answered before, so that another one follows. Repeated bytes are counted.
@@ -16,16 +22,18 @@ WITH input AS (
     provider_reference text, ${MESSAGE_COLUMNS}
   )
 ), target AS MATERIALIZED (
-  SELECT input.*, attempt.id AS known_id, attempt.payment_id, attempt.closed_at IS NULL AS is_open
+  SELECT
+    input.*, attempt.id AS known_id, attempt.payment_id, attempt.state, attempt.closed_at,
+    attempt.late_success_at
   FROM input
   LEFT JOIN LATERAL (
-    SELECT id, payment_id, closed_at FROM payment_attempts
+    SELECT * FROM payment_attempts
     WHERE id = input.attempt_id AND account = input.account
     UNION ALL
-    SELECT id, payment_id, closed_at FROM payment_attempts
+    SELECT * FROM payment_attempts
     WHERE account = input.account AND payment_attempts.reference = input.reference
     UNION ALL
-    SELECT id, payment_id, closed_at FROM payment_attempts
+    SELECT * FROM payment_attempts
     WHERE account = input.account AND payment_attempts.provider_reference = input.provider_reference
     LIMIT 1
   ) AS attempt ON true
@@ -35,7 +43,7 @@ WITH input AS (
   WHERE CASE
     WHEN verdict = 'signed' THEN true
     WHEN known_id IS NULL THEN attempt_id IS NOT NULL
-    WHEN attempt_id IS NULL AND NOT is_open THEN false
+    WHEN attempt_id IS NULL AND closed_at IS NOT NULL THEN false
     ELSE (
       SELECT count(*)
       FROM provider_messages AS message
@@ -59,9 +67,15 @@ WITH input AS (
     last_at = excluded.last_at,
     last_operation_id = excluded.last_operation_id
   RETURNING id, attempt_id, last_operation_id, times
+), news AS MATERIALIZED (
+  SELECT *
+  FROM allowed
+  WHERE ${IS_NEWS} AND NOT EXISTS (
+    SELECT FROM stored WHERE stored.attempt_id = known_id AND times > ${MAX_UNSIGNED}
+  )
 ), wanted AS MATERIALIZED (
   SELECT work.attempt_id, verdict
-  FROM allowed
+  FROM news
   JOIN attempt_work AS work ON work.attempt_id = known_id
   WHERE call = 'query'
   ORDER BY work.attempt_id
@@ -71,17 +85,17 @@ WITH input AS (
   SET
     wanted_at = clock_timestamp(),
     priority = 0,
-    due_at = CASE
-      WHEN lease_id IS NOT NULL THEN due_at
-      -- A signed callback is applied after its answer. The query follows if that fails.
-      WHEN verdict = 'signed' THEN least(due_at, now() + interval '2 seconds')
-      ELSE least(due_at, now())
-    END
+    due_at = CASE WHEN lease_id IS NULL THEN least(due_at, ${DUE}) ELSE due_at END
   FROM wanted
   WHERE work.attempt_id = wanted.attempt_id
-    AND NOT EXISTS (
-      SELECT FROM stored WHERE stored.attempt_id = work.attempt_id AND times > ${MAX_UNSIGNED}
-    )
+), renewed AS (
+  -- A success after a failure, of which no query was to follow.
+  INSERT INTO attempt_work (attempt_id, account, owner_id, call, priority, due_at, wanted_at)
+  SELECT known_id, news.account, owner_id, 'query', 0, ${DUE}, clock_timestamp()
+  FROM news
+  JOIN payments ON payments.id = payment_id
+  WHERE state IN ('declined', 'not_sent') AND late_success_at IS NULL
+  ON CONFLICT (attempt_id) DO NOTHING
 )
 SELECT
   nth,
