@@ -6,7 +6,6 @@ import { END_LIMIT_MS, FLAG_LIMIT_MS } from './settings.ts'
 import { demandOf, isSettled } from './verdict.ts'
 
 const POLL_MS = 2_000
-const REPORT_EVERY = 5
 
 /**
  * Waits until nothing in the book can change a payment any more, or until END_LIMIT_MS have passed.
@@ -20,14 +19,15 @@ export async function untilSettled(
   const endsAt = Date.now() + END_LIMIT_MS
   // When only charges were left that no payer decides.
   let decidedAt = Infinity
-  for (let n = 0; ; n++) {
+  let reported = ''
+  for (;;) {
     const open = await unsettled(platform, book)
     const undecided = open.filter((record) => isUndecided(record, book))
     const others = open.length - undecided.length
     decidedAt = others === 0 ? Math.min(decidedAt, Date.now()) : Infinity
-    if (n % REPORT_EVERY === 0) {
-      console.log(`waiting for ${others} payments, and ${undecided.length} that no payer decides`)
-    }
+    const report = `waiting for ${others} payments, and ${undecided.length} that no payer decides`
+    if (report !== reported) console.log(report)
+    reported = report
     const isFlagged = undecided.length === 0 || Date.now() >= decidedAt + FLAG_LIMIT_MS
     if (others === 0 && isFlagged) return undecided
     if (Date.now() > endsAt) return open
