@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help setup up test bench lint format images compose-smoke skaffold-smoke cluster deploy observe e2e lint-charts scan foreign-clients outages outages-short render release drill npm
+.PHONY: help setup up test bench lint format images compose-smoke skaffold-smoke cluster deploy observe e2e lint-charts scan foreign-clients outages outages-short soak soak-short render release drill npm
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -79,6 +79,20 @@ outages: setup ## Run both services against slow, full, frozen and half-dead dep
 
 outages-short: export SHORT := 1
 outages-short: outages ## Run the outages that found faults before, in 4 minutes
+
+soak: setup ## Create COUNT payments at the simulator while everything fails; SEED chooses the run
+	@$(redis)
+	@$(call need,faketime,faketime)
+	@npm run --silent build
+	@node_modules/.bin/node e2e/soak.ts
+
+# Exported for make soak, and not over a setting of the command line.
+SEED ?= 1
+COUNT ?= 10000
+export SEED COUNT
+
+soak-short: COUNT := 500
+soak-short: soak ## Run a soak of 500 payments, in 3 minutes
 
 render: setup ## Render the charts into k8s/
 	@$(RENDER)

@@ -1,6 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Draw } from './draw.ts'
-import { FAULT_NAMES, type FaultName, faultPlan, type PlannedFault } from './fault-plan.ts'
+import {
+  FAULT_NAMES,
+  type FaultName,
+  faultPlan,
+  type PlannedFault,
+  type Target,
+} from './fault-plan.ts'
 import type { Platform } from './platform.ts'
 
 /** Injects the planned faults while payments are created. */
@@ -8,7 +14,8 @@ export class Faults {
   readonly injected = new Map<FaultName, number>()
   readonly problems: string[] = []
   private readonly platform: Platform
-  private readonly running = new Set<Promise<void>>()
+  /** The last fault of each target. */
+  private readonly running = new Map<Target, Promise<void>>()
   private readonly isOver: () => boolean
 
   /** @param isOver whether no more faults are needed, if each kind was injected once */
@@ -25,14 +32,16 @@ export class Faults {
       // On a slow machine, faults are late, and none is left out.
       await sleep(Math.max(0, since + fault.atMs - Date.now()))
       const { name, target, durationMs } = fault
+      // A process that is still starting or stopping is left alone.
+      await this.running.get(target)
       console.log(`${seconds(Date.now() - since)}: ${name} (${target}, ${seconds(durationMs)})`)
       this.injected.set(name, (this.injected.get(name) ?? 0) + 1)
-      const running: Promise<void> = this.inject(fault)
-        .catch((error: unknown) => void this.problems.push(`${name} (${target}): ${String(error)}`))
-        .finally(() => this.running.delete(running))
-      this.running.add(running)
+      const running = this.inject(fault).catch(
+        (error: unknown) => void this.problems.push(`${name} (${target}): ${String(error)}`),
+      )
+      this.running.set(target, running)
     }
-    await Promise.all(this.running)
+    await Promise.all(this.running.values())
   }
 
   private async inject({ action, target, durationMs }: PlannedFault): Promise<void> {
