@@ -112,6 +112,9 @@ describe('after a query', () => {
       expect([1, 2, 3].map(next)).toEqual([3_600, 86_400, undefined])
     }
     expect(queried({ kind: 'no_news' }, { state, tries: 3 }).attention).toBeUndefined()
+    const declined = { kind: 'declined', failure: 'payer_timeout' } as const
+    const confirmed = (tries: number) => queried(declined, { state, tries }).nextSeconds
+    expect([1, 2, 3].map(confirmed)).toEqual([3_600, 86_400, undefined])
     expect(queried(SUCCESS, { state })).toMatchObject({ to: 'succeeded' })
   })
 
@@ -148,7 +151,7 @@ it('whatever is read, delays are positive and bounded, and a final state has a r
       expect(nextSeconds ?? 0).toBeGreaterThanOrEqual(0)
       expect(nextSeconds ?? 0).toBeLessThanOrEqual(how.queryMaxSeconds)
       expect(failure !== undefined).toBe(to === 'declined')
-      const ends = to !== undefined && isClosed(to)
+      const ends = to !== undefined && isClosed(to) && !isClosed(given.state)
       expect(ends && nextSeconds !== undefined).toBe(false)
     }),
   )
