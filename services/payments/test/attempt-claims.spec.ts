@@ -1,6 +1,9 @@
 import { v7 } from 'uuid'
 import { beforeEach, afterEach, describe, expect, it } from 'vitest'
 import { type CallKind, claim, recordCall } from '../src/attempts/claim.store.js'
+import { conclude } from '../src/attempts/conclude.store.js'
+import { STORE_CALLBACK } from '../src/callbacks/callback.statement.js'
+import { inputOf } from '../src/callbacks/callbacks.store.js'
 import {
   ACCOUNT,
   type AttemptsDatabase,
@@ -118,6 +121,42 @@ describe('a claim of requests for money', () => {
     expect(await claimOn()).toHaveLength(0)
     expect(await claimOn(undefined, 'query')).toMatchObject([{ attemptId, state: 'sending' }])
   })
+})
+
+describe('a callback that arrives during a request for money', () => {
+  it.each(['queued', 'not_sent'] as const)(
+    'contradicts the answer %s: a query decides, and nothing is sent again',
+    async (to) => {
+      const { attemptId } = await createAttempt(database.run)
+      await fill(database.client, 5)
+      const leaseId = v7()
+      const [claimed] = await claimOn(undefined, 'send', { leaseId })
+      const callback = {
+        account: ACCOUNT,
+        attemptId,
+        method: 'POST',
+        headers: {},
+        bytes: Buffer.from('{}'),
+        reading: { verdict: 'unsigned', reading: { kind: 'no_news' } },
+        at: new Date(),
+        operationId: v7(),
+      } as const
+      await database.run(STORE_CALLBACK, [inputOf(callback)])
+      const lease = { id: leaseId, call: 'send', missed: false, nextSeconds: 0 } as const
+      const concluded = await conclude(database.run, ACCOUNT, {
+        attemptId,
+        operationId: v7(),
+        cause: 'response',
+        actor: ACCOUNT,
+        to,
+        failure: to === 'not_sent' ? 'provider_unavailable' : undefined,
+        lease: { ...lease, claimedAt: claimed?.claimedAt ?? '' },
+      })
+      expect(concluded).toMatchObject({ outcome: 'superseded', state: 'sending' })
+      expect(await claimOn()).toEqual([])
+      expect(await claimOn(undefined, 'query')).toMatchObject([{ attemptId, tries: 1 }])
+    },
+  )
 })
 
 describe('the circuit', () => {

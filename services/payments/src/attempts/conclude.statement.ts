@@ -51,6 +51,8 @@ WITH input AS MATERIALIZED (
       WHEN to_state IS NULL OR to_state = state THEN 'unchanged'
       -- Only the holder of the lease knows that nothing was sent.
       WHEN to_state = 'queued' AND input.lease_id IS DISTINCT FROM holder THEN 'superseded'
+      -- A callback during the call shows that the provider has received it: a query decides.
+      WHEN to_state IN ('queued', 'not_sent') AND wanted_at > input.claimed_at THEN 'superseded'
       WHEN state = ANY (from_states) THEN 'applied'
       WHEN to_state = 'succeeded' AND state IN ('declined', 'not_sent') AND late_success_at IS NULL
         THEN 'late_success'
