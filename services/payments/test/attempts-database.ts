@@ -46,11 +46,12 @@ export interface Created {
 }
 
 /** Creates a payment of 5000 UGX with a queued attempt. */
-export async function createAttempt(run: Run, { sendSeconds = 60 } = {}): Promise<Created> {
+export async function createAttempt(
+  run: Run,
+  { sendSeconds = 60, attemptId = v7(), reference = v7() } = {},
+): Promise<Created> {
   const now = new Date()
   const paymentId = v7()
-  const attemptId = v7()
-  const reference = v7()
   await insert(
     run,
     {

@@ -7,6 +7,7 @@ import { CALLBACK_STORE } from './callback-store.js'
 import { CallbackGuard } from './callback.guard.js'
 import { CallbacksService } from './callbacks.service.js'
 import { CallbacksStore } from './callbacks.store.js'
+import { ParkedCallbacks } from './parked-callbacks.js'
 
 /** What receives the callbacks of providers. */
 export const CALLBACK_PROVIDERS: Provider[] = [
@@ -14,6 +15,7 @@ export const CALLBACK_PROVIDERS: Provider[] = [
   CallbackMetrics,
   CallbacksService,
   CallbackApplier,
+  ParkedCallbacks,
   { provide: CALLBACK_STORE, useClass: CallbacksStore },
   { provide: CALLBACK_ACCOUNTS, inject: [Clients], useFactory: accountsOf },
 ]
