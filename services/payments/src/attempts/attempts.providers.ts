@@ -6,6 +6,7 @@ import { NewAttempts, SENDING, type Sending } from '../providers/new-attempts.js
 import { ProviderMetrics } from '../providers/client/provider-metrics.js'
 import { ProviderAccounts, PROVIDERS_SOURCE } from '../providers/provider-accounts.js'
 import { AttemptCalls } from './attempt-calls.js'
+import { AttemptCounts } from './attempt-counts.js'
 import { AttemptMetrics } from './attempt-metrics.js'
 import { CallRunner, PACING, type Pacing } from './call-runner.js'
 import { Circuits } from './circuits.js'
@@ -45,6 +46,7 @@ export function attemptProviders(env: Env): Provider[] {
     Clients,
     CallRunner,
     AttemptCalls,
+    AttemptCounts,
     Circuits,
     Expiry,
   ]
