@@ -54,14 +54,14 @@ describe('200 callbacks a second from one address', () => {
     }
     const statuses = await sendFor(3, send)
     expect(statuses).toEqual(Array(3 * PER_SECOND).fill(200))
-    expect(stage.store.messages).toHaveLength(3 * PER_SECOND)
+    expect(await stage.messages()).toHaveLength(3 * PER_SECOND)
   })
 })
 
 it('unsigned callbacks that wait displace no signed one', async () => {
   const { promise, resolve } = Promise.withResolvers<void>()
   stage.store.work = ({ reading }) => (reading.verdict === 'signed' ? Promise.resolve() : promise)
-  const { reference } = stage.store.addAttempt('airtel-ug')
+  const { reference } = await stage.addAttempt('airtel-ug')
   const unsigned = (nth: number) =>
     sendBytes(stage, AIRTEL_URL, Buffer.from(unsignedCallback(`forged${nth}`)))
   const waiting = Array.from({ length: 250 }, (_, nth) => unsigned(nth))
@@ -84,12 +84,12 @@ it('a callback is stored although its sender disconnects', async () => {
   socket.destroy()
   await until(() => stage.lines.some((line) => line.includes('"status":499')))
   resolve()
-  await until(() => stage.store.messages.length === 1)
+  await until(async () => (await stage.messages()).length === 1)
   expect(await stage.count('mtn-ug', 'parked')).toBe(1)
 })
 
 it('a signed callback whose sender disconnects is applied, and a shutdown waits for that', async () => {
-  const { reference } = stage.store.addAttempt('airtel-ug')
+  const { reference } = await stage.addAttempt('airtel-ug')
   const stored = Promise.withResolvers<void>()
   const applied = Promise.withResolvers<void>()
   let isApplying = false

@@ -58,7 +58,10 @@ async function stageWith(
     return row
   }
   const causes = () =>
-    query(databaseUrl, 'SELECT to_state, cause FROM attempt_events ORDER BY version')
+    query<{ to_state: string; cause: string }>(
+      databaseUrl,
+      'SELECT to_state, cause FROM attempt_events ORDER BY version',
+    )
   return {
     start,
     attempt,

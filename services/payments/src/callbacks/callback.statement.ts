@@ -102,7 +102,8 @@ SELECT
   known_id AS "attemptId",
   stored.id AS "messageId",
   stored.times,
-  EXISTS (SELECT FROM allowed WHERE allowed.nth = target.nth) AS "isAllowed"
+  EXISTS (SELECT FROM allowed WHERE allowed.nth = target.nth) AS "isAllowed",
+  is_open AS "isOpen"
 FROM target
 LEFT JOIN stored ON stored.last_operation_id = target.operation_id`,
   batched: {

@@ -21,6 +21,7 @@ interface Row {
   readonly messageId: string | null
   readonly times: number | null
   readonly isAllowed: boolean
+  readonly isOpen: boolean
 }
 
 /** Facts that matter only for the delay until the next query of an open attempt, which a callback does not set. */
@@ -40,8 +41,11 @@ export class CallbacksStore implements CallbackStore {
   async store(callback: IncomingCallback): Promise<StoredCallback> {
     const [row] = await this.database.write((run) => run<Row>(STORE_CALLBACK, [inputOf(callback)]))
     if (!row) throw new Error('the statement has no row for a callback')
-    const { attemptId, messageId, times, isAllowed } = row
-    if (!isAllowed) return { outcome: attemptId === null ? 'unknown_attempt' : 'too_many' }
+    const { attemptId, messageId, times, isAllowed, isOpen } = row
+    if (!isAllowed) {
+      const isNamed = attemptId !== null && (isOpen || callback.attemptId !== undefined)
+      return { outcome: isNamed ? 'too_many' : 'unknown_attempt' }
+    }
     if (messageId === null) throw new Error('a callback was not stored')
     if (attemptId === null) return { outcome: 'parked', messageId }
     if (callback.reading.verdict !== 'signed') this.calls.wake(callback.account, 'query')
