@@ -1,7 +1,7 @@
 /**
  * Measures the statements of attempts and callbacks: the plans on large tables, the cost of claims before and after
  * many attempts, and the CPU of the database for a payment with a provider against one without. It reads the CPU time
- * of its own backend, so that other processes of the machine matter little. Linux only.
+ * of its backend, so that other processes of the machine matter little. Linux only.
  *
  *   npm run build && PAYMENTS=1000000 ATTEMPTS=500000 node bench/plans.mjs
  *
@@ -23,6 +23,7 @@ import { requestQuery } from '../services/payments/dist/attempts/wake.store.js'
 import { STORE_CALLBACK } from '../services/payments/dist/callbacks/callback.statement.js'
 import * as parked from '../services/payments/dist/callbacks/parked.statement.js'
 import { insert } from '../services/payments/dist/payments/payments.store.js'
+import { sequentialScans } from './scans.mjs'
 import { storeAccounts } from '../services/payments/dist/providers/accounts.store.js'
 
 const PAYMENTS = Number(process.env.PAYMENTS ?? 1_000_000)
@@ -31,7 +32,6 @@ const CREATE_ROUNDS = Number(process.env.CREATE_ROUNDS ?? 300)
 const BATCH = 64
 const CREATE_BATCH = 32
 const ACCOUNT = 'mtn-ug'
-const LARGE_TABLES = /^(payments|payment_events|payment_attempts|attempt_events|provider_messages)$/
 const LIMITS = { payerOpen: 3, payerHourly: 10, merchantDaily: 2_147_483_647 }
 
 /** The number of created payments, each of another payer. */
@@ -68,7 +68,7 @@ try {
   console.log(await claimCosts())
   await seed()
   console.log('sequential scans of large tables, generic plans:')
-  console.log(await sequentialScans())
+  console.log(await sequentialScans(client, await statements()))
 } finally {
   await client.end()
   await postgres.stop()
@@ -139,7 +139,7 @@ async function creation(kind) {
     limits: kind === 'limits' ? LIMITS : undefined,
   }
   const own = kind === 'plain' ? undefined : attempt
-  await insert(capture, /** @type {any} */ (payment), /** @type {any} */ (own), v7(), undefined)
+  await insert(capture, /** @type {any} */ (payment), own, v7(), undefined)
   if (!captured) throw new Error('no statement was run')
   return captured
 }
@@ -302,23 +302,4 @@ async function statements() {
   }
   for (const { name, text } of [CONCLUDE, STORE_CALLBACK]) found.set(name, text)
   return found
-}
-
-async function sequentialScans() {
-  /** @type {Record<string, string>} */
-  const scans = {}
-  for (const [name, text] of await statements()) {
-    const { rows } = await client.query(`EXPLAIN (GENERIC_PLAN, FORMAT JSON) ${text}`)
-    const tables = scanned(rows[0]['QUERY PLAN'][0].Plan).filter((table) =>
-      LARGE_TABLES.test(table),
-    )
-    scans[name] = tables.length === 0 ? 'none' : tables.join(', ')
-  }
-  return scans
-}
-
-/** The tables of sequential scans. @param {any} plan @returns {string[]} */
-function scanned(plan) {
-  const own = plan['Node Type'] === 'Seq Scan' ? [plan['Relation Name']] : []
-  return [...own, ...(plan.Plans ?? []).flatMap(scanned)]
 }

@@ -62,7 +62,7 @@ export interface PlannedFault {
 
 const FIRST_MS = 2_000
 const GAP_MS = [2_000, 4_500] as const
-/** A target is left alone for this long after its last fault: a replica starts, and works for a while. */
+/** The pause of a target after its last fault: a replica starts, and works for a while. */
 const RECOVERY_MS = 6_000
 
 /** Deals the kinds of faults in random order, all of them before one comes again. */

@@ -32,7 +32,7 @@ export class Faults {
       // On a slow machine, faults are late, and none is left out.
       await sleep(Math.max(0, since + fault.atMs - Date.now()))
       const { name, target, durationMs } = fault
-      // A process that is still starting or stopping is left alone.
+      // A process that is still starting or stopping gets no fault.
       await this.running.get(target)
       console.log(`${seconds(Date.now() - since)}: ${name} (${target}, ${seconds(durationMs)})`)
       this.injected.set(name, (this.injected.get(name) ?? 0) + 1)

@@ -20,7 +20,7 @@ const READY_LIMIT_MS = 90_000
 export class Program {
   /** When the process handled nothing; the last one may still be open. */
   readonly downtimes: { readonly from: number; to: number }[] = []
-  /** Ends that nobody caused. */
+  /** Unexpected ends. */
   readonly unexpectedExits: string[] = []
   readonly port: number
   private readonly options: ProgramOptions

@@ -16,7 +16,7 @@ export interface PaymentRecord extends StoredPayment {
   readonly attemptId: string
   readonly attemptReference: string
   readonly attention: string | null
-  /** When the status became final. */
+  /** The time of the final status. */
   readonly finalAt: number | null
   /** Callbacks and webhooks that were stored. */
   readonly callbacks: number

@@ -7,7 +7,11 @@ const PENDING: Outcome = { status: 'pending' }
 
 function charge(
   outcome: Outcome,
-  { reported = outcome.status as string, provider = 'mtn-momo', before = [] as Outcome[] } = {},
+  {
+    reported = outcome.status,
+    provider = 'mtn-momo',
+    before = [],
+  }: { reported?: string; provider?: string; before?: Outcome[] } = {},
 ): BookCharge {
   const steps = [...before, outcome].map((each) => ({ type: 'outcome', outcome: each }))
   return { amount: '5000', provider, end: { outcome, reported }, steps }

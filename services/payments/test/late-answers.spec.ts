@@ -72,7 +72,7 @@ describe('a late answer', () => {
     expect(await flags()).toEqual({ status: 'PENDING', needs_attention: false, attention: null })
   })
 
-  it('about money flags the payment, whoever holds the lease', async () => {
+  it('about money flags the payment, also by a late replica', async () => {
     await claimed('send')
     const late = await claimed('query')
     const next = await claimed('query')
