@@ -45,7 +45,7 @@ const providerSecrets = makeValidator<ProviderSecret[]>((input) => {
 const webhookVariables = {
   WEBHOOK_SECRETS: providerSecrets({
     default: [],
-    desc: 'Signing secrets of providers: `mtn=whsec_…,airtel=whsec_…`; to rotate a secret, list the provider twice',
+    desc: 'Signing secrets of `manual` and of accounts of the adapter `standard`: `manual=whsec_…,acme=whsec_…`; to rotate a secret, list the provider twice',
   }),
   WEBHOOK_SECRETS_FILE: readableFile({
     default: undefined,
