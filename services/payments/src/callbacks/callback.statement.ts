@@ -103,7 +103,7 @@ SELECT
   stored.id AS "messageId",
   stored.times,
   EXISTS (SELECT FROM allowed WHERE allowed.nth = target.nth) AS "isAllowed",
-  is_open AS "isOpen"
+  known_id IS NOT NULL AND closed_at IS NULL AS "isOpen"
 FROM target
 LEFT JOIN stored ON stored.last_operation_id = target.operation_id`,
   batched: {
