@@ -50,7 +50,7 @@ export async function evaluate(run: Run): Promise<readonly PaymentRecord[]> {
     ),
   )
   for (const [name, text] of Object.entries(ILLEGAL_HISTORIES)) {
-    await check(`there is not ${name}`, async () => {
+    await check(`not found: ${name}`, async () => {
       const json = `SELECT row_to_json(found)::text FROM (${text}) AS found`
       none(await platform.servers.sql('payments', json))
     })
