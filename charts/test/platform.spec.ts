@@ -14,7 +14,7 @@ beforeAll(async () => {
   for (const each of allCases()) {
     renderings.set(`${each.chart} ${each.name}`, await render('helm', charts, each))
   }
-})
+}, 300_000)
 afterAll(() => rm(charts, { recursive: true }))
 
 const of = (name: string): Rendering => {

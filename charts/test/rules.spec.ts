@@ -13,7 +13,7 @@ beforeAll(async () => {
   charts = await packCharts()
   for (const each of CASES)
     renderings.set(`${each.chart} ${each.name}`, await render('helm', charts, each))
-})
+}, 300_000)
 afterAll(() => rm(charts, { recursive: true }))
 
 const of = (name: string): Rendering => {
