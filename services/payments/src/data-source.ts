@@ -3,13 +3,19 @@ import type { Migrated } from '@malipo/kit/postgres/migrate'
 import { Initial1795910400000 } from './migrations/1795910400000-initial.js'
 import { Providers1795996800000 } from './migrations/1795996800000-providers.js'
 import { ProviderIndexes1795996800001 } from './migrations/1795996800001-provider-indexes.js'
+import { Operators1795996800002 } from './migrations/1795996800002-operators.js'
 import { PaymentEvent } from './payments/payment-event.entity.js'
 import { Payment } from './payments/payment.entity.js'
 
 /** The service's schema, and the rights of its role. The role can't change events or messages, apart from counts. */
 export const dataSource = {
   entities: [Payment, PaymentEvent],
-  migrations: [Initial1795910400000, Providers1795996800000, ProviderIndexes1795996800001],
+  migrations: [
+    Initial1795910400000,
+    Providers1795996800000,
+    ProviderIndexes1795996800001,
+    Operators1795996800002,
+  ],
   rights: {
     payments: ['SELECT', 'INSERT', 'UPDATE'],
     payment_events: ['SELECT', 'INSERT'],
@@ -28,6 +34,8 @@ export const dataSource = {
     payers: ['SELECT', 'INSERT', 'UPDATE'],
     merchant_days: ['SELECT', 'INSERT', 'UPDATE'],
     attempt_work: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
+    attempt_proposals: ['SELECT', 'INSERT', 'UPDATE (ended_as, ended_by, ended_at)'],
+    operator_actions: ['SELECT', 'INSERT'],
     // `FOR UPDATE SKIP LOCKED` requires the UPDATE privilege.
     idempotency_keys: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
   },

@@ -83,8 +83,17 @@ const FILLED_BY_CLIENT: Record<keyof typeof dataSource.clientChecks, Filled> = {
 /** Columns with a CHECK constraint that only the service fills. */
 const FILLED_BY_SERVICE = [
   'attempt_events.cause',
+  'attempt_proposals.ended_as',
+  'attempt_proposals.ended_as',
+  'attempt_proposals.ended_as',
+  'attempt_proposals.ended_at',
+  'attempt_proposals.ended_by',
+  'attempt_proposals.ended_by',
+  'attempt_proposals.outcome',
+  'attempt_proposals.proposed_by',
   'attempt_work.call',
   'idempotency_keys.response_status',
+  'operator_actions.action',
   'payment_attempts.attention',
   'payment_attempts.attention_at',
   'payment_attempts.closed_at',

@@ -84,6 +84,8 @@ CREATE TABLE payment_attempts (
   -- The first claim by a sender.
   sent_at                 timestamptz(3),
   closed_at               timestamptz(3),
+  -- What ended the attempt: a cause of attempt_events.
+  closed_cause            text,
   late_success_at         timestamptz(3),
   -- Why an operator must look at the attempt.
   attention               text,
@@ -103,8 +105,10 @@ CREATE TABLE payment_attempts (
 CREATE UNIQUE INDEX payment_attempts_payment_id_key ON payment_attempts (payment_id);
 CREATE INDEX payment_attempts_provider_reference_idx
   ON payment_attempts (account, provider_reference) WHERE provider_reference IS NOT NULL;
-CREATE INDEX payment_attempts_attention_idx ON payment_attempts (attention_at)
-  WHERE attention IS NOT NULL;
+CREATE INDEX payment_attempts_attention_idx ON payment_attempts (id) WHERE attention IS NOT NULL;
+-- Lists of operators. An index on the state would take 8 % of the time of an attempt's statements.
+CREATE INDEX payment_attempts_account_idx ON payment_attempts (account, id);
+CREATE INDEX payment_attempts_failure_idx ON payment_attempts (id) WHERE failure IS NOT NULL;
 
 -- One row per version of an attempt after the first.
 CREATE TABLE attempt_events (
@@ -237,7 +241,7 @@ ALTER TABLE provider_messages
   DROP CONSTRAINT provider_messages_outcome_check,
   ADD CONSTRAINT provider_messages_outcome_check CHECK (outcome IN
     ('applied', 'superseded', 'conflict', 'stored', 'parked', 'unchanged', 'late_success',
-     'unexpected_success', 'amount_mismatch', 'duplicate_transaction')) NOT VALID,
+     'late_failure', 'unexpected_success', 'amount_mismatch', 'duplicate_transaction')) NOT VALID,
   DROP CONSTRAINT provider_messages_key_id_check,
   ADD CONSTRAINT provider_messages_key_id_check
     CHECK (kind <> 'webhook' OR (key_id IS NOT NULL) = (verdict = 'signed')) NOT VALID,

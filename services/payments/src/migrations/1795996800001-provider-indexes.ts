@@ -45,6 +45,17 @@ const INDEXES = [
     'provider_messages_parked_idx',
     `CREATE INDEX ON provider_messages (source, id) WHERE outcome = 'parked'`,
   ],
+  // Lists of operators.
+  ['provider_messages_source_idx', 'CREATE INDEX ON provider_messages (source, id)'],
+  [
+    'provider_messages_kind_idx',
+    `CREATE INDEX ON provider_messages (kind, id) WHERE kind IN ('webhook', 'callback')`,
+  ],
+  [
+    'provider_messages_outcome_idx',
+    `CREATE INDEX ON provider_messages (outcome, id)
+       WHERE outcome NOT IN ('applied', 'stored', 'unchanged')`,
+  ],
 ] as const
 
 const CONSTRAINTS = [
