@@ -12,6 +12,8 @@ import { dataSource } from './data-source.js'
 import type { Env } from './env.js'
 import { KeySweeper } from './idempotency/key-sweeper.js'
 import { MethodsController } from './methods/methods.controller.js'
+import { OperatorActionsController } from './operator-actions/operator-actions.controller.js'
+import { OperatorActions } from './operator-actions/operator-actions.service.js'
 import { AwaitedPayments } from './payments/awaited-payments.js'
 import { PaymentMetrics } from './payments/payment-metrics.js'
 import { PaymentsController } from './payments/payments.controller.js'
@@ -45,7 +47,13 @@ export class AppModule {
           waitMs: REDIS_TIMEOUT_MS,
         }),
       ],
-      controllers: [WebhooksController, CallbacksController, MethodsController, PaymentsController],
+      controllers: [
+        WebhooksController,
+        CallbacksController,
+        MethodsController,
+        PaymentsController,
+        OperatorActionsController,
+      ],
       providers: [
         PaymentsService,
         PaymentMetrics,
@@ -55,6 +63,7 @@ export class AppModule {
         WebhookMetrics,
         AccountWebhooks,
         ...attemptProviders(env),
+        OperatorActions,
         { provide: MODE, useValue: env.MODE },
         KeySweeper,
         ...callerProviders(env),

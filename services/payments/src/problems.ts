@@ -71,6 +71,14 @@ export const PROBLEMS = {
   },
 } as const satisfies Record<string, ProblemKind>
 
+/** The problems that every route with token validation may return. */
+export const TOKEN_PROBLEMS = [
+  PROBLEMS.unauthenticated,
+  PROBLEMS.forbidden,
+  PROBLEMS.tooManyRejectedTokens,
+  PROBLEMS.authUnavailable,
+] as const
+
 /** Returns the same 404 whether a payment does not exist or belongs to another user. */
 export function noPayment(): Problem {
   return new Problem(PROBLEMS.noPayment, 'No payment of yours has this reference.')

@@ -19,9 +19,10 @@ import { ApiTags } from '@nestjs/swagger'
 import type { FastifyReply } from 'fastify'
 import { parseAmount } from '../money/money.js'
 import { NeedsScope } from '../caller/caller.guard.js'
-import type { Caller } from '../caller/scopes.js'
+import { type Caller, isOperator } from '../caller/scopes.js'
 import { REPLAYED } from '../idempotency/idempotency.js'
 import { readKey } from '../idempotency/key.js'
+import { OperatorActions } from '../operator-actions/operator-actions.service.js'
 import { AwaitedPayments } from './awaited-payments.js'
 import { conditionOf, etagOf, isKnown, knownVersions } from './etag.js'
 import { ChangeStatusDocs, CreateDocs, EventsDocs, GetDocs, ListDocs } from './payments.docs.js'
@@ -45,6 +46,7 @@ export class PaymentsController {
     private readonly payments: PaymentsService,
     private readonly awaited: AwaitedPayments,
     @Inject(Database) private readonly database: Database,
+    @Inject(OperatorActions) private readonly actions: OperatorActions,
   ) {}
 
   @Post()
@@ -76,6 +78,7 @@ export class PaymentsController {
   @ListDocs()
   async list(@CurrentCaller() caller: Caller, @Query() query: ListPaymentsDto) {
     const { createdFrom, createdTo, cursor, ...fields } = query
+    if (isOperator(caller)) await this.recordList(caller, query)
     const page = await listPayments(this.database, viewerOf(caller), {
       ...fields,
       createdFrom: parseTime(createdFrom),
@@ -139,6 +142,12 @@ export class PaymentsController {
     const route = `POST ${PATH}/${reference}/status`
     const key = readKey(headers['idempotency-key'], route, change)
     return send(await this.payments.changeStatus(caller, idOf(reference), change, key), http)
+  }
+
+  /** An operator sees the payments of all merchants. The record has no phone number of a payer. */
+  private async recordList(caller: Caller, { customerPhone, ...filters }: ListPaymentsDto) {
+    const details = { ...filters, hasCustomerPhone: customerPhone !== undefined }
+    await this.actions.record({ operator: caller.id, action: 'list_payments', details })
   }
 }
 

@@ -7,7 +7,7 @@ import {
   ApiParam,
   ApiResponse,
 } from '@nestjs/swagger'
-import { PROBLEMS } from '../problems.js'
+import { PROBLEMS, TOKEN_PROBLEMS } from '../problems.js'
 import {
   CreatePaymentDto,
   ChangeStatusDto,
@@ -15,14 +15,6 @@ import {
   PaymentEventsDto,
   PaymentPageDto,
 } from './payments.dto.js'
-
-/** The problems that every route with token validation may return. */
-export const TOKEN_PROBLEMS = [
-  PROBLEMS.unauthenticated,
-  PROBLEMS.forbidden,
-  PROBLEMS.tooManyRejectedTokens,
-  PROBLEMS.authUnavailable,
-] as const
 
 const header = (description: string) => ({ description, schema: { type: 'string' as const } })
 

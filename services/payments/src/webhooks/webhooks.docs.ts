@@ -1,8 +1,8 @@
 import { ApiRoute, BODY_PROBLEMS } from '@malipo/kit/http/openapi'
 import { ApiBearerAuth, ApiBody, ApiHeader, ApiOkResponse } from '@nestjs/swagger'
-import { ETAG, TOKEN_PROBLEMS } from '../payments/payments.docs.js'
+import { ETAG } from '../payments/payments.docs.js'
 import { PaymentDto } from '../payments/payments.dto.js'
-import { PROBLEMS } from '../problems.js'
+import { PROBLEMS, TOKEN_PROBLEMS } from '../problems.js'
 import { WebhookDto } from './webhooks.dto.js'
 
 const SIGNATURE_HEADERS = {
