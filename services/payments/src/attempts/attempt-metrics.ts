@@ -66,8 +66,13 @@ export class AttemptMetrics {
     { outcome, state, payment }: Concluded,
   ) {
     const isFlagged = payment?.needsAttention === true
-    if (outcome === 'late_success' || outcome === 'unexpected_success') this.flagged[outcome].inc()
+    if (isFlag(outcome)) this.flagged[outcome].inc()
     else if (attention !== undefined && isFlagged) this.flagged[attention].inc()
     if (outcome === 'applied' && isClosed(state)) this.concluded.inc({ account, state, cause })
   }
+}
+
+/** Whether an outcome is the reason of an attention. */
+function isFlag(outcome: Concluded['outcome']): outcome is Concluded['outcome'] & Attention {
+  return outcome in ATTENTIONS
 }

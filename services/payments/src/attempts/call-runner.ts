@@ -11,6 +11,7 @@ import { type CallKind, type Claimed, recordCall } from './claim.store.js'
 import type { ClientOf } from './clients.js'
 import { afterQuery, afterSend, type CallFacts, type Followed } from './conclusions.js'
 import { Conclusions } from './conclusions.service.js'
+import { isQueryable } from './queryable.js'
 
 /** How calls are paced: PROVIDER_… of the environment. */
 export interface Pacing {
@@ -58,9 +59,7 @@ export class CallRunner {
     const { kind, claimed, client } = call
     try {
       const charge = this.chargeOf(client, claimed)
-      const isQueryable =
-        client.adapter.capabilities.reference === 'ours' || charge.providerReference
-      if (kind === 'query' && !isQueryable) {
+      if (kind === 'query' && !isQueryable(client.adapter, charge.providerReference)) {
         await this.conclude(call, { to: 'in_doubt', attention: 'no_reference', ...NO_NEXT })
       } else if (kind === 'send') await this.send(call, charge)
       else await this.query(call, charge)

@@ -1,6 +1,7 @@
 import type { Statement } from '@malipo/kit/postgres/database'
 import { insertMessages, MESSAGE_COLUMNS } from '../messages/message-insert.js'
 import { paymentColumns } from '../payments/payment-columns.js'
+import { type Extension, NOT_OPERATED, OPERATED } from './operated.js'
 import { ATTEMPT_STATE_NAMES, isClosed, MISSING_ANSWERS } from './states.js'
 
 const listOf = (words: readonly string[]) => words.map((word) => `'${word}'`).join(', ')
@@ -14,9 +15,7 @@ const OUTCOME = `
  * The statement locks payments in the order of their ids, then their attempts, then the work, and decides on the
  * locked rows: its own snapshot is older. The updates rely on that decision alone.
  */
-export const CONCLUDE: Statement = {
-  name: 'attempt_conclude',
-  text: `
+const judge = (extension: Extension) => `
 WITH input AS MATERIALIZED (
   SELECT *
   FROM json_to_recordset($1) AS input (
@@ -24,12 +23,13 @@ WITH input AS MATERIALIZED (
     from_states text[], attention text, failure text, provider_code text, provider_reference text,
     transaction_id text, paid_minor bigint, amount_unverified boolean, aftercare_seconds numeric,
     callback_id uuid, lease_id uuid, call text, claimed_at timestamptz, missed boolean,
-    next_seconds numeric, counted integer, ${MESSAGE_COLUMNS}
+    next_seconds numeric, counted integer, ${MESSAGE_COLUMNS}${extension.columns}
   )
 ), target AS MATERIALIZED (
   SELECT
     input.nth, payments.id AS payment_id, payments.status, payments.amount_minor, attempt.state,
-    attempt.account, attempt.attention AS old_attention, attempt.late_success_at, attempt.version
+    attempt.account, attempt.attention AS old_attention, attempt.late_success_at,
+    attempt.closed_cause, attempt.version
   FROM input
   JOIN payment_attempts AS attempt ON attempt.id = input.attempt_id
   JOIN payments ON payments.id = attempt.payment_id
@@ -41,13 +41,13 @@ WITH input AS MATERIALIZED (
   JOIN input USING (nth)
   JOIN attempt_work AS work USING (attempt_id)
   ORDER BY work.attempt_id
-  FOR NO KEY UPDATE OF work
+  FOR NO KEY UPDATE OF work${extension.locks}
 ), judged AS MATERIALIZED (
   SELECT
     input.*, target.payment_id, target.status, target.amount_minor, target.state, target.account,
     target.old_attention, target.version, holder, wanted_at,
     input.lease_id IS NOT NULL AND input.lease_id IS NOT DISTINCT FROM holder AS is_holder,
-    CASE
+    CASE${extension.decisions}
       WHEN to_state IS NULL OR to_state = state THEN 'unchanged'
       -- Only the holder of the lease knows that nothing was sent.
       WHEN to_state = 'queued' AND input.lease_id IS DISTINCT FROM holder THEN 'superseded'
@@ -56,6 +56,9 @@ WITH input AS MATERIALIZED (
       WHEN state = ANY (from_states) THEN 'applied'
       WHEN to_state = 'succeeded' AND state IN ('declined', 'not_sent') AND late_success_at IS NULL
         THEN 'late_success'
+      -- The provider contradicts an operator.
+      WHEN to_state = 'declined' AND state = 'succeeded' AND closed_cause = 'operator'
+        AND old_attention IS DISTINCT FROM 'late_failure' THEN 'late_failure'
       WHEN to_state = 'succeeded' AND state = 'queued' THEN 'unexpected_success'
       ELSE 'superseded'
     END AS decision,
@@ -70,12 +73,14 @@ WITH input AS MATERIALIZED (
   FROM input
   JOIN target USING (nth)
   LEFT JOIN work USING (attempt_id)
-), stored AS (${insertMessages({
-    from: 'judged',
-    paymentId: 'payment_id',
-    attemptId: 'attempt_id',
-    outcome: OUTCOME,
-  })}
+)`
+
+const CHANGE = `, stored AS (${insertMessages({
+  from: 'judged',
+  paymentId: 'payment_id',
+  attemptId: 'attempt_id',
+  outcome: OUTCOME,
+})}
   WHERE message_id IS NOT NULL
   ON CONFLICT DO NOTHING
   RETURNING id, last_operation_id
@@ -90,6 +95,8 @@ WITH input AS MATERIALIZED (
     decision = 'applied' AND to_state IN (${CLOSED}) AS closes,
     CASE
       WHEN decision = 'applied' AND to_state IN (${CLOSED}) THEN valid_attention
+      WHEN decision = 'cleared' THEN NULL
+      WHEN decision = 'late_failure' THEN decision
       WHEN decision IN ('late_success', 'unexpected_success') THEN coalesce(old_attention, decision)
       ELSE coalesce(old_attention, valid_attention)
     END AS new_attention
@@ -125,6 +132,7 @@ WITH input AS MATERIALIZED (
       ELSE attempt.sent_at
     END,
     closed_at = CASE WHEN closes THEN now() ELSE attempt.closed_at END,
+    closed_cause = CASE WHEN closes THEN cause ELSE attempt.closed_cause END,
     late_success_at = CASE WHEN decision = 'late_success' THEN now() ELSE attempt.late_success_at END,
     attention = new_attention,
     attention_at = CASE WHEN new_attention IS NOT NULL THEN coalesce(attempt.attention_at, now()) END,
@@ -217,11 +225,13 @@ WITH input AS MATERIALIZED (
   FROM moved
   JOIN ruled ON ruled.payment_id = moved.id
   WHERE closes AND ruled.status = 'INITIATED'
-), callback AS (
+)`
+
+const finish = (extension: Extension) => `, callback AS (
   UPDATE provider_messages AS message
-  SET outcome = ${OUTCOME}
+  SET outcome = ${OUTCOME}${extension.message}
   FROM ruled
-  WHERE message.id = callback_id AND message.outcome = 'stored'
+  WHERE message.id = callback_id AND (message.outcome = 'stored'${extension.messageToo})
 ), rescheduled AS (
   UPDATE attempt_work AS work
   SET
@@ -255,7 +265,7 @@ WITH input AS MATERIALIZED (
       closes AND aftercare_seconds IS NULL
       OR decision = 'late_success'
       OR NOT closes AND is_holder AND next_seconds IS NULL
-    )
+    )${extension.records}
 )
 SELECT
   nth,
@@ -266,7 +276,11 @@ SELECT
   ${paymentColumns('moved')}
 FROM judged
 LEFT JOIN ruled USING (nth)
-LEFT JOIN moved ON moved.id = ruled.payment_id`,
+LEFT JOIN moved ON moved.id = ruled.payment_id`
+
+const concludeStatement = (name: string, extension: Extension): Statement => ({
+  name,
+  text: judge(extension) + CHANGE + finish(extension),
   batched: {
     conflictKeys: ({ attempt_id, source, webhook_id, transaction_id, account }: Keys) => [
       attempt_id,
@@ -275,7 +289,12 @@ LEFT JOIN moved ON moved.id = ruled.payment_id`,
     ],
     evenIfAborted: true,
   },
-}
+})
+
+/** Of calls, callbacks and webhooks. */
+export const CONCLUDE = concludeStatement('attempt_conclude', NOT_OPERATED)
+/** Of operators: it also records their action. */
+export const CONCLUDE_OPERATED = concludeStatement('attempt_conclude_operated', OPERATED)
 
 interface Keys {
   readonly attempt_id: string

@@ -1,15 +1,24 @@
 import type { Run } from '@malipo/kit/postgres/database'
 import { messageValues } from '../messages/message-insert.js'
+import { actionValues } from '../operator-actions/action-insert.js'
+import { findAction } from '../operator-actions/operator-actions.store.js'
 import type { Payment } from '../payments/payment.entity.js'
-import { CONCLUDE } from './conclude.statement.js'
-import type { Concluded, Conclusion } from './conclusion.js'
+import { CONCLUDE, CONCLUDE_OPERATED } from './conclude.statement.js'
+import type { Concluded, Conclusion, OperatorAct } from './conclusion.js'
 import { type AttemptState, statesBefore } from './states.js'
+
+/** What the details of a recorded action say of its result. */
+interface Recorded {
+  readonly result: Concluded['outcome']
+  readonly state: AttemptState
+}
 
 type Row = Payment & Pick<Concluded, 'outcome'> & { readonly attemptState: AttemptState }
 
 /**
  * Applies a conclusion.
  *
+ * @param retried whether an earlier attempt may have applied it: an operator gets its result, and no conflict
  * @returns undefined if there is no such attempt
  * @throws the error of PostgreSQL if the transaction id belongs to another payment: see `isRepeatedTransaction`
  */
@@ -17,8 +26,17 @@ export async function conclude(
   run: Run,
   account: string,
   conclusion: Conclusion,
+  retried = false,
 ): Promise<Concluded | undefined> {
-  const [row] = await run<Row>(CONCLUDE, [conclusionInput(account, conclusion)])
+  const { act, operationId } = conclusion
+  if (act && retried) {
+    const earlier = await findAction<Recorded>(run, operationId)
+    if (earlier) return { outcome: earlier.result, state: earlier.state, payment: undefined }
+  }
+  const input = conclusionInput(account, conclusion)
+  const [row] = act
+    ? await run<Row>(CONCLUDE_OPERATED, [{ ...input, ...actValues(act, operationId) }])
+    : await run<Row>(CONCLUDE, [input])
   if (!row) return undefined
   const { outcome, attemptState: state, ...payment } = row
   return { outcome, state, payment: payment.id ? payment : undefined }
@@ -52,6 +70,16 @@ export function conclusionInput(account: string, conclusion: Conclusion) {
     next_seconds: lease?.nextSeconds,
     counted: lease?.uncounted ? -1 : 0,
     ...(evidence && messageValues(evidence)),
+  }
+}
+
+function actValues(act: OperatorAct, operationId: string) {
+  const { resolves, proposalId, version, ...action } = act
+  return {
+    ...actionValues({ ...action, id: operationId }),
+    resolves,
+    proposal_id: proposalId,
+    expected_version: version,
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Message } from '../messages/message-insert.js'
+import type { OperatorAction } from '../operator-actions/operator-action.js'
 import type { Payment } from '../payments/payment.entity.js'
 import type { FailureCode } from '../providers/failures.js'
 import type { Attention, AttemptCause, AttemptState } from './states.js'
@@ -31,8 +32,23 @@ export interface Conclusion {
   readonly evidence?: Message
   /** A stored callback: the id of its message. */
   readonly messageId?: string
+  /** Set if an operator causes the conclusion. */
+  readonly act?: OperatorAct
   /** Of the replica that made the call. Undefined for a callback, a webhook and an operator. */
   readonly lease?: LeaseEnd
+}
+
+/** An operator's action, which is recorded with the conclusion. */
+export interface OperatorAct extends Omit<OperatorAction, 'id'> {
+  /**
+   * Whether the operator ends the attempt or, without `to`, clears its attention. Otherwise a stored message is applied
+   * as if the provider had sent it now.
+   */
+  readonly resolves: boolean
+  /** The proposal that is confirmed: it must be open. */
+  readonly proposalId?: string
+  /** The version that the attempt must still have. */
+  readonly version?: number
 }
 
 /** How the work continues after a call. It is ignored if another replica holds the lease. */
@@ -49,16 +65,24 @@ export interface LeaseEnd {
 }
 
 /** The result of a conclusion. */
-export type ConclusionOutcome =
-  | 'applied'
+export const CONCLUSION_OUTCOMES = [
+  'applied',
   /** The attempt was in the concluded state already, or the answer said nothing. */
-  | 'unchanged'
+  'unchanged',
   /** The attempt can no longer reach the concluded state. */
-  | 'superseded'
-  | 'late_success'
-  | 'unexpected_success'
+  'superseded',
+  'late_success',
+  'unexpected_success',
+  /** The provider reports a failure after an operator has stated a success. */
+  'late_failure',
+  /** An operator cleared the attention. */
+  'cleared',
+  /** What an operator has read is no longer the case. Nothing was changed or recorded. */
+  'refused',
   /** The webhook's id is stored already. */
-  | 'duplicate'
+  'duplicate',
+] as const
+export type ConclusionOutcome = (typeof CONCLUSION_OUTCOMES)[number]
 
 export interface Concluded {
   readonly outcome: ConclusionOutcome

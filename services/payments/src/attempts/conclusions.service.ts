@@ -22,6 +22,7 @@ export class Conclusions {
    * changes no status: an operator must look.
    *
    * @returns undefined if there is no such attempt
+   * @throws the error of `isRepeatedTransaction`, if an operator states the success
    */
   async apply(
     account: string,
@@ -41,11 +42,11 @@ export class Conclusions {
   private async write(account: string, conclusion: Omit<Conclusion, 'operationId'>) {
     const operationId = newUuid()
     try {
-      return await this.database.write((run) =>
-        conclude(run, account, { ...conclusion, operationId }),
+      return await this.database.write((run, retried) =>
+        conclude(run, account, { ...conclusion, operationId }, retried),
       )
     } catch (error) {
-      if (!isRepeatedTransaction(error)) throw error
+      if (!isRepeatedTransaction(error) || conclusion.act?.resolves) throw error
       const flagged = {
         ...conclusion,
         operationId: newUuid(),
@@ -53,7 +54,7 @@ export class Conclusions {
         transactionId: undefined,
         attention: 'duplicate_transaction' as const,
       }
-      return this.database.write((run) => conclude(run, account, flagged))
+      return this.database.write((run, retried) => conclude(run, account, flagged, retried))
     }
   }
 }

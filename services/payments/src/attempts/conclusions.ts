@@ -95,7 +95,7 @@ export function afterQuery(
       return afterSuccess(capabilities, facts, reading, stated, next)
     case 'declined':
       // That a failed attempt has still failed is no news: the queries for a late success continue.
-      if (isClosed(facts.state)) return { to: undefined, ...stated, ...next }
+      if (hasFailed(facts.state)) return { to: undefined, ...stated, ...next }
       return ended('declined', reading.failure, stated, pace)
     case 'pending':
       return { to: 'accepted', ...stated, ...next }
@@ -118,6 +118,11 @@ export function afterQuery(
     case 'no_news':
       return { to: doubt, ...stated, ...next }
   }
+}
+
+/** An operator may have stated a success that the provider contradicts: that is news. */
+function hasFailed(state: AttemptState): boolean {
+  return state === 'declined' || state === 'not_sent'
 }
 
 function afterSuccess(

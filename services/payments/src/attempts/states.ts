@@ -32,6 +32,18 @@ export function statesBefore(to: AttemptState): AttemptState[] {
   return ATTEMPT_STATE_NAMES.filter((from) => next[from].includes(to))
 }
 
+/** How an operator can end an attempt, each with the states in which that is possible. */
+export const RESOLUTIONS = {
+  succeeded: ['sending', 'accepted', 'in_doubt'],
+  declined: ['sending', 'accepted', 'in_doubt'],
+  // The provider states to the operator that it has no charge, or nothing was sent yet.
+  not_sent: ['queued', 'in_doubt'],
+} as const satisfies Partial<Record<AttemptState, readonly AttemptState[]>>
+
+export type ResolvedState = keyof typeof RESOLUTIONS
+
+export const RESOLVED_STATES = Object.keys(RESOLUTIONS) as ResolvedState[]
+
 /** Why an operator must look at an attempt. */
 export const ATTENTIONS = {
   deadline: 'the provider has not decided after the last query',
@@ -39,6 +51,7 @@ export const ATTENTIONS = {
   amount_mismatch: 'the provider reports a success with another amount or currency',
   duplicate_transaction: 'the provider’s transaction id belongs to another payment',
   late_success: 'the provider reports a success after the payment has failed',
+  late_failure: 'the provider reports a failure after an operator has stated a success',
   no_reference: 'the provider’s reference is unknown, so that the charge can’t be queried',
   unexpected_success: 'the provider reports a success of a charge that was not sent',
 } as const

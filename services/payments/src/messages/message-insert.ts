@@ -6,10 +6,12 @@ import { newUuid } from '@malipo/kit/postgres/uuid-v7'
  */
 
 /** A webhook, a callback, or the answer to a request for money or to a query. */
-export type MessageKind = 'webhook' | 'callback' | 'send' | 'query'
+export const MESSAGE_KINDS = ['webhook', 'callback', 'send', 'query'] as const
+export type MessageKind = (typeof MESSAGE_KINDS)[number]
 
 /** How the sender was authenticated. `response`: it answered a request over a verified connection. */
-export type MessageVerdict = 'signed' | 'token' | 'unsigned' | 'invalid' | 'response'
+export const MESSAGE_VERDICTS = ['signed', 'token', 'unsigned', 'invalid', 'response'] as const
+export type MessageVerdict = (typeof MESSAGE_VERDICTS)[number]
 
 export interface Message {
   readonly kind: MessageKind
