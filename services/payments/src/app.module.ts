@@ -14,6 +14,7 @@ import { KeySweeper } from './idempotency/key-sweeper.js'
 import { MethodsController } from './methods/methods.controller.js'
 import { OperatorActionsController } from './operator-actions/operator-actions.controller.js'
 import { OperatorActions } from './operator-actions/operator-actions.service.js'
+import { OPERATOR_CONTROLLERS, OPERATOR_PROVIDERS } from './operators/operators.providers.js'
 import { AwaitedPayments } from './payments/awaited-payments.js'
 import { PaymentMetrics } from './payments/payment-metrics.js'
 import { PaymentsController } from './payments/payments.controller.js'
@@ -53,6 +54,7 @@ export class AppModule {
         MethodsController,
         PaymentsController,
         OperatorActionsController,
+        ...OPERATOR_CONTROLLERS,
       ],
       providers: [
         PaymentsService,
@@ -64,6 +66,7 @@ export class AppModule {
         AccountWebhooks,
         ...attemptProviders(env),
         OperatorActions,
+        ...OPERATOR_PROVIDERS,
         { provide: MODE, useValue: env.MODE },
         KeySweeper,
         ...callerProviders(env),

@@ -58,6 +58,44 @@ export const PROBLEMS = {
     status: 422,
     title: 'The webhook id was used for different content',
   },
+  noAttempt: { type: 'attempt-not-found', status: 404, title: 'Attempt not found' },
+  noMessage: { type: 'message-not-found', status: 404, title: 'Message not found' },
+  noProposal: { type: 'proposal-not-found', status: 404, title: 'Proposal not found' },
+  ownPayment: {
+    type: 'own-payment',
+    status: 403,
+    title: 'Operators can’t resolve attempts of payments that they created',
+  },
+  ownProposal: {
+    type: 'own-proposal',
+    status: 403,
+    title: 'A proposal is confirmed by another operator, and cancelled by its own',
+  },
+  attemptState: {
+    type: 'attempt-state',
+    status: 409,
+    title: 'The state of the attempt does not allow this',
+  },
+  attemptChanged: {
+    type: 'attempt-changed',
+    status: 409,
+    title: 'The attempt has changed since it was read',
+  },
+  proposalEnded: {
+    type: 'proposal-ended',
+    status: 409,
+    title: 'The proposal has expired, or was confirmed or cancelled',
+  },
+  otherProposal: {
+    type: 'other-proposal',
+    status: 409,
+    title: 'The confirmation has another content than the proposal',
+  },
+  notReplayable: {
+    type: 'message-not-replayable',
+    status: 409,
+    title: 'The message can’t be replayed',
+  },
   tooManyRejectedTokens: {
     type: 'too-many-bad-tokens',
     status: 429,
@@ -82,6 +120,41 @@ export const TOKEN_PROBLEMS = [
 /** Returns the same 404 whether a payment does not exist or belongs to another user. */
 export function noPayment(): Problem {
   return new Problem(PROBLEMS.noPayment, 'No payment of yours has this reference.')
+}
+
+export function noAttempt(): Problem {
+  return new Problem(PROBLEMS.noAttempt, 'No attempt has this id.')
+}
+
+export function noMessage(): Problem {
+  return new Problem(PROBLEMS.noMessage, 'No message has this id.')
+}
+
+export function noProposal(): Problem {
+  return new Problem(PROBLEMS.noProposal, 'The attempt has no proposal with this id.')
+}
+
+export function ownPayment(): Problem {
+  return new Problem(PROBLEMS.ownPayment, 'Another operator must resolve this attempt.')
+}
+
+export function ownProposal(): Problem {
+  const detail = 'Another operator confirms this proposal. Only its own operator cancels it.'
+  return new Problem(PROBLEMS.ownProposal, detail)
+}
+
+export function attemptChanged(): Problem {
+  const detail = 'Read the attempt again. A proposal for an earlier version is void: propose again.'
+  return new Problem(PROBLEMS.attemptChanged, detail)
+}
+
+export function proposalEnded(): Problem {
+  return new Problem(PROBLEMS.proposalEnded, 'Propose the resolution again.')
+}
+
+export function otherProposal(): Problem {
+  const detail = 'A confirmation repeats outcome, transactionId, failure, reason and evidence.'
+  return new Problem(PROBLEMS.otherProposal, detail)
 }
 
 export function keyReused(): Problem {
