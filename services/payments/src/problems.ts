@@ -168,7 +168,7 @@ export function keyInUse(): Problem {
 }
 
 export function hasProvider(): Problem {
-  const detail = 'The payment has a provider account. Only its provider can change the status.'
+  const detail = 'Only the provider or an operator who resolves its attempt can change the status.'
   return new Problem(PROBLEMS.hasProvider, detail)
 }
 
