@@ -1,6 +1,6 @@
 import { ApiRoute } from '@malipo/kit/http/openapi'
 import { ApiOkResponse } from '@nestjs/swagger'
-import { TOKEN_PROBLEMS } from '../payments/payments.docs.js'
+import { TOKEN_PROBLEMS } from '../problems.js'
 import { MethodsDto } from './methods.dto.js'
 
 export const MethodsDocs = () =>
