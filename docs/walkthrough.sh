@@ -72,13 +72,9 @@ PAYMENT=$(api "$PAYMENTS/api/payments" -H "$BEARER" -H "$JSON" -H "Idempotency-K
 echo "$PAYMENT"
 REFERENCE=$(echo "$PAYMENT" | field reference)
 
-echo "== Read it until it is settled: $REFERENCE"
-for _ in $(seq 30); do
-  PAYMENT=$(api "$PAYMENTS/api/payments/$REFERENCE" -H "$BEARER")
-  STATUS=$(echo "$PAYMENT" | field status)
-  case $STATUS in INITIATED | PENDING) sleep 1 ;; *) break ;; esac
-done
+echo "== Wait until it is settled: $REFERENCE"
+PAYMENT=$(api "$PAYMENTS/api/payments/$REFERENCE?wait=25" -H "$BEARER")
 echo "$PAYMENT"
-expect 'its status' SUCCESS "$STATUS"
+expect 'its status' SUCCESS "$(echo "$PAYMENT" | field status)"
 echo '== Done: INITIATED, PENDING, SUCCESS'
 )
