@@ -16,15 +16,25 @@ describe('the OpenAPI document', () => {
       Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
     )
     expect(routes.sort()).toEqual([
+      'DELETE /api/attempts/{id}/resolve/{proposalId}',
+      'GET /api/attempts',
+      'GET /api/attempts/{id}',
+      'GET /api/operator-actions',
       'GET /api/payments',
       'GET /api/payments/methods',
       'GET /api/payments/{reference}',
       'GET /api/payments/{reference}/events',
+      'GET /api/provider-messages',
+      'GET /api/provider-messages/{id}',
+      'POST /api/attempts/{id}/query',
+      'POST /api/attempts/{id}/resolve',
+      'POST /api/attempts/{id}/resolve/{proposalId}/confirm',
       'POST /api/payments',
       'POST /api/payments/webhook/provider',
       'POST /api/payments/webhook/{account}',
       'POST /api/payments/webhook/{account}/{attempt}/{nonce}',
       'POST /api/payments/{reference}/status',
+      'POST /api/provider-messages/{id}/replay',
       'PUT /api/payments/webhook/{account}/{attempt}/{nonce}',
     ])
     expect(components).toHaveProperty('securitySchemes.bearer')
