@@ -131,10 +131,12 @@ describe('platform', () => {
     ...['audit', 'login', 'logout', 'me', 'password', 'refresh', 'register', 'sessions'].map(
       (name) => `Exact /api/auth/${name}`,
     ),
-    'Exact /api/payments',
-    'Prefix /api/auth/sessions/',
-    'Prefix /api/auth/users/',
-    'Prefix /api/payments/',
+    ...['attempts', 'operator-actions', 'payments', 'provider-messages'].map(
+      (name) => `Exact /api/${name}`,
+    ),
+    ...['attempts', 'auth/sessions', 'auth/users', 'payments', 'provider-messages'].map(
+      (name) => `Prefix /api/${name}/`,
+    ),
   ]
 
   it('exposes exactly the public routes by an Ingress', () => {

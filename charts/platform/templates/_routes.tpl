@@ -20,8 +20,13 @@ auth:
 payments:
   exact:
     - /api/payments
+    - /api/attempts
+    - /api/provider-messages
+    - /api/operator-actions
   prefix:
     - /api/payments/
+    - /api/attempts/
+    - /api/provider-messages/
 {{- end }}
 
 {{/*
