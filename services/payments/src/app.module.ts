@@ -16,6 +16,7 @@ import { OperatorActionsController } from './operator-actions/operator-actions.c
 import { OperatorActions } from './operator-actions/operator-actions.service.js'
 import { OPERATOR_CONTROLLERS, OPERATOR_PROVIDERS } from './operators/operators.providers.js'
 import { AwaitedPayments } from './payments/awaited-payments.js'
+import { OwnerReads } from './payments/owner-reads.js'
 import { PaymentMetrics } from './payments/payment-metrics.js'
 import { PaymentsController } from './payments/payments.controller.js'
 import { PaymentsService } from './payments/payments.service.js'
@@ -60,6 +61,7 @@ export class AppModule {
         PaymentsService,
         PaymentMetrics,
         AwaitedPayments,
+        OwnerReads,
         paymentWaits(env),
         WebhooksService,
         WebhookMetrics,

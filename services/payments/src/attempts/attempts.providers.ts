@@ -12,6 +12,7 @@ import { CallRunner, PACING, type Pacing } from './call-runner.js'
 import { Circuits } from './circuits.js'
 import { CLIENT_DEPENDENCIES, Clients } from './clients.js'
 import { Conclusions } from './conclusions.service.js'
+import { EarlyQueries } from './early-queries.js'
 import { Expiry } from './expiry.js'
 import { RECOVERY_ID, RecoveryGate } from './recovery-gate.js'
 
@@ -48,6 +49,7 @@ export function attemptProviders(env: Env): Provider[] {
     AttemptCalls,
     AttemptCounts,
     Circuits,
+    EarlyQueries,
     Expiry,
   ]
 }

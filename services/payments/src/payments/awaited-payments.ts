@@ -5,6 +5,7 @@ import { CallerGuard } from '../caller/caller.guard.js'
 import type { Caller, Scope } from '../caller/scopes.js'
 import { PaymentWaits } from '../waits/payment-waits.js'
 import { isKnown, type KnownVersions } from './etag.js'
+import { OwnerReads } from './owner-reads.js'
 import type { Payment } from './payment.entity.js'
 import { PaymentsService } from './payments.service.js'
 import { isTerminal } from './transitions.js'
@@ -27,6 +28,7 @@ export class AwaitedPayments {
     @Inject(PaymentsService) private readonly payments: PaymentsService,
     @Inject(PaymentWaits) private readonly waits: PaymentWaits,
     @Inject(CallerGuard) private readonly guard: CallerGuard,
+    @Inject(OwnerReads) private readonly ownerReads: OwnerReads,
   ) {}
 
   /**
@@ -44,6 +46,10 @@ export class AwaitedPayments {
     let isOver = false
     for (;;) {
       const payment = await this.payments.get(viewer, paymentId)
+      const isOwner = payment.ownerId === viewer.id
+      if (isOwner && payment.account && payment.status === 'PENDING') {
+        this.ownerReads.notify(payment.id)
+      }
       const timeoutMs = (wait ?? 0) * 1_000 - reply.elapsedTime
       if (isOver || timeoutMs <= 0 || hasChanged(payment, known)) return payment
       const { id, version } = payment

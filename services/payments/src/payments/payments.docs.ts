@@ -58,7 +58,7 @@ export const GetDocs = () =>
     {
       summary: 'Get a payment',
       description:
-        'Needs `payments:read`. With `wait`, the response is held until the payment changes or the time has passed. The token is checked again before the response.',
+        'Needs `payments:read`. With `wait`, the response is held until the payment changes or the time has passed. The token is checked again before the response. When its owner reads a pending payment, the provider is asked for it, at most once in 10 seconds.',
       problems: [...TOKEN_PROBLEMS, PROBLEMS.noPayment, PROBLEMS.tooManyWaits],
     },
     ApiReference(),
