@@ -74,6 +74,7 @@ export async function createAttempt(
       account: ACCOUNT,
       reference,
       sendUntil: new Date(now.getTime() + sendSeconds * 1_000).toISOString(),
+      traceParent: undefined,
       limits: undefined,
     },
     v7(),

@@ -2,6 +2,7 @@ import {
   type Attributes,
   context,
   createContextKey,
+  propagation,
   ROOT_CONTEXT,
   type Span,
   SpanKind,
@@ -57,6 +58,46 @@ export function withSpan<T>(
   const { name, attributes } = options()
   const span = trace.getTracer(TRACER).startSpan(name, { kind: SpanKind.CLIENT, attributes })
   return runInSpans([span], work)
+}
+
+/**
+ * The `traceparent` of the active request (W3C Trace Context), for work that is done later, possibly by another
+ * replica; undefined if the request is not recorded.
+ */
+export function currentTraceParent(): string | undefined {
+  if (!isSampled(trace.getActiveSpan())) return undefined
+  const carrier: { traceparent?: string } = {}
+  propagation.inject(context.active(), carrier)
+  return carrier.traceparent
+}
+
+/**
+ * Runs `work`, which continues what the request of `traceParent` began, in the span of a new trace. The span links to
+ * that request, and to the active one. If that request was not recorded, there is no span.
+ */
+export async function withLinkedSpan<T>(
+  options: SpanOptions,
+  traceParent: string | null,
+  work: () => Promise<T>,
+): Promise<T> {
+  const span = startLinkedSpan(options, traceParent)
+  return span ? runInSpans([span], work) : work()
+}
+
+/** Records an event in a span as of `withLinkedSpan`. */
+export function recordLinkedSpan(options: SpanOptions, traceParent: string | null): void {
+  startLinkedSpan(options, traceParent)?.end()
+}
+
+function startLinkedSpan({ name, attributes }: SpanOptions, traceparent: string | null) {
+  if (traceparent === null) return undefined
+  const origin = trace.getSpanContext(propagation.extract(ROOT_CONTEXT, { traceparent }))
+  // Without a collector, nothing reads the header.
+  if (!origin) return undefined
+  const active = trace.getActiveSpan()
+  const linked = isSampled(active) ? [origin, active.spanContext()] : [origin]
+  const links = linked.map((each) => ({ context: each }))
+  return trace.getTracer(TRACER).startSpan(name, { attributes, links }, ROOT_CONTEXT)
 }
 
 /** A link to the active request, for `withSharedSpan`; undefined if the request is not recorded. */

@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common'
+import { context, ROOT_CONTEXT } from '@opentelemetry/api'
 import { Counter, Histogram, Registry } from 'prom-client'
 import { HTTP_PROBLEMS, Problem } from '../http/problem.js'
 import type { Logger } from '../telemetry/logger.js'
@@ -56,8 +57,8 @@ export class Worker<Context = never> {
   /** Starts a run immediately or, if one is in progress, right after it. */
   wake() {
     if (this.current) this.isWoken = true
-    // The run, and every later one, would otherwise belong to the request that wakes the worker.
-    else requestContext.exit(() => this.begin())
+    // The run, and every later one, would otherwise belong to the request, and to its trace, that wakes the worker.
+    else requestContext.exit(() => context.with(ROOT_CONTEXT, () => this.begin()))
   }
 
   /** Starts no further run and waits for the current one, but no longer than a second. */

@@ -1,6 +1,7 @@
 import { databaseNow } from '@malipo/kit/postgres/clock'
 import { Database } from '@malipo/kit/postgres/database'
 import { LOG, type Logger } from '@malipo/kit/telemetry/logger'
+import { withLinkedSpan } from '@malipo/kit/telemetry/tracing'
 import { Inject, Injectable } from '@nestjs/common'
 import { referenceOf } from '../payments/payment.view.js'
 import type { Charge } from '../providers/adapter.js'
@@ -57,17 +58,24 @@ export class CallRunner {
   /** Makes the call and stores what follows. It never fails: after an error, the lease ends and a query follows. */
   async perform(call: Call): Promise<void> {
     const { kind, claimed, client } = call
+    const attributes = { 'malipo.account': client.account.name }
+    const span = { name: `attempt ${kind}`, attributes }
     try {
-      const charge = this.chargeOf(client, claimed)
-      if (kind === 'query' && !isQueryable(client.adapter, charge.providerReference)) {
-        await this.conclude(call, { to: 'in_doubt', attention: 'no_reference', ...NO_NEXT })
-      } else if (kind === 'send') await this.send(call, charge)
-      else await this.query(call, charge)
+      await withLinkedSpan(span, claimed.traceParent, () => this.make(call))
     } catch (error) {
       // The lease ends, and the attempt is queried.
       this.metrics.leases.failed.inc()
       this.log.warn({ err: error, account: client.account.name, call: kind }, 'a call failed')
     }
+  }
+
+  private async make(call: Call): Promise<void> {
+    const { kind, claimed, client } = call
+    const charge = this.chargeOf(client, claimed)
+    if (kind === 'query' && !isQueryable(client.adapter, charge.providerReference)) {
+      await this.conclude(call, { to: 'in_doubt', attention: 'no_reference', ...NO_NEXT })
+    } else if (kind === 'send') await this.send(call, charge)
+    else await this.query(call, charge)
   }
 
   private async send(call: Call, charge: Charge): Promise<void> {

@@ -34,6 +34,8 @@ export interface Claimed {
   readonly claimedAt: string
   readonly sentAt: string | null
   readonly sendUntil: string
+  /** Of the request that created the payment, if it was recorded. */
+  readonly traceParent: string | null
   /** Calls of this kind, including this one. */
   readonly tries: number
   readonly misses: number
@@ -94,6 +96,7 @@ const claimedColumns = (attempt: string, work: string) => `
   ${isoTime('now()')} AS "claimedAt",
   ${isoTime(`${attempt}.sent_at`)} AS "sentAt",
   ${isoTime(`${attempt}.send_until`)} AS "sendUntil",
+  ${attempt}.trace_parent AS "traceParent",
   ${work}.tries,
   ${work}.misses`
 

@@ -24,7 +24,7 @@ WITH input AS (
 ), target AS MATERIALIZED (
   SELECT
     input.*, attempt.id AS known_id, attempt.payment_id, attempt.state, attempt.closed_at,
-    attempt.late_success_at
+    attempt.late_success_at, attempt.trace_parent
   FROM input
   LEFT JOIN LATERAL (
     SELECT * FROM payment_attempts
@@ -102,6 +102,7 @@ SELECT
   known_id AS "attemptId",
   stored.id AS "messageId",
   stored.times,
+  trace_parent AS "traceParent",
   EXISTS (SELECT FROM allowed WHERE allowed.nth = target.nth) AS "isAllowed",
   known_id IS NOT NULL AND closed_at IS NULL AS "isOpen"
 FROM target

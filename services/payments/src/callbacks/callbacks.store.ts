@@ -1,4 +1,5 @@
 import { Database } from '@malipo/kit/postgres/database'
+import { recordLinkedSpan } from '@malipo/kit/telemetry/tracing'
 import { Inject, Injectable } from '@nestjs/common'
 import { AttemptCalls } from '../attempts/attempt-calls.js'
 import { PACING, type Pacing } from '../attempts/call-runner.js'
@@ -20,6 +21,7 @@ interface Row {
   readonly attemptId: string | null
   readonly messageId: string | null
   readonly times: number | null
+  readonly traceParent: string | null
   readonly isAllowed: boolean
   readonly isOpen: boolean
 }
@@ -41,12 +43,14 @@ export class CallbacksStore implements CallbackStore {
   async store(callback: IncomingCallback): Promise<StoredCallback> {
     const [row] = await this.database.write((run) => run<Row>(STORE_CALLBACK, [inputOf(callback)]))
     if (!row) throw new Error('the statement has no row for a callback')
-    const { attemptId, messageId, times, isAllowed, isOpen } = row
+    const { attemptId, messageId, times, isAllowed, isOpen, traceParent } = row
     if (!isAllowed) {
       const isNamed = attemptId !== null && (isOpen || callback.attemptId !== undefined)
       return { outcome: isNamed ? 'too_many' : 'unknown_attempt' }
     }
     if (messageId === null) throw new Error('a callback was not stored')
+    const attributes = { 'malipo.account': callback.account }
+    recordLinkedSpan({ name: 'callback', attributes }, traceParent)
     if (attemptId === null) return { outcome: 'parked', messageId }
     if (callback.reading.verdict !== 'signed') this.calls.wake(callback.account, 'query')
     return { outcome: times === 1 ? 'stored' : 'repeated', messageId, attemptId }

@@ -87,6 +87,8 @@ CREATE TABLE payment_attempts (
   -- What ended the attempt: a cause of attempt_events.
   closed_cause            text,
   late_success_at         timestamptz(3),
+  -- The traceparent of the request that created the attempt, if it was recorded.
+  trace_parent            text,
   -- Why an operator must look at the attempt.
   attention               text,
   attention_at            timestamptz(3),

@@ -17,9 +17,10 @@ export const MAX_PAYER_HOURLY = 100
 const INSERT_ATTEMPT = `
 ), attempt AS (
   INSERT INTO payment_attempts
-    (id, payment_id, account, reference, state, send_until, created_at, updated_at, version)
-  SELECT attempt_id, id, account, attempt_reference, 'queued', send_until, input.created_at,
-    input.created_at, 1
+    (id, payment_id, account, reference, state, send_until, trace_parent, created_at, updated_at,
+     version)
+  SELECT attempt_id, id, account, attempt_reference, 'queued', send_until, trace_parent,
+    input.created_at, input.created_at, 1
   FROM inserted
   JOIN input USING (id)
 ), work AS (
@@ -97,7 +98,7 @@ WITH input AS MATERIALIZED (
     nth integer, id uuid, amount_minor bigint, currency text, payment_method text,
     customer_phone text, customer_email text, description text, metadata jsonb, status text,
     created_at timestamptz, account text, provider_name text, attempt_id uuid,
-    attempt_reference text, send_until timestamptz, payer_open integer, payer_hourly integer,
+    attempt_reference text, send_until timestamptz, trace_parent text, payer_open integer, payer_hourly integer,
     merchant_daily integer, ${KEY_COLUMNS}
   )
   WHERE ${TRY_LOCK_KEY}${limits ? CHECK_LIMITS : ''}

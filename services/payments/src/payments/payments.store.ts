@@ -36,6 +36,7 @@ export interface NewAttempt {
   readonly reference: string
   /** ISO 8601. */
   readonly sendUntil: string
+  readonly traceParent: string | undefined
   readonly limits: ChargeLimits | undefined
 }
 
@@ -90,6 +91,7 @@ export async function insert(
         attempt_id: attempt.id,
         attempt_reference: attempt.reference,
         send_until: attempt.sendUntil,
+        trace_parent: attempt.traceParent,
         payer_open: attempt.limits?.payerOpen,
         payer_hourly: attempt.limits?.payerHourly,
         merchant_daily: attempt.limits?.merchantDaily,

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Problem } from '@malipo/kit/http/problem'
 import { newUuid } from '@malipo/kit/postgres/uuid-v7'
+import { currentTraceParent } from '@malipo/kit/telemetry/tracing'
 import { Inject, Injectable } from '@nestjs/common'
 import type { PaymentMethod } from '../money/payment-methods.js'
 import { refused } from '../problems.js'
@@ -27,6 +28,8 @@ export interface PlannedAttempt {
   readonly reference: string
   /** ISO 8601. */
   readonly sendUntil: string
+  /** Of the request, if it is recorded. */
+  readonly traceParent: string | undefined
   readonly limits:
     | {
         readonly payerOpen: number
@@ -72,6 +75,7 @@ export class NewAttempts {
       adapter,
       reference: known.newReference(randomBytes(16), reference),
       sendUntil: new Date(payment.at.getTime() + this.sending.withinMs).toISOString(),
+      traceParent: currentTraceParent(),
       limits: this.sending.limits,
     }
   }
