@@ -94,7 +94,7 @@ describe('a webhook of an account', () => {
     }
   })
 
-  it('does not settle two payments with one transaction id', async () => {
+  it('R6: does not settle two payments with one transaction id', async () => {
     const providerTransactionId = v7()
     const [one, two] = [await newCharge(), await newCharge()]
     await acme(success(one, { providerTransactionId }))
