@@ -45,6 +45,10 @@ describe.each([
     expect(payment).toMatchObject({ status: 'FAILED', failure: { code: 'payer_rejected' } })
   })
 
+  it('R1: succeeds by queries when the callback is lost', async () => {
+    expect(await charged(provider, `${phone}05`)).toMatchObject({ status: 'SUCCESS' })
+  })
+
   it('succeeds when the request is answered with 500, though it is paid', async () => {
     expect(await charged(provider, `${phone}10`)).toMatchObject({ status: 'SUCCESS' })
   })

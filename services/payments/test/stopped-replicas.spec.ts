@@ -74,7 +74,7 @@ const soon = (condition: () => unknown) =>
   vi.waitUntil(condition, { timeout: LIMIT_MS, interval: 50 })
 
 it.concurrent(
-  'R1: a replica that was suspended between its claim and the first byte sends nothing',
+  'R17: a replica that was suspended between its claim and the first byte sends nothing',
   async (test) => {
     let suspended = 0
     const stage = await stageWith(test, (request, response) => {
@@ -113,7 +113,7 @@ it.concurrent(
 )
 
 it.concurrent(
-  'R1: after a replica died during a request for money, another one queries and does not send',
+  'R17: after a replica died during a request for money, another one queries and does not send',
   async (test) => {
     const simulator = await startService({
       name: 'simulator',
