@@ -131,19 +131,24 @@ export async function login(client: Client, { phone, password }: Account): Promi
   return (bodyOf(response, 200) as { access_token: string }).access_token
 }
 
-/** Creates a payment and returns its reference. */
-export async function createPayment(
-  client: Client,
-  token: string,
-  headers: HttpRequest['headers'] = {},
-): Promise<string> {
-  const body = {
+/** The body of a request that creates a payment. */
+export function newPayment() {
+  return {
     amount: 5000,
     currency: 'UGX',
     paymentMethod: 'MOBILE_MONEY',
     customerPhone: '+256772123456',
     customerEmail: 'customer@example.com',
   }
+}
+
+/** Creates a payment and returns its reference. */
+export async function createPayment(
+  client: Client,
+  token: string,
+  headers: HttpRequest['headers'] = {},
+): Promise<string> {
+  const body = newPayment()
   const response = await client({ method: 'POST', path: '/api/payments', token, headers, body })
   return (bodyOf(response, 201) as { reference: string }).reference
 }

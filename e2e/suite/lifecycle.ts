@@ -1,6 +1,7 @@
 import { check } from '../checks.ts'
 import type { Values } from '../helm.ts'
-import { bodyOf, createPayment, register, login } from './http.ts'
+import { bodyOf, createPayment, login } from './http.ts'
+import { registerMerchant } from './merchant.ts'
 import { type Platform, RELEASE, SERVICES } from './platform.ts'
 
 /** The life cycle of a release: changed settings, invalid values, a failed upgrade, uninstall and reinstall. */
@@ -66,7 +67,7 @@ export async function checkBrokenImage(platform: Platform): Promise<void> {
       '--timeout=60s',
     ])
     assertEqual('pods', pods, await allPods(platform))
-    await createPayment(client, await login(client, await register(client)))
+    await createPayment(client, await login(client, await registerMerchant(platform)))
   })
 }
 
@@ -74,7 +75,7 @@ export async function checkBrokenImage(platform: Platform): Promise<void> {
 export async function checkReinstall(platform: Platform): Promise<void> {
   const { client, helm, namespace } = platform
   await check(`${helm.name}: a reinstall keeps data and secrets`, async () => {
-    const account = await register(client)
+    const account = await registerMerchant(platform)
     const reference = await createPayment(client, await login(client, account))
     const secrets = await secretsOf(platform)
     await helm.uninstall(namespace, RELEASE)

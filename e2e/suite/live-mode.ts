@@ -1,5 +1,6 @@
 import { check } from '../checks.ts'
-import { bodyOf, createPayment, register, login } from './http.ts'
+import { bodyOf, createPayment, login, newPayment, register } from './http.ts'
+import { registerMerchant } from './merchant.ts'
 import { type Platform, RELEASE, SERVICES } from './platform.ts'
 
 /** Live mode, the default of the charts. */
@@ -14,8 +15,14 @@ export async function checkLive(platform: Platform): Promise<void> {
     const pods = await namespace.list('pod', 'app.kubernetes.io/component=test')
     if (pods.length > 0) throw new Error('the test pods still exist')
   })
-  await check('live: the owner of a payment may not settle it', async () => {
+  await check('live: a user creates no payment before an operator grants it', async () => {
     const token = await login(client, await register(client))
+    const request = { method: 'POST', path: '/api/payments', token, body: newPayment() } as const
+    bodyOf(await client(request), 403)
+    bodyOf(await client({ path: '/api/payments', token }), 200)
+  })
+  await check('live: the owner of a payment may not settle it', async () => {
+    const token = await login(client, await registerMerchant(platform))
     const path = `/api/payments/${await createPayment(client, token)}/status`
     bodyOf(await client({ method: 'POST', path, token, body: { status: 'PENDING' } }), 403)
   })

@@ -195,7 +195,8 @@ describe('GET /api/auth/me', () => {
 describe('scopes', () => {
   it.each([
     ['sandbox', null, 'payments:read payments:write payments:settle'],
-    ['live', null, 'payments:read payments:write'],
+    ['live', null, 'payments:read'],
+    ['live', ['payments:write', 'payments:read'], 'payments:read payments:write'],
     ['live', ['payments:settle', 'payments:admin'], 'payments:admin'],
     ['sandbox', ['payments:settle', 'gone:scope'], 'payments:settle'],
     ['sandbox', [], ''],

@@ -114,10 +114,18 @@ describe('in live mode', () => {
   beforeAll(async () => {
     const liveAuth = inject('liveAuthUrl')
     live = await payments.replica({ MODE: 'live', AUTH_SERVICE_URL: liveAuth })
-    creator = await newUser(liveAuth)
+    creator = await grant(await newUser(liveAuth), 'payments:write', 'live')
     operator = await grant(await newUser(liveAuth), 'payments:admin', 'live')
   })
   afterAll(() => live.close())
+
+  it('a user without an operator’s grant reads payments and creates none', async () => {
+    const user = as(await newUser(inject('liveAuthUrl')), live)
+    expect((await user.list()).status).toBe(200)
+    const created = await user.create()
+    expect([created.status, created.body.type]).toEqual([403, '/problems/insufficient-scope'])
+    expect(created.headers.get('www-authenticate')).toContain('scope="payments:write"')
+  })
 
   it('a user who creates payments can’t settle them', async () => {
     const { body } = await as(creator, live).create()

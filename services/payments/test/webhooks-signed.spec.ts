@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { Webhook } from 'standardwebhooks'
 import { v7 } from 'uuid'
 import { describe, expect, inject, it } from 'vitest'
-import { newUser } from './auth.js'
+import { grant, newUser } from './auth.js'
 import { SECRETS } from './payments.js'
 import { as, fromProvider, newPayment, webhookBody, signed } from './requests.js'
 import { withPayments } from './with-payments.js'
@@ -212,7 +212,7 @@ describe('an unsigned webhook', () => {
   })
 
   it('returns 403 without payments:settle', async () => {
-    const live = await newUser(inject('liveAuthUrl'))
+    const live = await grant(await newUser(inject('liveAuthUrl')), 'payments:write', 'live')
     const replica = await payments.replica({ AUTH_SERVICE_URL: inject('liveAuthUrl') })
     const { reference } = (await as(live, replica).create()).body
     const answer = await as(live, replica).webhook(webhookBody(reference as string, 'PENDING'))

@@ -5,8 +5,9 @@ import { grantableScopes, type Mode, OPERATOR_SCOPES, type Scope } from '../toke
 const USAGE = `operator --phone +256772123456 [--email amina@example.com] [--grant scope,scope]
 
 Grants the account with this phone the scopes of --grant (${OPERATOR_SCOPES.join(',')}) in addition
-to its own. If no account has the phone, one is created. This needs --email and a password, which
-is read from OPERATOR_PASSWORD or prompted for: other users can see the arguments of a process.`
+to its own. In live, a merchant needs --grant payments:write. If no account has the phone, one is
+created. This needs --email and a password, which is read from OPERATOR_PASSWORD or prompted for:
+other users can see the arguments of a process.`
 
 export interface OperatorCommand {
   phone: string

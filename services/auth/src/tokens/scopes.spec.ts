@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { defaultScopes, effectiveScopes, grantableScopes } from './scopes.js'
+import { defaultScopes, effectiveScopes, grantableScopes, OPERATOR_SCOPES } from './scopes.js'
 
 describe('scopes', () => {
   it.each([
     ['sandbox', ['payments:read', 'payments:write', 'payments:settle']],
-    ['live', ['payments:read', 'payments:write']],
+    ['live', ['payments:read']],
   ] as const)('of every user in %s', (mode, scopes) => {
     expect(defaultScopes(mode)).toEqual(scopes)
     expect(effectiveScopes(null, mode)).toEqual(scopes)
@@ -15,13 +15,18 @@ describe('scopes', () => {
     expect(grantableScopes('sandbox')).toContain('payments:settle')
     for (const mode of ['sandbox', 'live'] as const) {
       expect(grantableScopes(mode)).toEqual(
-        expect.arrayContaining(['payments:admin', 'auth:admin']),
+        expect.arrayContaining(['payments:write', 'payments:admin', 'auth:admin']),
       )
     }
   })
 
+  it('of operators are not those that an operator grants', () => {
+    expect(OPERATOR_SCOPES).toEqual(['payments:admin', 'auth:admin'])
+  })
+
   it.each([
     ['live', [], []],
+    ['live', ['payments:write', 'payments:read'], ['payments:read', 'payments:write']],
     ['live', ['auth:admin', 'payments:read'], ['payments:read', 'auth:admin']],
     ['live', ['payments:settle'], []],
     ['sandbox', ['payments:settle'], ['payments:settle']],

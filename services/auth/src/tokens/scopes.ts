@@ -1,12 +1,18 @@
 export type Mode = 'sandbox' | 'live'
 
-/** How users get the scope: by default (`everyone`), only by the operator command, or not at all (`never`). */
-type Rule = 'everyone' | 'command' | 'never'
+/**
+ * How users get the scope: by default (`everyone`), from an operator (`operator`), only by the operator command
+ * (`command`), or not at all (`never`).
+ */
+type Rule = 'everyone' | 'operator' | 'command' | 'never'
 
-/** In `live`, only a signed webhook or an operator settles a payment, never the merchant. */
+/**
+ * In `live`, an operator approves each account that creates payments. Only a provider, a signed webhook or an
+ * operator settles a payment, never the merchant.
+ */
 const SCOPES = {
   'payments:read': { sandbox: 'everyone', live: 'everyone' },
-  'payments:write': { sandbox: 'everyone', live: 'everyone' },
+  'payments:write': { sandbox: 'everyone', live: 'operator' },
   'payments:settle': { sandbox: 'everyone', live: 'never' },
   'payments:admin': { sandbox: 'command', live: 'command' },
   'auth:admin': { sandbox: 'command', live: 'command' },

@@ -10,6 +10,9 @@ export const RegisterDocs = () =>
   ApiRoute(
     {
       summary: 'Register an account',
+      description:
+        'In `sandbox`, the account can create payments and settle them. In `live`, it can read payments, and an ' +
+        'operator grants `payments:write`.',
       problems: [...BODY_PROBLEMS, phoneTaken, emailTaken, PROBLEMS.tooManyAttempts],
     },
     ApiCreatedResponse({ type: UserDto, headers: StrengthHeader }),
@@ -26,6 +29,7 @@ export const ScopesDocs = () =>
     {
       summary: 'Replace a user’s scopes',
       description:
+        'In `live`, `payments:write` approves a merchant. ' +
         'Removing a scope revokes the user’s sessions. Operator scopes (`payments:admin`, `auth:admin`) can be ' +
         'retained and removed; only the operator command grants them. Operators can’t change their own scopes. ' +
         'Needs `auth:admin`.',
