@@ -3,7 +3,7 @@
  * payment with the simulator's book: docs/reliability.md.
  *
  *     SEED=1 COUNT=10000 node e2e/soak.ts    RATE=40 payments a second at most
- *     WRITE=1 node e2e/soak.ts               also writes the summary into docs/reliability.md
+ *     WRITE=1 node e2e/soak.ts               also writes the summary into the section of its seed in docs/reliability.md
  *
  * Ends with `N passed, N failed`.
  */
@@ -81,7 +81,7 @@ async function main() {
       faultTable(faults.injected),
     ].join('\n\n')
     console.log(`\n${text}\n`)
-    if (process.env.WRITE) await updateSection('reliability.md', 'soak', text, 'make soak')
+    if (process.env.WRITE) await updateSection('reliability.md', `soak ${SEED}`, text, 'make soak')
   } finally {
     await platform.stop()
   }
