@@ -49,8 +49,11 @@ export interface AdapterCase<Settings> {
   readonly codeStatuses: readonly number[]
   /** The answer to a query with a word for a status. Absent if the provider states final results only. */
   readonly statusBody?: (word: string, charge: Charge) => Bytes
-  /** The answer to a query of a charge that has failed for a reason. */
-  failedBody(reason: string, charge: Charge): Bytes
+  /**
+   * The answer to a query of a charge that has failed for a reason. Absent if one code is both status and reason:
+   * then `statusBody` writes it, and an unknown one is pending.
+   */
+  readonly failedBody?: (reason: string, charge: Charge) => Bytes
   /** The answer to a query of a charge that is paid, with all that the provider states. */
   paidBody(charge: Charge): Record<string, unknown>
   /** The names in `paidBody` of what a success must state. */
