@@ -43,9 +43,9 @@ export const ILLEGAL_HISTORIES: Readonly<Record<string, string>> = {
     WHERE state IN ${OPEN} AND attempt_id IS NULL`,
   'a succeeded attempt with work': `
     SELECT id FROM payment_attempts JOIN attempt_work ON attempt_id = id WHERE state = 'succeeded'`,
-  'a queued attempt whose work is a query, or another one to be sent': `
+  'a queued attempt that is queried without a callback, or another one to be sent': `
     SELECT id, state, call FROM payment_attempts JOIN attempt_work ON attempt_id = id
-    WHERE (state = 'queued') <> (call = 'send')`,
+    WHERE (state = 'queued') <> (call = 'send') AND (call = 'send' OR wanted_at = '-infinity')`,
   'a payment that differs from its attempt': `
     SELECT payments.status, state FROM payments JOIN payment_attempts ON payment_id = payments.id
     WHERE (payments.status, state) NOT IN (

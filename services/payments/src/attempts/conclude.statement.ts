@@ -36,7 +36,7 @@ WITH input AS MATERIALIZED (
   ORDER BY payments.id
   FOR NO KEY UPDATE OF payments, attempt
 ), work AS MATERIALIZED (
-  SELECT work.attempt_id, work.lease_id AS holder, work.wanted_at
+  SELECT work.attempt_id, work.lease_id AS holder, work.wanted_at, work.call AS due_call
   FROM target
   JOIN input USING (nth)
   JOIN attempt_work AS work USING (attempt_id)
@@ -53,6 +53,7 @@ WITH input AS MATERIALIZED (
       WHEN to_state = 'queued' AND input.lease_id IS DISTINCT FROM holder THEN 'superseded'
       -- A callback during the call shows that the provider has received it: a query decides.
       WHEN to_state IN ('queued', 'not_sent') AND wanted_at > input.claimed_at THEN 'superseded'
+      WHEN cause = 'expiry' AND due_call = 'query' THEN 'superseded'
       WHEN state = ANY (from_states) THEN 'applied'
       WHEN to_state = 'succeeded' AND state IN ('declined', 'not_sent') AND late_success_at IS NULL
         THEN 'late_success'
@@ -86,10 +87,12 @@ const CHANGE = `, stored AS (${insertMessages({
   RETURNING id, last_operation_id
 ), decided AS MATERIALIZED (
   SELECT *,
-    CASE decision
-      WHEN 'applied' THEN to_state
-      -- The database may be a restored one: a query decides.
-      WHEN 'unexpected_success' THEN 'in_doubt'
+    CASE
+      WHEN decision = 'applied' THEN to_state
+      -- The request was received after all, or the database is a restored one: a query decides.
+      WHEN decision = 'unexpected_success' THEN 'in_doubt'
+      WHEN state = 'queued' AND decision IN ('unchanged', 'superseded')
+        AND (cause IN ('callback', 'webhook') OR to_state IN ('accepted', 'declined')) THEN 'in_doubt'
       ELSE state
     END AS new_state,
     decision = 'applied' AND to_state IN (${CLOSED}) AS closes,
@@ -141,7 +144,8 @@ const CHANGE = `, stored AS (${insertMessages({
   FROM ruled
   WHERE attempt.id = ruled.attempt_id
     AND (
-      decision IN ('applied', 'late_success', 'unexpected_success')
+      decision IN ('applied', 'late_success')
+      OR new_state <> ruled.state
       OR new_attention IS DISTINCT FROM old_attention
       OR attempt.provider_reference IS NULL AND ruled.provider_reference IS NOT NULL
     )
@@ -237,7 +241,7 @@ const finish = (extension: Extension) => `, callback AS (
   SET
     lease_id = NULL,
     priority = CASE WHEN NOT closes AND ruled.wanted_at > claimed_at THEN 0 ELSE 1 END,
-    call = CASE new_state WHEN 'queued' THEN 'send' ELSE 'query' END,
+    call = CASE WHEN decision = 'applied' AND new_state = 'queued' THEN 'send' ELSE 'query' END,
     tries = CASE WHEN closes OR ruled.call = 'send' AND new_state <> 'queued' THEN 0
       ELSE greatest(work.tries + counted, 0) END,
     misses = CASE WHEN missed THEN work.misses + 1 ELSE 0 END,

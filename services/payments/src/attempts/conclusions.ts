@@ -88,11 +88,12 @@ export function afterQuery(
   const nextSeconds = queryDelay(delay, pace, reading.retryAfterSeconds)
   const isLast = delay === undefined && !isClosed(facts.state)
   const next = { missed: false, nextSeconds, attention: isLast ? ('deadline' as const) : undefined }
-  // A query of an attempt whose sender died shows that the request may have been sent.
-  const doubt = facts.state === 'sending' ? 'in_doubt' : undefined
+  // The sender died, or a callback of a queued attempt arrived: the request may have been sent.
+  const isInDoubt = facts.state === 'sending' || facts.state === 'queued'
+  const doubt = isInDoubt ? 'in_doubt' : undefined
   switch (reading.kind) {
     case 'succeeded':
-      return afterSuccess(capabilities, facts, reading, stated, next)
+      return afterSuccess(capabilities, facts, reading, { ...stated, doubt }, next)
     case 'declined':
       // That a failed attempt has still failed is no news: the queries for a late success continue.
       if (hasFailed(facts.state)) return { to: undefined, ...stated, ...next }
@@ -129,14 +130,14 @@ function afterSuccess(
   capabilities: Adapter['capabilities'],
   { amountMinor, currency }: CallFacts,
   reading: Succeeded,
-  stated: ReturnType<typeof statedBy>,
+  { doubt, ...stated }: ReturnType<typeof statedBy> & { readonly doubt: 'in_doubt' | undefined },
   next: Pick<Followed, 'missed' | 'nextSeconds' | 'attention'>,
 ): Followed {
   const verdict = amountVerdict(reading, { amountMinor, currency }, { capabilities })
   if (verdict === 'different') {
     // Never a success. The provider may still correct itself, so that queries continue.
     return {
-      to: undefined,
+      to: doubt,
       ...stated,
       transactionId: undefined,
       ...next,

@@ -6,11 +6,14 @@ import { MAX_UNSIGNED } from './callback-store.js'
 const IS_NEWS = `(closed_at IS NULL OR reading #>> '{reading,kind}' = 'succeeded')`
 
 /** A signed callback is applied after its answer. The query follows if that fails. */
-const DUE = `now() + CASE verdict WHEN 'signed' THEN interval '2 seconds' ELSE interval '0' END`
+const DUE = `now() + CASE WHEN is_signed THEN interval '2 seconds' ELSE interval '0' END`
 
 /**
  * Stores a callback and makes a query due, in one statement. A callback that arrives during a query marks the work:
  * the query may have been answered before, so that another one follows. Repeated bytes are counted.
+ *
+ * A callback of a queued attempt shows that the provider may have the charge, although an answer said that it was not
+ * sent, or because the database is a restored one. The attempt is queried, and not sent.
  */
 export const STORE_CALLBACK: Statement = {
   name: 'callback_store',
@@ -68,24 +71,32 @@ WITH input AS (
     last_operation_id = excluded.last_operation_id
   RETURNING id, attempt_id, last_operation_id, times
 ), news AS MATERIALIZED (
-  SELECT *
+  -- Of several callbacks of one attempt, one that is not signed makes the query due at once.
+  SELECT
+    known_id, payment_id, account, state, late_success_at, bool_and(verdict = 'signed') AS is_signed
   FROM allowed
   WHERE ${IS_NEWS} AND NOT EXISTS (
     SELECT FROM stored WHERE stored.attempt_id = known_id AND times > ${MAX_UNSIGNED}
   )
+  GROUP BY known_id, payment_id, account, state, late_success_at
 ), wanted AS MATERIALIZED (
-  SELECT work.attempt_id, verdict
+  SELECT work.attempt_id, is_signed
   FROM news
   JOIN attempt_work AS work ON work.attempt_id = known_id
-  WHERE call = 'query'
   ORDER BY work.attempt_id
   FOR NO KEY UPDATE OF work
 ), woken AS (
   UPDATE attempt_work AS work
   SET
+    call = 'query',
+    tries = CASE call WHEN 'send' THEN 0 ELSE tries END,
     wanted_at = clock_timestamp(),
     priority = 0,
-    due_at = CASE WHEN lease_id IS NULL THEN least(due_at, ${DUE}) ELSE due_at END
+    due_at = CASE
+      WHEN lease_id IS NOT NULL THEN due_at
+      WHEN call = 'send' THEN ${DUE}
+      ELSE least(due_at, ${DUE})
+    END
   FROM wanted
   WHERE work.attempt_id = wanted.attempt_id
 ), renewed AS (

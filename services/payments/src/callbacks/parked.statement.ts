@@ -9,8 +9,8 @@ export const MATCHED_HOURS = 24
 const MAX_COUNTED = 1_000
 
 /*
- * Locks the messages, then the work, as the statement that stores a callback does. A queued attempt is not matched: it
- * may be sent later, and its query follows then. A callback with the bytes of a stored one only repeats it.
+ * Locks the messages, then the work, as the statement that stores a callback does. A queued attempt is queried, and not
+ * sent, as when such a callback is stored. A callback with the bytes of a stored one only repeats it.
  */
 export const MATCH_PARKED: Statement = {
   name: 'callback_match_parked',
@@ -29,19 +29,18 @@ WITH parked AS MATERIALIZED (
   SELECT parked.id, attempt.id AS attempt_id, attempt.payment_id
   FROM parked
   CROSS JOIN LATERAL (
-    SELECT id, payment_id, state FROM payment_attempts
+    SELECT id, payment_id FROM payment_attempts
     WHERE account = $1 AND id = (reading->>'attemptId')::uuid
     UNION ALL
-    SELECT id, payment_id, state FROM payment_attempts
+    SELECT id, payment_id FROM payment_attempts
     WHERE account = $1 AND reading->>'attemptId' IS NULL AND reference = reading->>'reference'
     UNION ALL
-    SELECT id, payment_id, state FROM payment_attempts
+    SELECT id, payment_id FROM payment_attempts
     WHERE account = $1
       AND reading->>'attemptId' IS NULL
       AND provider_reference = reading->>'providerReference'
     LIMIT 1
   ) AS attempt
-  WHERE attempt.state <> 'queued'
 ), updated AS (
   UPDATE provider_messages AS message
   SET
@@ -72,12 +71,14 @@ WITH parked AS MATERIALIZED (
 ), wanted AS MATERIALIZED (
   SELECT work.attempt_id
   FROM attempt_work AS work
-  WHERE work.attempt_id IN (SELECT attempt_id FROM matched) AND call = 'query'
+  WHERE work.attempt_id IN (SELECT attempt_id FROM matched)
   ORDER BY work.attempt_id
   FOR NO KEY UPDATE
 ), woken AS (
   UPDATE attempt_work AS work
   SET
+    call = 'query',
+    tries = CASE call WHEN 'send' THEN 0 ELSE tries END,
     wanted_at = clock_timestamp(),
     priority = 0,
     due_at = CASE WHEN lease_id IS NOT NULL THEN due_at ELSE least(due_at, now()) END
