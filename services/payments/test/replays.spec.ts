@@ -203,16 +203,12 @@ describe('a callback that was unsigned', () => {
     expect(await stage.attempt(attemptId)).toMatchObject({ state: 'declined', call: 'query' })
   })
 
-  it('changes nothing of an attempt that was not sent yet', async () => {
+  it('makes a query due of a queued attempt, which is not sent before', async () => {
     const charge = await stage.charge('queued', { account: ACCOUNT })
     const { attemptId } = charge
     const message = await stage.message({ body: callback(charge), attemptId })
-    expect((await replay(message)).result).toBe('unchanged')
-    expect(await stage.attempt(attemptId)).toMatchObject({
-      state: 'queued',
-      call: 'send',
-      idle: true,
-    })
+    expect((await replay(message)).result).toBe('query')
+    expect(await stage.attempt(attemptId)).toMatchObject({ call: 'query', idle: false })
   })
 
   it.each(['', '<html>', '{"transaction":', '[]', 'null', '{"transaction":{"id":1}}', '\0'])(

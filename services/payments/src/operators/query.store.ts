@@ -7,6 +7,7 @@ import type { OperatorAction } from '../operator-actions/operator-action.js'
 /**
  * Makes the query of an attempt due now, because an operator asks for it or replays a callback. A query under way may
  * have been answered before, so that another one follows. Of an ended attempt, the queries after its end begin again.
+ * A queued attempt is queried, and not sent before, only if a callback is replayed: it may have been received.
  *
  * The attempt is locked, as by a conclusion, which may delete its work. The state is that of the locked row.
  */
@@ -30,14 +31,18 @@ WITH input AS (
     (attempt_id, account, owner_id, call, due_at, requested_at)
   SELECT attempt_id, account, owner_id, 'query', now(), now()
   FROM target
-  WHERE state <> 'queued'
+  WHERE state <> 'queued' OR message_id IS NOT NULL
   ON CONFLICT (attempt_id) DO UPDATE
   SET
+    call = 'query',
+    tries = CASE work.call WHEN 'send' THEN 0 ELSE work.tries END,
     due_at = CASE WHEN work.lease_id IS NULL THEN least(work.due_at, now()) ELSE work.due_at END,
     priority = least(work.priority, 1),
     wanted_at = clock_timestamp(),
     requested_at = now()
-  WHERE work.call = 'query'
+  WHERE work.call = 'query' OR EXISTS (
+    SELECT FROM target WHERE target.attempt_id = work.attempt_id AND message_id IS NOT NULL
+  )
   RETURNING attempt_id
 ), adopted AS (
   UPDATE provider_messages AS message
