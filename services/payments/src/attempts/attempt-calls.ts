@@ -32,6 +32,11 @@ export class AttemptCalls implements OnModuleDestroy, BeforeApplicationShutdown 
     send: new Set(),
     query: new Set(),
   }
+  /** Accounts without a free slot, of which more may be due. */
+  private readonly saturated: Readonly<Record<CallKind, Set<string>>> = {
+    send: new Set(),
+    query: new Set(),
+  }
   private readonly lastFullAt = { send: -Infinity, query: -Infinity }
   private readonly inFlight = new Map<string, Set<Promise<void>>>()
   private isStopping = false
@@ -77,19 +82,21 @@ export class AttemptCalls implements OnModuleDestroy, BeforeApplicationShutdown 
     let isMoreDue = false
     for (const name of names) {
       const client = this.clients.find(name)
-      if (client && (await this.claimFor(client, kind))) isMoreDue = true
+      if (!client || !(await this.claimFor(client, kind))) continue
+      this.woken[kind].add(name)
+      isMoreDue = true
     }
     return isMoreDue ? 'more' : undefined
   }
 
-  /** Claims and starts the calls of one account; @returns whether more may be due */
+  /** Claims and starts the calls of one account; @returns whether another claim may start more */
   private async claimFor(client: ClientOf, kind: CallKind): Promise<boolean> {
     const { account } = client
     if (this.isStopping || !this.clients.mayCall) return false
     if (kind === 'send' && account.state !== 'active') return false
     const running = this.runningOf(account, kind)
     const free = Math.min(account.limits.maxInFlight - running.size, MAX_CLAIM)
-    if (free <= 0) return false
+    if (free <= 0) return this.awaitSlot(account, kind)
     const leaseId = newUuid()
     const leaseSeconds = this.runner.leaseSecondsOf(client, kind)
     const isFresh = freshFor((leaseSeconds / 2) * 1_000)
@@ -99,12 +106,20 @@ export class AttemptCalls implements OnModuleDestroy, BeforeApplicationShutdown 
     const claimed = await this.database.write((run, retried) => claim(run, kind, request, retried))
     for (const each of claimed) {
       const call: Call = { kind, claimed: each, client, leaseId, isFresh }
-      const promise: Promise<void> = this.runner
-        .perform(call)
-        .finally(() => running.delete(promise))
+      const promise: Promise<void> = this.runner.perform(call).finally(() => {
+        running.delete(promise)
+        if (this.saturated[kind].delete(account.name)) this.wake(account.name, kind)
+      })
       running.add(promise)
     }
-    return claimed.length === free
+    if (claimed.length < free) return false
+    return running.size < account.limits.maxInFlight || this.awaitSlot(account, kind)
+  }
+
+  /** The next call of the account that ends makes the next claim. */
+  private awaitSlot({ name }: ProviderAccount, kind: CallKind): false {
+    this.saturated[kind].add(name)
+    return false
   }
 
   private runningOf({ name }: ProviderAccount, kind: CallKind): Set<Promise<void>> {
