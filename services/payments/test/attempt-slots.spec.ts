@@ -3,7 +3,7 @@ import type { WorkerOptions } from '@malipo/kit/worker/worker'
 import type { Workers } from '@malipo/kit/worker/workers'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { AttemptCalls } from '../src/attempts/attempt-calls.js'
-import type { Call, CallRunner } from '../src/attempts/call-runner.js'
+import type { CallRunner } from '../src/attempts/call-runner.js'
 import type { ClientOf, Clients } from '../src/attempts/clients.js'
 import type { NewAttempts } from '../src/providers/new-attempts.js'
 import {
@@ -42,7 +42,7 @@ function startCalls(maxInFlight: number) {
     { names: [ACCOUNT], find: () => client, mayCall: true } as unknown as Clients,
     {
       leaseSecondsOf: () => 60,
-      perform: (_: Call) => new Promise<void>((resolve) => running.push(resolve)),
+      perform: () => new Promise<void>((resolve) => running.push(resolve)),
     } as unknown as CallRunner,
     {
       add: ({ name, run }: WorkerOptions) => {

@@ -160,12 +160,11 @@ describe('the query of a queued attempt', () => {
     const facts = { state: 'queued', amountMinor: 5_000n, currency: 'UGX', tries: 1 } as const
     const times = { misses: 0, sentSecondsAgo: 5, sendSecondsLeft: 55 }
     const pace = { scale: 1, queryMaxSeconds: 60, random: 0 }
-    const { missed: _, nextSeconds, ...own } = afterQuery(
-      mtnMomo,
-      { ...facts, ...times },
-      reading,
-      pace,
-    )
+    const {
+      missed: _,
+      nextSeconds,
+      ...own
+    } = afterQuery(mtnMomo, { ...facts, ...times }, reading, pace)
     await concluded(own, lease, nextSeconds)
     expect(await states()).toEqual([{ state: 'in_doubt', status: 'PENDING', call: 'query' }])
     expect(await claimed('send')).toEqual([])
@@ -179,7 +178,7 @@ describe('the query of a queued attempt', () => {
   })
 
   it('decides, and not the time until which the attempt may be sent', async () => {
-    await sql(`UPDATE payment_attempts SET send_until = now() - interval '1 second'`)
+    await sql(`UPDATE attempt_work SET send_until = now() - interval '1 second'`)
     expect(await findUnsendable(database.run, [ACCOUNT], [ACCOUNT], 64)).toEqual([])
     // The expiry has found the attempt before the callback.
     const expiry = { cause: 'expiry', to: 'not_sent', from: ['queued'] } as const

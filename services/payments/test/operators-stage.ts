@@ -161,7 +161,8 @@ async function storeCharge(
     [paymentId, status ?? 'PENDING', account, owner, attention !== undefined],
   )
   await connection.query(
-    `UPDATE attempt_work SET call = $2, account = $3, owner_id = $4, due_at = 'infinity' WHERE attempt_id = $1`,
+    `UPDATE attempt_work SET call = $2, account = $3, owner_id = $4, due_at = 'infinity',
+       send_until = now() + interval '1 day' WHERE attempt_id = $1`,
     [attemptId, state === 'queued' ? 'send' : 'query', account, owner],
   )
   if (isClosed)

@@ -38,7 +38,8 @@ it('attempts of before the restore are queried and not sent, and only then later
   const later = await create()
   // Even without a recovery, an attempt does not expire meanwhile.
   await payments.sql(
-    `UPDATE payment_attempts SET send_until = now() - interval '1 second' WHERE payment_id = $1`,
+    `UPDATE attempt_work SET send_until = now() - interval '1 second'
+     WHERE attempt_id = (SELECT id FROM payment_attempts WHERE payment_id = $1)`,
     queued.id,
   )
   await new Promise((resolve) => setTimeout(resolve, 1_500))

@@ -58,17 +58,21 @@ export async function findAttempt(run: Run, attemptId: string): Promise<FoundAtt
 const FIND_UNSENDABLE: Statement = {
   name: 'attempt_find_unsendable',
   text: `
-SELECT attempt.id AS "attemptId", attempt.account
-FROM attempt_work AS work
-JOIN payment_attempts AS attempt ON attempt.id = work.attempt_id
-WHERE work.account = ANY ($1::text[])
-  AND work.call = 'send'
-  AND (attempt.send_until <= now() OR work.account = ANY ($2::text[]))
-ORDER BY work.due_at
+SELECT attempt_id AS "attemptId", name AS account
+FROM unnest($1::text[]) AS name
+CROSS JOIN LATERAL (
+  SELECT attempt_id
+  FROM attempt_work AS work
+  WHERE work.account = name
+    AND work.call = 'send'
+    AND work.send_until <= CASE WHEN name = ANY ($2::text[]) THEN 'infinity' ELSE now() END
+  ORDER BY work.send_until
+  LIMIT $3
+) AS unsendable
 LIMIT $3`,
 }
 
-/** Attempts that were not sent in time, or whose account is draining. */
+/** Attempts that were not sent in time, or whose account is draining: the first ones of the accounts, at most `limit`. */
 export async function findUnsendable(
   run: Run,
   accounts: readonly string[],

@@ -116,9 +116,9 @@ WITH parameters AS (SELECT ${PARAMETERS}
       AND work.call = 'send'
       AND work.priority = 1
       AND work.due_at <= now()
+      AND work.send_until > now()
       AND work.format <= ${FORMAT}
       AND attempt.state = 'queued'
-      AND attempt.send_until > now()
     ORDER BY work.due_at
     LIMIT ${MAX_CLAIMED}
     FOR NO KEY UPDATE OF work, attempt, payments SKIP LOCKED

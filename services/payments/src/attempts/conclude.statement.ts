@@ -27,9 +27,8 @@ WITH input AS MATERIALIZED (
   )
 ), target AS MATERIALIZED (
   SELECT
-    input.nth, payments.id AS payment_id, payments.status, payments.amount_minor, attempt.state,
-    attempt.account, attempt.attention AS old_attention, attempt.late_success_at,
-    attempt.closed_cause, attempt.version
+    input.nth, payments.id AS payment_id, payments.status, payments.amount_minor, attempt.version,
+    attempt.account, attempt.state, attempt.attention AS old_attention, late_success_at, closed_cause
   FROM input
   JOIN payment_attempts AS attempt ON attempt.id = input.attempt_id
   JOIN payments ON payments.id = attempt.payment_id

@@ -149,6 +149,9 @@ CREATE TABLE attempt_work (
   format                  smallint       NOT NULL DEFAULT 1,
   -- When the call is due. While a replica holds the lease, the end of the lease.
   due_at                  timestamptz    NOT NULL,
+  -- That of the attempt: a row that is to be sent is not sent after this time.
+  send_until              timestamptz(3)
+    CONSTRAINT attempt_work_send_until_check CHECK (call <> 'send' OR send_until IS NOT NULL),
   lease_id                uuid,
   -- The number of calls of this kind so far.
   tries                   smallint       NOT NULL DEFAULT 0,
@@ -165,6 +168,7 @@ CREATE TABLE attempt_work (
   autovacuum_vacuum_cost_delay = 0
 );
 CREATE INDEX attempt_work_due_idx ON attempt_work (account, call, priority, due_at);
+CREATE INDEX attempt_work_send_until_idx ON attempt_work (account, send_until) WHERE call = 'send';
 CREATE INDEX attempt_work_requested_idx ON attempt_work (account, owner_id) WHERE priority = 2;
 CREATE INDEX attempt_work_lease_idx ON attempt_work (lease_id) WHERE lease_id IS NOT NULL;
 `

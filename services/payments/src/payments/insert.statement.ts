@@ -24,8 +24,8 @@ const INSERT_ATTEMPT = `
   FROM inserted
   JOIN input USING (id)
 ), work AS (
-  INSERT INTO attempt_work (attempt_id, account, owner_id, call, due_at)
-  SELECT attempt_id, account, caller, 'send', now()
+  INSERT INTO attempt_work (attempt_id, account, owner_id, call, due_at, send_until)
+  SELECT attempt_id, account, caller, 'send', now(), send_until
   FROM inserted
   JOIN input USING (id)`
 
