@@ -88,9 +88,8 @@ export class CallRunner {
     const isFailure =
       reading.kind === 'may_have_happened' ||
       (reading.kind === 'not_sent' && reading.failure === 'provider_unavailable')
-    await this.recordCall(call, isFailure)
     const evidence = messageOfAnswer('send', client.account.name, reading, result)
-    await this.conclude(call, followed, evidence)
+    await this.store(call, isFailure, this.conclude(call, followed, evidence))
   }
 
   private async query(call: Call, charge: Charge): Promise<void> {
@@ -100,10 +99,17 @@ export class CallRunner {
     const { reading, result } = outcome
     this.metrics.leases.made.inc()
     const followed = afterQuery(client.adapter, this.factsOf(claimed), reading, this.pace())
-    await this.recordCall(call, reading.kind === 'no_news')
     const isNews = reading.kind !== 'pending' && reading.kind !== 'no_news'
-    const evidence = messageOfAnswer('query', client.account.name, reading, result)
-    await this.conclude(call, followed, isNews || reading.flags?.length ? evidence : undefined)
+    const isEvidence = isNews || Boolean(reading.flags?.length)
+    const message = messageOfAnswer('query', client.account.name, reading, result)
+    const concluded = this.conclude(call, followed, isEvidence ? message : undefined)
+    await this.store(call, reading.kind === 'no_news', concluded)
+  }
+
+  /** The answer is stored although its failure or success can't be recorded, and the other way round. */
+  private async store(call: Call, isFailed: boolean, concluded: Promise<void>): Promise<void> {
+    const recorded = this.recordCall(call, isFailed)
+    await concluded.finally(() => recorded)
   }
 
   /** A call that was not made, or must be repeated with another grant, is due at once. */
@@ -148,8 +154,12 @@ export class CallRunner {
     if (!isFailed && claimed.failures === 0) return
     const { scale, pauseMaxSeconds: maxSeconds } = this.pacing
     const pause = { firstSeconds: Math.min(FIRST_PAUSE_SECONDS * scale, maxSeconds), maxSeconds }
-    const { name } = client.account
-    await this.database.write((run) => recordCall(run, name, kind, isFailed, pause))
+    const { name: account } = client.account
+    try {
+      await this.database.write((run) => recordCall(run, account, kind, isFailed, pause))
+    } catch (error) {
+      this.log.warn({ err: error, account, call: kind }, 'a call was not counted for the circuit')
+    }
   }
 
   private chargeOf(client: ClientOf, claimed: Claimed): Charge {
