@@ -64,9 +64,17 @@ describe('R27: an account', () => {
     expect(placesOf({ ...stored, state: 'draining' }, closed)).toEqual(['accounts[0].state'])
     expect(placesOf({ ...stored, state: 'draining', openAttempts: 0 }, closed)).toEqual([])
     expect(placesOf({ ...stored, state: 'draining' }, account)).toEqual([])
-    expect(placesOf({ ...stored, state: 'closed', openAttempts: 0 }, account)).toEqual([
-      'accounts[0].state',
-    ])
+    const reopened = { ...stored, state: 'closed', openAttempts: 0 } as const
+    expect(placesOf(reopened, account)).toEqual(['accounts[0].state'])
+    expect(placesOf(reopened, { ...account, state: 'draining' })).toEqual(['accounts[0].state'])
+  })
+
+  it('that is closed with open attempts is drained again', () => {
+    const closed = { ...stored, state: 'closed' } as const
+    expect(placesOf(closed, { ...account, state: 'draining' })).toEqual([])
+    expect(placesOf(closed, { ...account, state: 'closed' })).toEqual(['accounts[0].state'])
+    expect(placesOf(closed, account)).toEqual(['accounts[0].state'])
+    expect(placesOf(closed)).toEqual(['accounts'])
   })
 
   it('has a fault that states what to do', () => {

@@ -52,7 +52,9 @@ function stateFault(before: StoredAccount, after: ProviderAccount): string | und
   if (after.state === 'closed' && before.openAttempts > 0) {
     return `must be draining while attempts are open: ${before.name} has ${before.openAttempts}`
   }
-  if (before.state === 'closed' && after.state !== 'closed') {
+  // In a restored database, an account may have been closed while an attempt was created.
+  const isReopened = after.state === 'draining' && before.openAttempts > 0
+  if (before.state === 'closed' && after.state !== 'closed' && !isReopened) {
     return 'must stay closed: add an account with another name'
   }
   return undefined

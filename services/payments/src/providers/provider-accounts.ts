@@ -32,8 +32,8 @@ const INTERVAL_MS = 2_000
 
 /**
  * The accounts that the service uses. An edited PROVIDERS_FILE replaces them if it is valid and legal; otherwise the
- * previous ones stay in use, which is logged once and shown by a metric. A replica that starts with an illegal file
- * stops: it lacks an account whose attempts are open, or would query them elsewhere.
+ * previous ones stay in use, which is logged once and shown by a metric. A replica that starts with an illegal file, or
+ * without one, stops: it lacks an account whose attempts are open, or would query them elsewhere.
  */
 @Injectable()
 export class ProviderAccounts {
@@ -59,8 +59,7 @@ export class ProviderAccounts {
       registers: [registry],
     })
     registerAccountInfo(registry, () => this.all)
-    if (source.path === undefined) this.isStored = true
-    else workers.add({ name: 'provider_accounts', intervalMs: INTERVAL_MS, run: () => this.poll() })
+    workers.add({ name: 'provider_accounts', intervalMs: INTERVAL_MS, run: () => this.poll() })
   }
 
   /** Calls `listener` with the accounts whenever they are in use for the first time or have changed. */
@@ -95,8 +94,8 @@ export class ProviderAccounts {
 
   private async poll(): Promise<RunResult> {
     const { path, mode } = this.source
-    if (path === undefined) return 'done'
     if (!this.isStored) return this.start()
+    if (path === undefined) return 'done'
     const text = await readFile(path, 'utf8')
     if (text === this.seen) return undefined
     const parsed = parseProviders(text, mode, ADAPTERS)
@@ -112,9 +111,10 @@ export class ProviderAccounts {
   private async start(): Promise<RunResult> {
     const faults = await this.store(this.current)
     if (faults.length === 0) return undefined
-    this.reject(faults)
-    this.log.fatal('stopping, because PROVIDERS_FILE has an illegal edit')
-    process.exitCode = 1
+    const message = 'stopping: PROVIDERS_FILE lacks or changes an account that is in use'
+    this.log.fatal({ faults: faults.map(faultText) }, message)
+    // After a signal, Nest sets the exit code to 0.
+    process.once('exit', () => (process.exitCode = 1))
     process.kill(process.pid, 'SIGTERM')
     return 'done'
   }
