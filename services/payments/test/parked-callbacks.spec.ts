@@ -133,6 +133,24 @@ it('the bytes of a callback that is stored already are matched only once', async
   expect((await messages()).map(({ outcome }) => outcome)).toEqual(['superseded', 'stored'])
 })
 
+it('the same bytes for two unknown attempts are two callbacks, each of its attempt', async () => {
+  const attempts = [
+    { attemptId: v7(), reference: v7() },
+    { attemptId: v7(), reference: v7() },
+  ]
+  for (const { attemptId } of attempts) await store({ attemptId, body: '{}' })
+  await store({ attemptId: attempts[0]?.attemptId, body: '{}' })
+  expect(await messages()).toHaveLength(2)
+  for (const attempt of attempts) {
+    await createAttempt(database.run, attempt)
+    await accept(attempt.attemptId)
+  }
+  expect(await match()).toEqual({ matched: 2, next: undefined })
+  expect((await messages()).map((row) => [row.outcome, row.attempt_id])).toEqual(
+    attempts.map(({ attemptId }) => ['stored', attemptId]),
+  )
+})
+
 it('pages continue after callbacks that match nothing', async () => {
   const { attemptId } = await createAttempt(database.run)
   for (let nth = 0; nth < 3; nth++) await store({ reading: { reference: v7() } })

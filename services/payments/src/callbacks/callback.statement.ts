@@ -62,7 +62,7 @@ WITH input AS (
     attemptId: 'known_id',
     outcome: "CASE WHEN known_id IS NULL THEN 'parked' ELSE 'stored' END",
   })}
-  ON CONFLICT (source, body_hash, attempt_id) WHERE kind = 'callback'
+  ON CONFLICT (source, body_hash, attempt_id, (reading->>'attemptId')) WHERE kind = 'callback'
   DO UPDATE SET
     -- After a lost connection, the same callback is not counted twice.
     times = stored.times

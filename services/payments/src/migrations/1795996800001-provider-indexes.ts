@@ -32,10 +32,10 @@ const INDEXES = [
        WHERE account IS NOT NULL AND status IN ('INITIATED', 'PENDING')`,
   ],
   [
-    // The bytes of a callback are stored once for each attempt, or once without one.
+    // The bytes of a callback are stored once for each attempt, or attempt that its URL names, or once without one.
     'provider_messages_callback_key',
-    `CREATE UNIQUE INDEX ON provider_messages (source, body_hash, attempt_id) NULLS NOT DISTINCT
-       WHERE kind = 'callback'`,
+    `CREATE UNIQUE INDEX ON provider_messages (source, body_hash, attempt_id, (reading->>'attemptId'))
+       NULLS NOT DISTINCT WHERE kind = 'callback'`,
   ],
   [
     'provider_messages_attempt_id_idx',
