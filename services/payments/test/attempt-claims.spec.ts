@@ -134,7 +134,6 @@ describe('a callback that arrives during a request for money', () => {
       const callback = {
         account: ACCOUNT,
         attemptId,
-        method: 'POST',
         headers: {},
         bytes: Buffer.from('{}'),
         reading: { verdict: 'unsigned', reading: { kind: 'no_news' } },

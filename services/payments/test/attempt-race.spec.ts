@@ -94,7 +94,6 @@ it('keeps every history legal, whatever is concluded concurrently', async () => 
         const callback = {
           account: ACCOUNT,
           attemptId: randomInt(10) === 0 ? v7() : attemptId,
-          method: 'POST',
           headers: {},
           bytes: Buffer.from(`${randomInt(3)}`),
           reading: { verdict: 'unsigned', reading: { kind: 'no_news' } },

@@ -48,7 +48,6 @@ async function receive(
   const callback = {
     account: ACCOUNT,
     attemptId: attempt.attemptId,
-    method: 'POST',
     headers: {},
     bytes: Buffer.from(`${kind} ${verdict}`),
     reading,

@@ -77,7 +77,6 @@ const callbackOf = (verdict: Verdict, { attemptId } = attempt, body = v7()) =>
   inputOf({
     account: ACCOUNT,
     attemptId,
-    method: 'POST',
     headers: {},
     bytes: Buffer.from(body),
     reading: { verdict, reading: { kind: 'no_news' } },

@@ -37,7 +37,6 @@ const store = ({ reading = {}, attemptId, at = new Date(), body = v7() }: Sent) 
     inputOf({
       account: ACCOUNT,
       attemptId,
-      method: 'POST',
       headers: {},
       bytes: Buffer.from(body),
       reading: { verdict: 'signed', reading: { kind: 'pending' }, ...reading },

@@ -38,7 +38,6 @@ export interface IncomingCallback {
   readonly account: string
   /** From the URL, with the right nonce. Undefined if the account has one URL for all attempts. */
   readonly attemptId: string | undefined
-  readonly method: string
   /** Those of stored-headers.ts. */
   readonly headers: Readonly<Record<string, string>>
   /** At most 64 kB, with whatever content coding they were sent. */

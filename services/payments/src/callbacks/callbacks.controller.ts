@@ -65,8 +65,8 @@ export class CallbacksController {
 
   /** @returns the JSON that the provider expects, or nothing */
   private async receive(target: CallbackTarget, request: Request, reply: FastifyReply) {
-    const { method, headers, rawBody: bytes = Buffer.alloc(0) } = request
-    const { callback, stored } = await this.callbacks.receive(target, { method, headers, bytes })
+    const { headers, rawBody: bytes = Buffer.alloc(0) } = request
+    const { callback, stored } = await this.callbacks.receive(target, { headers, bytes })
     if (callback.reading.verdict === 'signed' && 'attemptId' in stored) {
       this.applier.applyAfter(reply.raw, callback, stored)
     }

@@ -20,7 +20,6 @@ import { storedHeaders } from './stored-headers.js'
 
 /** What an account sent, as received. */
 export interface ReceivedMessage {
-  readonly method: string
   readonly headers: IncomingHttpHeaders
   readonly bytes: Buffer
 }
@@ -84,7 +83,6 @@ export class CallbacksService {
     const callback: IncomingCallback = {
       account: client.account.name,
       attemptId: attempt?.id,
-      method: message.method,
       headers,
       bytes: message.bytes,
       reading: this.readingOf(client, message),
