@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
@@ -101,6 +101,24 @@ describe('TLS', () => {
     expect(phaseOf(await without.send())).not.toBe('answered')
     expect(raw.requests).toHaveLength(1)
   })
+
+  it('trusts a CA, and presents a certificate, that replaced the ones of the start', async () => {
+    const options = { ...server, ca: client.cert, requestCert: true, rejectUnauthorized: true }
+    const { baseUrl } = await startProvider(options)
+    const caFile = fileOf(otherName.cert)
+    const clientCertFile = fileOf(otherName.cert + otherName.key)
+    const started = startFor({ baseUrl, caFile, clientCertFile })
+    expect(phaseOf(await started.send())).toBe('connecting')
+    writeFileSync(caFile, server.cert)
+    writeFileSync(clientCertFile, client.cert)
+    const unreadable = () => started.metric('provider_credentials_unreadable', { account: 'test' })
+    // A certificate without its key is not used.
+    await expect.poll(unreadable, { timeout: 20_000 }).toBe(1)
+    writeFileSync(clientCertFile, client.cert + client.key)
+    await expect.poll(unreadable, { timeout: 20_000 }).toBe(0)
+    expect(phaseOf(await started.send())).toBe('answered')
+    expect(started.lines.map(({ msg }) => msg)).toContain('certificates loaded')
+  }, 60_000)
 
   it('needs the private key of the certificate', () => {
     for (const pem of [client.cert, client.cert + server.key]) {

@@ -25,20 +25,23 @@ export class Connections {
   private readonly slots: Slots
   private readonly exchanges = new Set<Exchange>()
   private readonly basePath: string
+  private connector: buildConnector.connector
   private isConnectionLost = false
 
   /** @param extra connections for requests that don't wait for others */
   constructor(
-    { baseUrl, proxyUrl, limits }: Pick<ProviderAccount, 'baseUrl' | 'proxyUrl' | 'limits'>,
+    private readonly account: Pick<ProviderAccount, 'baseUrl' | 'proxyUrl' | 'limits'>,
     tls: TlsOptions,
     extra: number,
   ) {
+    const { baseUrl, proxyUrl, limits } = account
+    this.connector = connectorOf(proxyUrl, tls)
     const { origin, pathname } = new URL(baseUrl)
     this.basePath = pathname.replace(/\/+$/, '')
     this.slots = new Slots(limits.maxInFlight)
     this.pool = new Pool(origin, {
       connections: limits.maxInFlight + extra,
-      connect: this.observed(connectorOf(proxyUrl, tls)),
+      connect: this.observed((options, callback) => this.connector(options, callback)),
       pipelining: 1,
       keepAliveTimeout: IDLE_MS,
       keepAliveMaxTimeout: IDLE_MS,
@@ -48,6 +51,11 @@ export class Connections {
       maxHeaderSize: MAX_HEAD_BYTES,
       maxResponseSize: MAX_BODY_BYTES,
     })
+  }
+
+  /** Later connections use these certificates. Open ones stay: a request of them is not repeated. */
+  replaceTls(tls: TlsOptions) {
+    this.connector = connectorOf(this.account.proxyUrl, tls)
   }
 
   /** Waits until fewer than `maxInFlight` of these requests are in flight. */

@@ -21,7 +21,7 @@ import { type GrantAnswer, type GrantInput, GrantSet, type GrantValues } from '.
 import type { GrantFailure } from './held-grant.js'
 import type { ProviderMetrics } from './provider-metrics.js'
 import { Requests, statusOf } from './requests.js'
-import { readTlsFiles } from './tls-files.js'
+import { TlsFiles } from './tls-files.js'
 import { queryWithoutAccess, sendWithoutAccess } from './without-access.js'
 
 export type Outcome<Reading> =
@@ -63,12 +63,13 @@ const CLOSE_MS = 5_000
 
 /**
  * Sends what an adapter renders, for one account of PROVIDERS_FILE. It has no other state than connections, grants and
- * the content of credential files, and repeats nothing by itself. An account that changes gets a new client.
+ * the content of the account's files, and repeats nothing by itself. An account that changes gets a new client.
  */
 export class ProviderClient {
   private readonly log: Logger
   private readonly metrics: ProviderMetrics
   private readonly requests: Requests
+  private readonly tls: TlsFiles
   private readonly files: CredentialFiles
   private readonly sets: CredentialSets
   private readonly access: Outage
@@ -89,11 +90,11 @@ export class ProviderClient {
     const lines: string[] = []
     const onFault = (field: string, message: string) =>
       void lines.push(`account ${name}: ${field} ${message}`)
-    const tls = readTlsFiles(account, onFault)
+    this.tls = new TlsFiles(account, onFault)
     this.files = new CredentialFiles(account, onFault)
     if (lines.length > 0) throw new ConfigurationError(lines)
     const grants = Object.keys(adapter.grants ?? {}).length
-    this.requests = new Requests(account, this.log, metrics, { tls, grants })
+    this.requests = new Requests(account, this.log, metrics, { tls: this.tls.options, grants })
     this.sets = new CredentialSets((set) => this.grantsOf(set), this.log, now)
     this.sets.replace(this.files.sets)
     this.access = new Outage(this.log, 'access to the provider')
@@ -226,17 +227,22 @@ export class ProviderClient {
   }
 
   private async reload() {
-    const { name } = this.account
-    try {
-      const hasChanged = await this.files.reload()
-      this.metrics.setUnreadable(name, false)
-      if (!hasChanged) return
-    } catch (error) {
-      this.metrics.setUnreadable(name, true)
-      throw error
-    }
+    const reloads = [this.reloadCredentials(), this.reloadTls()]
+    const failed = (await Promise.allSettled(reloads)).find(({ status }) => status === 'rejected')
+    this.metrics.setUnreadable(this.account.name, failed !== undefined)
+    await Promise.all(reloads)
+  }
+
+  private async reloadCredentials() {
+    if (!(await this.files.reload())) return
     this.sets.replace(this.files.sets)
     this.log.info({ count: this.files.sets.length }, 'credentials loaded')
+  }
+
+  private async reloadTls() {
+    if (!(await this.tls.reload())) return
+    this.requests.replaceTls(this.tls.options)
+    this.log.info('certificates loaded')
   }
 
   private grantsOf(credentials: Credentials): GrantSet {

@@ -63,7 +63,7 @@ export class ProviderMetrics {
     })
     this.unreadable = new Gauge({
       name: 'provider_credentials_unreadable',
-      help: '1 while a credential file of an account is unreadable or empty: the previous credentials stay in use',
+      help: '1 while a credential file of an account is unreadable or empty, or a certificate file has no certificate: the previous content stays in use',
       labelNames: ['account'],
       registers,
     })

@@ -65,6 +65,11 @@ export class Requests {
     return ended
   }
 
+  /** As `Connections.replaceTls`. */
+  replaceTls(tls: TlsOptions) {
+    this.connections.replaceTls(tls)
+  }
+
   /** As `Connections.close`. */
   close(): Promise<void> {
     return this.connections.close()

@@ -1,5 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { isDeepStrictEqual } from 'node:util'
 import type { ProviderAccount } from '../accounts.js'
 
 /** PEM, as the TLS options of Node have it. */
@@ -13,16 +14,49 @@ export interface TlsOptions {
 
 type TlsFields = Pick<ProviderAccount, 'caFile' | 'clientCertFile'>
 
-/**
- * Reads the files of an account that TLS needs.
- *
- * @param onFault called with each field that has no usable file, and what would be right
- */
-export function readTlsFiles(
-  { caFile, clientCertFile }: TlsFields,
-  onFault: (field: keyof TlsFields, message: string) => void,
-): TlsOptions {
-  const read = (field: keyof TlsFields, path: string | undefined, check: (pem: string) => void) => {
+type OnFault = (field: keyof TlsFields, message: string) => void
+
+/** The files of an account that TLS needs. */
+export class TlsFiles {
+  private loaded: TlsOptions
+
+  /** @param onFault called with each field that has no usable file, and what would be right */
+  constructor(
+    private readonly account: Pick<ProviderAccount, 'name'> & TlsFields,
+    onFault: OnFault,
+  ) {
+    this.loaded = read(account, onFault)
+  }
+
+  get options(): TlsOptions {
+    return this.loaded
+  }
+
+  /**
+   * Reads the files again, which are replaced before their certificates expire.
+   *
+   * @returns whether they have changed
+   * @throws Error if a file can't be used; the previous content stays in use
+   */
+  async reload(): Promise<boolean> {
+    const faults: string[] = []
+    const files = read(this.account, (field, message) => void faults.push(`${field} ${message}`))
+    if (faults.length > 0) {
+      const unusable = `account ${this.account.name}: ${faults.join(', ')}`
+      throw new Error(`${unusable}: the previous certificates stay in use`)
+    }
+    if (isDeepStrictEqual(files, this.loaded)) return false
+    this.loaded = files
+    return true
+  }
+}
+
+function read({ caFile, clientCertFile }: TlsFields, onFault: OnFault): TlsOptions {
+  const pemOf = (
+    field: keyof TlsFields,
+    path: string | undefined,
+    check: (pem: string) => void,
+  ) => {
     if (path === undefined) return undefined
     try {
       const pem = readFileSync(path, 'utf8')
@@ -33,8 +67,8 @@ export function readTlsFiles(
       return undefined
     }
   }
-  const ca = read('caFile', caFile, checkCertificates)
-  const cert = read('clientCertFile', clientCertFile, checkIdentity)
+  const ca = pemOf('caFile', caFile, checkCertificates)
+  const cert = pemOf('clientCertFile', clientCertFile, checkIdentity)
   return { ca, cert, key: cert }
 }
 
