@@ -10,7 +10,7 @@ import { Worker, WorkerMetrics, type WorkerOptions } from './worker.js'
 /** A service's background workers, which start with the service and stop before it drains. */
 @Injectable()
 export class Workers implements OnApplicationBootstrap, OnModuleDestroy {
-  private readonly workers: Pick<Worker, 'start' | 'stop'>[] = []
+  private readonly workers = new Set<Pick<Worker, 'start' | 'stop'>>()
 
   constructor(
     @Inject(LOG) private readonly log: Logger,
@@ -20,8 +20,14 @@ export class Workers implements OnApplicationBootstrap, OnModuleDestroy {
   /** Adds a worker, which starts when the application has been bootstrapped. */
   add<Context = never>(options: WorkerOptions<Context>): Worker<Context> {
     const worker = new Worker(options, this.log, this.metrics)
-    this.workers.push(worker)
+    this.workers.add(worker)
     return worker
+  }
+
+  /** Stops a worker that is no longer needed, as `Worker.stop` does. */
+  async remove(worker: Pick<Worker, 'start' | 'stop'>): Promise<void> {
+    this.workers.delete(worker)
+    await worker.stop()
   }
 
   onApplicationBootstrap() {
@@ -29,6 +35,6 @@ export class Workers implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   async onModuleDestroy() {
-    await Promise.all(this.workers.map((worker) => worker.stop()))
+    await Promise.all([...this.workers].map((worker) => worker.stop()))
   }
 }

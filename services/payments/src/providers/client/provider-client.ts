@@ -73,6 +73,7 @@ export class ProviderClient {
   private readonly files: CredentialFiles
   private readonly sets: CredentialSets
   private readonly access: Outage
+  private readonly workers: Workers
   private readonly reloads: Worker
   private readonly now: () => number
   private closing: Promise<unknown> | undefined
@@ -99,6 +100,7 @@ export class ProviderClient {
     this.sets.replace(this.files.sets)
     this.access = new Outage(this.log, 'access to the provider')
     metrics.register(name, grants > 0 ? ['send', 'query', 'grant'] : ['send', 'query'])
+    this.workers = workers
     const run = () => this.reload()
     this.reloads = workers.add({ name: 'provider_credentials', intervalMs: RELOAD_EVERY_MS, run })
     this.reloads.start()
@@ -139,7 +141,7 @@ export class ProviderClient {
    */
   async close(): Promise<void> {
     this.closing ??= Promise.all([
-      this.reloads.stop(),
+      this.workers.remove(this.reloads),
       withTimeout(this.requests.close(), CLOSE_MS),
     ])
     await this.closing
