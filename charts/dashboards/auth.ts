@@ -71,6 +71,28 @@ export const auth: DashboardSpec = {
         span: 18,
       }),
     ],
+    'API keys': [
+      timeSeries({
+        title: 'Validations of API keys by outcome',
+        unit: 'cps',
+        description: 'ended: a key was used after it was revoked or had expired.',
+        queries: { '{{outcome}}': rate('api_key_checks_total', RELEASE, 'outcome') },
+        span: 9,
+      }),
+      timeSeries({
+        title: 'Changes of API keys',
+        unit: 'cps',
+        description: 'Keys that merchants created, rotated and revoked.',
+        queries: { '{{change}}': rate('api_key_changes_total', RELEASE, 'change') },
+        span: 9,
+      }),
+      stat({
+        title: 'Unused API keys',
+        unit: 'short',
+        description: 'Usable keys that were not used for 90 days.',
+        queries: { unused: `max(api_keys_unused{${RELEASE}})` },
+      }),
+    ],
     ...requestRows('auth'),
   },
 }

@@ -128,15 +128,24 @@ const ingresses = (name: string): Manifest[] =>
 describe('platform', () => {
   const PUBLIC = [
     'Exact /.well-known/jwks.json',
-    ...['audit', 'login', 'logout', 'me', 'password', 'refresh', 'register', 'sessions'].map(
-      (name) => `Exact /api/auth/${name}`,
-    ),
+    ...[
+      'audit',
+      'keys',
+      'login',
+      'logout',
+      'me',
+      'password',
+      'refresh',
+      'register',
+      'sessions',
+    ].map((name) => `Exact /api/auth/${name}`),
     ...['attempts', 'operator-actions', 'payments', 'provider-messages'].map(
       (name) => `Exact /api/${name}`,
     ),
-    ...['attempts', 'auth/sessions', 'auth/users', 'payments', 'provider-messages'].map(
+    ...['auth/keys', 'auth/merchants', 'auth/sessions', 'auth/users'].map(
       (name) => `Prefix /api/${name}/`,
     ),
+    ...['attempts', 'payments', 'provider-messages'].map((name) => `Prefix /api/${name}/`),
   ]
 
   it('exposes exactly the public routes by an Ingress', () => {

@@ -13,8 +13,11 @@ auth:
     - /api/auth/me
     - /api/auth/sessions
     - /api/auth/audit
+    - /api/auth/keys
     - /.well-known/jwks.json
   prefix:
+    - /api/auth/keys/
+    - /api/auth/merchants/
     - /api/auth/sessions/
     - /api/auth/users/
 payments:

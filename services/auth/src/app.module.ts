@@ -2,9 +2,17 @@ import { versionOf } from '@malipo/kit/bootstrap'
 import { setDefaultRegion } from '@malipo/kit/http/contact'
 import { KitModule } from '@malipo/kit/kit.module'
 import { type DynamicModule, Module } from '@nestjs/common'
+import { ApiKeysController } from './api-keys/api-keys.controller.js'
+import { ApiKeysService } from './api-keys/api-keys.service.js'
+import { KeyCheck } from './api-keys/key-check.js'
+import { KeyExpiry } from './api-keys/key-expiry.js'
+import { KeyUses } from './api-keys/key-uses.js'
+import { RecentLogin } from './api-keys/recent-login.js'
 import { AuditController } from './audit/audit.controller.js'
 import { dataSource } from './data-source.js'
 import { type Env, ENV } from './env.js'
+import { MerchantsController } from './merchants/merchants.controller.js'
+import { MerchantsService } from './merchants/merchants.service.js'
 import { PasswordHasher } from './passwords/hashing.js'
 import { PasswordChangeService } from './passwords/password-change.service.js'
 import { PasswordCheck } from './passwords/password-check.js'
@@ -31,13 +39,14 @@ import { GrantsService } from './users/grants.service.js'
 import { OperatorGrants } from './users/operator-grants.js'
 import { UsersController } from './users/users.controller.js'
 import { UsersService } from './users/users.service.js'
+import { ValidationController } from './validation/validation.controller.js'
 
 @Module({})
 export class AppModule {
   static readonly about = {
     name: 'auth',
     title: 'Malipo auth',
-    description: 'Accounts, sessions and access tokens.',
+    description: 'Accounts, sessions, access tokens and API keys.',
     version: versionOf(import.meta.url),
   }
 
@@ -55,6 +64,9 @@ export class AppModule {
         TokensController,
         GrantsController,
         AuditController,
+        ValidationController,
+        ApiKeysController,
+        MerchantsController,
       ],
       providers: [
         { provide: ENV, useValue: env },
@@ -78,6 +90,12 @@ export class AppModule {
         UsersService,
         GrantsService,
         OperatorGrants,
+        RecentLogin,
+        ApiKeysService,
+        KeyUses,
+        KeyExpiry,
+        KeyCheck,
+        MerchantsService,
       ],
     }
   }

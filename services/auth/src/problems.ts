@@ -6,6 +6,8 @@ export const PROBLEMS = {
   emailTaken: { type: 'email-taken', status: 409, title: 'Email already registered' },
   wrongCredentials: { type: 'wrong-credentials', status: 401, title: 'Wrong phone or password' },
   unauthenticated: { type: 'unauthenticated', status: 401, title: 'Authentication required' },
+  wrongMode: { type: 'wrong-mode', status: 401, title: 'API key of another mode' },
+  loginTooOld: { type: 'login-too-old', status: 401, title: 'Recent login required' },
   refreshTokenNotValid: {
     type: 'refresh-token-not-valid',
     status: 401,
@@ -20,6 +22,11 @@ export const PROBLEMS = {
   },
   userNotFound: { type: 'user-not-found', status: 404, title: 'User not found' },
   sessionNotFound: { type: 'session-not-found', status: 404, title: 'Session not found' },
+  keyNotFound: { type: 'key-not-found', status: 404, title: 'API key not found' },
+  merchantNotFound: { type: 'merchant-not-found', status: 404, title: 'Merchant not found' },
+  keyEnded: { type: 'key-ended', status: 409, title: 'API key revoked or expired' },
+  tooManyKeys: { type: 'too-many-keys', status: 409, title: 'Too many API keys' },
+  merchantClosed: { type: 'merchant-closed', status: 409, title: 'Merchant closed' },
   tooManyAttempts: { type: 'too-many-attempts', status: 429, title: 'Too many attempts' },
   revocationPending: {
     type: 'revocation-pending',
@@ -40,6 +47,29 @@ export function tokenMissing(): Problem {
 export function tokenNotValid(): Problem {
   const detail = 'The access token is malformed, expired or revoked. Log in again.'
   return new Problem(PROBLEMS.unauthenticated, detail, INVALID_TOKEN)
+}
+
+/** A route of people: an API key is for servers, which call payments. */
+export function keyNotAccepted(): Problem {
+  const detail = 'This route needs an access token. It does not accept API keys.'
+  return new Problem(PROBLEMS.unauthenticated, detail, INVALID_TOKEN)
+}
+
+export function wrongMode(): Problem {
+  const detail =
+    'The API key was issued for another mode: mlp_live_ is for live, mlp_test_ for sandbox.'
+  return new Problem(PROBLEMS.wrongMode, detail, INVALID_TOKEN)
+}
+
+/** RFC 9470, section 3. */
+export function loginTooOld(maxAgeSeconds: number): Problem {
+  const challenge = `Bearer error="insufficient_user_authentication", max_age=${maxAgeSeconds}`
+  const detail = 'Send currentPassword, or log in again and retry with the new access token.'
+  return new Problem(PROBLEMS.loginTooOld, detail, { headers: { 'www-authenticate': challenge } })
+}
+
+export function merchantClosed(): Problem {
+  return new Problem(PROBLEMS.merchantClosed, 'A closed merchant gets no keys and no scopes.')
 }
 
 export function refreshTokenNotValid(): Problem {

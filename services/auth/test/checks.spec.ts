@@ -9,6 +9,7 @@ import {
 import { emailInput, emailsOfAllCodePoints, phoneInput } from '@malipo/testing/contact-inputs'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { CreateKeyDto } from '../src/api-keys/api-keys.dto.js'
 import { originOf } from '../src/client-context/client-context.js'
 import { dataSource } from '../src/data-source.js'
 import { RegisterDto, ScopesDto } from '../src/users/users.dto.js'
@@ -28,8 +29,10 @@ interface Filled {
   readonly stored: (input: unknown) => Promise<string | undefined>
 }
 
+type Dto = typeof RegisterDto | typeof ScopesDto | typeof CreateKeyDto
+
 /** The value of a DTO's field after validation. */
-function dtoField(metatype: typeof RegisterDto | typeof ScopesDto, field: string, other = {}) {
+function dtoField(metatype: Dto, field: string, other = {}) {
   return async (input: unknown) => {
     try {
       const body = { ...other, [field]: input }
@@ -65,6 +68,12 @@ const FILLED_BY_CLIENT: Record<keyof typeof dataSource.clientChecks, Filled> = {
       return scopes === undefined ? undefined : arrayLiteral(scopes as string[])
     },
   },
+  api_keys_name_is_short: {
+    input: fc.string({ unit: 'binary', maxLength: 150 }),
+    stored: async (input) =>
+      (await dtoField(CreateKeyDto, 'name', { scopes: ['payments:read'] })(input)) as
+        string | undefined,
+  },
   sessions_user_agent_is_short: userAgent,
   audit_events_user_agent_is_short: userAgent,
 }
@@ -74,6 +83,12 @@ const arrayLiteral = (values: (string | null)[]) =>
 
 /** Columns with a CHECK constraint that only the service fills. */
 const FILLED_BY_SERVICE = [
+  'api_keys.created_at',
+  'api_keys.expires_at',
+  'api_keys.hash',
+  'api_keys.revocation_cause',
+  'api_keys.scopes',
+  'api_keys.scopes',
   'audit_events.kind',
   'login_attempts.subject',
   'sessions.created_at',

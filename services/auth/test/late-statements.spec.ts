@@ -8,6 +8,7 @@ import { runToEnd } from '@malipo/local/process'
 import { freshDatabase, query } from '@malipo/testing/database'
 import { type Proxy, startProxy } from '@malipo/testing/proxy'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { newMerchant } from './api-keys.js'
 import {
   type Auth,
   environment,
@@ -171,6 +172,20 @@ describe('a late statement', () => {
     expect((await put('payments:read')).status).toBe(200)
     await proxy.release()
     expect(await scopesOf(user.id)).toEqual(['payments:read'])
+  })
+
+  it('of a new key creates none, and of a rotation replaces none that the client has', async () => {
+    const merchant = await newMerchant(auth)
+    await timedOut('key_create', () => merchant.create())
+    const old = await merchant.newKey()
+    await proxy.release()
+    expect((await merchant.list()).body.data).toHaveLength(1)
+
+    await timedOut('key_rotate', () => merchant.rotate(old.id))
+    const next = await merchant.rotated(old.id)
+    await proxy.release()
+    for (const { key } of [old, next]) expect(await isValid(auth.client, key)).toBe(true)
+    expect((await merchant.list()).body.data).toHaveLength(2)
   })
 
   it('of a logout revokes its session, and changes no earlier revocation', async () => {

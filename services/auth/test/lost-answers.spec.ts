@@ -5,6 +5,7 @@ import { type Postgres, startPostgres } from '@malipo/local/postgres'
 import { freshDatabase } from '@malipo/testing/database'
 import { type Proxy, startProxy } from '@malipo/testing/proxy'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { newMerchant } from './api-keys.js'
 import {
   type Auth,
   isValid,
@@ -95,6 +96,28 @@ describe('a lost result', () => {
     expect(active).toHaveLength(20)
     expect(active).toContainEqual({ id: sid })
     await expect.poll(pending, { timeout: 10_000 }).toEqual([])
+  })
+
+  it('of a new key: one key, which the client gets', async () => {
+    const merchant = await newMerchant(auth)
+    lose('key_create')
+    const { key } = await merchant.newKey()
+    expect(lost).toBe(1)
+    expect(await isValid(auth.client, key)).toBe(true)
+    expect((await merchant.list()).body.data).toHaveLength(1)
+    expect(await events('key_creation', merchant.sid)).toHaveLength(1)
+  })
+
+  it('of a rotation: one new key, which the client gets, and the old one', async () => {
+    const merchant = await newMerchant(auth)
+    const old = await merchant.newKey()
+    lose('key_rotate')
+    const { key } = await merchant.rotated(old.id)
+    expect(lost).toBe(1)
+    expect(await isValid(auth.client, key)).toBe(true)
+    expect(await isValid(auth.client, old.key)).toBe(true)
+    expect((await merchant.list()).body.data).toHaveLength(2)
+    expect(await events('key_rotation', merchant.sid)).toHaveLength(1)
   })
 
   it('of a failed login: one event', async () => {

@@ -3,7 +3,16 @@ import { freshDatabase, query } from '@malipo/testing/database'
 import { dumpRelease, releasesIn, schemaOf } from '@malipo/testing/release'
 import { expect, it, onTestFinished } from 'vitest'
 import { dataSource } from '../src/data-source.js'
-import { ageRefreshes, type Auth, login, newOperator, newSession, startAuth } from './auth.js'
+import { keysOf } from './api-keys.js'
+import {
+  ageRefreshes,
+  type Auth,
+  isValid,
+  login,
+  newOperator,
+  newSession,
+  startAuth,
+} from './auth.js'
 
 /**
  * Upgrades the database of each release in `releases/`, with rows that the release wrote. These files never
@@ -83,6 +92,19 @@ it.each(releases)('keeps the accounts and sessions of release %s', async (versio
   expect(trail.slice(-known.audit.length)).toMatchObject(known.audit)
 })
 
+it.each(releases)(
+  'gives each user of release %s a merchant, which can have keys',
+  async (version) => {
+    const auth = await started(await restored(version))
+    const users = await auth.sql('SELECT id, created_at FROM users ORDER BY id')
+    expect(users.length).toBeGreaterThan(0)
+    expect(await auth.sql('SELECT id, created_at FROM merchants ORDER BY id')).toEqual(users)
+    const { access_token: token } = await login(auth.client, readKnown(version).user)
+    const { key } = await keysOf(auth, token).newKey()
+    expect(await isValid(auth.client, key)).toBe(true)
+  },
+)
+
 it.each(releases)('gives a database of release %s the schema of a new one', async (version) => {
   const upgraded = await started(await restored(version))
   const other = await started()
@@ -92,6 +114,7 @@ it.each(releases)('gives a database of release %s the schema of a new one', asyn
 async function restored(version: string): Promise<string> {
   const databaseUrl = await freshDatabase('auth')
   await query(databaseUrl, readFileSync(new URL(`${version}.sql`, FOLDER), 'utf8'))
+  await query(databaseUrl, `SELECT setval('migrations_id_seq', max(id)) FROM migrations`)
   // The files outlive the sessions in them.
   await query(databaseUrl, `UPDATE sessions SET expires_at = now() + interval '1 day'`)
   return databaseUrl

@@ -44,7 +44,9 @@ describe('GET /api/auth/validate', () => {
     expect(body).toEqual({
       valid: true,
       payload: {
+        kind: 'token',
         sub: user.id,
+        merchant: user.id,
         phone: user.phone,
         email: user.email,
         scope: 'payments:read payments:write payments:settle',

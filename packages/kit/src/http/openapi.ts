@@ -122,7 +122,13 @@ export function serveOpenApi(app: NestFastifyApplication, about: ServiceInfo) {
       description: 'Returned in the response; generated if missing',
       schema: { type: 'string' },
     })
-    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
+    .addBearerAuth({
+      type: 'http',
+      scheme: 'bearer',
+      bearerFormat: 'JWT',
+      description:
+        'An access token of auth. For payments also an API key, `mlp_live_…` or `mlp_test_…`',
+    })
     .build()
   const createDocument = () =>
     SwaggerModule.createDocument(app, config, { extraModels: [ProblemSchema] })

@@ -11,6 +11,8 @@ describe('mask', () => {
     ['<a.b+c@sub.example.co.ug>', '<[email]>'],
     ['Bearer eyJhbGciOi.eyJzdWIi.c2ln-_ is', 'Bearer [token] is'],
     ['eyJhbGciOi.eyJzdWIi.', '[token]'],
+    [`Bearer mlp_live_${'0aZ'.repeat(12)} is`, 'Bearer [key] is'],
+    [`key=mlp_test_${'0'.repeat(36)},`, 'key=[key],'],
     ['amina@example.com and +256772123456', '[email] and [phone …56]'],
   ])('turns %j into %j', (text, masked) => {
     expect(mask(text)).toBe(masked)
@@ -59,6 +61,7 @@ describe('maskRequestId', () => {
 it.each([
   ['letters', 'x'],
   ['starts of tokens', 'eyJ'],
+  ['starts of keys', 'mlp_live_0'],
   ['at signs', '@a.'],
   ['digits and dashes', '1-'],
   ['pluses', '+1'],

@@ -8,6 +8,11 @@ export const KINDS = [
   'revocation',
   'password_change',
   'grant',
+  'key_creation',
+  'key_rotation',
+  'key_revocation',
+  'key_refusal',
+  'merchant_closure',
 ] as const
 
 export type Kind = (typeof KINDS)[number]
@@ -50,7 +55,10 @@ export class AuditEvent {
   @Column({ name: 'user_agent', type: 'text', nullable: true })
   userAgent: string | null
 
-  /** The `cause` of a revocation, or the new `scopes` of a grant and the scopes `before` it. */
+  /**
+   * The `cause` of a revocation, the new `scopes` of a grant and the scopes `before` it, or the id of a `key` with
+   * what was done to it.
+   */
   @Column({ type: 'jsonb', default: {} })
   detail: Record<string, unknown>
 }

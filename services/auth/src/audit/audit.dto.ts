@@ -76,7 +76,8 @@ export class AuditEventDto {
     type: 'object',
     additionalProperties: true,
     description:
-      'For a revocation its `cause`; for a change of scopes the new `scopes` and the previous ones (`before`)',
+      'For a revocation its `cause`; for a change of scopes the new `scopes` and the previous ones (`before`); ' +
+      'for an event of an API key its id (`key`)',
     example: { cause: 'logout' },
   })
   detail: Record<string, unknown>

@@ -53,6 +53,7 @@ async function grant(database: Database, env: OperatorEnv, { phone, granted }: O
   const change = { id: newUuid(), phone, defaults, granted, origin: ORIGIN }
   const user = await database.write((run) => grantScopes(run, change))
   if (!user) return undefined
+  if (user === 'closed') throw new UsageError('the merchant of this account is closed')
   const scopes = effectiveScopes(user.scopes, env.MODE).join(' ')
   return `account ${user.id} has ${scopes} (in tokens after the next login or refresh)`
 }

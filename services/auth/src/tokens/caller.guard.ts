@@ -1,7 +1,8 @@
 import { bearerToken, insufficientScope, needsScope, scopesOf } from '@malipo/kit/http/access'
+import { apiKeyMode } from '@malipo/kit/http/api-key'
 import type { Request } from '@malipo/kit/http/request'
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common'
-import { PROBLEMS, tokenMissing, tokenNotValid } from '../problems.js'
+import { keyNotAccepted, PROBLEMS, tokenMissing, tokenNotValid } from '../problems.js'
 import type { Claims } from './claims.js'
 import type { Scope } from './scopes.js'
 import { TokensService } from './tokens.service.js'
@@ -36,7 +37,7 @@ async function admit(
   const token = bearerToken(request.headers.authorization)
   if (token === undefined) throw tokenMissing()
   const caller = await claimsOf(token)
-  if (!caller) throw tokenNotValid()
+  if (!caller) throw apiKeyMode(token) ? keyNotAccepted() : tokenNotValid()
   request.caller = caller
   request.actor = caller.sub
   const needed = scopesOf(context)

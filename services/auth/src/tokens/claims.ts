@@ -2,7 +2,7 @@ import { isUUID } from 'class-validator'
 import type { PayloadDto } from './tokens.dto.js'
 
 /** The claims of an access token: those of RFC 7519, `scope` of RFC 8693, and the session id. */
-export type Claims = Omit<PayloadDto, 'phone' | 'email'>
+export type Claims = Omit<PayloadDto, 'phone' | 'email' | 'kind' | 'merchant'>
 
 const STRINGS = ['scope', 'jti', 'iss', 'aud'] as const
 const IDS = ['sub', 'sid'] as const

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { defaultScopes, effectiveScopes, grantableScopes, OPERATOR_SCOPES } from './scopes.js'
+import {
+  defaultScopes,
+  effectiveKeyScopes,
+  effectiveScopes,
+  grantableScopes,
+  keyScopes,
+  OPERATOR_SCOPES,
+} from './scopes.js'
 
 describe('scopes', () => {
   it.each([
@@ -33,5 +40,23 @@ describe('scopes', () => {
     ['sandbox', ['payments:all', 'payments:read'], ['payments:read']],
   ] as const)('in %s: of %j stored, %j count', (mode, stored, scopes) => {
     expect(effectiveScopes(stored, mode)).toEqual(scopes)
+  })
+
+  it.each([
+    ['sandbox', ['payments:read', 'payments:write', 'payments:settle']],
+    ['live', ['payments:read', 'payments:write']],
+  ] as const)('that keys can have in %s are never those of operators', (mode, scopes) => {
+    expect(keyScopes(mode)).toEqual(scopes)
+  })
+
+  it.each([
+    ['live', ['payments:read', 'payments:write'], null, ['payments:read']],
+    ['live', ['payments:write'], ['payments:read', 'payments:write'], ['payments:write']],
+    ['live', ['payments:settle', 'payments:read'], ['payments:settle'], []],
+    ['sandbox', ['payments:settle'], null, ['payments:settle']],
+    ['sandbox', ['auth:admin', 'payments:admin'], ['auth:admin', 'payments:admin'], []],
+    ['sandbox', ['payments:read'], [], []],
+  ] as const)('in %s, of a key with %j and a merchant with %j', (mode, key, merchant, scopes) => {
+    expect(effectiveKeyScopes(key, merchant, mode)).toEqual(scopes)
   })
 })

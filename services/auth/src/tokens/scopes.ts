@@ -1,4 +1,5 @@
-export type Mode = 'sandbox' | 'live'
+const MODES = ['sandbox', 'live'] as const
+export type Mode = (typeof MODES)[number]
 
 /**
  * How users get the scope: by default (`everyone`), from an operator (`operator`), only by the operator command
@@ -8,15 +9,15 @@ type Rule = 'everyone' | 'operator' | 'command' | 'never'
 
 /**
  * In `live`, an operator approves each account that creates payments. Only a provider, a signed webhook or an
- * operator settles a payment, never the merchant.
+ * operator settles a payment, never the merchant. `key` states whether API keys can have the scope.
  */
 const SCOPES = {
-  'payments:read': { sandbox: 'everyone', live: 'everyone' },
-  'payments:write': { sandbox: 'everyone', live: 'operator' },
-  'payments:settle': { sandbox: 'everyone', live: 'never' },
-  'payments:admin': { sandbox: 'command', live: 'command' },
-  'auth:admin': { sandbox: 'command', live: 'command' },
-} as const satisfies Record<string, Record<Mode, Rule>>
+  'payments:read': { sandbox: 'everyone', live: 'everyone', key: true },
+  'payments:write': { sandbox: 'everyone', live: 'operator', key: true },
+  'payments:settle': { sandbox: 'everyone', live: 'never', key: true },
+  'payments:admin': { sandbox: 'command', live: 'command', key: false },
+  'auth:admin': { sandbox: 'command', live: 'command', key: false },
+} as const satisfies Record<string, Record<Mode, Rule> & { readonly key: boolean }>
 
 export type Scope = keyof typeof SCOPES
 
@@ -24,7 +25,7 @@ const ALL = Object.keys(SCOPES) as Scope[]
 
 /** The scopes of operators: the operator command grants them by default, and nothing else grants them. */
 export const OPERATOR_SCOPES: readonly Scope[] = ALL.filter((scope) =>
-  Object.values(SCOPES[scope]).some((rule) => rule === 'command'),
+  MODES.some((mode) => SCOPES[scope][mode] === 'command'),
 )
 
 export function defaultScopes(mode: Mode): Scope[] {
@@ -34,6 +35,21 @@ export function defaultScopes(mode: Mode): Scope[] {
 /** The scopes that an account can have in the mode. */
 export function grantableScopes(mode: Mode): Scope[] {
   return ALL.filter((scope) => SCOPES[scope][mode] !== 'never')
+}
+
+/** The scopes that an API key can have in the mode: never those of operators. */
+export function keyScopes(mode: Mode): Scope[] {
+  return grantableScopes(mode).filter((scope) => SCOPES[scope].key)
+}
+
+/** The scopes of a key that its merchant has now. `merchant` is null for the mode's defaults. */
+export function effectiveKeyScopes(
+  key: readonly string[],
+  merchant: readonly string[] | null,
+  mode: Mode,
+): Scope[] {
+  const current = effectiveScopes(merchant, mode)
+  return keyScopes(mode).filter((scope) => key.includes(scope) && current.includes(scope))
 }
 
 /** The stored scopes without those that the mode never grants; for null, the mode's defaults. */

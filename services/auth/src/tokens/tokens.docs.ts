@@ -1,18 +1,6 @@
 import { ApiRoute } from '@malipo/kit/http/openapi'
-import { ApiBearerAuth, ApiOkResponse } from '@nestjs/swagger'
-import { PROBLEMS } from '../problems.js'
-import { JwksDto, ValidationDto } from './tokens.dto.js'
-
-export const ValidateDocs = () =>
-  ApiRoute(
-    {
-      summary: 'Validate an access token',
-      description: 'An invalid token returns 200 with `valid: false`, not an error.',
-      problems: [PROBLEMS.unauthenticated],
-    },
-    ApiBearerAuth(),
-    ApiOkResponse({ type: ValidationDto }),
-  )
+import { ApiOkResponse } from '@nestjs/swagger'
+import { JwksDto } from './tokens.dto.js'
 
 export const JwksDocs = () =>
   ApiRoute(

@@ -4,8 +4,14 @@ const UUID = { type: String, format: 'uuid', example: '019b76da-a800-7000-8000-0
 
 /** The claims of a valid token, and the phone and email of its user. */
 export class PayloadDto {
+  @ApiProperty({ type: String, enum: ['token'] })
+  kind: 'token'
+
   @ApiProperty({ ...UUID, description: 'User id' })
   sub: string
+
+  @ApiProperty({ ...UUID, description: 'Merchant id: that of the user’s own merchant' })
+  merchant: string
 
   @ApiProperty({ type: String, example: '+256772123456' })
   phone: string
@@ -37,14 +43,6 @@ export class PayloadDto {
 
   @ApiProperty({ type: Number, description: 'Time of expiry, Unix seconds', example: 1767260700 })
   exp: number
-}
-
-export class ValidationDto {
-  @ApiProperty({ type: Boolean, example: true })
-  valid: boolean
-
-  @ApiProperty({ type: PayloadDto, required: false, description: 'Present if the token is valid' })
-  payload?: PayloadDto
 }
 
 export class JwkDto {

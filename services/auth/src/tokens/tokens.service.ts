@@ -72,6 +72,6 @@ export class TokensService {
     const [holder] = await this.database.read((run) =>
       run<Pick<PayloadDto, 'phone' | 'email'>>(SESSION_HOLDER, [claims.sid, claims.sub]),
     )
-    return holder && { ...claims, ...holder }
+    return holder && { kind: 'token', merchant: claims.sub, ...claims, ...holder }
   }
 }

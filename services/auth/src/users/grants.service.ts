@@ -5,7 +5,13 @@ import { Inject, Injectable } from '@nestjs/common'
 import { Counter, Registry } from 'prom-client'
 import type { Origin } from '../client-context/client-context.js'
 import { type Env, ENV } from '../env.js'
-import { operatorScopes, ownScopes, PROBLEMS, revocationPending } from '../problems.js'
+import {
+  merchantClosed,
+  operatorScopes,
+  ownScopes,
+  PROBLEMS,
+  revocationPending,
+} from '../problems.js'
 import { RevocationsService } from '../revocations/revocations.service.js'
 import { defaultScopes, grantableScopes, OPERATOR_SCOPES, type Scope } from '../tokens/scopes.js'
 import { setScopes } from './grants.store.js'
@@ -24,7 +30,7 @@ export class GrantsService {
     this.changes = new Counter({ name: 'scope_changes_total', help, registers: [registry] })
   }
 
-  /** @throws Problem 400 for an unknown scope, 403, 404, 503 if Redis is unavailable */
+  /** @throws Problem 400 for an unknown scope, 403, 404, 409 for a closed merchant, 503 if Redis is unavailable */
   async set(userId: string, requested: readonly string[], by: { id: string; origin: Origin }) {
     // The path may spell the id in upper case.
     if (userId.toLowerCase() === by.id) throw ownScopes()
@@ -41,6 +47,7 @@ export class GrantsService {
     const published = await this.revocations.revokeBy('scopes', userId, async (run, retried) => {
       const revoked = await setScopes(run, retried, change)
       if (revoked === 'not_retained') throw operatorScopes()
+      if (revoked === 'closed') throw merchantClosed()
       return revoked
     })
     if (published === undefined) throw new Problem(PROBLEMS.userNotFound, 'No user has this id.')

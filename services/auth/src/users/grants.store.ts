@@ -16,9 +16,13 @@ const VERSION_BY_ID: Statement = {
   text: `SELECT ${VERSION} AS version FROM users WHERE id = $1`,
 }
 
+/** A closure of a merchant changes the user's row too, so the version is that of an open merchant. */
+const IS_CLOSED = `
+  EXISTS (SELECT FROM merchants WHERE merchants.id = users.id AND closed_at IS NOT NULL)`
+
 const VERSION_BY_PHONE: Statement = {
   name: 'user_version_by_phone',
-  text: `SELECT ${VERSION} AS version FROM users WHERE phone = $1`,
+  text: `SELECT ${VERSION} AS version, ${IS_CLOSED} AS "isClosed" FROM users WHERE phone = $1`,
 }
 
 interface ScopeChange {
@@ -38,7 +42,8 @@ const SCOPES_SET: Statement = {
   name: 'scopes_set',
   text: `
     WITH target AS MATERIALIZED (
-      SELECT id, coalesce(scopes, $4::text[]) AS before, ${VERSION} = $9 AS is_current
+      SELECT id, coalesce(scopes, $4::text[]) AS before, ${VERSION} = $9 AS is_current,
+             ${IS_CLOSED} AND cardinality($3::text[]) > 0 AS is_closed
       FROM users
       WHERE id = $2
       FOR NO KEY UPDATE
@@ -48,6 +53,7 @@ const SCOPES_SET: Statement = {
       FROM target
       WHERE users.id = target.id
         AND is_current
+        AND NOT is_closed
         AND $8::text[] <@ before
         AND NOT EXISTS (SELECT 1 FROM audit_events WHERE audit_events.id = $1)
       RETURNING users.id, before
@@ -65,6 +71,7 @@ const SCOPES_SET: Statement = {
       CROSS JOIN LATERAL revoke_sessions_of(reduced.id, NULL, 'scopes', $5::uuid) AS revoked
     )
     SELECT is_current AS "isCurrent",
+           is_closed AS "isClosed",
            changed.id IS NOT NULL AS "isChanged",
            (SELECT count(*) FROM revoked)::integer AS revoked
     FROM target
@@ -81,24 +88,26 @@ interface NewScopes extends ScopeChange {
 
 interface ScopesSet {
   readonly isCurrent: boolean
+  readonly isClosed: boolean
   readonly isChanged: boolean
   readonly revoked: number
 }
 
 /**
- * @returns the number of revoked sessions; undefined if the user does not exist
+ * @returns the number of revoked sessions; undefined if the user does not exist; `closed` if the merchant is
  * @throws StaleWrite if another change was made in the meantime
  */
 export async function setScopes(
   run: Run,
   retried: boolean,
   { id, userId, scopes, retained, defaults, actorId, origin: { address, userAgent } }: NewScopes,
-): Promise<number | 'not_retained' | undefined> {
+): Promise<number | 'not_retained' | 'closed' | undefined> {
   const [user] = await run<{ version: string }>(VERSION_BY_ID, [userId])
   if (!user) return undefined
   const change = [id, userId, scopes, defaults, actorId, address, userAgent, retained]
   const [found] = await run<ScopesSet>(SCOPES_SET, [...change, user.version])
   if (!found?.isCurrent) throw new StaleWrite()
+  if (found.isClosed) return 'closed'
   const changed = found.isChanged ? found : undefined
   return (await countOrRecover(run, { id, retried }, changed)) ?? 'not_retained'
 }
@@ -125,17 +134,18 @@ const SCOPES_GRANT: Statement = {
 }
 
 /**
- * Adds scopes to those of a user; returns undefined if no account has the phone.
+ * Adds scopes to those of a user; returns undefined if no account has the phone, `closed` if its merchant is.
  *
  * @throws StaleWrite if another change was made in the meantime
  */
 export async function grantScopes(
   run: Run,
   grant: ScopeChange & { phone: string; granted: readonly string[] },
-): Promise<{ id: string; scopes: string[] } | undefined> {
+): Promise<{ id: string; scopes: string[] } | 'closed' | undefined> {
   const { id, phone, defaults, granted, origin } = grant
-  const [user] = await run<{ version: string }>(VERSION_BY_PHONE, [phone])
+  const [user] = await run<{ version: string; isClosed: boolean }>(VERSION_BY_PHONE, [phone])
   if (!user) return undefined
+  if (user.isClosed) return 'closed'
   const values = [id, phone, defaults, granted, origin.userAgent, user.version]
   const [changed] = await run<{ id: string; scopes: string[] }>(SCOPES_GRANT, values)
   if (!changed) throw new StaleWrite()

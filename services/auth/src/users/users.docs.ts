@@ -40,6 +40,7 @@ export const ScopesDocs = () =>
         PROBLEMS.ownScopes,
         PROBLEMS.operatorScopes,
         userNotFound,
+        PROBLEMS.merchantClosed,
         PROBLEMS.revocationPending,
       ],
     },
