@@ -4,6 +4,7 @@ import type { Refusal } from './providers/account-choice.js'
 /** The problems specific to payments, in addition to the general HTTP problems. */
 export const PROBLEMS = {
   unauthenticated: { type: 'unauthenticated', status: 401, title: 'Authentication required' },
+  wrongMode: { type: 'wrong-mode', status: 401, title: 'API key of another mode' },
   signature: { type: 'webhook-signature', status: 401, title: 'Invalid webhook signature' },
   forbidden: { type: 'insufficient-scope', status: 403, title: 'Insufficient scope' },
   noPayment: { type: 'payment-not-found', status: 404, title: 'Payment not found' },
@@ -112,6 +113,7 @@ export const PROBLEMS = {
 /** The problems that every route with token validation may return. */
 export const TOKEN_PROBLEMS = [
   PROBLEMS.unauthenticated,
+  PROBLEMS.wrongMode,
   PROBLEMS.forbidden,
   PROBLEMS.tooManyRejectedTokens,
   PROBLEMS.authUnavailable,

@@ -19,6 +19,8 @@ import { until } from '@malipo/testing/until'
 /** Auth and Redis for one test file, and payments replicas that reach both through proxies. */
 export interface TokenFixture {
   readonly auth: Service
+  /** The URL of auth's database. */
+  readonly authDatabase: string
   readonly redis: Redis
   /** A connection to Redis that bypasses the proxy. */
   readonly redisClient: RedisClient
@@ -86,6 +88,7 @@ export async function startTokenFixture(): Promise<TokenFixture> {
   const first = await startPayments(env)
   return {
     auth,
+    authDatabase,
     redis,
     redisClient,
     dataDir,

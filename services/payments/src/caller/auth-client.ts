@@ -15,12 +15,15 @@ export type Validation =
   | { readonly kind: 'rejected' }
   | { readonly kind: 'unavailable' }
 
-/** The claims that payments uses. `exp` is in seconds since the epoch. */
+/** The claims that payments uses, of an access token or an API key. */
 export interface Claims {
   readonly sub: string
+  readonly merchant: string
+  /** The id of the session, or of the API key. */
   readonly sid: string
   readonly scope: string
-  readonly exp: number
+  /** In seconds since the epoch; null for an API key that does not expire. */
+  readonly exp: number | null
 }
 
 /** Maximum calls in flight, including those that wait for a socket. Auth handles 256 calls in about 50 ms. */
@@ -165,15 +168,16 @@ function parseResponse(status: number, body: unknown): Validation {
   if (status === 401) return { kind: 'rejected' }
   const { valid, payload } = (body ?? {}) as { valid?: unknown; payload?: unknown }
   if (status === 200 && valid === false) return { kind: 'rejected' }
-  if (status === 200 && valid === true && isClaims(payload)) {
-    return { kind: 'valid', claims: payload }
-  }
-  return { kind: 'unavailable' }
+  const claims = status === 200 && valid === true ? claimsOf(payload) : undefined
+  return claims ? { kind: 'valid', claims } : { kind: 'unavailable' }
 }
 
-function isClaims(payload: unknown): payload is Claims {
-  const { sub, sid, scope, exp } = (payload ?? {}) as Record<string, unknown>
-  return [sub, sid, scope].every((claim) => typeof claim === 'string') && typeof exp === 'number'
+/** undefined if a claim is missing or malformed. Auth 0.1.0 returns no `merchant`: it is then the user. */
+function claimsOf(payload: unknown): Claims | undefined {
+  const { sub, sid, scope, exp, merchant = sub } = (payload ?? {}) as Record<string, unknown>
+  const hasStrings = [sub, merchant, sid, scope].every((claim) => typeof claim === 'string')
+  const isComplete = hasStrings && (typeof exp === 'number' || exp === null)
+  return isComplete ? ({ sub, merchant, sid, scope, exp } as Claims) : undefined
 }
 
 /** Auth may close an idle connection just as a call uses it, and a lost one does not respond: retry once. */

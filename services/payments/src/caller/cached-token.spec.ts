@@ -15,6 +15,7 @@ describe('the lifetime of a cache entry', () => {
     ['is the stale time without a TTL', EXP, { ttlMs: 0, staleMs: 900_000 }, 900_000],
     ['is 0 without either', EXP, { ttlMs: 0, staleMs: 0 }, 0],
     ['is 0 in the last 30 s of the token', T / 1000 + 30, TIMES, 0],
+    ['is the longer of both for a key that does not expire', null, TIMES, 900_000],
   ])('%s', (_, exp, times, expected) => {
     expect(cacheLifetimeMs(exp, T, times)).toBe(expected)
   })
@@ -33,6 +34,13 @@ describe('a cache entry', () => {
     [-1, 'unusable'],
   ])('with an age of %i ms is %s', (ageMs, expected) => {
     expect(at(ageMs)).toBe(expected)
+  })
+
+  it('of a key that does not expire is limited by its age alone', () => {
+    const clocks = (ageMs: number) => ({ redisMs: T + ageMs, ownMs: T * 10 })
+    expect(freshness({ at: T, exp: null }, clocks(59_999), TIMES)).toBe('fresh')
+    expect(freshness({ at: T, exp: null }, clocks(899_999), TIMES)).toBe('stale')
+    expect(freshness({ at: T, exp: null }, clocks(900_000), TIMES)).toBe('unusable')
   })
 
   it('is unusable in the last 30 s of its token, whatever its age', () => {
@@ -59,7 +67,14 @@ describe('the JSON of a cache entry', () => {
   const ENTRY = { sub: 'a', sid: 'b', scope: 'c', exp: 1, at: 2, proof: 'd', dataset: 'e' }
 
   it('is parsed as it was written', () => {
-    expect(parseCachedToken(JSON.stringify(ENTRY))).toEqual(ENTRY)
+    const entry = { ...ENTRY, merchant: 'm' }
+    expect(parseCachedToken(JSON.stringify(entry))).toEqual(entry)
+    const key = { ...entry, exp: null }
+    expect(parseCachedToken(JSON.stringify(key))).toEqual(key)
+  })
+
+  it('without a merchant is of the user’s own merchant', () => {
+    expect(parseCachedToken(JSON.stringify(ENTRY))).toEqual({ ...ENTRY, merchant: 'a' })
   })
 
   it.each([
@@ -69,7 +84,8 @@ describe('the JSON of a cache entry', () => {
     '1',
     ...Object.keys(ENTRY).map((name) => JSON.stringify({ ...ENTRY, [name]: undefined })),
     JSON.stringify({ ...ENTRY, at: '2' }),
-    JSON.stringify({ ...ENTRY, exp: null }),
+    JSON.stringify({ ...ENTRY, exp: '1' }),
+    JSON.stringify({ ...ENTRY, merchant: 1 }),
   ])('is ignored if it is %s', (json) => {
     expect(parseCachedToken(json)).toBeUndefined()
   })

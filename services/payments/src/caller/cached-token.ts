@@ -1,7 +1,7 @@
 import type { Claims } from './auth-client.js'
 import type { Proof } from './session-proof.js'
 
-/** The cache entry of a token that auth accepted. Replicas share it through Redis. */
+/** The cache entry of a token or API key that auth accepted. Replicas share it through Redis. */
 export interface CachedToken extends Claims, Proof {
   /** Redis' time just before the call to auth, so that an entry never appears younger than it is. */
   readonly at: number
@@ -15,9 +15,17 @@ export interface CacheTimes {
 /** The maximum tolerated difference between auth's clock, which sets `exp`, and the clock of the database of payments. */
 export const CLOCK_SKEW_MS = 30_000
 
+/** An entry as stored. Without `merchant`, it is the `sub`, as of all users and keys so far. */
+export type StoredToken = Omit<CachedToken, 'merchant'> & Partial<Pick<CachedToken, 'merchant'>>
+
+/** How long the caches may use what expires at `exp`: not in the last 30 s. */
+export function usableMs(exp: number | null, nowMs: number): number {
+  return exp === null ? Infinity : exp * 1000 - nowMs - CLOCK_SKEW_MS
+}
+
 /** The time for which Redis stores an entry; 0 or less: not stored. `nowMs` is by the database's clock. */
-export function cacheLifetimeMs(exp: number, nowMs: number, { ttlMs, staleMs }: CacheTimes) {
-  return Math.min(Math.max(ttlMs, staleMs), exp * 1000 - nowMs - CLOCK_SKEW_MS)
+export function cacheLifetimeMs(exp: number | null, nowMs: number, { ttlMs, staleMs }: CacheTimes) {
+  return Math.min(Math.max(ttlMs, staleMs), usableMs(exp, nowMs))
 }
 
 /** A `fresh` entry is used without a call to auth, a `stale` entry only while auth is unavailable. */
@@ -30,7 +38,7 @@ export function freshness(
 ): Freshness {
   const ageMs = clocks.redisMs - at
   // A negative age means that Redis' clock was set back, so the real age is unknown.
-  if (ageMs < 0 || clocks.ownMs >= exp * 1000 - CLOCK_SKEW_MS) return 'unusable'
+  if (ageMs < 0 || usableMs(exp, clocks.ownMs) <= 0) return 'unusable'
   if (ageMs < ttlMs) return 'fresh'
   return ageMs < staleMs ? 'stale' : 'unusable'
 }
@@ -39,10 +47,12 @@ export function freshness(
 export function parseCachedToken(json: string): CachedToken | undefined {
   try {
     const entry = JSON.parse(json) as Partial<CachedToken> | null
-    const { sub, sid, scope, proof, dataset, exp, at } = entry ?? {}
-    const hasStrings = [sub, sid, scope, proof, dataset].every((text) => typeof text === 'string')
-    const hasTimes = [exp, at].every((time) => Number.isFinite(time))
-    return hasStrings && hasTimes ? (entry as CachedToken) : undefined
+    const { sub, merchant = sub, sid, scope, proof, dataset, exp, at } = entry ?? {}
+    const hasStrings = [sub, merchant, sid, scope, proof, dataset].every(
+      (text) => typeof text === 'string',
+    )
+    const hasTimes = Number.isFinite(at) && (exp === null || Number.isFinite(exp))
+    return hasStrings && hasTimes ? ({ ...entry, merchant } as CachedToken) : undefined
   } catch {
     return undefined
   }

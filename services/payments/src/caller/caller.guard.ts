@@ -5,7 +5,7 @@ import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@ne
 import { PROBLEMS } from '../problems.js'
 import type { Caller, Scope } from './scopes.js'
 import { TokenCheck } from './token-check.js'
-import { bearerJwt } from './unverified-token.js'
+import { bearerCredential } from './unverified-token.js'
 
 /** Accepts a request if its token is valid and has at least one of the route's scopes. */
 @Injectable()
@@ -17,18 +17,17 @@ export class CallerGuard implements CanActivate {
     return true
   }
 
-  /** @throws Problem 401: no valid token; 403: no required scope; 429: throttled; 503: auth unavailable */
+  /** @throws Problem 401: no valid token or key; 403: no required scope; 429: throttled; 503: auth unavailable */
   async admit(request: Request, scopes: readonly string[]): Promise<Caller> {
-    const token = bearerJwt(request.headers.authorization)
+    const token = bearerCredential(request.headers.authorization)
     if (token === undefined) {
-      throw unauthenticated('Send an access token: Authorization: Bearer <token>.')
+      throw unauthenticated('Send an access token or an API key: Authorization: Bearer <token>.')
     }
     const result = await this.tokenCheck.check(token, request)
     if (result.kind === 'rejected') {
-      throw unauthenticated(
-        'The access token is invalid or has expired, or its session is revoked.',
-      )
+      throw unauthenticated('The access token or API key is invalid, expired or revoked.')
     }
+    if (result.kind === 'wrong-mode') throw wrongMode()
     if (result.kind === 'throttled') throw tooManyRejectedTokens(result.retryAfterSeconds)
     if (result.kind === 'unavailable') throw authUnavailable()
     const { caller } = result
@@ -46,6 +45,13 @@ export const NeedsScope = needsScope<Scope>(CallerGuard)
 function unauthenticated(detail: string) {
   const headers = { 'www-authenticate': 'Bearer' }
   return new Problem(PROBLEMS.unauthenticated, detail, { headers })
+}
+
+function wrongMode() {
+  const detail =
+    'The API key was issued for another mode: mlp_live_ is for live, mlp_test_ for sandbox.'
+  const headers = { 'www-authenticate': 'Bearer error="invalid_token"' }
+  return new Problem(PROBLEMS.wrongMode, detail, { headers })
 }
 
 function tooManyRejectedTokens(retryAfterSeconds: number) {

@@ -54,7 +54,7 @@ interface Dependencies {
 
 const CHECKS = {
   name: 'token_checks_total',
-  help: 'Token checks by outcome: hit, miss (accepted by auth), stale, rejected, throttled, unavailable',
+  help: 'Checks of access tokens and API keys by outcome: hit, miss (accepted by auth), stale, rejected, throttled, unavailable',
   label: 'outcome',
 }
 const BREAKERS = {
@@ -81,7 +81,10 @@ const KEYS = {
   variable: 'TOKEN_CACHE_KEYS_FILE',
 }
 
-type CacheEnv = Pick<Env, 'TOKEN_CACHE_TTL_MS' | 'TOKEN_CACHE_STALE_MS' | 'TOKEN_CACHE_KEYS_FILE'>
+type CacheEnv = Pick<
+  Env,
+  'MODE' | 'TOKEN_CACHE_TTL_MS' | 'TOKEN_CACHE_STALE_MS' | 'TOKEN_CACHE_KEYS_FILE'
+>
 
 /** Creates the token check with its caches and metrics, and subscribes it to revocations. */
 export function createTokenCheck(
@@ -108,7 +111,8 @@ export function createTokenCheck(
   const local = new LocalTokenCache({ sessions, seal, revocationMessages, times })
   const caches = { shared, local, sessions, rejected: new RejectedTokens() }
   const validation = new TokenValidation({ ...caches, auth, seal, times })
-  const check = new TokenCheck({ ...caches, validation }, countBy(registry, CHECKS, OUTCOMES))
+  const parts = { ...caches, validation, mode: env.MODE }
+  const check = new TokenCheck(parts, countBy(registry, CHECKS, OUTCOMES))
   const run = () => shared.removePending()
   workers.add({ name: 'refused_token_removal', intervalMs: 1_000, run })
   observableGauge(registry, BREAKERS, (gauge) => {

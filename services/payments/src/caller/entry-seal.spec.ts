@@ -8,6 +8,7 @@ const [OLD, NEW, FOREIGN] = ['old', 'new', 'foreign'].map((name) => Buffer.alloc
 ]
 const ENTRY = {
   sub: 'a',
+  merchant: 'a',
   sid: 'b',
   scope: 'payments:read',
   exp: 1,

@@ -1,5 +1,5 @@
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto'
-import { type CachedToken, parseCachedToken } from './cached-token.js'
+import { type CachedToken, parseCachedToken, type StoredToken } from './cached-token.js'
 
 /** Length of an HMAC-SHA256 in base64url. */
 const MAC_LENGTH = 43
@@ -18,7 +18,7 @@ export class EntrySeal {
     private readonly forgeries: { inc(): void },
   ) {}
 
-  sign(redisKey: string, entry: CachedToken): string {
+  sign(redisKey: string, entry: StoredToken): string {
     const json = JSON.stringify(entry)
     return `${this.macOf(redisKey, json, this.ring.current)}.${json}`
   }

@@ -21,6 +21,7 @@ it.each([-3_600_000, 3_600_000])(
     const entry: CachedToken = {
       ...proven,
       sub: 'sub',
+      merchant: 'sub',
       sid: token.sid,
       scope: 'payments:read',
       exp: actual() / 1000 + 600,

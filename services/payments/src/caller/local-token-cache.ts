@@ -1,7 +1,7 @@
 import { databaseNow } from '@malipo/kit/postgres/clock'
 import { LRUCache } from 'lru-cache'
 import type { Claims } from './auth-client.js'
-import { type CachedToken, type CacheTimes, CLOCK_SKEW_MS, freshness } from './cached-token.js'
+import { type CachedToken, type CacheTimes, freshness, usableMs } from './cached-token.js'
 import type { EntrySeal } from './entry-seal.js'
 import type { Caller } from './scopes.js'
 import { type Proof, type RedisState, redisState } from './session-proof.js'
@@ -62,7 +62,7 @@ export class LocalTokenCache {
       entry.session.revokedAt === undefined &&
       entry.session.refusedProof !== entry.cachedToken.proof &&
       this.parts.revocationMessages.isLive &&
-      databaseNow() < entry.cachedToken.exp * 1000 - CLOCK_SKEW_MS
+      usableMs(entry.cachedToken.exp, databaseNow()) > 0
     return isUsable ? entry : undefined
   }
 
@@ -117,8 +117,8 @@ export class LocalTokenCache {
     this.entries.clear()
   }
 
-  identityOf({ sub, sid, scope }: Claims): Identity {
-    const caller = { id: sub, scopes: new Set(scope.split(' ')) }
+  identityOf({ sub, merchant, sid, scope }: Claims): Identity {
+    const caller = { id: sub, merchant, scopes: new Set(scope.split(' ')) }
     return { caller, session: this.parts.sessions.of(sid) }
   }
 

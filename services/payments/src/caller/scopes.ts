@@ -3,8 +3,10 @@ export type Scope = 'payments:read' | 'payments:write' | 'payments:settle' | 'pa
 
 /** The caller of a request, from the claims that auth validated. */
 export interface Caller {
-  /** The token's `sub`, a UUID. */
+  /** The `sub`, a UUID: a user, or the merchant of an API key. */
   readonly id: string
+  /** The owner of the payments that the caller creates and sees. */
+  readonly merchant: string
   readonly scopes: ReadonlySet<string>
 }
 

@@ -1,3 +1,4 @@
+import { apiKeyMode } from '@malipo/kit/http/api-key'
 import type { LocalTokenCache, Observation } from './local-token-cache.js'
 import type { RejectedTokens } from './rejected-tokens.js'
 import type { SessionStates } from './session-states.js'
@@ -27,7 +28,7 @@ import {
   type TokenValidation,
   type UndecidedToken,
 } from './token-validation.js'
-import { claimedSessionId, hashToken } from './unverified-token.js'
+import { claimedSessionId, hashToken, isApiKey } from './unverified-token.js'
 
 interface Parts {
   readonly shared: Pick<SharedTokenCache, 'read'>
@@ -35,10 +36,12 @@ interface Parts {
   readonly sessions: SessionStates
   readonly rejected: RejectedTokens
   readonly validation: TokenValidation
+  /** The mode of the service, which its API keys name. */
+  readonly mode: 'sandbox' | 'live'
 }
 
 /**
- * Validates access tokens. Auth decides; all replicas share its results through Redis. `VERDICTS` lists the
+ * Validates access tokens and API keys. Auth decides; all replicas share its results through Redis. `VERDICTS` lists the
  * decisions, and docs/token-check.md the reasons. Two rules always apply:
  *
  * - A token is rejected only because auth rejected it or published a revocation. If in doubt: 503.
@@ -54,6 +57,10 @@ export class TokenCheck {
   ) {}
 
   async check(token: string, request: TokenRequest): Promise<CheckResult> {
+    if (isApiKey(token) && apiKeyMode(token) !== this.parts.mode) {
+      this.counters.rejected.inc()
+      return { kind: 'wrong-mode' }
+    }
     const hash = hashToken(token)
     const identity = this.parts.local.get(hash)
     const { outcome, result } = identity
@@ -70,8 +77,9 @@ export class TokenCheck {
   private decideOnce(token: string, hash: string, request: TokenRequest): Promise<Decision> {
     const existing = this.inFlight.get(hash)
     if (existing) return existing
-    const sid = this.parts.local.peek(hash)?.sid ?? claimedSessionId(token)
-    const decision = this.decide({ token, hash, sid, request }).finally(() =>
+    const sid = this.parts.local.peek(hash)?.sid ?? claimedSessionId(token, hash)
+    const isKey = isApiKey(token)
+    const decision = this.decide({ token, isKey, hash, sid, request }).finally(() =>
       this.inFlight.delete(hash),
     )
     this.inFlight.set(hash, decision)
@@ -79,8 +87,12 @@ export class TokenCheck {
   }
 
   private async decide(presented: PresentedToken): Promise<Decision> {
-    const { shared, local, rejected } = this.parts
+    const { shared, local } = this.parts
     if (this.isRejected(presented)) return REJECTED
+    // A key that this replica has never validated: guesses of a throttled address do not reach Redis either.
+    const isUnknownKey = presented.isKey && local.peek(presented.hash) === undefined
+    const early = isUnknownKey ? await this.throttled(presented) : undefined
+    if (early) return early
     const reading = shared.read(presented)
     const before = await reading.fast
     const seen = local.observe(presented, before)
@@ -88,10 +100,8 @@ export class TokenCheck {
     if (verdict !== 'ask') return this.conclude(verdict, seen)
     const token = { ...presented, reading, seen, patienceMs: patienceFor(seen) }
     if (token.patienceMs === undefined) {
-      const retryAfterSeconds = await rejected.retryAfterSeconds(token.request.ip)
-      if (retryAfterSeconds > 0) {
-        return { outcome: 'throttled', result: { kind: 'throttled', retryAfterSeconds } }
-      }
+      const throttled = await this.throttled(presented)
+      if (throttled) return throttled
     }
     const first = await this.decideByAuth(token, before)
     if (before || first.decision !== UNAVAILABLE || !first.isLate) return first.decision
@@ -110,6 +120,13 @@ export class TokenCheck {
     const state = authState(answer, performance.now() - calledAt)
     const decision = this.conclude(VERDICTS[state][shown.state], shown, answer)
     return { decision, isLate: state === 'late' }
+  }
+
+  /** A 429 if the address has sent too many rejected tokens and keys. */
+  private async throttled({ request }: PresentedToken): Promise<Decision | undefined> {
+    const retryAfterSeconds = await this.parts.rejected.retryAfterSeconds(request.ip)
+    if (retryAfterSeconds === 0) return undefined
+    return { outcome: 'throttled', result: { kind: 'throttled', retryAfterSeconds } }
   }
 
   private isRejected({ hash, sid }: TokenKey): boolean {

@@ -10,6 +10,8 @@ export type Outcome = (typeof OUTCOMES)[number]
 export type CheckResult =
   | { readonly kind: 'accepted'; readonly caller: Caller }
   | { readonly kind: 'rejected' }
+  /** An API key of an installation in another mode. */
+  | { readonly kind: 'wrong-mode' }
   | { readonly kind: 'throttled'; readonly retryAfterSeconds: number }
   | { readonly kind: 'unavailable' }
 

@@ -5,7 +5,12 @@ import { sessionKey } from '@malipo/kit/redis/session-revocation'
 import { CircuitBreaker } from '@malipo/kit/worker/circuit-breaker'
 import { withTimeout } from '@malipo/kit/worker/with-timeout'
 import type { AuthClient, Claims, Validation } from './auth-client.js'
-import { type CachedToken, cacheLifetimeMs, type CacheTimes } from './cached-token.js'
+import {
+  type CachedToken,
+  cacheLifetimeMs,
+  type CacheTimes,
+  type StoredToken,
+} from './cached-token.js'
 import type { EntrySeal } from './entry-seal.js'
 import type { LocalTokenCache, Observation } from './local-token-cache.js'
 import type { RejectedTokens } from './rejected-tokens.js'
@@ -25,7 +30,9 @@ import { RECENT_MS } from './token-decision.js'
 export type TokenRequest = Pick<Request, 'id' | 'headers' | 'ip'>
 
 export interface PresentedToken extends TokenKey {
+  /** An access token or an API key. */
   readonly token: string
+  readonly isKey: boolean
   readonly request: TokenRequest
 }
 
@@ -120,10 +127,11 @@ export class TokenValidation {
 
   private store({ hash, sid }: TokenKey, claims: Claims, question: Question | undefined): void {
     const { seal, shared, times } = this.parts
-    const { sub, scope, exp } = claims
+    const { sub, merchant, scope, exp } = claims
     const lifetimeMs = cacheLifetimeMs(exp, databaseNow(), times)
     if (!question || claims.sid !== sid || lifetimeMs <= 0) return
-    const entry: CachedToken = { sub, sid, scope, exp, ...question }
+    const own = merchant === sub ? {} : { merchant }
+    const entry: StoredToken = { sub, ...own, sid, scope, exp, ...question }
     shared.store({ hash, sid }, seal.sign(entryKey(hash), entry), lifetimeMs)
   }
 

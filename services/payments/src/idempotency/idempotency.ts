@@ -49,6 +49,7 @@ JOIN idempotency_keys USING (caller, route, key)`,
 
 /** A request whose key is already taken. */
 interface RepeatedRequest {
+  /** The merchant, or the operator. */
   readonly caller: string
   readonly key: IdempotencyKey
   readonly operationId: string

@@ -1,7 +1,10 @@
 import { hash } from 'node:crypto'
 import { validationProblem } from '@malipo/kit/http/validation'
 
-/** The Idempotency-Key of a request, scoped to its caller, method and path. */
+/**
+ * The Idempotency-Key of a request, scoped to the merchant (for an operator, to the operator), method and path. So the
+ * old and the new API key share it during a rotation.
+ */
 export interface IdempotencyKey {
   readonly key: string
   /** Method and path. */

@@ -18,7 +18,7 @@ export class MethodsController {
   @NeedsScope('payments:read', 'payments:write')
   @MethodsDocs()
   list(@CurrentCaller() caller: Caller, @Query() { phone }: MethodsQueryDto) {
-    const own = accountsOf(this.accounts.file, caller.id)
+    const own = accountsOf(this.accounts.file, caller.merchant)
     const found = phone === undefined ? own : accountsForPhone(own, phone)
     return { data: found.map(methodView) }
   }

@@ -26,7 +26,9 @@ const ApiIdempotencyKey = () =>
   ApiHeader({
     name: 'Idempotency-Key',
     required: false,
-    description: '1 to 255 printable ASCII characters, retained for at least 24 hours',
+    description:
+      '1 to 255 printable ASCII characters, retained for at least 24 hours. Scoped to the merchant (for an operator, ' +
+      'to the operator), the method and the path',
     schema: { type: 'string', minLength: 1, maxLength: 255 },
   })
 

@@ -61,12 +61,12 @@ export class PaymentsService {
     const now = new Date(databaseNow())
     const { provider: _, ...fields } = input
     const id = newUuid(now.getTime())
-    const attempt = this.attempts.plan({ ...input, id, merchant: caller.id, at: now })
+    const attempt = this.attempts.plan({ ...input, id, merchant: caller.merchant, at: now })
     if (attempt instanceof Problem) return this.replayOrRefuse(caller, key, attempt)
     const payment = {
       ...fields,
       id,
-      ownerId: caller.id,
+      ownerId: caller.merchant,
       amountMinor: input.amountMinor.toString(),
       account: attempt?.account ?? null,
       providerName: attempt?.adapter ?? null,
@@ -79,7 +79,7 @@ export class PaymentsService {
       if (inserted && 'limit' in inserted) return { problem: limitReached(inserted.limit) }
       if (inserted) return { resource: inserted }
       if (key) {
-        const request = { caller: caller.id, key, operationId, retried }
+        const request = { caller: caller.merchant, key, operationId, retried }
         const replayed = await replay(run, request, (stored) => findVersion(run, stored))
         // Another payment of the payer may have been stored at the same time.
         const isRunning = 'problem' in replayed && replayed.problem.kind === PROBLEMS.keyInUse
@@ -102,7 +102,7 @@ export class PaymentsService {
     refusal: Problem,
   ): Promise<Reply> {
     if (!key) throw refusal
-    const request = { caller: caller.id, key, operationId: newUuid(), retried: false }
+    const request = { caller: caller.merchant, key, operationId: newUuid(), retried: false }
     const outcome = await this.database.read((run) =>
       replay(run, request, (stored) => findVersion(run, stored)),
     )
@@ -137,7 +137,7 @@ export class PaymentsService {
         const payment = await find(run, id, viewer)
         if (!payment) return { problem: noPayment() }
         if (payment.account) return { problem: hasProvider() }
-        const request = { caller: caller.id, key, operationId, retried }
+        const request = { caller: viewer.id, key, operationId, retried }
         return replay(run, request, async (stored) => {
           const shown = await findVersion(run, stored)
           return stored.status === 200 ? shown : rejectionOf(stored.status, shown, change.to)
@@ -164,6 +164,8 @@ export class PaymentsService {
   }
 }
 
-export function viewerOf(caller: Caller): Viewer {
-  return { id: caller.id, seesAll: isOperator(caller) }
+/** A merchant, whose users and API keys see the same; or an operator. */
+export function viewerOf(caller: Caller): Viewer & { readonly id: string } {
+  const seesAll = isOperator(caller)
+  return { id: seesAll ? caller.id : caller.merchant, seesAll }
 }

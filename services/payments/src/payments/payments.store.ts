@@ -105,7 +105,7 @@ export async function insert(
   return { ...payment, ...INITIAL_VALUES, updatedAt: payment.createdAt, metadata }
 }
 
-/** An owner sees only their own payments; an operator or a provider sees all. */
+/** A merchant sees only their own payments; an operator or a provider sees all. */
 export interface Viewer {
   readonly id: string | undefined
   readonly seesAll: boolean
