@@ -191,5 +191,5 @@ export class Resolutions {
 }
 
 function assertOther({ ownerId }: StoredAttempt, caller: Caller) {
-  if (ownerId === caller.id) throw ownPayment()
+  if (ownerId === caller.merchant) throw ownPayment()
 }

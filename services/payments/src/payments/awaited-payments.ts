@@ -46,7 +46,7 @@ export class AwaitedPayments {
     let isOver = false
     for (;;) {
       const payment = await this.payments.get(viewer, paymentId)
-      const isOwner = payment.ownerId === viewer.id
+      const isOwner = payment.ownerId === viewer.merchant
       if (isOwner && payment.account && payment.status === 'PENDING') {
         this.ownerReads.notify(payment.id)
       }
