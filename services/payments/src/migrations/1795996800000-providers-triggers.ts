@@ -14,6 +14,8 @@ CREATE TRIGGER payment_attempts_closed BEFORE UPDATE ON payment_attempts
   EXECUTE FUNCTION reject_attempts_change();
 CREATE TRIGGER payment_attempts_no_delete BEFORE DELETE OR TRUNCATE ON payment_attempts
   FOR EACH STATEMENT EXECUTE FUNCTION reject_statement();
+CREATE TRIGGER provider_accounts_no_delete BEFORE DELETE OR TRUNCATE ON provider_accounts
+  FOR EACH STATEMENT EXECUTE FUNCTION reject_statement();
 CREATE TRIGGER attempt_events_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON attempt_events
   FOR EACH STATEMENT EXECUTE FUNCTION reject_statement();
 

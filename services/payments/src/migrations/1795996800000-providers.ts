@@ -69,8 +69,9 @@ CREATE TABLE payment_attempts (
   id                      uuid           CONSTRAINT payment_attempts_pkey PRIMARY KEY,
   payment_id              uuid           NOT NULL
     CONSTRAINT payment_attempts_payment_id_fkey REFERENCES payments,
-  account                 text           NOT NULL
-    CONSTRAINT payment_attempts_account_fkey REFERENCES provider_accounts,
+  -- An account of provider_accounts. A foreign key would lock the one row of the account for each attempt, together
+  -- with all concurrent transactions.
+  account                 text           NOT NULL,
   reference               text           NOT NULL,
   state                   text           NOT NULL
     CONSTRAINT payment_attempts_state_check CHECK (state IN
@@ -136,8 +137,9 @@ CREATE TABLE attempt_events (
 const WORK = `
 -- The next call of each attempt that needs one. Rows are short-lived, so that the table stays small.
 CREATE TABLE attempt_work (
-  attempt_id              uuid           CONSTRAINT attempt_work_pkey PRIMARY KEY
-    CONSTRAINT attempt_work_attempt_id_fkey REFERENCES payment_attempts,
+  -- Without a foreign key: each statement that inserts a row reads the id from payment_attempts or inserts it there,
+  -- and attempts are never deleted.
+  attempt_id              uuid           CONSTRAINT attempt_work_pkey PRIMARY KEY,
   account                 text           NOT NULL,
   -- The payment's owner, among whom queries on request are shared.
   owner_id                uuid           NOT NULL,
