@@ -22,6 +22,8 @@ export interface MtnAccount {
   readonly callbackHost: string
   readonly callbackMethod: 'POST' | 'PUT'
   readonly tokenSeconds: number
+  /** The lifetime that a response with a token states; by default the real one. */
+  readonly tokenStatedSeconds?: number
   /** How long the response to a token request takes; not scaled. */
   readonly tokenDelayMs: number
   readonly queriesPerSecond: number
@@ -90,6 +92,7 @@ const SCHEMA = {
         callbackHost: text,
         callbackMethod: { enum: ['POST', 'PUT'], default: 'POST' },
         tokenSeconds: seconds(3_600),
+        tokenStatedSeconds: { type: 'integer', minimum: 1, maximum: 86_400 },
         tokenDelayMs: { type: 'integer', minimum: 0, maximum: 60_000, default: 0 },
         queriesPerSecond: rate(MTN_QUERIES_PER_SECOND),
       },

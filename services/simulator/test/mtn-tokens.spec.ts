@@ -91,6 +91,20 @@ describe('a token', () => {
     expect(await queryStatus(simulator, headers)).toBe(404)
     await until(async () => (await queryStatus(simulator, headers)) === 401)
   })
+
+  it('can state another lifetime than it has', async () => {
+    const lifetimes = { tokenSeconds: 1, tokenStatedSeconds: 3_600 }
+    const simulator = await startSimulator({
+      accounts: (all) => ({
+        ...all,
+        mtnMomo: all.mtnMomo.map((account) => ({ ...account, ...lifetimes })),
+      }),
+    })
+    const { body } = await token(simulator, mtnTokenHeaders())
+    expect(body).toMatchObject({ expires_in: 3_600 })
+    const headers = await mtnHeaders(simulator)
+    await until(async () => (await queryStatus(simulator, headers)) === 401)
+  })
 })
 
 describe('provisioning in the sandbox', () => {

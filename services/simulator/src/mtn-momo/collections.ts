@@ -40,8 +40,9 @@ function serveToken(server: FastifyInstance, users: Users) {
     if (!isTokenBody(request.body)) return reject(reply, badRequest('The body must be empty'))
     const { user } = result
     await sleep(user.tokenDelayMs)
-    const access_token = issueToken(ISSUER, user, user.tokenSeconds, Date.now())
-    return reply.send({ access_token, token_type: 'access_token', expires_in: user.tokenSeconds })
+    const { tokenSeconds, tokenStatedSeconds: expires_in = tokenSeconds } = user
+    const access_token = issueToken(ISSUER, user, tokenSeconds, Date.now())
+    return reply.send({ access_token, token_type: 'access_token', expires_in })
   })
 }
 
