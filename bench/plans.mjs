@@ -24,6 +24,7 @@ import { STORE_CALLBACK } from '../services/payments/dist/callbacks/callback.sta
 import * as parked from '../services/payments/dist/callbacks/parked.statement.js'
 import { insert } from '../services/payments/dist/payments/payments.store.js'
 import { sequentialScans } from './scans.mjs'
+import { seedFinished } from './seed.mjs'
 import { storeAccounts } from '../services/payments/dist/providers/accounts.store.js'
 
 const PAYMENTS = Number(process.env.PAYMENTS ?? 1_000_000)
@@ -66,7 +67,7 @@ try {
   console.log(await createCosts())
   console.log('CPU of the database for a claim and a conclusion, ms for each attempt:')
   console.log(await claimCosts())
-  await seed()
+  await seedFinished(client, ACCOUNT, PAYMENTS)
   console.log('sequential scans of large tables, generic plans:')
   console.log(await sequentialScans(client, await statements()))
 } finally {
@@ -241,30 +242,6 @@ async function claimCosts() {
     const last = mean(cycles.slice(-tenth), of)
     return `${of}: ${first.toFixed(4)}, after ${ATTEMPTS}: ${last.toFixed(4)}, ratio ${(last / first).toFixed(2)}`
   })
-}
-
-/** Finished payments, each with 5 events and a finished attempt, and a callback for every fifth. */
-async function seed() {
-  const statements = [
-    `SET session_replication_role = replica`,
-    `CREATE TEMPORARY TABLE seeds AS SELECT gen_random_uuid() AS id, n FROM generate_series(1, ${PAYMENTS}) AS n`,
-    `INSERT INTO payments (id, owner_id, amount_minor, currency, payment_method, customer_phone, customer_email,
-       metadata, status, created_at, updated_at, version, account, provider_name, transaction_key)
-     SELECT id, gen_random_uuid(), 5000, 'UGX', 'MOBILE_MONEY', '+2567' || lpad(n::text, 8, '0'), 'a@example.com',
-       '{}', 'SUCCESS', now(), now(), 5, '${ACCOUNT}', 'mtn-momo', '${ACCOUNT} ' || n || 'x' FROM seeds`,
-    `INSERT INTO payment_events (payment_id, version, operation_id, to_status, at, actor, cause)
-     SELECT id, version, gen_random_uuid(), 'SUCCESS', now(), 'x', 'attempt' FROM seeds, generate_series(1, 5) AS version`,
-    `INSERT INTO payment_attempts (id, payment_id, account, reference, state, send_until, created_at, updated_at,
-       closed_at, version, provider_reference)
-     SELECT id, id, '${ACCOUNT}', id::text, 'succeeded', now(), now(), now(), now(), 3, 'p' || n FROM seeds`,
-    `INSERT INTO provider_messages (id, source, kind, payment_id, attempt_id, verdict, headers, body, body_hash,
-       reading, outcome, received_at, last_at, last_operation_id)
-     SELECT gen_random_uuid(), 'provider:${ACCOUNT}', 'callback', id, id, 'unsigned', '{}', '', sha256(n::text::bytea),
-       '{}', 'stored', now(), now(), gen_random_uuid() FROM seeds WHERE n % 5 = 0`,
-    `SET session_replication_role = origin`,
-    `VACUUM ANALYZE`,
-  ]
-  for (const text of statements) await client.query(text)
 }
 
 /** Every statement of the folders, by name. */

@@ -2,14 +2,15 @@
  * `make bench`: loads both services and a bare server (`bare-server.mjs`) by turns in one run, so that the ratios
  * hold on a machine with other load. See docs/performance.md.
  *
- * Environment variables: SECONDS of a half round, ROUNDS, CONNECTIONS, ONLY=create,get,token,revocation and
- * PROFILE=1.
+ * Environment variables: SECONDS of a half round, ROUNDS, CONNECTIONS, ONLY=create,get,token,revocation,charges
+ * and PROFILE=1.
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { benchCharges } from './charges.mjs'
 import { amongMillion, oneClient, overload, replicas } from './scenarios.mjs'
 import { probe, quantile } from './probe.mjs'
 import { withServices } from './environment.mjs'
@@ -41,7 +42,10 @@ loader.on('exit', () => abort('the load generator has exited'))
 /** @type {string[][]} */
 const rows = []
 try {
-  await withServices({ nodeOptions }, (services) => Promise.race([bench(services), aborted]))
+  if (only?.some((name) => name !== 'charges') ?? true) {
+    await withServices({ nodeOptions }, (services) => Promise.race([bench(services), aborted]))
+  }
+  if (only?.includes('charges') ?? true) await Promise.race([benchCharges(), aborted])
   if (profiles) console.log(`The profile of payments is in ${profiles}`)
 } catch (error) {
   if (rows.length > 0) console.log(table(rows))
