@@ -38,6 +38,7 @@ export class AttemptCalls implements OnModuleDestroy, BeforeApplicationShutdown 
     query: new Set(),
   }
   private readonly lastFullAt = { send: -Infinity, query: -Infinity }
+  private readonly timers = new Map<string, NodeJS.Timeout>()
   private readonly inFlight = new Map<string, Set<Promise<void>>>()
   private isStopping = false
 
@@ -104,6 +105,7 @@ export class AttemptCalls implements OnModuleDestroy, BeforeApplicationShutdown 
     const bucket = kind === 'send' ? bucketOf(rate, burst) : bucketOf(pollRate)
     const request = { account: account.name, free, leaseId, leaseSeconds, bucket }
     const claimed = await this.database.write((run, retried) => claim(run, kind, request, retried))
+    if (claimed.length > 0 && claimed.length < free) this.wakeLater(account, kind)
     for (const each of claimed) {
       const call: Call = { kind, claimed: each, client, leaseId, isFresh }
       const promise: Promise<void> = this.runner.perform(call).finally(() => {
@@ -120,6 +122,20 @@ export class AttemptCalls implements OnModuleDestroy, BeforeApplicationShutdown 
   private awaitSlot({ name }: ProviderAccount, kind: CallKind): false {
     this.saturated[kind].add(name)
     return false
+  }
+
+  /**
+   * The tokens may have run out. A bucket of the usual size is full after BUSY_INTERVAL_MS, and loses what comes then:
+   * the next claim is earlier.
+   */
+  private wakeLater({ name }: ProviderAccount, kind: CallKind) {
+    const key = `${kind} ${name}`
+    if (this.timers.has(key)) return
+    const wake = () => {
+      this.timers.delete(key)
+      this.wake(name, kind)
+    }
+    this.timers.set(key, setTimeout(wake, BUSY_INTERVAL_MS / 2).unref())
   }
 
   private runningOf({ name }: ProviderAccount, kind: CallKind): Set<Promise<void>> {
