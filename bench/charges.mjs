@@ -44,7 +44,6 @@ export async function benchCharges() {
   const simulator = { TIME_SCALE: String(TIME_SCALE) }
   await withProvider({ accounts, replicas: 1, simulator, history: HISTORY }, async (provider) => {
     const bench = new Bench(provider)
-    await bench.open()
     try {
       console.log(await bench.throughput())
       console.log(await bench.latency(''))
@@ -60,7 +59,7 @@ export async function benchCharges() {
 
 class Bench {
   #agent = new Agent({ keepAlive: true, maxSockets: 64 })
-  /** @type {pg.Client} */
+  /** @type {pg.Pool} */
   #database
   #nth = 0
   failures = 0
@@ -70,11 +69,7 @@ class Bench {
   /** @param {Provider} provider */
   constructor(provider) {
     this.provider = provider
-    this.#database = new pg.Client({ connectionString: provider.databaseUrl })
-  }
-
-  async open() {
-    await this.#database.connect()
+    this.#database = new pg.Pool({ connectionString: provider.databaseUrl, max: 4 })
   }
 
   async close() {
