@@ -23,6 +23,7 @@ import { requestQuery } from '../services/payments/dist/attempts/wake.store.js'
 import { STORE_CALLBACK } from '../services/payments/dist/callbacks/callback.statement.js'
 import * as parked from '../services/payments/dist/callbacks/parked.statement.js'
 import { insert } from '../services/payments/dist/payments/payments.store.js'
+import { median } from './table.mjs'
 import { sequentialScans } from './scans.mjs'
 import { seedFinished } from './seed.mjs'
 import { storeAccounts } from '../services/payments/dist/providers/accounts.store.js'
@@ -156,23 +157,26 @@ async function create(kind, count) {
   return ms
 }
 
-/** The sums of interleaved batches, without the warm-up. */
+/** Interleaved batches, without the warm-up: sums, and medians, which other load of the machine affects less. */
 async function createCosts() {
-  const sums = { plain: 0, attempt: 0, limits: 0 }
   const kinds = /** @type {const} */ (['plain', 'attempt', 'limits'])
+  /** @type {Record<typeof kinds[number], number[]>} */
+  const all = { plain: [], attempt: [], limits: [] }
   for (let round = -10; round < CREATE_ROUNDS; round++) {
     for (const kind of kinds) {
       const ms = await create(kind, CREATE_BATCH)
-      if (round >= 0) sums[kind] += ms
+      if (round >= 0) all[kind].push(ms / CREATE_BATCH)
     }
   }
   await closeAll()
-  const each = CREATE_ROUNDS * CREATE_BATCH
-  return {
-    plainMs: (sums.plain / each).toFixed(4),
-    withProvider: (sums.attempt / sums.plain).toFixed(2),
-    withLimits: (sums.limits / sums.plain).toFixed(2),
-  }
+  const ratios = (/** @type {(values: number[]) => number} */ of) => ({
+    plainMs: of(all.plain).toFixed(4),
+    withProvider: (of(all.attempt) / of(all.plain)).toFixed(2),
+    withLimits: (of(all.limits) / of(all.plain)).toFixed(2),
+  })
+  const mean = (/** @type {number[]} */ values) =>
+    values.reduce((sum, each) => sum + each, 0) / values.length
+  return { means: ratios(mean), medians: ratios(median) }
 }
 
 /** Ends the attempts of the first part, so that claims begin with an empty table of work. */
