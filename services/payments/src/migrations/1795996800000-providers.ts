@@ -67,8 +67,9 @@ const ATTEMPTS = `
 -- A request for money to a provider, under one reference.
 CREATE TABLE payment_attempts (
   id                      uuid           CONSTRAINT payment_attempts_pkey PRIMARY KEY,
-  payment_id              uuid           NOT NULL
-    CONSTRAINT payment_attempts_payment_id_fkey REFERENCES payments,
+  -- Without a foreign key: the statement that inserts the row inserts its payment and the payment's first event. That
+  -- event, which has a foreign key, keeps the payment from being deleted.
+  payment_id              uuid           NOT NULL,
   -- An account of provider_accounts. A foreign key would lock the one row of the account for each attempt, together
   -- with all concurrent transactions.
   account                 text           NOT NULL,
