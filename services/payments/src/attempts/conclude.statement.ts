@@ -24,9 +24,7 @@ WITH input AS MATERIALIZED (
     transaction_id text, paid_minor bigint, amount_unverified boolean, aftercare_seconds numeric,
     callback_id uuid, lease_id uuid, call text, claimed_at timestamptz, missed boolean,
     next_seconds numeric, counted integer, ${MESSAGE_COLUMNS}${extension.columns}
-  )
-  -- Always true: the planner then expects 11 rows, not 100, and scans no table of a few thousand rows.
-  WHERE nth >= 0 AND attempt_id >= '00000000-0000-0000-0000-000000000000'
+  ) WHERE nth >= 0 AND attempt_id >= '00000000-0000-0000-0000-000000000000' -- always true: 11 expected rows, not 100
 ), target AS MATERIALIZED (
   SELECT
     input.nth, payments.id AS payment_id, payments.status, payments.amount_minor, attempt.version,
