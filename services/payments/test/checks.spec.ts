@@ -92,6 +92,8 @@ const FILLED_BY_SERVICE = [
   'attempt_proposals.outcome',
   'attempt_proposals.proposed_by',
   'attempt_work.call',
+  'attempt_work.call',
+  'attempt_work.send_until',
   'idempotency_keys.response_status',
   'operator_actions.action',
   'payment_attempts.attention',
