@@ -135,3 +135,26 @@ describe('accounts at providers', () => {
     await expect(rendering).rejects.toThrow(message)
   })
 })
+
+describe('the id of a recovery', () => {
+  it('is a variable of payments, and restarts its pods', async () => {
+    const restored = await of(`${CASES}payments-restored.yaml`)
+    const id = 'restore-2026-01-31T12:00:00+03:00'
+    expect(restored.find('ConfigMap').data).toHaveProperty('RECOVERY_ID', id)
+    const other = await of(`${CASES}payments-restored.yaml`, { recovery: { id: 'restore-2' } })
+    const checksum = ({ find }: Rendering) =>
+      find('Deployment').spec.template.metadata.annotations['checksum/config'] as string
+    expect(checksum(other)).not.toBe(checksum(restored))
+  })
+
+  it('is not set by default', async () => {
+    const rendering = await of(`${CASES}service-default.yaml`)
+    expect(rendering.find('ConfigMap').data).not.toHaveProperty('RECOVERY_ID')
+  })
+
+  it.each(['a b', 'ü', 'a'.repeat(101)])('is rejected as %s', async (id) => {
+    const values = { recovery: { id } }
+    const rendering = template('helm', charts, { chart: 'payments', files: [], values })
+    await expect(rendering).rejects.toThrow(/recovery.id: .* must have 1 to 100 letters/)
+  })
+})

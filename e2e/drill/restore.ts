@@ -103,11 +103,13 @@ async function restore(page: Runbook, target: number, figures: Figures) {
   })
   await mustPass(`restores to ${new Date(target).toISOString()}`, async () => {
     await page.run('restore')
+    page.variables.SINCE = new Date().toISOString()
     figures.databaseMs = Date.now() - began
   })
   await mustPass('revokes all sessions and starts the services', async () => {
     await page.run('end-sessions')
     await page.run('open')
+    await page.run('recover')
     await waitUntilStable()
     figures.availableMs = Date.now() - began
     return `${seconds(figures.availableMs)} after the start`

@@ -22,6 +22,8 @@ export class Runbook {
       OLD_SUFFIX: '',
       NEW_SUFFIX: '-2',
       TARGET_TIME: '',
+      RECOVERY_ID: 'restore-1',
+      SINCE: '',
     }
   }
 

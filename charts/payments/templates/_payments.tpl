@@ -46,6 +46,12 @@ PROVIDERS_FILE: /providers/providers.yaml
 {{- if .Values.providers.accounts }}
 CALLBACK_KEYS_FILE: /secrets/service/callback-keys
 {{- end }}
+{{- with .Values.recovery.id }}
+{{- if not (regexMatch "^[A-Za-z0-9_.:+-]{1,100}$" .) -}}
+{{- fail (printf "recovery.id: %q must have 1 to 100 letters, digits and . _ : + -" .) -}}
+{{- end }}
+RECOVERY_ID: {{ . | quote }}
+{{- end }}
 {{- end }}
 
 {{/* Peers that may call payments, in addition to the ingress controller: none. */}}
