@@ -9,16 +9,16 @@
  */
 import { cpus, loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Book, readFrom } from './charges/book.ts'
+import { Draw } from './charges/draw.ts'
+import { Driver } from './charges/driver.ts'
 import { check, finish, mustPass, MustPassError } from './checks.ts'
 import { updateSection } from './drill/docs-page.ts'
 import { closeConnections } from './drill/http.ts'
-import { Book } from './soak/book.ts'
-import { Draw } from './soak/draw.ts'
-import { Driver } from './soak/driver.ts'
 import { evaluate } from './soak/evaluate.ts'
 import { Faults } from './soak/faults.ts'
 import { Platform } from './soak/platform.ts'
-import { COUNT, MIN_CREATION_MS, RATE, SEED } from './soak/settings.ts'
+import { COUNT, MIN_CREATION_MS, RATE, SEED, SHARES } from './soak/settings.ts'
 import { untilSettled } from './soak/settle.ts'
 import { faultTable, outcomes, settling } from './soak/summary.ts'
 
@@ -48,7 +48,7 @@ async function report(driver: Driver) {
 }
 
 async function load(platform: Platform, draw: Draw) {
-  const driver = new Driver(platform, draw)
+  const driver = new Driver(platform, draw, SHARES)
   await mustPass('merchants register', () => driver.prepare())
   const faults = new Faults(platform, () => driver.isDone)
   const perSecond = Math.min(RATE, (COUNT * 1_000) / MIN_CREATION_MS)
@@ -66,8 +66,8 @@ async function main() {
     const started = platform
     await check('the clocks of the replicas are 30 s apart', () => clocks(started))
     const { driver, faults } = await load(platform, new Draw(SEED))
-    const unsettled = await untilSettled(platform, new Book(platform.simulator.origin))
-    const book = new Book(platform.simulator.origin)
+    const unsettled = await untilSettled(platform, new Book(readFrom(platform.simulator.origin)))
+    const book = new Book(readFrom(platform.simulator.origin))
     await book.update()
     const records = await evaluate({ platform, driver, faults, book, unsettled })
     const minutes = ((Date.now() - since) / 60_000).toFixed(1)

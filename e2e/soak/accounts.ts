@@ -5,9 +5,6 @@ import { randomWebhookSecret } from '@malipo/local/secret'
 
 /** The accounts of a sandbox, with one that speaks `standard`, and with limits that the load does not reach. */
 
-export const ACCOUNTS = ['mtn-sandbox', 'mtn-ug-sim', 'airtel-ug-sim', 'standard-sim'] as const
-export type AccountName = (typeof ACCOUNTS)[number]
-
 const LIMITS = { rate: 500, pollRate: 2_000, maxInFlight: 50 }
 const QUERIES_PER_SECOND = 10_000
 

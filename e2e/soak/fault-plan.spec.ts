@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { Draw } from './draw.ts'
+import { Draw } from '../charges/draw.ts'
 import { FAULT_NAMES, faultPlan, type PlannedFault, REPLICAS } from './fault-plan.ts'
 
 function first(seed: string, count: number): PlannedFault[] {

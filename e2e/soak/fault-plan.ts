@@ -1,4 +1,4 @@
-import type { Draw } from './draw.ts'
+import type { Draw } from '../charges/draw.ts'
 import { QUERY_LEASE_SECONDS, SEND_LEASE_SECONDS } from './settings.ts'
 
 /** Which faults are injected when, as data that depends on the seed only. */

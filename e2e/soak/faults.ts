@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Draw } from './draw.ts'
+import type { Draw } from '../charges/draw.ts'
 import {
   FAULT_NAMES,
   type FaultName,

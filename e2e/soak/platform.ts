@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { freePort } from '@malipo/local/free-port'
 import { logTo } from '@malipo/local/log-file'
+import type { Sql } from '../charges/records.ts'
 import { Servers } from '../processes/servers.ts'
 import { makeAccounts } from './accounts.ts'
 import { REPLICAS, type Target } from './fault-plan.ts'
@@ -37,6 +38,9 @@ export class Platform {
     await platform.startPrograms()
     return platform
   }
+
+  /** Runs a statement on the database of payments. */
+  readonly sql: Sql = (text) => this.servers.sql('payments', text)
 
   program(target: Target): Program {
     const program = this.programs.get(target)

@@ -1,3 +1,5 @@
+import type { Shares } from '../charges/payment-plan.ts'
+
 /** What is set by the environment, and the times of the run. */
 
 const FULL_COUNT = 2_000
@@ -6,6 +8,13 @@ export const SEED = process.env.SEED || '1'
 export const COUNT = Number(process.env.COUNT || 10_000)
 /** Payments created in a second, at most. */
 export const RATE = Number(process.env.RATE || 40)
+/** Four of ten payments are of MTN Uganda. */
+export const SHARES: Shares = {
+  'mtn-ug-sim': 8,
+  'airtel-ug-sim': 5,
+  'standard-sim': 5,
+  'mtn-sandbox': 2,
+}
 /** The factor of all delays of payments and of the simulator: 0.01 turns an hour into 36 s. */
 export const TIME_SCALE = Number(process.env.SCALE || 0.01)
 

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Book } from './book.ts'
+import type { Book } from '../charges/book.ts'
 import type { Platform } from './platform.ts'
-import { type PaymentRecord, readRecords } from './records.ts'
+import { type PaymentRecord, readRecords } from '../charges/records.ts'
 import { END_LIMIT_MS, FLAG_LIMIT_MS } from './settings.ts'
-import { demandOf, isSettled } from './verdict.ts'
+import { demandOf, isSettled } from '../charges/verdict.ts'
 
 const POLL_MS = 2_000
 
@@ -35,9 +35,9 @@ export async function untilSettled(
   }
 }
 
-async function unsettled({ servers }: Platform, book: Book): Promise<readonly PaymentRecord[]> {
+async function unsettled({ sql }: Platform, book: Book): Promise<readonly PaymentRecord[]> {
   await book.update()
-  const records = await readRecords(servers, 'open')
+  const records = await readRecords(sql, 'open')
   return records.filter(
     (record) => !isSettled(record, book.factsOf(record.adapter, record.attemptReference)),
   )

@@ -1,8 +1,8 @@
 import { table } from '../drill/docs-page.ts'
-import type { Book } from './book.ts'
-import type { Created } from './driver.ts'
+import type { Book } from '../charges/book.ts'
+import type { Created } from '../charges/driver.ts'
 import type { FaultName } from './fault-plan.ts'
-import type { PaymentRecord } from './records.ts'
+import type { PaymentRecord } from '../charges/records.ts'
 
 /** The figures of a run, in Markdown. */
 

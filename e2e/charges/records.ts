@@ -1,9 +1,11 @@
-import type { Servers } from '../processes/servers.ts'
-import type { SentAttempt } from './requests.ts'
 import type { Book } from './book.ts'
+import type { SentAttempt } from './requests.ts'
 import type { StoredPayment } from './verdict.ts'
 
 /** The payments in the database, read directly. Times are in ms since the epoch, by the database's clock. */
+
+/** Runs a statement on the database of payments; returns the first column, a string per row. */
+export type Sql = (text: string) => Promise<string[]>
 
 export interface PaymentRecord extends StoredPayment {
   readonly id: string
@@ -18,6 +20,8 @@ export interface PaymentRecord extends StoredPayment {
   readonly attention: string | null
   /** The time of the final status. */
   readonly finalAt: number | null
+  /** When the payment had its final status, or needed an operator, for the first time. */
+  readonly settledAt: number | null
   /** Callbacks and webhooks that were stored. */
   readonly callbacks: number
   readonly events: readonly AttemptEvent[]
@@ -50,6 +54,9 @@ const RECORDS = `
     'finalAt', (
       SELECT ${milliseconds('min(at)')} FROM payment_events
       WHERE payment_id = payments.id AND to_status IN ('SUCCESS', 'FAILED')),
+    'settledAt', (
+      SELECT ${milliseconds('min(at)')} FROM payment_events
+      WHERE payment_id = payments.id AND (to_status IN ('SUCCESS', 'FAILED') OR needs_attention)),
     'callbacks', (
       SELECT count(*) FROM provider_messages
       WHERE attempt_id = attempt.id AND kind IN ('callback', 'webhook')),
@@ -67,10 +74,10 @@ const OPEN = `${RECORDS}
   WHERE closed_at IS NULL OR EXISTS (SELECT FROM attempt_work WHERE attempt_id = attempt.id)`
 
 export async function readRecords(
-  { sql }: Servers,
+  sql: Sql,
   which: 'all' | 'open',
 ): Promise<readonly PaymentRecord[]> {
-  const lines = await sql('payments', which === 'all' ? RECORDS : OPEN)
+  const lines = await sql(which === 'all' ? RECORDS : OPEN)
   return lines.map((line) => JSON.parse(line) as PaymentRecord)
 }
 
@@ -90,14 +97,10 @@ export function sentAttemptOf(record: PaymentRecord, book: Book): SentAttempt {
 }
 
 /** Everything that is known of a payment, for a person who looks for the cause. */
-export async function historyOf(
-  { sql }: Servers,
-  record: PaymentRecord,
-  book: Book,
-): Promise<string> {
+export async function historyOf(sql: Sql, record: PaymentRecord, book: Book): Promise<string> {
   const { id, attemptId, adapter, attemptReference } = record
   const rows = (title: string, columns: string, rest: string) =>
-    sql('payments', `SELECT '${title} ' || row_to_json(f)::text FROM (SELECT ${columns} ${rest}) f`)
+    sql(`SELECT '${title} ' || row_to_json(f)::text FROM (SELECT ${columns} ${rest}) f`)
   const messages =
     'received_at, last_at, times, kind, verdict, outcome, http_status, reading, ' +
     `encode(body, 'escape') AS body`

@@ -2,11 +2,22 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import * as client from '../drill/client.ts'
 import { asksToRetry, type HttpRequest, type HttpResponse, send } from '../drill/http.ts'
 import type { Draw } from './draw.ts'
-import { type PlannedPayment, plannedPayment } from './payment-plan.ts'
-import type { Platform } from './platform.ts'
-import type { Program } from './program.ts'
+import { type PlannedPayment, plannedPayment, type Shares } from './payment-plan.ts'
 
 /** Creates payments as merchants do: each again, with the same key and at another replica, until it is answered. */
+
+export interface Target {
+  readonly label: string
+  readonly origin: URL
+}
+
+/** Where the requests go. */
+export interface Targets {
+  readonly auth: readonly Target[]
+  readonly payments: readonly Target[]
+  /** Statuses of a proxy without a replica, after which a request is repeated. */
+  readonly proxyErrors?: readonly number[]
+}
 
 /** How a payment was created. */
 export interface Created {
@@ -30,20 +41,22 @@ export class Driver {
   /** Responses that no client should get. */
   readonly unexpected: string[] = []
   isDone = false
-  private readonly platform: Platform
+  private readonly targets: Targets
   private readonly draw: Draw
+  private readonly shares: Shares
   private readonly work = new Set<Promise<void>>()
   private tokens: readonly string[] = []
   private inFlight = 0
 
-  constructor(platform: Platform, draw: Draw) {
-    this.platform = platform
+  constructor(targets: Targets, draw: Draw, shares: Shares) {
+    this.targets = targets
     this.draw = draw
+    this.shares = shares
   }
 
   /** Registers the merchants. */
   async prepare(): Promise<void> {
-    const [auth] = this.platform.auth
+    const [auth] = this.targets.auth
     const tokens: string[] = []
     for (let n = 0; n < MERCHANTS; n++) {
       const account = client.newAccount()
@@ -74,7 +87,7 @@ export class Driver {
   }
 
   private async create(n: number): Promise<void> {
-    const planned = plannedPayment(this.draw, n)
+    const planned = plannedPayment(this.draw, this.shares, n)
     const created: Created = { planned, at: Date.now(), requests: 0 }
     this.created.push(created)
     const headers = { authorization: this.authorization(n), 'idempotency-key': planned.key }
@@ -103,7 +116,7 @@ export class Driver {
       const replica = this.replicaOf(n + created.requests++)
       const answer = await send(request, replica.origin, limitMs)
       if (answer.status === 201) return answer
-      if (answer.status !== 0 && !asksToRetry(answer)) {
+      if (!this.isOutage(answer) && !asksToRetry(answer)) {
         this.unexpected.push(`${replica.label}: ${answer.status} ${JSON.stringify(answer.body)}`)
       }
       if (!isAbandoned) await sleep(answer.retryAfter ? answer.retryAfter * 1_000 : RETRY_MS)
@@ -116,7 +129,7 @@ export class Driver {
     const path = `/api/payments/${reference}`
     const { origin, label } = this.replicaOf(n + 1)
     const answer = await send({ method: 'GET', path, headers }, origin, RESPONSE_LIMIT_MS)
-    if (![0, 200, 503].includes(answer.status)) {
+    if (answer.status !== 200 && answer.status !== 503 && !this.isOutage(answer)) {
       this.unexpected.push(`${label}: ${answer.status} to a read of ${reference}`)
     }
   }
@@ -125,8 +138,12 @@ export class Driver {
     return `Bearer ${this.tokens[n % MERCHANTS]}`
   }
 
-  private replicaOf(n: number): Program {
-    const { payments } = this.platform
-    return payments[n % payments.length] as Program
+  private isOutage({ status }: HttpResponse): boolean {
+    return status === 0 || (this.targets.proxyErrors ?? []).includes(status)
+  }
+
+  private replicaOf(n: number): Target {
+    const { payments } = this.targets
+    return payments[n % payments.length] as Target
   }
 }

@@ -7,13 +7,19 @@ export interface BookEntry extends BookCharge {
   readonly reference: string
   readonly personality: string
   readonly acceptedAt: number
+  /** When queries began to report the end; undefined if they do not yet, or never will. */
+  readonly decidedAt: number | undefined
   /** When the charge was requested again. */
   readonly repeatsAt: readonly number[]
   /** The reference of the payment, which each provider gets in another field. */
   readonly paymentReference: string | undefined
 }
 
-type Answered = Omit<BookEntry, 'acceptedAt' | 'repeatsAt' | 'paymentReference'> & {
+type Answered = Omit<
+  BookEntry,
+  'acceptedAt' | 'repeatsAt' | 'paymentReference' | 'decidedAt' | 'steps'
+> & {
+  readonly steps: readonly (BookCharge['steps'][number] & { readonly doneAt: string | null })[]
   readonly acceptedAt: string
   readonly repeatsAt: readonly string[]
 }
@@ -27,28 +33,31 @@ interface Rejections {
 const PAGE = 1_000
 const PAYMENT_REFERENCE = /PAY-[\da-f-]{36}/
 
+/** Reads a path of the API, and returns the body. */
+export type Read = (path: string) => Promise<unknown>
+
 export class Book {
-  private readonly origin: URL
+  private readonly read: Read
   private readonly charges = new Map<string, BookEntry>()
   private rejections = new Map<string, readonly number[]>()
   private last = 0
 
-  constructor(origin: URL) {
-    this.origin = origin
+  constructor(read: Read) {
+    this.read = read
   }
 
   /** Reads the charges since the last call. What an earlier one has in the end is decided when it is accepted. */
   async update(): Promise<void> {
     for (let next: number | null = this.last; next !== null;) {
       const path = `/admin/charges?after=${next}&limit=${PAGE}`
-      const page: { data: Answered[]; next: number | null } = await this.get(path)
+      const page = (await this.read(path)) as { data: Answered[]; next: number | null }
       for (const charge of page.data) {
         this.last = charge.nth
         this.charges.set(keyOf(charge.provider, charge.reference), entryOf(charge))
       }
       next = page.next
     }
-    const { data } = await this.get<{ data: Rejections[] }>('/admin/rejections')
+    const { data } = (await this.read('/admin/rejections')) as { data: Rejections[] }
     const times = data.map(
       ({ provider, reference, rejectedAt }) =>
         [keyOf(provider, reference), rejectedAt.map(Date.parse)] as const,
@@ -73,17 +82,18 @@ export class Book {
     return { charge, rejections: this.rejectedAt(provider, reference).length }
   }
 
-  /** References of which a request was rejected. */
-  get rejected(): readonly string[] {
-    return [...this.rejections.keys()]
+  /** The rejected requests: the provider with the reference, and the time of the last rejection. */
+  get rejected(): readonly { readonly key: string; readonly at: number }[] {
+    return [...this.rejections].map(([key, times]) => ({ key, at: Math.max(...times) }))
   }
+}
 
-  private async get<Body>(path: string): Promise<Body> {
-    const response = await fetch(new URL(path, this.origin), {
-      signal: AbortSignal.timeout(30_000),
-    })
+/** Reads from a simulator that this machine reaches. */
+export function readFrom(origin: URL): Read {
+  return async (path) => {
+    const response = await fetch(new URL(path, origin), { signal: AbortSignal.timeout(30_000) })
     if (!response.ok) throw new Error(`${path} was answered with ${response.status}`)
-    return (await response.json()) as Body
+    return response.json()
   }
 }
 
@@ -95,7 +105,15 @@ function entryOf({ acceptedAt, repeatsAt, ...charge }: Answered): BookEntry {
   return {
     ...charge,
     acceptedAt: Date.parse(acceptedAt),
+    decidedAt: decidedAt(charge.steps),
     repeatsAt: repeatsAt.map((at) => Date.parse(at)),
     paymentReference: PAYMENT_REFERENCE.exec(JSON.stringify(charge))?.[0],
   }
+}
+
+/** A callback decides nothing, since queries do not depend on it. */
+function decidedAt(steps: Answered['steps']): number | undefined {
+  const deciding = steps.filter(({ type }) => type !== 'callback')
+  if (deciding.some(({ doneAt }) => doneAt === null)) return undefined
+  return Math.max(...deciding.map(({ doneAt }) => Date.parse(doneAt ?? '')))
 }

@@ -1,7 +1,9 @@
-import type { AccountName } from './accounts.ts'
 import type { Draw } from './draw.ts'
 
 /** The payments that the driver creates, as data that depends on the seed only. */
+
+/** The accounts of a sandbox, and one that speaks `standard`. */
+export type AccountName = 'mtn-sandbox' | 'mtn-ug-sim' | 'airtel-ug-sim' | 'standard-sim'
 
 export interface PlannedPayment {
   readonly key: string
@@ -13,13 +15,9 @@ export interface PlannedPayment {
   readonly readAfterMs?: number
 }
 
-/** Four of ten payments are of MTN Uganda. */
-const SHARES: readonly AccountName[] = [
-  ...Array<AccountName>(8).fill('mtn-ug-sim'),
-  ...Array<AccountName>(5).fill('airtel-ug-sim'),
-  ...Array<AccountName>(5).fill('standard-sim'),
-  ...Array<AccountName>(2).fill('mtn-sandbox'),
-]
+/** How many payments of the whole each account has. */
+export type Shares = Partial<Readonly<Record<AccountName, number>>>
+
 /** MTN's own test numbers, from +46733123450 on: docs/simulator.md. */
 const FIRST_TEST_NUMBER = 46_733_123_450
 const TEST_NUMBERS = 15
@@ -34,10 +32,13 @@ const PREFIXES: Readonly<Record<AccountName, string>> = {
   'standard-sim': '+25678',
 }
 
-export function plannedPayment(draw: Draw, n: number): PlannedPayment {
-  const account = draw.pick(SHARES, n, 'account')
+export function plannedPayment(draw: Draw, shares: Shares, n: number): PlannedPayment {
+  const names = (Object.entries(shares) as [AccountName, number][]).flatMap(([name, share]) =>
+    Array<AccountName>(share).fill(name),
+  )
+  const account = draw.pick(names, n, 'account')
   const isEuro = account === 'mtn-sandbox'
-  const key = `soak-${draw.seed}-${n}`
+  const key = `charge-${draw.seed}-${n}`
   return {
     key,
     account,
