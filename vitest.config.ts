@@ -31,7 +31,7 @@ export default defineConfig({
       project('local', 'packages/local'),
       // Needs helm: `make lint-charts` asks for it. A filter on the command line would empty the coverage.
       ...(process.env.CHARTS ? [project('charts', 'charts')] : []),
-      { extends: true, test: { name: 'drill', root: 'e2e/drill', include: ['*.spec.ts'] } },
+      { extends: true, test: { name: 'drill', root: 'e2e/drill', include: ['**/*.spec.ts'] } },
       { extends: true, test: { name: 'charges', root: 'e2e/charges', include: ['*.spec.ts'] } },
       { extends: true, test: { name: 'soak', root: 'e2e/soak', include: ['*.spec.ts'] } },
       project('auth', 'services/auth', '../../packages/testing/src/global-setup.ts'),

@@ -69,6 +69,13 @@ export class Book {
     return [...this.charges.values()]
   }
 
+  /** The number of requests for money. */
+  get requests(): number {
+    const accepted = this.entries.map(({ repeatsAt }) => 1 + repeatsAt.length)
+    const rejected = [...this.rejections.values()].map(({ length }) => length)
+    return [...accepted, ...rejected].reduce((sum, count) => sum + count, 0)
+  }
+
   find(provider: string, reference: string): BookEntry | undefined {
     return this.charges.get(keyOf(provider, reference))
   }

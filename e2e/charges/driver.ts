@@ -15,8 +15,8 @@ export interface Target {
 export interface Targets {
   readonly auth: readonly Target[]
   readonly payments: readonly Target[]
-  /** Statuses of a proxy without a replica, after which a request is repeated. */
-  readonly proxyErrors?: readonly number[]
+  /** Whether a proxy answers, which has no problem in JSON, while it has no replica. */
+  readonly areBehindProxy?: boolean
 }
 
 /** How a payment was created. */
@@ -27,6 +27,7 @@ export interface Created {
   requests: number
   /** Undefined if no request was answered. */
   reference?: string
+  answeredAt?: number
 }
 
 const MERCHANTS = 4
@@ -97,6 +98,7 @@ export class Driver {
     this.inFlight--
     const { reference } = (answer?.body ?? {}) as { reference?: string }
     created.reference = reference
+    created.answeredAt = Date.now()
     if (reference !== undefined && planned.readAfterMs !== undefined) {
       await sleep(planned.readAfterMs)
       await this.read(n, reference)
@@ -134,12 +136,13 @@ export class Driver {
     }
   }
 
-  private authorization(n: number): string {
+  /** Of the merchant of the nth payment. */
+  authorization(n: number): string {
     return `Bearer ${this.tokens[n % MERCHANTS]}`
   }
 
-  private isOutage({ status }: HttpResponse): boolean {
-    return status === 0 || (this.targets.proxyErrors ?? []).includes(status)
+  private isOutage({ status, body }: HttpResponse): boolean {
+    return status === 0 || (this.targets.areBehindProxy === true && typeof body === 'string')
   }
 
   private replicaOf(n: number): Target {

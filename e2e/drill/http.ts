@@ -2,7 +2,7 @@ import { Agent, request as httpRequest } from 'node:http'
 
 /** HTTP client with keep-alive connections, by default through the edge. */
 
-const EDGE = new URL(process.env.EDGE_URL ?? 'http://127.0.0.1:8080')
+export const EDGE = new URL(process.env.EDGE_URL ?? 'http://127.0.0.1:8080')
 export const HOST = process.env.EDGE_HOST ?? 'drill.malipo.test'
 
 /** Client timeout: longer than the longest wait of a request for the token check and the database. */

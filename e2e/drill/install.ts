@@ -16,6 +16,7 @@ export interface Source {
   readonly charts: string
 }
 
+/** @param file values beside this file, or the path of a file */
 export async function install({ helm, charts }: Source, file: string, values: object = {}) {
   await helm.deploy(namespace, RELEASE, join(charts, 'platform'), {
     files: [new URL(file, import.meta.url).pathname],

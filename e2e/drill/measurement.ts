@@ -96,7 +96,7 @@ function writeGap(entries: Entry[]): number {
   return Math.max(0, ...ends.slice(1).map((end, i) => end - (ends[i] ?? end)))
 }
 
-function describeFailure({ operation, attempts }: Entry): string {
+export function describeFailure({ operation, attempts }: Entry): string {
   const responses = attempts.map(({ at, ms, status, body }) => {
     const text = JSON.stringify(body)?.slice(0, 200)
     return `${new Date(at).toISOString()} ${status} after ${ms} ms ${text}`

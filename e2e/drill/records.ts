@@ -66,7 +66,10 @@ export async function readRecords(owner: string, query: Query): Promise<Records>
   const payments = all.flatMap(({ payment }) => payment ?? [])
   const events = all.flatMap(({ event }) => event ?? []).toSorted((a, b) => a.version - b.version)
   const keys = all.flatMap(({ key }) => key ?? [])
-  const webhooks = all.flatMap(({ webhook }) => webhook ?? [])
+  // A sender that was renamed has two rows for a repeated webhook. The one that was applied counts.
+  const webhooks = all
+    .flatMap(({ webhook }) => webhook ?? [])
+    .toSorted((a, b) => Number(a.outcome === 'applied') - Number(b.outcome === 'applied'))
   return {
     payments: new Map(payments.map((row) => [row.id, row])),
     events: Map.groupBy(events, ({ payment_id }) => payment_id),

@@ -64,12 +64,13 @@ export async function restoreExercise(source: Source, writes: boolean) {
   if (writes) await updateSection(RESTORE_RUNBOOK, 'restore', await report(figures))
 }
 
-async function hasPlugin(): Promise<boolean> {
+export async function hasPlugin(): Promise<boolean> {
   const crds = await run('kubectl', ['get', 'crd', '--output=name'])
   return crds.includes('objectstores.barmancloud.cnpg.io')
 }
 
-async function installBackedUp(source: Source) {
+/** @param values of payments, in addition */
+export async function installBackedUp(source: Source, values: object = {}) {
   const { key, secret, endpointURL, destinationPath } = store
   await namespace.apply({
     apiVersion: 'v1',
@@ -78,7 +79,10 @@ async function installBackedUp(source: Source) {
     stringData: { ACCESS_KEY_ID: key, SECRET_ACCESS_KEY: secret },
   })
   const database = { database: { backup: { endpointURL, destinationPath } } }
-  await install(source, 'restore.yaml', { auth: database, payments: database })
+  await install(source, 'restore.yaml', {
+    auth: database,
+    payments: { ...database, ...values },
+  })
 }
 
 /** Creates payments before and after a target time. @returns the target time, ms since the epoch */
@@ -86,13 +90,15 @@ async function createPaymentsAround({ load }: Clients, page: Runbook): Promise<n
   await load.start()
   await sleep(CLIENTS_MS)
   const target = Math.ceil(Date.now() / 1000) * 1000
-  page.variables.TARGET_TIME = new Date(target)
-    .toISOString()
-    .replace('T', ' ')
-    .replace('.000Z', '+00')
+  page.variables.TARGET_TIME = targetTimeOf(target)
   await sleep(CLIENTS_MS)
   await load.stop()
   return target
+}
+
+/** The target time (ms since the epoch, a whole second) as PostgreSQL reads it. */
+export function targetTimeOf(target: number): string {
+  return new Date(target).toISOString().replace('T', ' ').replace('.000Z', '+00')
 }
 
 async function restore(page: Runbook, target: number, figures: Figures) {
