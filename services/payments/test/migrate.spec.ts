@@ -46,6 +46,27 @@ it('names the missing role of the service at once', async () => {
   await onServer(`DROP ROLE ${role}`)
 })
 
+it('grants exactly the privileges of its tables, and leaves those of a later release', async () => {
+  const role = newRole()
+  const url = await freshDatabase('payments')
+  await onServer(`CREATE ROLE ${role}`)
+  const env = { DATABASE_URL: url, DB_SERVICE_ROLE: role }
+  await start(env).ended
+  await query(url, 'CREATE TABLE of_a_later_release (id integer)')
+  await query(url, `GRANT SELECT, INSERT ON of_a_later_release TO ${role}`)
+  await query(url, `GRANT DELETE ON payments TO ${role}`)
+  await start(env).ended
+  const holds = async (table: string, privilege: string) => {
+    const text = `SELECT has_table_privilege('${role}', '${table}', '${privilege}') AS holds`
+    return (await query(url, text))[0]
+  }
+  expect(await holds('of_a_later_release', 'INSERT')).toEqual({ holds: true })
+  expect(await holds('payments', 'INSERT')).toEqual({ holds: true })
+  expect(await holds('payments', 'DELETE')).toEqual({ holds: false })
+  await query(url, `DROP OWNED BY ${role}`)
+  await onServer(`DROP ROLE ${role}`)
+})
+
 it('tries again when another session has changed the same row of the catalog', async () => {
   const role = newRole()
   const url = await freshDatabase('payments')

@@ -121,18 +121,18 @@ async function tryLock(runner: QueryRunner): Promise<boolean> {
 }
 
 /**
- * Grants `role` exactly these privileges in one transaction, so that a running service never lacks one. The
- * role that runs the migrations owns the tables and needs no grants.
+ * Grants `role` exactly these privileges in one transaction, so that a running service never lacks one. Tables that are
+ * not listed keep theirs: after a rollback, replicas of the later release still use its tables until they stop. The role
+ * that runs the migrations owns the tables and needs no grants.
  */
 async function grant(source: DataSource, role: string, privileges: Privileges): Promise<void> {
   await source.transaction(async (transaction) => {
     const name = source.driver.escape(role)
-    await transaction.query(`REVOKE ALL ON ALL TABLES IN SCHEMA public FROM ${name}`)
     await transaction.query(`GRANT USAGE ON SCHEMA public TO ${name}`)
     for (const [table, granted] of Object.entries({ ...privileges, migrations: ['SELECT'] })) {
-      await transaction.query(
-        `GRANT ${granted.join(', ')} ON ${source.driver.escape(table)} TO ${name}`,
-      )
+      const escaped = source.driver.escape(table)
+      await transaction.query(`REVOKE ALL ON ${escaped} FROM ${name}`)
+      await transaction.query(`GRANT ${granted.join(', ')} ON ${escaped} TO ${name}`)
     }
   })
 }
