@@ -36,8 +36,12 @@ interface AccountFiles {
   readonly accounts: readonly { readonly name: string; readonly limits: object }[]
 }
 
-/** Values of payments: the accounts at the simulator, its callbacks, and the pacing of calls. */
-export async function paymentsValues({ charts }: Source): Promise<object> {
+/**
+ * Values of payments: the accounts at the simulator, its callbacks, and the pacing of calls.
+ *
+ * @param rate requests for money in a second, for each account
+ */
+export async function paymentsValues({ charts }: Source, rate = LIMITS.rate): Promise<object> {
   const file = await readFile(join(charts, 'simulator/files/providers.json'), 'utf8')
   const { accounts } = JSON.parse(file) as AccountFiles
   const own = accounts.flatMap((account) =>
@@ -48,7 +52,7 @@ export async function paymentsValues({ charts }: Source): Promise<object> {
           callbackOrigin: PAYMENTS_URL,
           secretName: NAME,
           egress: [{ podSelector: { matchLabels: LABELS }, port: PORT }],
-          limits: { ...account.limits, ...LIMITS },
+          limits: { ...account.limits, ...LIMITS, rate },
         }
       : [],
   )
