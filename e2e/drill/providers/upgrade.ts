@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { eventually, run } from '../../cluster.ts'
 import { differences } from '../checker.ts'
@@ -30,12 +31,16 @@ const CHECKED_EVERY = 25
 
 export async function installEarlier(source: Source) {
   const earlier = await earlierRelease(source)
-  await installSimulator(source)
-  const service = { image: { tag: EARLIER } }
-  await install(earlier, join(earlier.folder, 'e2e/drill/faults.yaml'), {
-    auth: { ...service, database: { instances: 1 } },
-    payments: service,
-  })
+  try {
+    await installSimulator(source)
+    const service = { image: { tag: EARLIER } }
+    await install(earlier, join(earlier.folder, 'e2e/drill/faults.yaml'), {
+      auth: { ...service, database: { instances: 1 } },
+      payments: service,
+    })
+  } finally {
+    await rm(earlier.folder, { recursive: true, force: true })
+  }
 }
 
 /** @param upgrade installs this release */
