@@ -10,6 +10,9 @@ import { as, type As } from './requests.js'
 
 /** How often a payer's phone may ring, and how many payments a merchant may create. */
 
+/** Never answers, so that attempts stay open. */
+const BLACKHOLE = 'http://10.255.255.1'
+
 let payments: Payments
 let other: Payments
 let owner: User
@@ -17,8 +20,7 @@ let user: As
 beforeAll(async () => {
   const folder = mkdtempSync(join(tmpdir(), 'malipo-limits-'))
   payments = await startPayments({
-    // A blackhole: attempts stay open.
-    PROVIDERS_FILE: providersFile(folder, 'http://10.255.255.1'),
+    PROVIDERS_FILE: providersFile(folder, BLACKHOLE),
     PAYER_OPEN_MAX: '3',
     PAYER_HOURLY_MAX: '5',
     MERCHANT_DAILY_MAX: '60',
@@ -118,11 +120,13 @@ it('a request that no account takes any more gets the payment that it created', 
   const key = { 'idempotency-key': v7() }
   const body = { provider: 'acme', customerPhone: newPhone() }
   const first = await user.create(body, key)
-  // Without PROVIDERS_FILE, there is no such account.
-  const manual = await startPayments({ DATABASE_URL: payments.databaseUrl })
-  const later = as(owner, manual)
+  const folder = mkdtempSync(join(tmpdir(), 'malipo-limits-'))
+  const draining = await payments.replica({
+    PROVIDERS_FILE: providersFile(folder, BLACKHOLE, { state: 'draining' }),
+  })
+  const later = as(owner, draining)
   const again = await later.create(body, key)
   expect(again).toMatchObject({ status: 201, body: { id: first.body.id } })
   expect((await later.create(body, { 'idempotency-key': v7() })).status).toBe(422)
-  await manual.close()
+  await draining.close()
 })
