@@ -46,9 +46,11 @@ describe('the OpenAPI document', () => {
       Object.keys(paths[path]?.[method]?.responses ?? {}).map(Number)
     expect(statuses(PATH, 'post')).toEqual([201, 400, 401, 403, 409, 413, 415, 422, 429, 503])
     expect(statuses(PATH, 'get')).toEqual([200, 400, 401, 403, 429, 503])
-    expect(statuses(`${PATH}/{reference}`, 'get')).toEqual([200, 304, 400, 401, 403, 404, 429, 503])
+    expect(statuses(`${PATH}/{reference}`, 'get')).toEqual([
+      200, 304, 400, 401, 403, 404, 414, 429, 503,
+    ])
     expect(statuses(`${PATH}/{reference}/status`, 'post')).toEqual([
-      200, 400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 503,
+      200, 400, 401, 403, 404, 409, 412, 413, 414, 415, 422, 429, 503,
     ])
     expect(statuses(`${PATH}/webhook/provider`, 'post')).toEqual([
       200, 400, 401, 403, 404, 409, 413, 415, 422, 429, 503,
@@ -58,7 +60,7 @@ describe('the OpenAPI document', () => {
       statuses(`${PATH}/webhook/{account}/{attempt}/{nonce}`, 'put'),
       statuses(`${PATH}/webhook/{account}`, 'post'),
     ]
-    expect(callbacks).toEqual(Array(3).fill([200, 400, 404, 413, 503]))
+    expect(callbacks).toEqual(Array(3).fill([200, 400, 404, 413, 414, 503]))
   })
 
   it('has Swagger UI at /docs', async () => {

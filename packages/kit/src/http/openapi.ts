@@ -5,6 +5,7 @@ import {
   ApiProperty,
   ApiResponse,
   DocumentBuilder,
+  type OpenAPIObject,
   SwaggerModule,
 } from '@nestjs/swagger'
 import { HTTP_PROBLEMS, type ProblemKind, PROBLEM_JSON } from './problem.js'
@@ -83,14 +84,14 @@ export function ApiRoute(
   const byStatus = Map.groupBy(all, ({ status }) => status)
   return applyDecorators(
     ApiOperation(operation),
-    ...[...byStatus.values()].map(problemResponse),
+    ...[...byStatus.values()].map((kinds) => ApiResponse(responseOf(kinds))),
     ...others,
   )
 }
 
-function problemResponse(kinds: readonly ProblemKind[]) {
+function responseOf(kinds: readonly ProblemKind[]) {
   const [{ type, status, title }] = kinds as [ProblemKind]
-  return ApiResponse({
+  return {
     status,
     description: kinds.map((kind) => `${kind.title} (\`${kind.type}\`)`).join('; '),
     content: {
@@ -106,7 +107,19 @@ function problemResponse(kinds: readonly ProblemKind[]) {
         },
       },
     },
-  })
+  }
+}
+
+/** Adds the problem of every route whose path has a parameter, which Fastify's router limits. */
+function withLongPaths(document: OpenAPIObject): OpenAPIObject {
+  const { status, ...response } = responseOf([HTTP_PROBLEMS.uriTooLong])
+  for (const [path, { get, put, post, delete: remove }] of Object.entries(document.paths)) {
+    const operations = path.includes('{') ? [get, put, post, remove] : []
+    for (const operation of operations) {
+      if (operation) operation.responses[status] = response
+    }
+  }
+  return document
 }
 
 /** Serves Swagger UI at /docs and the OpenAPI document at /docs-json; both are public. */
@@ -131,7 +144,7 @@ export function serveOpenApi(app: NestFastifyApplication, about: ServiceInfo) {
     })
     .build()
   const createDocument = () =>
-    SwaggerModule.createDocument(app, config, { extraModels: [ProblemSchema] })
+    withLongPaths(SwaggerModule.createDocument(app, config, { extraModels: [ProblemSchema] }))
   // Each request for YAML would convert the document again, which takes 50 ms.
   SwaggerModule.setup('docs', app, createDocument, { raw: ['json'] })
 }
