@@ -12,6 +12,7 @@ import { readEnv } from '../config/env.js'
 import { checkRedis } from '../config/redis-settings.js'
 import { redisVariables } from '../config/variables.js'
 import { errorForLog } from '../telemetry/logger.js'
+import { connect } from './redis-connection.js'
 import { Redis } from './redis.js'
 
 /** Real Redis servers and Sentinels that require accounts, passwords and TLS. */
@@ -154,6 +155,16 @@ describe('Redis with accounts', () => {
     const env = { REDIS_HOST: '127.0.0.1', REDIS_PORT: String(await freePort()) }
     await expectOneWarning(client(env), /ECONNREFUSED/)
   })
+})
+
+it('a connection may report several errors', async () => {
+  const { url } = await server({})
+  const connection = connect(readEnv({ REDIS_URL: url }, redisVariables, checkRedis))
+  onTestFinished(() => connection?.disconnect())
+  await connection?.connect()
+  const stream = connection?.stream
+  stream?.emit('error', new Error('the first'))
+  expect(() => stream?.emit('error', new Error('the second'))).not.toThrow()
 })
 
 describe('Redis with TLS', () => {

@@ -36,6 +36,10 @@ export function connect(env: RedisEnv): Client | undefined {
     ...server,
     ...credentials(),
   })
+  client.on('error', () => {
+    // ioredis handles one error of a connection. Another one, as TLS may report, would end the process.
+    if (client.stream?.listenerCount('error') === 0) client.stream.on('error', () => undefined)
+  })
   const backoff = new Backoff()
   client.on('ready', () => backoff.ready(performance.now()))
   const pauseMs = () => {
