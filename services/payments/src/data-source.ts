@@ -4,6 +4,8 @@ import { Initial1795910400000 } from './migrations/1795910400000-initial.js'
 import { Providers1795996800000 } from './migrations/1795996800000-providers.js'
 import { ProviderIndexes1795996800001 } from './migrations/1795996800001-provider-indexes.js'
 import { Operators1795996800002 } from './migrations/1795996800002-operators.js'
+import { Notifications1796083200000 } from './migrations/1796083200000-notifications.js'
+import { EventOwners1796083200001 } from './migrations/1796083200001-event-owners.js'
 import { PaymentEvent } from './payments/payment-event.entity.js'
 import { Payment } from './payments/payment.entity.js'
 
@@ -15,6 +17,8 @@ export const dataSource = {
     Providers1795996800000,
     ProviderIndexes1795996800001,
     Operators1795996800002,
+    Notifications1796083200000,
+    EventOwners1796083200001,
   ],
   rights: {
     payments: ['SELECT', 'INSERT', 'UPDATE'],
@@ -36,6 +40,13 @@ export const dataSource = {
     attempt_work: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
     attempt_proposals: ['SELECT', 'INSERT', 'UPDATE (ended_as, ended_by, ended_at)'],
     operator_actions: ['SELECT', 'INSERT'],
+    webhook_endpoints: ['SELECT', 'INSERT', 'UPDATE'],
+    webhook_endpoint_health: ['SELECT', 'INSERT', 'UPDATE'],
+    webhook_endpoint_secrets: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
+    notifications: ['SELECT', 'INSERT', 'UPDATE (body)', 'DELETE'],
+    deliveries: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
+    delivery_work: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
+    delivery_tries: ['SELECT', 'INSERT', 'DELETE'],
     // `FOR UPDATE SKIP LOCKED` requires the UPDATE privilege.
     idempotency_keys: ['SELECT', 'INSERT', 'UPDATE', 'DELETE'],
   },

@@ -162,10 +162,10 @@ WITH parameters AS (SELECT ${PARAMETERS}
   RETURNING payments.*
 ), payment_event AS (
   INSERT INTO payment_events
-    (payment_id, version, operation_id, from_status, to_status, at, actor, cause, provider_name,
-     needs_attention)
+    (payment_id, version, operation_id, owner_id, from_status, to_status, at, actor, cause,
+     provider_name, needs_attention)
   SELECT
-    id, version, gen_random_uuid(), 'INITIATED', 'PENDING', updated_at, account, 'attempt',
+    id, version, uuidv7(), owner_id, 'INITIATED', 'PENDING', updated_at, account, 'attempt',
     provider_name, needs_attention
   FROM moved
 ), spent AS (${spend('send', 'begun')}

@@ -206,11 +206,11 @@ const CHANGE = `, stored AS (${insertMessages({
   RETURNING payments.*
 ), payment_event AS (
   INSERT INTO payment_events
-    (payment_id, version, operation_id, from_status, to_status, at, actor, cause, reason,
+    (payment_id, version, operation_id, owner_id, from_status, to_status, at, actor, cause, reason,
      provider_name, provider_transaction_id, last_webhook_id, last_webhook_at, failure,
      provider_code, needs_attention, amount_unverified, late_success, message_id)
   SELECT
-    moved.id, moved.version, operation_id,
+    moved.id, moved.version, operation_id, moved.owner_id,
     CASE WHEN ruled.status = 'INITIATED' AND closes THEN 'PENDING' ELSE ruled.status END,
     moved.status, moved.updated_at, actor, 'attempt', coalesce(reason, new_attention),
     moved.provider_name, moved.provider_transaction_id, moved.last_webhook_id,
@@ -222,8 +222,8 @@ const CHANGE = `, stored AS (${insertMessages({
   UNION ALL
   -- A payment that was never sent is PENDING on its way to FAILED.
   SELECT
-    moved.id, moved.version - 1, gen_random_uuid(), 'INITIATED', 'PENDING', moved.updated_at, actor,
-    'attempt', NULL, moved.provider_name, NULL, NULL, NULL, NULL, NULL, old_attention IS NOT NULL,
+    moved.id, moved.version - 1, uuidv7(), moved.owner_id, 'INITIATED', 'PENDING', moved.updated_at,
+    actor, 'attempt', NULL, moved.provider_name, NULL, NULL, NULL, NULL, NULL, old_attention IS NOT NULL,
     false, NULL, NULL
   FROM moved
   JOIN ruled ON ruled.payment_id = moved.id

@@ -123,10 +123,10 @@ WITH input AS MATERIALIZED (
   RETURNING id, status, created_at, provider_name, metadata
 ), event AS (
   INSERT INTO payment_events
-    (payment_id, version, operation_id, to_status, at, actor, cause, provider_name)
+    (payment_id, version, operation_id, owner_id, to_status, at, actor, cause, provider_name)
   SELECT
-    inserted.id, 1, operation_id, inserted.status, inserted.created_at, caller::text, 'create',
-    inserted.provider_name
+    inserted.id, 1, operation_id, caller, inserted.status, inserted.created_at, caller::text,
+    'create', inserted.provider_name
   FROM inserted
   JOIN input USING (id)${attempt ? INSERT_ATTEMPT : ''}
 )

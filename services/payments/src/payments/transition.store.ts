@@ -101,10 +101,10 @@ WITH input AS MATERIALIZED (
   RETURNING payments.*
 ), event AS (
   INSERT INTO payment_events
-    (payment_id, version, operation_id, from_status, to_status, at, actor, cause, reason,
+    (payment_id, version, operation_id, owner_id, from_status, to_status, at, actor, cause, reason,
      provider_name, provider_transaction_id, last_webhook_id, last_webhook_at)
   SELECT
-    changed.id, changed.version, operation_id, decided.status, changed.status, at,
+    changed.id, changed.version, operation_id, changed.owner_id, decided.status, changed.status, at,
     caller::text, 'status', reason, changed.provider_name, changed.provider_transaction_id,
     changed.last_webhook_id, changed.last_webhook_at
   FROM changed

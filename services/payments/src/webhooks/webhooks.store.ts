@@ -72,10 +72,10 @@ WITH input AS (
   RETURNING payments.*
 ), event AS (
   INSERT INTO payment_events
-    (payment_id, version, operation_id, from_status, to_status, at, actor, cause,
+    (payment_id, version, operation_id, owner_id, from_status, to_status, at, actor, cause,
      provider_name, provider_transaction_id, last_webhook_id, last_webhook_at)
   SELECT
-    changed.id, changed.version, operation_id, decision.status, changed.status, at, actor,
+    changed.id, changed.version, operation_id, changed.owner_id, decision.status, changed.status, at, actor,
     'webhook', changed.provider_name, changed.provider_transaction_id, changed.last_webhook_id,
     changed.last_webhook_at
   FROM changed

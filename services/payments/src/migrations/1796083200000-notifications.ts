@@ -1,0 +1,255 @@
+import type { MigrationInterface, QueryRunner } from 'typeorm'
+
+/**
+ * Creates the tables of webhook endpoints, notifications and their deliveries, and the trigger that writes them. It
+ * only expands: also a payment that the previous release changes is notified.
+ */
+export class Notifications1796083200000 implements MigrationInterface {
+  name = 'Notifications1796083200000'
+
+  async up(runner: QueryRunner): Promise<void> {
+    for (const statement of [ENDPOINTS, NOTIFICATIONS, DELIVERIES, EVENTS, EVENT_TRIGGERS]) {
+      await runner.query(statement)
+    }
+  }
+
+  async down(): Promise<void> {
+    throw new Error('Migrations only go forward: restore a backup instead.')
+  }
+}
+
+const ENDPOINTS = `
+-- Where merchants receive notifications.
+CREATE TABLE webhook_endpoints (
+  id                      uuid           CONSTRAINT webhook_endpoints_pkey PRIMARY KEY,
+  owner_id                uuid           NOT NULL,
+  url                     text           NOT NULL
+    CONSTRAINT webhook_endpoints_url_check CHECK (length(url) <= 2048),
+  -- Names of events, payment.* or *.
+  events                  text[]         NOT NULL
+    CONSTRAINT webhook_endpoints_events_check CHECK (cardinality(events) > 0),
+  description             text,
+  state                   text           NOT NULL
+    CONSTRAINT webhook_endpoints_state_check CHECK (state IN ('enabled', 'disabled', 'deleted')),
+  disabled_reason         text
+    CONSTRAINT webhook_endpoints_disabled_reason_check
+    CHECK (disabled_reason IN ('merchant', 'gone', 'failing')),
+  created_at              timestamptz(3) NOT NULL,
+  updated_at              timestamptz(3) NOT NULL,
+  version                 integer        NOT NULL,
+  CONSTRAINT webhook_endpoints_disabled_check
+    CHECK (state = 'deleted' OR (disabled_reason IS NOT NULL) = (state = 'disabled'))
+);
+CREATE INDEX webhook_endpoints_owner_idx ON webhook_endpoints (owner_id, id)
+  WHERE state <> 'deleted';
+
+-- How an endpoint answers. Its row changes only when this does, and not with every delivery.
+CREATE TABLE webhook_endpoint_health (
+  endpoint_id             uuid           CONSTRAINT webhook_endpoint_health_pkey PRIMARY KEY
+    CONSTRAINT webhook_endpoint_health_endpoint_id_fkey REFERENCES webhook_endpoints,
+  -- Failed tries in a row, and those since failing_since.
+  failures                integer        NOT NULL DEFAULT 0,
+  -- The first failed try since the last 2xx.
+  failing_since           timestamptz(3),
+  last_failure_at         timestamptz(3),
+  -- The circuit is open until then.
+  open_until              timestamptz    NOT NULL DEFAULT '-infinity',
+  -- How many warnings of failing_since were sent.
+  warnings                smallint       NOT NULL DEFAULT 0,
+  -- Whether the last answer took over 2 s, or there is none yet.
+  is_slow                 boolean        NOT NULL DEFAULT true
+) WITH (fillfactor = 50);
+
+-- The newest secret signs alone once the others have expired.
+CREATE TABLE webhook_endpoint_secrets (
+  endpoint_id             uuid           NOT NULL
+    CONSTRAINT webhook_endpoint_secrets_endpoint_id_fkey REFERENCES webhook_endpoints,
+  nth                     integer        NOT NULL,
+  scheme                  text           NOT NULL
+    CONSTRAINT webhook_endpoint_secrets_scheme_check CHECK (scheme IN ('v1', 'v1a')),
+  -- The key of WEBHOOK_ENCRYPTION_KEYS_DIR that sealed the secret.
+  key_id                  text           NOT NULL,
+  -- AES-256-GCM: nonce, ciphertext and tag.
+  sealed                  bytea          NOT NULL,
+  created_at              timestamptz(3) NOT NULL,
+  expires_at              timestamptz(3),
+  CONSTRAINT webhook_endpoint_secrets_pkey PRIMARY KEY (endpoint_id, nth)
+);
+CREATE TRIGGER webhook_endpoints_no_delete BEFORE DELETE OR TRUNCATE ON webhook_endpoints
+  FOR EACH STATEMENT EXECUTE FUNCTION reject_statement();
+`
+
+const NOTIFICATIONS = `
+-- What happened, once for all endpoints of its owner.
+CREATE TABLE notifications (
+  -- webhook-id is evt_ and this in hexadecimal. Of a payment's event, it is the operation id.
+  id                      uuid           CONSTRAINT notifications_pkey PRIMARY KEY,
+  owner_id                uuid           NOT NULL,
+  type                    text           NOT NULL,
+  -- A payment or an endpoint, and its version after the change.
+  subject_id              uuid           NOT NULL,
+  subject_version         integer        NOT NULL,
+  -- Built by the first delivery. Every later one sends the same bytes.
+  body                    text,
+  created_at              timestamptz(3) NOT NULL
+);
+CREATE INDEX notifications_owner_idx ON notifications (owner_id, created_at, id);
+CREATE INDEX notifications_subject_idx ON notifications (subject_id, subject_version);
+CREATE INDEX notifications_created_at_idx ON notifications (created_at);
+
+CREATE FUNCTION reject_change_of_notification() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  unbuilt notifications := NEW;
+BEGIN
+  IF OLD.body IS NULL THEN
+    unbuilt.body := NULL;
+  END IF;
+  IF unbuilt IS DISTINCT FROM OLD THEN
+    RAISE EXCEPTION 'UPDATE of % is not allowed', TG_TABLE_NAME
+      USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = TG_NAME;
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER notifications_immutable BEFORE UPDATE ON notifications
+  FOR EACH ROW EXECUTE FUNCTION reject_change_of_notification();
+`
+
+const DELIVERIES = `
+-- A notification for one endpoint. Without foreign keys: each would lock its parent's row for each delivery, and
+-- neither is deleted before its deliveries.
+CREATE TABLE deliveries (
+  id                      uuid           CONSTRAINT deliveries_pkey PRIMARY KEY,
+  notification_id         uuid           NOT NULL,
+  endpoint_id             uuid           NOT NULL,
+  state                   text           NOT NULL
+    CONSTRAINT deliveries_state_check
+    CHECK (state IN ('pending', 'delivered', 'failed', 'cancelled')),
+  tries                   smallint       NOT NULL DEFAULT 0,
+  last_status             smallint,
+  last_error              text,
+  created_at              timestamptz(3) NOT NULL,
+  delivered_at            timestamptz(3),
+  CONSTRAINT deliveries_notification_key UNIQUE (notification_id, endpoint_id)
+) WITH (fillfactor = 80);
+CREATE INDEX deliveries_endpoint_idx ON deliveries (endpoint_id, id);
+
+-- The next try of each delivery that needs one. Rows are short-lived, so that the table stays small.
+CREATE TABLE delivery_work (
+  delivery_id             uuid           CONSTRAINT delivery_work_pkey PRIMARY KEY,
+  endpoint_id             uuid           NOT NULL,
+  -- The version of this row's meaning. A replica claims only the formats that it knows.
+  format                  smallint       NOT NULL DEFAULT 1,
+  -- When the try is due. While a replica holds the lease, the end of the lease.
+  due_at                  timestamptz    NOT NULL,
+  lease_id                uuid
+) WITH (
+  fillfactor = 70,
+  autovacuum_vacuum_scale_factor = 0,
+  autovacuum_vacuum_threshold = 2000,
+  autovacuum_vacuum_cost_delay = 0
+);
+CREATE INDEX delivery_work_due_idx ON delivery_work (endpoint_id, due_at);
+CREATE INDEX delivery_work_lease_idx ON delivery_work (lease_id) WHERE lease_id IS NOT NULL;
+
+-- Every try, with the beginning of its answer.
+CREATE TABLE delivery_tries (
+  delivery_id             uuid           NOT NULL,
+  nth                     smallint       NOT NULL,
+  at                      timestamptz(3) NOT NULL,
+  took_ms                 integer        NOT NULL,
+  status                  smallint,
+  error                   text,
+  answer                  text
+    CONSTRAINT delivery_tries_answer_check CHECK (length(answer) <= 512),
+  CONSTRAINT delivery_tries_pkey PRIMARY KEY (delivery_id, nth)
+);
+`
+
+const EVENTS = `
+ALTER TABLE payment_events ADD COLUMN owner_id uuid;
+
+-- The name of a payment's event: EVENT_TYPES of the service. late_success has the time of its own event.
+CREATE FUNCTION payment_event_type(
+  from_status text, to_status text, late_success jsonb, at timestamptz
+) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+RETURN CASE
+  WHEN from_status IS NULL THEN 'payment.created'
+  WHEN from_status IS DISTINCT FROM to_status THEN
+    CASE to_status
+      WHEN 'PENDING' THEN 'payment.pending'
+      WHEN 'SUCCESS' THEN 'payment.succeeded'
+      WHEN 'FAILED' THEN 'payment.failed'
+    END
+  WHEN (late_success ->> 'at')::timestamptz(3) = at THEN 'payment.late_success'
+  ELSE 'payment.updated'
+END;
+`
+
+/*
+ * The functions run with the rights of their owner: the migration of the previous release, after a rollback, revokes
+ * the rights on tables that it does not know.
+ */
+const EVENT_TRIGGERS = `
+-- The previous release does not write the owner.
+CREATE FUNCTION set_owner_of_event() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+  NEW.owner_id := (SELECT owner_id FROM payments WHERE id = NEW.payment_id);
+  RETURN NEW;
+END $$;
+CREATE TRIGGER payment_events_owner BEFORE INSERT ON payment_events
+  FOR EACH ROW WHEN (NEW.owner_id IS NULL)
+  EXECUTE FUNCTION set_owner_of_event();
+
+-- Whatever changes a payment writes an event, and with it the notification and its deliveries.
+CREATE FUNCTION notify_endpoints() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+  event_type text;
+BEGIN
+  IF NOT EXISTS (
+    SELECT FROM webhook_endpoints WHERE owner_id = NEW.owner_id AND state <> 'deleted'
+  ) THEN
+    RETURN NULL;
+  END IF;
+  event_type := payment_event_type(NEW.from_status, NEW.to_status, NEW.late_success, NEW.at);
+  INSERT INTO notifications (id, owner_id, type, subject_id, subject_version, created_at)
+  VALUES (NEW.operation_id, NEW.owner_id, event_type, NEW.payment_id, NEW.version, NEW.at);
+  WITH created AS (
+    INSERT INTO deliveries (id, notification_id, endpoint_id, state, created_at)
+    SELECT uuidv7(), NEW.operation_id, id, 'pending', now()
+    FROM webhook_endpoints
+    WHERE owner_id = NEW.owner_id
+      AND state = 'enabled'
+      AND events && ARRAY['*', 'payment.*', event_type]
+    RETURNING id, endpoint_id
+  )
+  INSERT INTO delivery_work (delivery_id, endpoint_id, due_at)
+  SELECT id, endpoint_id, now() FROM created;
+  RETURN NULL;
+END $$;
+-- A new payment is no news to its merchant.
+CREATE TRIGGER payment_events_notify AFTER INSERT ON payment_events
+  FOR EACH ROW WHEN (NEW.from_status IS NOT NULL)
+  EXECUTE FUNCTION notify_endpoints();
+
+-- An event never changes. Only the owner of one that the previous release wrote is filled in once.
+CREATE FUNCTION reject_change_of_event() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  unowned payment_events := NEW;
+BEGIN
+  IF OLD.owner_id IS NULL THEN
+    unowned.owner_id := NULL;
+  END IF;
+  IF unowned IS DISTINCT FROM OLD THEN
+    RAISE EXCEPTION 'UPDATE of % is not allowed', TG_TABLE_NAME
+      USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = TG_NAME;
+  END IF;
+  RETURN NEW;
+END $$;
+DROP TRIGGER payment_events_append_only ON payment_events;
+CREATE TRIGGER payment_events_append_only BEFORE DELETE OR TRUNCATE ON payment_events
+  FOR EACH STATEMENT EXECUTE FUNCTION reject_statement();
+CREATE TRIGGER payment_events_immutable BEFORE UPDATE ON payment_events
+  FOR EACH ROW EXECUTE FUNCTION reject_change_of_event();
+`
