@@ -8,7 +8,14 @@ export class Notifications1796083200000 implements MigrationInterface {
   name = 'Notifications1796083200000'
 
   async up(runner: QueryRunner): Promise<void> {
-    for (const statement of [ENDPOINTS, NOTIFICATIONS, DELIVERIES, EVENTS, EVENT_TRIGGERS]) {
+    for (const statement of [
+      ENDPOINTS,
+      NOTIFICATIONS,
+      DELIVERIES,
+      EVENTS,
+      EVENT_TRIGGERS,
+      ENDPOINT_TRIGGERS,
+    ]) {
       await runner.query(statement)
     }
   }
@@ -47,14 +54,15 @@ CREATE INDEX webhook_endpoints_owner_idx ON webhook_endpoints (owner_id, id)
 CREATE TABLE webhook_endpoint_health (
   endpoint_id             uuid           CONSTRAINT webhook_endpoint_health_pkey PRIMARY KEY
     CONSTRAINT webhook_endpoint_health_endpoint_id_fkey REFERENCES webhook_endpoints,
-  -- Failed tries in a row, and those since failing_since.
+  -- Tries in a row that failed as an endpoint does that is down. They open the circuit.
   failures                integer        NOT NULL DEFAULT 0,
-  -- The first failed try since the last 2xx.
+  -- All failed tries since the last 2xx, with the times of the first and of the last.
+  failed_tries            integer        NOT NULL DEFAULT 0,
   failing_since           timestamptz(3),
   last_failure_at         timestamptz(3),
   -- The circuit is open until then.
   open_until              timestamptz    NOT NULL DEFAULT '-infinity',
-  -- How many warnings of failing_since were sent.
+  -- How many times the merchant was notified since failing_since.
   warnings                smallint       NOT NULL DEFAULT 0,
   -- Whether the last answer took over 2 s, or there is none yet.
   is_slow                 boolean        NOT NULL DEFAULT true
@@ -141,7 +149,9 @@ CREATE TABLE delivery_work (
   format                  smallint       NOT NULL DEFAULT 1,
   -- When the try is due. While a replica holds the lease, the end of the lease.
   due_at                  timestamptz    NOT NULL,
-  lease_id                uuid
+  lease_id                uuid,
+  -- The number of tries since the notification, or since it was last resent.
+  tries                   smallint       NOT NULL DEFAULT 0
 ) WITH (
   fillfactor = 70,
   autovacuum_vacuum_scale_factor = 0,
@@ -201,37 +211,45 @@ CREATE TRIGGER payment_events_owner BEFORE INSERT ON payment_events
   FOR EACH ROW WHEN (NEW.owner_id IS NULL)
   EXECUTE FUNCTION set_owner_of_event();
 
--- Whatever changes a payment writes an event, and with it the notification and its deliveries.
-CREATE FUNCTION notify_endpoints() RETURNS trigger LANGUAGE plpgsql
+-- Writes a notification, and its deliveries to the subscribed endpoints of its owner but the subject itself.
+CREATE FUNCTION notify_endpoints(notification notifications) RETURNS void LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = public, pg_temp AS $$
-DECLARE
-  event_type text;
 BEGIN
-  IF NOT EXISTS (
-    SELECT FROM webhook_endpoints WHERE owner_id = NEW.owner_id AND state <> 'deleted'
-  ) THEN
-    RETURN NULL;
-  END IF;
-  event_type := payment_event_type(NEW.from_status, NEW.to_status, NEW.late_success, NEW.at);
-  INSERT INTO notifications (id, owner_id, type, subject_id, subject_version, created_at)
-  VALUES (NEW.operation_id, NEW.owner_id, event_type, NEW.payment_id, NEW.version, NEW.at);
+  INSERT INTO notifications VALUES (notification.*);
   WITH created AS (
     INSERT INTO deliveries (id, notification_id, endpoint_id, state, created_at)
-    SELECT uuidv7(), NEW.operation_id, id, 'pending', now()
-    FROM webhook_endpoints
-    WHERE owner_id = NEW.owner_id
+    SELECT uuidv7(), notification.id, endpoint.id, 'pending', now()
+    FROM webhook_endpoints AS endpoint
+    WHERE owner_id = notification.owner_id
       AND state = 'enabled'
-      AND events && ARRAY['*', 'payment.*', event_type]
+      AND endpoint.id <> notification.subject_id
+      AND (
+        events && ARRAY['*', notification.type]
+        OR notification.type LIKE 'payment.%' AND 'payment.*' = ANY (events)
+      )
     RETURNING id, endpoint_id
   )
   INSERT INTO delivery_work (delivery_id, endpoint_id, due_at)
   SELECT id, endpoint_id, now() FROM created;
+END $$;
+
+-- Whatever changes a payment writes an event, and with it the notification and its deliveries.
+CREATE FUNCTION notify_of_event() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+  IF EXISTS (SELECT FROM webhook_endpoints WHERE owner_id = NEW.owner_id AND state <> 'deleted') THEN
+    PERFORM notify_endpoints((
+      NEW.operation_id, NEW.owner_id,
+      payment_event_type(NEW.from_status, NEW.to_status, NEW.late_success, NEW.at),
+      NEW.payment_id, NEW.version, NULL, NEW.at
+    )::notifications);
+  END IF;
   RETURN NULL;
 END $$;
 -- A new payment is no news to its merchant.
 CREATE TRIGGER payment_events_notify AFTER INSERT ON payment_events
   FOR EACH ROW WHEN (NEW.from_status IS NOT NULL)
-  EXECUTE FUNCTION notify_endpoints();
+  EXECUTE FUNCTION notify_of_event();
 
 -- An event never changes. Only the owner of one that the previous release wrote is filled in once.
 CREATE FUNCTION reject_change_of_event() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -252,4 +270,67 @@ CREATE TRIGGER payment_events_append_only BEFORE DELETE OR TRUNCATE ON payment_e
   FOR EACH STATEMENT EXECUTE FUNCTION reject_statement();
 CREATE TRIGGER payment_events_immutable BEFORE UPDATE ON payment_events
   FOR EACH ROW EXECUTE FUNCTION reject_change_of_event();
+`
+
+const ENDPOINT_TRIGGERS = `
+-- The merchant's other endpoints learn that this one fails, or was disabled by the service.
+CREATE FUNCTION notify_of_endpoint(endpoint webhook_endpoints, event_type text) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+  iso CONSTANT text := 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"';
+  body json := json_build_object(
+    'type', event_type,
+    'timestamp', to_char(now() AT TIME ZONE 'UTC', iso),
+    'data', (
+      SELECT json_build_object(
+        'id', endpoint.id, 'url', endpoint.url, 'state', endpoint.state,
+        'disabledReason', endpoint.disabled_reason,
+        'failingSince', to_char(failing_since AT TIME ZONE 'UTC', iso)
+      )
+      FROM webhook_endpoint_health
+      WHERE endpoint_id = endpoint.id
+    )
+  );
+BEGIN
+  PERFORM notify_endpoints((
+    uuidv7(), endpoint.owner_id, event_type, endpoint.id, endpoint.version, body::text, now()
+  )::notifications);
+END $$;
+
+CREATE FUNCTION notify_of_disabled_endpoint() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM notify_of_endpoint(NEW, 'webhook_endpoint.disabled');
+  RETURN NULL;
+END $$;
+CREATE TRIGGER webhook_endpoints_disabled AFTER UPDATE ON webhook_endpoints
+  FOR EACH ROW WHEN (
+    OLD.state = 'enabled' AND NEW.state = 'disabled' AND NEW.disabled_reason <> 'merchant'
+  )
+  EXECUTE FUNCTION notify_of_disabled_endpoint();
+
+CREATE FUNCTION notify_of_failing_endpoint() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM notify_of_endpoint(endpoint, 'webhook_endpoint.failing')
+  FROM webhook_endpoints AS endpoint
+  WHERE id = NEW.endpoint_id;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER webhook_endpoint_health_warned AFTER UPDATE ON webhook_endpoint_health
+  FOR EACH ROW WHEN (NEW.warnings > OLD.warnings)
+  EXECUTE FUNCTION notify_of_failing_endpoint();
+
+-- Each endpoint has a row of its health, and its counts start again when it is enabled.
+CREATE FUNCTION reset_health_of_endpoint() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO webhook_endpoint_health AS health (endpoint_id) VALUES (NEW.id)
+  ON CONFLICT (endpoint_id) DO UPDATE
+  SET failures = 0, failed_tries = 0, failing_since = NULL, last_failure_at = NULL,
+    open_until = '-infinity', warnings = 0;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER webhook_endpoints_created AFTER INSERT ON webhook_endpoints
+  FOR EACH ROW EXECUTE FUNCTION reset_health_of_endpoint();
+CREATE TRIGGER webhook_endpoints_enabled AFTER UPDATE ON webhook_endpoints
+  FOR EACH ROW WHEN (OLD.state = 'disabled' AND NEW.state = 'enabled')
+  EXECUTE FUNCTION reset_health_of_endpoint();
 `
