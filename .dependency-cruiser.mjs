@@ -1,7 +1,7 @@
 // The order of layers and the absence of cycles, between files and between folders. Type-only imports count.
 const KIT = '^packages/kit/src'
 /** Each layer of kit may import from the layers before it. `postgres` and `redis` are on one level. */
-const LAYERS = [['config'], ['telemetry'], ['http'], ['worker'], ['postgres', 'redis']]
+const LAYERS = [['config'], ['telemetry'], ['http'], ['worker'], ['postgres', 'redis'], ['seal']]
 
 const layerRules = LAYERS.flatMap((names, level) =>
   names.map((name) => {
