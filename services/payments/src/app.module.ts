@@ -25,6 +25,8 @@ import { REDIS_ACCESS } from './redis-access.js'
 import { paymentWaits } from './waits/payment-waits.js'
 import { PROVIDER_SECRETS, WebhookGuard } from './webhooks/webhook.guard.js'
 import { AccountWebhooks } from './webhooks/account-webhooks.js'
+import { WebhookEndpointsController } from './webhook-endpoints/webhook-endpoints.controller.js'
+import { endpointProviders } from './webhook-endpoints/webhook-endpoints.providers.js'
 import { MODE, WebhooksController } from './webhooks/webhooks.controller.js'
 import { WebhookMetrics, WebhooksService } from './webhooks/webhooks.service.js'
 
@@ -54,6 +56,7 @@ export class AppModule {
         CallbacksController,
         MethodsController,
         PaymentsController,
+        WebhookEndpointsController,
         OperatorActionsController,
         ...OPERATOR_CONTROLLERS,
       ],
@@ -67,6 +70,7 @@ export class AppModule {
         WebhookMetrics,
         AccountWebhooks,
         ...attemptProviders(env),
+        ...endpointProviders(env),
         OperatorActions,
         ...OPERATOR_PROVIDERS,
         { provide: MODE, useValue: env.MODE },

@@ -9,6 +9,7 @@ import {
   url,
 } from '@malipo/kit/config/env'
 import { checkKeyFile } from '@malipo/kit/config/key-file'
+import { checkSealKeys } from '@malipo/kit/seal/seal-keys'
 import { checkRedis } from '@malipo/kit/config/redis-settings'
 import {
   checkHttp,
@@ -123,6 +124,10 @@ export const VARIABLES = {
     default: undefined,
     desc: 'File with the keys of callback URLs, one per line of at least 32 bytes; the first makes new URLs, all are accepted; otherwise random, so that other replicas reject the callbacks',
   }),
+  WEBHOOK_ENCRYPTION_KEYS_DIR: str({
+    default: undefined,
+    desc: 'Folder with the keys that seal the secrets of webhook endpoints, read again when it changes: docs/notifications.md; without it, no endpoint is created',
+  }),
   ...webhookVariables,
   ...providerVariables,
 }
@@ -155,6 +160,7 @@ export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
   const keyChecks = [
     checkKeyFile('TOKEN_CACHE_KEYS_FILE'),
     checkKeyFile('CALLBACK_KEYS_FILE', false),
+    checkSealKeys('WEBHOOK_ENCRYPTION_KEYS_DIR'),
   ] as const
   const checks = [checkHttp, checkDatabase, checkRedis, checkSecrets, checkTimeScale] as const
   const env = read(source, VARIABLES, ...checks, ...keyChecks)

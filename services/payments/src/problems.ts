@@ -59,6 +59,22 @@ export const PROBLEMS = {
     status: 422,
     title: 'The webhook id was used for different content',
   },
+  noEndpoint: { type: 'endpoint-not-found', status: 404, title: 'Webhook endpoint not found' },
+  tooManyEndpoints: {
+    type: 'too-many-endpoints',
+    status: 409,
+    title: 'Too many webhook endpoints',
+  },
+  endpointChanged: {
+    type: 'endpoint-changed',
+    status: 412,
+    title: 'The webhook endpoint has changed since it was read',
+  },
+  secretsUnavailable: {
+    type: 'webhook-secrets-unavailable',
+    status: 501,
+    title: 'This installation can’t store secrets of webhook endpoints',
+  },
   noAttempt: { type: 'attempt-not-found', status: 404, title: 'Attempt not found' },
   noMessage: { type: 'message-not-found', status: 404, title: 'Message not found' },
   noProposal: { type: 'proposal-not-found', status: 404, title: 'Proposal not found' },

@@ -113,8 +113,8 @@ function responseOf(kinds: readonly ProblemKind[]) {
 /** Adds the problem of every route whose path has a parameter, which Fastify's router limits. */
 function withLongPaths(document: OpenAPIObject): OpenAPIObject {
   const { status, ...response } = responseOf([HTTP_PROBLEMS.uriTooLong])
-  for (const [path, { get, put, post, delete: remove }] of Object.entries(document.paths)) {
-    const operations = path.includes('{') ? [get, put, post, remove] : []
+  for (const [path, { get, put, post, patch, delete: remove }] of Object.entries(document.paths)) {
+    const operations = path.includes('{') ? [get, put, post, patch, remove] : []
     for (const operation of operations) {
       if (operation) operation.responses[status] = response
     }

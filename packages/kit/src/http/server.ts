@@ -107,7 +107,7 @@ export function allowOrigins(
   if (CORS_ORIGINS.length === 0) return
   app.enableCors({
     origin: CORS_ORIGINS.includes('*') ? '*' : CORS_ORIGINS,
-    methods: ['GET', 'POST', 'PUT', 'DELETE'],
+    methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
     exposedHeaders: ['ETag', 'Location', 'Retry-After', 'X-Request-Id', ...exposedHeaders],
     maxAge: 600,
     // Otherwise the library answers 400 in plain text to an OPTIONS request that is no preflight.
