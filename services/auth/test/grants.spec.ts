@@ -40,7 +40,7 @@ const grantsOf = (userId: string) =>
     userId,
   )
 
-const DEFAULTS = ['payments:read', 'payments:write', 'payments:settle']
+const DEFAULTS = ['payments:read', 'payments:write', 'payments:settle', 'webhooks:write']
 
 describe('PUT /api/auth/users/{id}/scopes', () => {
   it('replaces a user’s scopes, and revokes no session if no scope is removed', async () => {

@@ -26,7 +26,7 @@ const scopesOf = async (userId: string) =>
   (await auth.sql<{ scopes: string[] | null }>('SELECT scopes FROM users WHERE id = $1', userId))[0]
     ?.scopes
 
-const DEFAULTS = ['payments:read', 'payments:write', 'payments:settle']
+const DEFAULTS = ['payments:read', 'payments:write', 'payments:settle', 'webhooks:write']
 
 describe('operator scopes', () => {
   it.each(['payments:admin', 'auth:admin'])('%s is not granted through the API', async (scope) => {

@@ -42,6 +42,7 @@ describe('the operator command', () => {
       'payments:read',
       'payments:settle',
       'payments:write',
+      'webhooks:write',
     ])
   })
 
@@ -80,7 +81,9 @@ describe('the operator command', () => {
       err: '',
     })
     expect(second).toEqual(first)
-    expect(await scopeOf(user)).toBe('payments:read payments:write payments:settle payments:admin')
+    expect(await scopeOf(user)).toBe(
+      'payments:read payments:write payments:settle webhooks:write payments:admin',
+    )
   })
 
   it('records each grant in the audit trail', async () => {

@@ -49,7 +49,7 @@ describe('GET /api/auth/validate', () => {
         merchant: user.id,
         phone: user.phone,
         email: user.email,
-        scope: 'payments:read payments:write payments:settle',
+        scope: 'payments:read payments:write payments:settle webhooks:write',
         sid: expect.any(String),
         jti: expect.any(String),
         iss: 'malipo-auth',
@@ -196,7 +196,7 @@ describe('GET /api/auth/me', () => {
 
 describe('scopes', () => {
   it.each([
-    ['sandbox', null, 'payments:read payments:write payments:settle'],
+    ['sandbox', null, 'payments:read payments:write payments:settle webhooks:write'],
     ['live', null, 'payments:read'],
     ['live', ['payments:write', 'payments:read'], 'payments:read payments:write'],
     ['live', ['payments:settle', 'payments:admin'], 'payments:admin'],

@@ -207,6 +207,17 @@ export function readVerificationEnv(source: NodeJS.ProcessEnv = process.env) {
   return { ...env, active: secretsOf(env) ?? [], retired: retiredSecretsOf(env) ?? [] }
 }
 
+/**
+ * The environment of the command that seals the secrets of endpoints again.
+ *
+ * @throws ConfigurationError
+ */
+export function readResealEnv(source: NodeJS.ProcessEnv = process.env) {
+  const WEBHOOK_ENCRYPTION_KEYS_DIR = str({ desc: 'Folder with the keys' })
+  const variables = { ...databaseVariables, WEBHOOK_ENCRYPTION_KEYS_DIR }
+  return read(source, variables, checkDatabase, checkSealKeys('WEBHOOK_ENCRYPTION_KEYS_DIR'))
+}
+
 function secretsOf(env: WebhookVariables): ProviderSecret[] | undefined {
   if (!env.WEBHOOK_SECRETS_FILE) return env.WEBHOOK_SECRETS
   return parseSecrets(readFileSync(env.WEBHOOK_SECRETS_FILE, 'utf8'))

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -44,6 +45,21 @@ export function cacheKeysFile(...keys: readonly string[]): string {
 export const CACHE_KEY = 'a token cache key of the tests, long enough for HMAC'
 const TOKEN_CACHE_KEYS_FILE = cacheKeysFile(CACHE_KEY)
 
+/** A folder with keys of the secrets of endpoints. Each is a name, and the time from which it seals. */
+export function encryptionKeysFolder(...keys: readonly (readonly [string, number])[]): string {
+  const folder = mkdtempSync(join(tmpdir(), 'malipo-encryption-keys-'))
+  for (const [kid, nbf] of keys) addEncryptionKey(folder, kid, nbf)
+  return folder
+}
+
+/** Adds a random key to a folder. */
+export function addEncryptionKey(folder: string, kid: string, nbf: number): void {
+  const key = { kty: 'oct', kid, k: randomBytes(32).toString('base64url'), nbf }
+  writeFileSync(join(folder, `${kid}.json`), JSON.stringify(key))
+}
+
+const WEBHOOK_ENCRYPTION_KEYS_DIR = encryptionKeysFolder(['test', 0])
+
 /** The environment of a service in tests. */
 export function environment(own: Own = {}) {
   return {
@@ -52,6 +68,7 @@ export function environment(own: Own = {}) {
     AUTH_SERVICE_URL: inject('authUrl'),
     REDIS_URL: inject('redisUrl'),
     TOKEN_CACHE_KEYS_FILE,
+    WEBHOOK_ENCRYPTION_KEYS_DIR,
     WEBHOOK_SECRETS: `manual=${SECRETS.old},manual=${SECRETS.new}`,
     ...own,
   }

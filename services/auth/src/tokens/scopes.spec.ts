@@ -10,7 +10,7 @@ import {
 
 describe('scopes', () => {
   it.each([
-    ['sandbox', ['payments:read', 'payments:write', 'payments:settle']],
+    ['sandbox', ['payments:read', 'payments:write', 'payments:settle', 'webhooks:write']],
     ['live', ['payments:read']],
   ] as const)('of every user in %s', (mode, scopes) => {
     expect(defaultScopes(mode)).toEqual(scopes)
@@ -22,7 +22,12 @@ describe('scopes', () => {
     expect(grantableScopes('sandbox')).toContain('payments:settle')
     for (const mode of ['sandbox', 'live'] as const) {
       expect(grantableScopes(mode)).toEqual(
-        expect.arrayContaining(['payments:write', 'payments:admin', 'auth:admin']),
+        expect.arrayContaining([
+          'payments:write',
+          'webhooks:write',
+          'payments:admin',
+          'auth:admin',
+        ]),
       )
     }
   })
@@ -43,8 +48,8 @@ describe('scopes', () => {
   })
 
   it.each([
-    ['sandbox', ['payments:read', 'payments:write', 'payments:settle']],
-    ['live', ['payments:read', 'payments:write']],
+    ['sandbox', ['payments:read', 'payments:write', 'payments:settle', 'webhooks:write']],
+    ['live', ['payments:read', 'payments:write', 'webhooks:write']],
   ] as const)('that keys can have in %s are never those of operators', (mode, scopes) => {
     expect(keyScopes(mode)).toEqual(scopes)
   })
@@ -54,6 +59,9 @@ describe('scopes', () => {
     ['live', ['payments:write'], ['payments:read', 'payments:write'], ['payments:write']],
     ['live', ['payments:settle', 'payments:read'], ['payments:settle'], []],
     ['sandbox', ['payments:settle'], null, ['payments:settle']],
+    ['live', ['webhooks:write'], ['payments:read', 'payments:write'], []],
+    ['live', ['webhooks:write'], ['payments:read', 'webhooks:write'], ['webhooks:write']],
+    ['sandbox', ['webhooks:write'], null, ['webhooks:write']],
     ['sandbox', ['auth:admin', 'payments:admin'], ['auth:admin', 'payments:admin'], []],
     ['sandbox', ['payments:read'], [], []],
   ] as const)('in %s, of a key with %j and a merchant with %j', (mode, key, merchant, scopes) => {

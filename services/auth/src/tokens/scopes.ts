@@ -8,13 +8,14 @@ export type Mode = (typeof MODES)[number]
 type Rule = 'everyone' | 'operator' | 'command' | 'never'
 
 /**
- * In `live`, an operator approves each account that creates payments. Only a provider, a signed webhook or an
+ * In `live`, an operator approves each account that creates payments or receives notifications. Only a provider, a signed webhook or an
  * operator settles a payment, never the merchant. `key` states whether API keys can have the scope.
  */
 const SCOPES = {
   'payments:read': { sandbox: 'everyone', live: 'everyone', key: true },
   'payments:write': { sandbox: 'everyone', live: 'operator', key: true },
   'payments:settle': { sandbox: 'everyone', live: 'never', key: true },
+  'webhooks:write': { sandbox: 'everyone', live: 'operator', key: true },
   'payments:admin': { sandbox: 'command', live: 'command', key: false },
   'auth:admin': { sandbox: 'command', live: 'command', key: false },
 } as const satisfies Record<string, Record<Mode, Rule> & { readonly key: boolean }>

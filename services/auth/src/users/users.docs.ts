@@ -11,8 +11,8 @@ export const RegisterDocs = () =>
     {
       summary: 'Register an account',
       description:
-        'In `sandbox`, the account can create payments and settle them. In `live`, it can read payments, and an ' +
-        'operator grants `payments:write`.',
+        'In `sandbox`, the account can create payments, settle them and receive notifications. In `live`, it can read ' +
+        'payments, and an operator grants `payments:write` and `webhooks:write`.',
       problems: [...BODY_PROBLEMS, phoneTaken, emailTaken, PROBLEMS.tooManyAttempts],
     },
     ApiCreatedResponse({ type: UserDto, headers: StrengthHeader }),
@@ -29,7 +29,7 @@ export const ScopesDocs = () =>
     {
       summary: 'Replace a user’s scopes',
       description:
-        'In `live`, `payments:write` approves a merchant. ' +
+        'In `live`, `payments:write` approves a merchant, and `webhooks:write` lets it receive notifications. ' +
         'Removing a scope revokes the user’s sessions. Operator scopes (`payments:admin`, `auth:admin`) can be ' +
         'retained and removed; only the operator command grants them. Operators can’t change their own scopes. ' +
         'Needs `auth:admin`.',

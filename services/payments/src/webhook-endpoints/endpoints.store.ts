@@ -159,7 +159,7 @@ const CHANGE: Statement = {
       WHERE endpoint_id = input.id
         AND (new_url <> input.url OR (new_state = 'enabled' AND input.state = 'disabled'))
     )
-    SELECT is_late AS "isLate", is_other AND NOT is_own AS "isOther" FROM input`,
+    SELECT is_late AND NOT is_own AS "isLate", is_other AND NOT is_own AS "isOther" FROM input`,
 }
 
 /**

@@ -1,0 +1,373 @@
+import { randomUUID } from 'node:crypto'
+import { describe, expect, inject, it } from 'vitest'
+import { SUBSCRIPTIONS } from '../src/notifications/events.js'
+import { newServer } from './api-keys.js'
+import { grant, newUser } from './auth.js'
+import { endpointInput, endpointsOf, newEndpoint } from './endpoints.js'
+import { startPayments } from './payments.js'
+import { withPayments } from './with-payments.js'
+
+/** The API of webhook endpoints. */
+
+const { payments, owner } = await withPayments()
+const merchant = endpointsOf(owner, payments)
+const newMerchant = async () => endpointsOf(await newUser(), payments)
+
+describe('creating an endpoint', () => {
+  it('answers it with its secret, its path and its version', async () => {
+    const events = ['payment.failed', 'payment.succeeded', 'payment.failed']
+    const answer = await merchant.create({ events, description: 'shop' })
+    const { body, headers } = answer
+    expect(answer).toMatchObject({
+      status: 201,
+      body: {
+        url: 'https://merchant.example/hook',
+        events: ['payment.succeeded', 'payment.failed'],
+        description: 'shop',
+        scheme: 'v1',
+        publicKey: null,
+        state: 'enabled',
+        disabledReason: null,
+        failingSince: null,
+        secrets: [{ publicKey: null, createdAt: body.createdAt, expiresAt: null }],
+        version: 1,
+      },
+    })
+    expect(body.secret).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/)
+    expect(headers.get('location')).toBe(`/api/webhook-endpoints/${body.id}`)
+    expect(headers.get('etag')).toBe('"1"')
+    expect(headers.get('cache-control')).toBe('no-store')
+    const { secret: _, ...shown } = body
+    const read = await merchant.get(body.id)
+    expect(read).toMatchObject({ status: 200, body: shown })
+    expect(read.body).not.toHaveProperty('secret')
+    expect(read.headers.get('etag')).toBe('"1"')
+  })
+
+  it('with v1a answers and shows only the public key', async () => {
+    const created = await newEndpoint(merchant, { scheme: 'v1a' })
+    expect(created).toMatchObject({ scheme: 'v1a', secret: null })
+    expect(created.publicKey).toMatch(/^whpk_[A-Za-z0-9+/]{43}=$/)
+    expect(created.secrets).toEqual([
+      { publicKey: created.publicKey, createdAt: created.createdAt, expiresAt: null },
+    ])
+    expect((await merchant.get(created.id)).body.publicKey).toBe(created.publicKey)
+  })
+
+  it('gives each endpoint another secret', async () => {
+    const other = await newMerchant()
+    const created = await Promise.all([1, 2, 3].map(() => newEndpoint(other)))
+    expect(new Set(created.map(({ secret }) => secret)).size).toBe(3)
+  })
+
+  it.each<[string, Record<string, unknown>, string]>([
+    ['no URL', { url: undefined }, 'url'],
+    ['a URL that is null', { url: null }, 'url'],
+    ['a URL that is a number', { url: 1 }, 'url'],
+    ['an empty URL', { url: '' }, 'url'],
+    ['no scheme', { url: 'merchant.example/hook' }, 'url'],
+    ['another scheme', { url: 'ftp://merchant.example/' }, 'url'],
+    ['a file', { url: 'file:///etc/passwd' }, 'url'],
+    ['no host', { url: 'https://' }, 'url'],
+    ['a user', { url: 'https://user@merchant.example/' }, 'url'],
+    ['a password', { url: 'https://:secret@merchant.example/' }, 'url'],
+    ['a fragment', { url: 'https://merchant.example/#top' }, 'url'],
+    ['a long URL', { url: `https://merchant.example/${'x'.repeat(2_000)}` }, 'url'],
+    ['a NUL character in the URL', { url: 'https://merchant.example/a\u0000' }, 'url'],
+    ['no events', { events: undefined }, 'events'],
+    ['an empty list of events', { events: [] }, 'events'],
+    ['events that are null', { events: null }, 'events'],
+    ['events that are a string', { events: '*' }, 'events'],
+    ['events that are an object', { events: { 0: '*' } }, 'events'],
+    ['an unknown event', { events: ['payment.exploded'] }, 'events'],
+    ['a nested list', { events: [['*']] }, 'events'],
+    ['an event that is not notified', { events: ['payment.created'] }, 'events'],
+    ['a ping', { events: ['ping'] }, 'events'],
+    ['too many events', { events: Array(20).fill('*') }, 'events'],
+    ['another pattern', { events: ['webhook_endpoint.*'] }, 'events'],
+    ['a description that is a number', { description: 1 }, 'description'],
+    ['a long description', { description: 'x'.repeat(501) }, 'description'],
+    ['a description with a lone surrogate', { description: '\ud800' }, 'description'],
+    ['another signature', { scheme: 'v2' }, 'scheme'],
+    ['a scheme that is null', { scheme: null }, 'scheme'],
+    ['an unknown field', { secret: 'whsec_x' }, 'secret'],
+    ['a state', { state: 'disabled' }, 'state'],
+    ['an owner', { ownerId: randomUUID() }, 'ownerId'],
+  ])('rejects %s', async (_, changes, field) => {
+    const { status, body } = await merchant.create(changes)
+    expect([status, body.errors?.[0]?.field]).toEqual([400, field])
+  })
+
+  it.each(SUBSCRIPTIONS)('takes the subscription %s', async (name) => {
+    const { body } = await (await newMerchant()).create({ events: [name] })
+    expect(body.events).toEqual([name])
+  })
+
+  it('refuses Idempotency-Key, because the response shows a secret once', async () => {
+    const headers = { 'idempotency-key': randomUUID() }
+    const answer = await merchant.create({}, headers)
+    expect([answer.status, answer.body.errors?.[0]?.field]).toEqual([400, 'Idempotency-Key'])
+    const { id } = await newEndpoint(merchant)
+    expect((await merchant.rotate(id, {}, headers)).status).toBe(400)
+  })
+})
+
+describe('the limit of 16 endpoints', () => {
+  it('holds for concurrent requests', async () => {
+    const other = await newMerchant()
+    const answers = await Promise.all(Array.from({ length: 24 }, () => other.create()))
+    const statuses = answers.map(({ status }) => status)
+    expect(statuses.filter((status) => status === 201)).toHaveLength(16)
+    expect(statuses.filter((status) => status === 409)).toHaveLength(8)
+    const refused = answers.find(({ status }) => status === 409)
+    expect(refused?.body).toMatchObject({ type: '/problems/too-many-endpoints' })
+    expect((await other.list('?limit=100')).body.data).toHaveLength(16)
+  })
+
+  it('counts neither deleted endpoints nor those of others', async () => {
+    const other = await newMerchant()
+    const created = await Promise.all(Array.from({ length: 16 }, () => newEndpoint(other)))
+    expect((await other.create()).status).toBe(409)
+    await other.change(created[0].id, { state: 'disabled' })
+    expect((await other.create()).status).toBe(409)
+    expect((await (await newMerchant()).create()).status).toBe(201)
+    expect((await other.remove(created[0].id)).status).toBe(204)
+    expect((await other.create()).status).toBe(201)
+  })
+})
+
+describe('the list', () => {
+  it('has the own endpoints, newest first, page by page', async () => {
+    const other = await newMerchant()
+    const ids: string[] = []
+    for (let n = 0; n < 5; n++) ids.unshift((await newEndpoint(other)).id)
+    const deleted = ids.splice(2, 1)[0] as string
+    await other.remove(deleted)
+    const first = (await other.list('?limit=2')).body
+    const second = (await other.list(`?limit=2&cursor=${first.nextCursor}`)).body
+    const listed = [...first.data, ...second.data].map(({ id }) => id)
+    expect([listed, second.nextCursor]).toEqual([ids, null])
+    expect((await other.list()).body.data).toEqual([...first.data, ...second.data])
+    expect((await other.list()).body.data[0]).toEqual((await other.get(ids[0] as string)).body)
+  })
+
+  it.each(['?limit=0', '?limit=101', '?limit=x', '?cursor=x', '?state=enabled'])(
+    'rejects %s',
+    async (query) => {
+      expect((await merchant.list(query)).status).toBe(400)
+    },
+  )
+})
+
+describe('changing an endpoint', () => {
+  it('changes only the given fields', async () => {
+    const { secret: _, ...created } = await newEndpoint(merchant, { description: 'shop' })
+    const { id } = created
+    const url = 'http://localhost:8080/other?key=1'
+    const changed = await merchant.change(id, { url, events: ['*'] })
+    expect(changed.status).toBe(200)
+    expect(changed.headers.get('etag')).toBe('"2"')
+    const { updatedAt } = changed.body
+    expect(changed.body).toEqual({ ...created, url, events: ['*'], version: 2, updatedAt })
+    const cleared = await merchant.change(id, { description: null })
+    expect(cleared.body).toMatchObject({ description: null, url, version: 3 })
+    expect((await merchant.get(id)).body).toEqual(cleared.body)
+  })
+
+  it('disables and enables it, and forgets its failures', async () => {
+    const { id } = await newEndpoint(merchant)
+    const disabled = await merchant.change(id, { state: 'disabled' })
+    expect(disabled.body).toMatchObject({ state: 'disabled', disabledReason: 'merchant' })
+    await payments.sql(`UPDATE webhook_endpoints SET disabled_reason = 'failing' WHERE id = $1`, id)
+    await payments.sql(
+      `UPDATE webhook_endpoint_health
+       SET failures = 30, failing_since = now(), open_until = now() + interval '1 hour', warnings = 2
+       WHERE endpoint_id = $1`,
+      id,
+    )
+    const again = await merchant.change(id, { state: 'disabled', description: 'x' })
+    expect(again.body).toMatchObject({ disabledReason: 'failing' })
+    expect(again.body.failingSince).toMatch(/^20/)
+    const enabled = await merchant.change(id, { state: 'enabled' })
+    expect(enabled.body).toMatchObject({
+      state: 'enabled',
+      disabledReason: null,
+      failingSince: null,
+    })
+    const health = `SELECT failures, warnings, open_until::text FROM webhook_endpoint_health
+                    WHERE endpoint_id = $1`
+    expect(await payments.sql(health, id)).toEqual([
+      { failures: 0, warnings: 0, open_until: '-infinity' },
+    ])
+  })
+
+  it('to what it already is changes nothing', async () => {
+    const { id, url, events } = await newEndpoint(merchant)
+    for (const body of [{}, { url, events, state: 'enabled', description: null }]) {
+      const { status, body: shown } = await merchant.change(id, body)
+      expect([status, shown.version]).toEqual([200, 1])
+    }
+  })
+
+  it('obeys If-Match', async () => {
+    const { id } = await newEndpoint(merchant)
+    const change = (tag: string, description: string) =>
+      merchant.change(id, { description }, { 'if-match': tag })
+    expect((await change('"1"', 'a')).body.version).toBe(2)
+    const stale = await change('"1"', 'b')
+    expect([stale.status, stale.body.type]).toEqual([412, '/problems/endpoint-changed'])
+    expect((await change('"1", "2"', 'c')).body.version).toBe(3)
+    expect((await change('*', 'd')).body.version).toBe(4)
+    expect((await change('W/"4"', 'e')).status).toBe(412)
+    expect((await change('4', 'e')).status).toBe(400)
+    expect((await merchant.get(id)).body.description).toBe('d')
+  })
+
+  it('with If-Match succeeds for one of concurrent requests', async () => {
+    const { id } = await newEndpoint(merchant)
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, (_, n) =>
+        merchant.change(id, { description: `n${n}` }, { 'if-match': '"1"' }),
+      ),
+    )
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array(7).fill(412)])
+  })
+
+  it.each<[string, object, string]>([
+    ['a URL that is null', { url: null }, 'url'],
+    ['an internal scheme', { url: 'gopher://x' }, 'url'],
+    ['no events', { events: [] }, 'events'],
+    ['events that are null', { events: null }, 'events'],
+    ['a state that is null', { state: null }, 'state'],
+    ['the state deleted', { state: 'deleted' }, 'state'],
+    ['a scheme', { scheme: 'v1a' }, 'scheme'],
+    ['a reason', { disabledReason: 'gone' }, 'disabledReason'],
+  ])('rejects %s', async (_, body, field) => {
+    const { id } = await newEndpoint(await newMerchant())
+    const answer = await merchant.change(id, body)
+    expect([answer.status, answer.body.errors?.[0]?.field]).toEqual([400, field])
+  })
+})
+
+describe('a deleted endpoint', () => {
+  it('does not exist anymore, and has no secrets', async () => {
+    const { id } = await newEndpoint(merchant)
+    await merchant.rotate(id)
+    const secrets = 'SELECT 1 FROM webhook_endpoint_secrets WHERE endpoint_id = $1'
+    expect(await payments.sql(secrets, id)).toHaveLength(2)
+    expect((await merchant.remove(id)).status).toBe(204)
+    expect(await payments.sql(secrets, id)).toEqual([])
+    const answers = await Promise.all([
+      merchant.get(id),
+      merchant.change(id, { description: 'x' }),
+      merchant.rotate(id),
+      merchant.remove(id),
+    ])
+    expect(answers.map(({ status }) => status)).toEqual([404, 404, 404, 404])
+    const state = 'SELECT state FROM webhook_endpoints WHERE id = $1'
+    expect(await payments.sql(state, id)).toEqual([{ state: 'deleted' }])
+  })
+
+  it('has no secrets either if it is rotated at the same time', async () => {
+    const other = await newMerchant()
+    const created = await Promise.all(Array.from({ length: 10 }, () => newEndpoint(other)))
+    await Promise.all(
+      created.flatMap(({ id }) => [other.rotate(id), other.remove(id), other.rotate(id)]),
+    )
+    const left = 'SELECT 1 FROM webhook_endpoint_secrets WHERE endpoint_id = ANY ($1)'
+    expect(
+      await payments.sql(
+        left,
+        created.map(({ id }) => id),
+      ),
+    ).toEqual([])
+  })
+})
+
+describe('access', () => {
+  it('to endpoints of other merchants is 404', async () => {
+    const { id } = await newEndpoint(merchant)
+    const other = await newMerchant()
+    for (const target of [id, randomUUID(), 'x', '%00']) {
+      const answers = await Promise.all([
+        other.get(target),
+        other.change(target, { state: 'disabled' }),
+        other.rotate(target),
+        other.remove(target),
+      ])
+      expect(answers.map(({ status }) => status)).toEqual([404, 404, 404, 404])
+      expect(answers[0]?.body.type).toBe('/problems/endpoint-not-found')
+    }
+    expect((await other.list()).body.data).toEqual([])
+    expect((await merchant.get(id)).body.version).toBe(1)
+  })
+
+  it('of an operator is to the own endpoints only', async () => {
+    const { id } = await newEndpoint(merchant)
+    const operator = await grant(await newUser(), 'payments:admin', 'sandbox')
+    expect((await endpointsOf(operator, payments).get(id)).status).toBe(404)
+  })
+
+  it.each([
+    [['payments:read'], { reads: 200, writes: 403 }],
+    [['webhooks:write'], { reads: 200, writes: 201 }],
+    [['payments:write'], { reads: 403, writes: 403 }],
+    [['payments:settle'], { reads: 403, writes: 403 }],
+  ])('with the scopes %j', async (scopes, { reads, writes }) => {
+    const user = await newUser()
+    const { id } = await newEndpoint(endpointsOf(user, payments))
+    const server = endpointsOf(await newServer(inject('authUrl'), user, { scopes }), payments)
+    expect((await server.list()).status).toBe(reads)
+    expect((await server.get(id)).status).toBe(reads)
+    expect((await server.create()).status).toBe(writes)
+    const isAllowed = writes === 201
+    expect((await server.change(id, {})).status).toBe(isAllowed ? 200 : 403)
+    expect((await server.rotate(id)).status).toBe(isAllowed ? 200 : 403)
+    expect((await server.remove(id)).status).toBe(isAllowed ? 204 : 403)
+  })
+
+  it('needs a token', async () => {
+    const { client } = payments
+    const path = '/api/webhook-endpoints'
+    const answers = await Promise.all([
+      client.get(path),
+      client.post(path, endpointInput()),
+      client.get(`${path}/${randomUUID()}`),
+      client.send('PATCH', `${path}/${randomUUID()}`, { body: {} }),
+      client.send('DELETE', `${path}/${randomUUID()}`),
+      client.post(`${path}/${randomUUID()}/rotate-secret`, {}),
+    ])
+    expect(answers.map(({ status }) => status)).toEqual(Array(6).fill(401))
+  })
+})
+
+describe('in live', () => {
+  it('an endpoint needs https, and a merchant webhooks:write', async () => {
+    const live = await startPayments({ MODE: 'live', AUTH_SERVICE_URL: inject('liveAuthUrl') })
+    const user = await newUser(inject('liveAuthUrl'))
+    expect((await endpointsOf(user, live).create()).status).toBe(403)
+    const approved = await grant(user, 'payments:write,webhooks:write', 'live')
+    const merchantInLive = endpointsOf(approved, live)
+    expect((await merchantInLive.create()).status).toBe(201)
+    expect((await merchantInLive.create({ url: 'http://merchant.example/' })).status).toBe(400)
+    await live.close()
+  })
+})
+
+describe('without encryption keys', () => {
+  it('the service starts, shows and deletes endpoints, and makes no secret', async () => {
+    const replica = await payments.replica({ WEBHOOK_ENCRYPTION_KEYS_DIR: undefined })
+    const { id } = await newEndpoint(merchant)
+    const there = endpointsOf(owner, replica)
+    const refused = await there.create()
+    expect([refused.status, refused.body.type]).toEqual([
+      501,
+      '/problems/webhook-secrets-unavailable',
+    ])
+    expect((await there.rotate(id)).status).toBe(501)
+    expect((await there.get(id)).status).toBe(200)
+    expect((await there.change(id, { state: 'disabled' })).status).toBe(200)
+    expect((await there.remove(id)).status).toBe(204)
+    await replica.close()
+  })
+})
