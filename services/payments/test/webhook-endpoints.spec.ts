@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { describe, expect, inject, it } from 'vitest'
+import { Client } from 'pg'
+import { describe, expect, inject, it, onTestFinished } from 'vitest'
 import { SUBSCRIPTIONS } from '../src/notifications/events.js'
 import { newServer } from './api-keys.js'
 import { grant, newUser } from './auth.js'
 import { endpointInput, endpointsOf, newEndpoint } from './endpoints.js'
+import { untilBlocked } from './locks.js'
 import { startPayments } from './payments.js'
 import { withPayments } from './with-payments.js'
 
@@ -122,6 +124,26 @@ describe('the limit of 16 endpoints', () => {
     const refused = answers.find(({ status }) => status === 409)
     expect(refused?.body).toMatchObject({ type: '/problems/too-many-endpoints' })
     expect((await other.list('?limit=100')).body.data).toHaveLength(16)
+  })
+
+  it('counts an endpoint that commits after the request has begun', async () => {
+    const user = await newUser()
+    const other = endpointsOf(user, payments)
+    for (let n = 0; n < 15; n++) await newEndpoint(other)
+    const connection = new Client({ connectionString: payments.databaseUrl })
+    await connection.connect()
+    onTestFinished(() => connection.end())
+    await connection.query('BEGIN')
+    await connection.query('SELECT webhook_endpoints_of($1)', [user.id])
+    await connection.query(
+      `INSERT INTO webhook_endpoints (id, owner_id, url, events, state, created_at, updated_at, version)
+       VALUES ($1, $2, 'https://merchant.example/', '{*}', 'enabled', now(), now(), 1)`,
+      [randomUUID(), user.id],
+    )
+    const answer = other.create()
+    await untilBlocked(payments, 1)
+    await connection.query('COMMIT')
+    expect((await answer).status).toBe(409)
   })
 
   it('counts neither deleted endpoints nor those of others', async () => {
