@@ -13,7 +13,7 @@ interface Operation {
   responses: Record<string, { content?: Record<string, { schema: object }> }>
 }
 
-/** The parts of an OpenAPI 3.0 document that the check uses. */
+/** The parts of an OpenAPI 3.1 document that the check uses. */
 export interface OpenApiDocument {
   paths: Record<string, Record<string, Operation>>
   components: { schemas: Record<string, object> }

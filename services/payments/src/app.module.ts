@@ -12,6 +12,8 @@ import { dataSource } from './data-source.js'
 import type { Env } from './env.js'
 import { KeySweeper } from './idempotency/key-sweeper.js'
 import { MethodsController } from './methods/methods.controller.js'
+import { EVENT_WEBHOOKS } from './notifications/event.docs.js'
+import { EVENT_MODELS } from './notifications/event.dto.js'
 import { OperatorActionsController } from './operator-actions/operator-actions.controller.js'
 import { OperatorActions } from './operator-actions/operator-actions.service.js'
 import { OPERATOR_CONTROLLERS, OPERATOR_PROVIDERS } from './operators/operators.providers.js'
@@ -37,6 +39,7 @@ export class AppModule {
     title: 'Malipo payments',
     description: 'Payments with guarded transitions, and provider webhooks.',
     version: versionOf(import.meta.url),
+    webhooks: { operations: EVENT_WEBHOOKS, models: EVENT_MODELS },
   }
 
   static readonly exposedHeaders = ['Idempotent-Replayed']

@@ -1,4 +1,6 @@
+import type { OpenApiDocument } from '@malipo/testing/conformity'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { SUBSCRIPTIONS } from '../src/notifications/events.js'
 import { type Payments, startPayments } from './payments.js'
 
 /** The OpenAPI document. Each test's client validates responses against it. */
@@ -9,6 +11,21 @@ afterAll(() => payments.close())
 
 const PATH = '/api/payments'
 
+interface Notifications extends OpenApiDocument {
+  openapi: string
+  webhooks: Record<
+    string,
+    {
+      post: {
+        parameters: { name: string }[]
+        requestBody: {
+          content: { 'application/json': { schema: { properties: { data: { $ref: string } } } } }
+        }
+      }
+    }
+  >
+}
+
 describe('the OpenAPI document', () => {
   it('has the routes of the contract only', async () => {
     const { paths, components } = await payments.client.document()
@@ -17,6 +34,7 @@ describe('the OpenAPI document', () => {
     )
     expect(routes.sort()).toEqual([
       'DELETE /api/attempts/{id}/resolve/{proposalId}',
+      'DELETE /api/webhook-endpoints/{id}',
       'GET /api/attempts',
       'GET /api/attempts/{id}',
       'GET /api/operator-actions',
@@ -26,6 +44,9 @@ describe('the OpenAPI document', () => {
       'GET /api/payments/{reference}/events',
       'GET /api/provider-messages',
       'GET /api/provider-messages/{id}',
+      'GET /api/webhook-endpoints',
+      'GET /api/webhook-endpoints/{id}',
+      'PATCH /api/webhook-endpoints/{id}',
       'POST /api/attempts/{id}/query',
       'POST /api/attempts/{id}/resolve',
       'POST /api/attempts/{id}/resolve/{proposalId}/confirm',
@@ -35,6 +56,8 @@ describe('the OpenAPI document', () => {
       'POST /api/payments/webhook/{account}/{attempt}/{nonce}',
       'POST /api/payments/{reference}/status',
       'POST /api/provider-messages/{id}/replay',
+      'POST /api/webhook-endpoints',
+      'POST /api/webhook-endpoints/{id}/rotate-secret',
       'PUT /api/payments/webhook/{account}/{attempt}/{nonce}',
     ])
     expect(components).toHaveProperty('securitySchemes.bearer')
@@ -61,6 +84,54 @@ describe('the OpenAPI document', () => {
       statuses(`${PATH}/webhook/{account}`, 'post'),
     ]
     expect(callbacks).toEqual(Array(3).fill([200, 400, 404, 413, 414, 503]))
+    const endpoints = '/api/webhook-endpoints'
+    expect(statuses(endpoints, 'post')).toEqual([201, 400, 401, 403, 409, 413, 415, 429, 501, 503])
+    expect(statuses(endpoints, 'get')).toEqual([200, 400, 401, 403, 429, 503])
+    expect(statuses(`${endpoints}/{id}`, 'get')).toEqual([200, 400, 401, 403, 404, 414, 429, 503])
+    expect(statuses(`${endpoints}/{id}`, 'patch')).toEqual([
+      200, 400, 401, 403, 404, 412, 413, 414, 415, 429, 503,
+    ])
+    expect(statuses(`${endpoints}/{id}`, 'delete')).toEqual([
+      204, 400, 401, 403, 404, 414, 429, 503,
+    ])
+    expect(statuses(`${endpoints}/{id}/rotate-secret`, 'post')).toEqual([
+      200, 400, 401, 403, 404, 413, 414, 415, 429, 501, 503,
+    ])
+  })
+
+  it('has the notifications that endpoints receive', async () => {
+    const document = (await payments.client.document()) as Notifications
+    expect(document.openapi).toBe('3.1.0')
+    expect(Object.keys(document.webhooks)).toEqual([
+      ...SUBSCRIPTIONS.filter((name) => !name.includes('*')),
+      'ping',
+    ])
+    const schemaOf = (name: string) => {
+      const { post } = document.webhooks[name] as Notifications['webhooks'][string]
+      expect(post.parameters.map((parameter) => parameter.name)).toEqual([
+        'webhook-id',
+        'webhook-timestamp',
+        'webhook-signature',
+      ])
+      return post.requestBody.content['application/json'].schema
+    }
+    const data = (name: string) => ({
+      required: ['type', 'timestamp', 'data'],
+      properties: { type: { enum: [name] } },
+    })
+    expect(schemaOf('payment.succeeded')).toMatchObject(data('payment.succeeded'))
+    const ref = (name: string) => schemaOf(name).properties.data.$ref
+    const view = document.paths[`${PATH}/{reference}`]?.['get']?.responses['200']
+    expect(view?.content?.['application/json']?.schema).toEqual({ $ref: ref('payment.failed') })
+    expect(ref('webhook_endpoint.failing')).toBe('#/components/schemas/EndpointEventDto')
+    expect(ref('ping')).toBe('#/components/schemas/PingDto')
+    for (const name of ['EndpointEventDto', 'PingDto']) {
+      expect(document.components.schemas).toHaveProperty(name)
+    }
+  })
+
+  it('has no word of OpenAPI 3.0 that 3.1 lacks', async () => {
+    expect(JSON.stringify(await payments.client.document())).not.toContain('"nullable"')
   })
 
   it('has Swagger UI at /docs', async () => {

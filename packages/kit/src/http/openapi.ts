@@ -1,4 +1,4 @@
-import { applyDecorators } from '@nestjs/common'
+import { applyDecorators, type Type } from '@nestjs/common'
 import type { NestFastifyApplication } from '@nestjs/platform-fastify'
 import {
   ApiOperation,
@@ -8,6 +8,7 @@ import {
   type OpenAPIObject,
   SwaggerModule,
 } from '@nestjs/swagger'
+import { withNullTypes } from './openapi-nulls.js'
 import { HTTP_PROBLEMS, type ProblemKind, PROBLEM_JSON } from './problem.js'
 
 export interface ServiceInfo {
@@ -15,6 +16,11 @@ export interface ServiceInfo {
   readonly title: string
   readonly description: string
   readonly version: string
+  /** The requests that the service sends to its clients, by name, and the classes of their schemas. */
+  readonly webhooks?: {
+    readonly operations: NonNullable<OpenAPIObject['webhooks']>
+    readonly models: readonly Type[]
+  }
 }
 
 class FieldErrorSchema {
@@ -125,6 +131,7 @@ function withLongPaths(document: OpenAPIObject): OpenAPIObject {
 /** Serves Swagger UI at /docs and the OpenAPI document at /docs-json; both are public. */
 export function serveOpenApi(app: NestFastifyApplication, about: ServiceInfo) {
   const config = new DocumentBuilder()
+    .setOpenAPIVersion('3.1.0')
     .setTitle(about.title)
     .setDescription(about.description)
     .setVersion(about.version)
@@ -143,8 +150,13 @@ export function serveOpenApi(app: NestFastifyApplication, about: ServiceInfo) {
         'An access token of auth. For payments also an API key, `mlp_live_…` or `mlp_test_…`',
     })
     .build()
-  const createDocument = () =>
-    withLongPaths(SwaggerModule.createDocument(app, config, { extraModels: [ProblemSchema] }))
+  const { operations, models = [] } = about.webhooks ?? {}
+  const createDocument = () => {
+    const extraModels = [ProblemSchema, ...models]
+    const document = SwaggerModule.createDocument(app, config, { extraModels })
+    const { webhooks: _, ...rest } = withNullTypes(withLongPaths(document))
+    return operations ? { ...rest, webhooks: operations } : rest
+  }
   // Each request for YAML would convert the document again, which takes 50 ms.
   SwaggerModule.setup('docs', app, createDocument, { raw: ['json'] })
 }

@@ -20,7 +20,7 @@ const TIME = { type: String, format: 'date-time' } as const
 const NULLABLE = { type: String, nullable: true } as const
 const NULLABLE_TIME = { ...TIME, nullable: true } as const
 const ATTENTION_NAMES = Object.keys(ATTENTIONS)
-// In OpenAPI 3.0, the enum of a nullable property must include null.
+// The enum of a nullable property must include null.
 const ATTENTION = { ...NULLABLE, enum: [...ATTENTION_NAMES, null] }
 const FAILURE = { ...NULLABLE, enum: [...FAILURE_CODES, null] }
 

@@ -260,7 +260,7 @@ export class PaymentPageDto {
 }
 
 export class PaymentEventDto {
-  // In OpenAPI 3.0, the enum of a nullable property must include null.
+  // The enum of a nullable property must include null.
   @ApiProperty({ ...NULLABLE, enum: [...STATUSES, null] })
   from: Status | null
 
