@@ -11,7 +11,7 @@ import { freePort } from '@malipo/local/free-port'
 import { startPostgres } from '@malipo/local/postgres'
 import { runToEnd, startService } from '@malipo/local/process'
 import { startRedis } from '@malipo/local/redis'
-import { persistentSecretFile } from '@malipo/local/secret'
+import { persistentSecretFile, sealKeysFolder } from '@malipo/local/secret'
 
 const JWT_SECRET = randomBytes(32).toString('hex')
 const PASSWORD = randomBytes(16).toString('hex')
@@ -56,6 +56,7 @@ export async function withServices({ nodeOptions }, work) {
         DATABASE_URL: postgres.url('payments'),
         AUTH_SERVICE_URL: '',
         TOKEN_CACHE_KEYS_FILE: persistentSecretFile(join(folder, 'token-cache-keys')),
+        WEBHOOK_ENCRYPTION_KEYS_DIR: sealKeysFolder(join(folder, 'encryption')),
       },
     }
     const startAnother = async (/** @type {ServiceName} */ name, /** @type {object} */ own) => {

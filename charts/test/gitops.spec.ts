@@ -73,7 +73,7 @@ describe('secrets.create: false', () => {
     const which = { chart: 'platform', name: '', files: [PRODUCTION], release: 'other' }
     const { all } = await render('helm', charts, which)
     expect(all.filter(({ kind }) => kind === 'Secret')).toEqual([])
-    const keys = ['auth-refresh-keys', 'payments-token-cache-keys']
+    const keys = ['auth-refresh-keys', 'payments-token-cache-keys', 'payments-encryption-keys']
     const names = ['auth', ...keys, 'payments', 'redis', 'backups', 'tls']
     const roles = ['auth-db-service', 'payments-db-service']
     const secrets = [...names, ...roles].map((name) => `malipo-${name}`)
@@ -89,7 +89,7 @@ describe('secrets.create: false', () => {
   ])('creates ExternalSecrets %s', async (_, which) => {
     const kinds = await kindsOf(which)
     expect(kinds).not.toContain('Secret')
-    expect(kinds.filter((kind) => kind === 'ExternalSecret')).toHaveLength(7)
+    expect(kinds.filter((kind) => kind === 'ExternalSecret')).toHaveLength(8)
   })
 
   it.each([
@@ -105,6 +105,11 @@ describe('secrets.create: false', () => {
       'payments',
       { tokenCache: { keys: { existingSecret: '' } } },
       'payments: tokenCache.keys.existingSecret',
+    ],
+    [
+      'payments',
+      { encryptionKeys: { existingSecret: '' } },
+      'payments: encryptionKeys.existingSecret',
     ],
     ['payments', { database: { serviceSecret: '' } }, 'payments: database.serviceSecret'],
     [

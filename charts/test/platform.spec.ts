@@ -139,13 +139,15 @@ describe('platform', () => {
       'register',
       'sessions',
     ].map((name) => `Exact /api/auth/${name}`),
-    ...['attempts', 'operator-actions', 'payments', 'provider-messages'].map(
+    ...['attempts', 'operator-actions', 'payments', 'provider-messages', 'webhook-endpoints'].map(
       (name) => `Exact /api/${name}`,
     ),
     ...['auth/keys', 'auth/merchants', 'auth/sessions', 'auth/users'].map(
       (name) => `Prefix /api/${name}/`,
     ),
-    ...['attempts', 'payments', 'provider-messages'].map((name) => `Prefix /api/${name}/`),
+    ...['attempts', 'payments', 'provider-messages', 'webhook-endpoints'].map(
+      (name) => `Prefix /api/${name}/`,
+    ),
   ]
 
   it('exposes exactly the public routes by an Ingress', () => {

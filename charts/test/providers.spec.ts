@@ -73,6 +73,7 @@ describe('accounts at providers', () => {
       secret ? [[name as string, secret.secretName as string]] : [],
     )
     expect(secrets).toEqual([
+      ['encryption-keys', 'release-payments-encryption-keys'],
       ['provider-mtn-ug', 'release-mtn-ug'],
       ['provider-airtel-ug', 'airtel-ug'],
     ])
@@ -156,5 +157,31 @@ describe('the id of a recovery', () => {
     const values = { recovery: { id } }
     const rendering = template('helm', charts, { chart: 'payments', files: [], values })
     await expect(rendering).rejects.toThrow(/recovery.id: .* must have 1 to 100 letters/)
+  })
+})
+
+describe('the keys of webhook endpoints', () => {
+  it('are generated as a symmetric JWK, and mounted as a folder', async () => {
+    const rendering = await of(`${CASES}service-default.yaml`)
+    const { data } = rendering.find('Secret', '-encryption-keys')
+    const text = Buffer.from(data['first.json'], 'base64').toString()
+    const { k, ...key } = JSON.parse(text) as { k: string }
+    expect(key).toEqual({ kty: 'oct', kid: 'first', nbf: 0 })
+    expect(k).toMatch(/^[\w-]{43}$/)
+    const { WEBHOOK_ENCRYPTION_KEYS_DIR: folder } = rendering.find('ConfigMap').data
+    const { containers } = podOf(rendering)
+    expect(containers[0].volumeMounts).toContainEqual({
+      name: 'encryption-keys',
+      mountPath: folder,
+      readOnly: true,
+    })
+  })
+
+  it('can be in a named Secret', async () => {
+    const named = await of(`${CASES}payments-named-callback-keys.yaml`)
+    const [keys] = (podOf(named).volumes as Manifest[]).filter(
+      ({ name }) => name === 'encryption-keys',
+    )
+    expect(keys?.secret.secretName).toBe('release-seals')
   })
 })

@@ -3,7 +3,7 @@ import { mkdir, rm } from 'node:fs/promises'
 import { type Postgres, startPostgres } from '@malipo/local/postgres'
 import { runToEnd, type ServiceName } from '@malipo/local/process'
 import { type Redis, startRedis } from '@malipo/local/redis'
-import { persistentSecretFile } from '@malipo/local/secret'
+import { persistentSecretFile, sealKeysFolder } from '@malipo/local/secret'
 import { Redis as RedisClient } from 'ioredis'
 import pg from 'pg'
 
@@ -99,7 +99,10 @@ export class Servers {
             REFRESH_KEYS_FILE: this.secretFile('refresh-keys'),
             BCRYPT_COST: '4',
           }
-        : { TOKEN_CACHE_KEYS_FILE: this.secretFile('token-cache-keys') }),
+        : {
+            TOKEN_CACHE_KEYS_FILE: this.secretFile('token-cache-keys'),
+            WEBHOOK_ENCRYPTION_KEYS_DIR: sealKeysFolder(`${this.folder}/secrets/encryption`),
+          }),
     }
   }
 

@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises'
 import { startPostgres } from '@malipo/local/postgres'
 import { runToEnd, startService } from '@malipo/local/process'
 import { startRedis } from '@malipo/local/redis'
+import { sealKeysFolder } from '@malipo/local/secret'
 import { FOLDER } from './tools.ts'
 
 /** Both services on free ports with the settings of `make up`, and an operator. */
@@ -37,7 +38,12 @@ export async function withServices(work: (services: Services) => Promise<void>):
     const auth = await startService({ name: 'auth', env: authEnv })
     stops.push(auth.stop)
 
-    const env = { ...common, DATABASE_URL: postgres.url('payments'), AUTH_SERVICE_URL: auth.url }
+    const env = {
+      ...common,
+      DATABASE_URL: postgres.url('payments'),
+      AUTH_SERVICE_URL: auth.url,
+      WEBHOOK_ENCRYPTION_KEYS_DIR: sealKeysFolder(`${FOLDER}/encryption`),
+    }
     await runToEnd({ name: 'payments', script: 'migrate', env })
     const payments = await startService({ name: 'payments', env })
     stops.push(payments.stop)

@@ -32,6 +32,12 @@ export const PUBLIC: readonly Route[] = [
   ['GET', `/api/payments/PAY-${ID}/events`],
   ['POST', `/api/payments/PAY-${ID}/status`],
   ['POST', '/api/payments/webhook/provider'],
+  ['POST', '/api/webhook-endpoints'],
+  ['GET', '/api/webhook-endpoints'],
+  ['GET', `/api/webhook-endpoints/${ID}`],
+  ['PATCH', `/api/webhook-endpoints/${ID}`],
+  ['DELETE', `/api/webhook-endpoints/${ID}`],
+  ['POST', `/api/webhook-endpoints/${ID}/rotate-secret`],
 ]
 
 /** Encodings of a path that some proxies and servers normalize to another path. */

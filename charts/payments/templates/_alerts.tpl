@@ -103,6 +103,10 @@
   severity: ticket
   summary: "<value> pods can't read the current callback keys and keep using the previous ones: they will not survive a restart"
   expr: sum by (namespace, release) (callback_keys_unreadable{ {{- $series }}}) > 0
+- alert: EncryptionKeysUnreadable
+  severity: ticket
+  summary: "<value> pods can't read the current encryption keys of webhook endpoints and keep using the previous ones: they will not survive a restart"
+  expr: sum by (namespace, release) (webhook_encryption_keys_unreadable{ {{- $series }}}) > 0
 - alert: TokenCacheMisses
   severity: ticket
   summary: "Only <percent> of token checks are served from a cache"

@@ -13,6 +13,11 @@
 {{ include "service.secretName" (list . .Values.callbackKeys.existingSecret "callbackKeys.existingSecret" (printf "%s-callback-keys" (include "service.fullname" .))) }}
 {{- end }}
 
+{{/* The Secret with the keys that seal the secrets of webhook endpoints. */}}
+{{- define "payments.encryptionKeysSecret" -}}
+{{ include "service.secretName" (list . .Values.encryptionKeys.existingSecret "encryptionKeys.existingSecret" (printf "%s-encryption-keys" (include "service.fullname" .))) }}
+{{- end }}
+
 {{/* Secret files of payments. */}}
 {{- define "payments.files" -}}
 - secret:
@@ -38,6 +43,7 @@ AUTH_SERVICE_URL: {{ tpl (required "authUrl is required, such as http://auth:300
 TOKEN_CACHE_TTL_MS: {{ .Values.tokenCache.ttlMs | int64 | quote }}
 TOKEN_CACHE_STALE_MS: {{ .Values.tokenCache.staleMs | int64 | quote }}
 TOKEN_CACHE_KEYS_FILE: /secrets/service/token-cache-keys
+WEBHOOK_ENCRYPTION_KEYS_DIR: /secrets/encryption
 WEBHOOK_SECRETS_FILE: /secrets/service/webhooks
 {{- if .Values.webhooks.retiredSecret }}
 WEBHOOK_RETIRED_SECRETS_FILE: /secrets/service/retired-webhooks

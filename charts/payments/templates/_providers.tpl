@@ -54,6 +54,9 @@ data:
 - name: providers
   mountPath: /providers
   readOnly: true
+- name: encryption-keys
+  mountPath: /secrets/encryption
+  readOnly: true
 {{- range $account := .Values.providers.accounts }}
 {{- if $account.secretName }}
 - name: {{ printf "provider-%s" $account.name | quote }}
@@ -67,6 +70,10 @@ data:
 - name: providers
   configMap:
     name: {{ printf "%s-providers" (include "service.fullname" .) | quote }}
+    defaultMode: 0440
+- name: encryption-keys
+  secret:
+    secretName: {{ include "payments.encryptionKeysSecret" . | quote }}
     defaultMode: 0440
 {{- range $account := .Values.providers.accounts }}
 {{- with $account.secretName }}

@@ -62,7 +62,7 @@ one.
 {{- with get $.Subcharts $chart -}}
 {{- if hasKey .Values "fullnameOverride" -}}
 {{- $value := printf "%s.fullnameOverride" $chart -}}
-{{- $suffixes := ternary (list "" "-accounts") (list "" "-db" "-db-rw" "-db-ro" "-db-r" "-db-pooler" "-db-service" "-db-app" "-db-ca" "-retention" "-refresh-keys" "-token-cache-keys" "-callback-keys" "-providers") (has $chart (list "redis" "simulator")) -}}
+{{- $suffixes := ternary (list "" "-accounts") (list "" "-db" "-db-rw" "-db-ro" "-db-r" "-db-pooler" "-db-service" "-db-app" "-db-ca" "-retention" "-refresh-keys" "-token-cache-keys" "-callback-keys" "-encryption-keys" "-providers") (has $chart (list "redis" "simulator")) -}}
 {{- range $suffix := $suffixes -}}
 {{- $name := printf "%s%s" (include "service.fullname" (get $.Subcharts $chart)) $suffix -}}
 {{- if hasKey $taken $name -}}

@@ -26,10 +26,12 @@ payments:
     - /api/attempts
     - /api/provider-messages
     - /api/operator-actions
+    - /api/webhook-endpoints
   prefix:
     - /api/payments/
     - /api/attempts/
     - /api/provider-messages/
+    - /api/webhook-endpoints/
 {{- end }}
 
 {{/*

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 
 /**
  * The secret in this file, generated on first use. It survives restarts, so that tokens stay valid. Only
@@ -30,4 +30,11 @@ export function randomHex(): string {
 /** A signing secret in the format of Standard Webhooks. */
 export function randomWebhookSecret(): string {
   return `whsec_${randomBytes(32).toString('base64')}`
+}
+
+/** A folder with a key that seals values at rest: a symmetric JWK in `first.json`. */
+export function sealKeysFolder(folder: string): string {
+  const k = () => randomBytes(32).toString('base64url')
+  const jwk = () => JSON.stringify({ kty: 'oct', kid: 'first', k: k(), nbf: 0 })
+  return dirname(persistentSecretFile(join(folder, 'first.json'), jwk))
 }

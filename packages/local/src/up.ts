@@ -9,7 +9,12 @@ import { forTerminal, logTo } from './log-file.js'
 import { startPostgres } from './postgres.js'
 import { type ProgramName, runToEnd, type ServiceName, startService } from './process.js'
 import { startRedis } from './redis.js'
-import { persistentSecret, persistentSecretFile, randomWebhookSecret } from './secret.js'
+import {
+  persistentSecret,
+  persistentSecretFile,
+  randomWebhookSecret,
+  sealKeysFolder,
+} from './secret.js'
 import {
   AUTH_PORT,
   PAYMENTS_PORT,
@@ -80,6 +85,7 @@ async function start(): Promise<Running> {
     WEBHOOK_SECRETS: `manual=${persistentSecret(join(data, 'secrets/webhook-manual'), randomWebhookSecret)}`,
     PROVIDERS_FILE: join(providers, 'providers.yaml'),
     CALLBACK_KEYS_FILE: persistentSecretFile(join(data, 'secrets/callback-keys')),
+    WEBHOOK_ENCRYPTION_KEYS_DIR: sealKeysFolder(join(data, 'secrets/encryption')),
   })
   return {
     authPort,
