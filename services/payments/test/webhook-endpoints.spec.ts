@@ -1,15 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { Client } from 'pg'
-import { describe, expect, inject, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { SUBSCRIPTIONS } from '../src/notifications/events.js'
-import { newServer } from './api-keys.js'
-import { grant, newUser } from './auth.js'
-import { endpointInput, endpointsOf, newEndpoint } from './endpoints.js'
+import { newUser } from './auth.js'
+import { endpointsOf, newEndpoint } from './endpoints.js'
 import { untilBlocked } from './locks.js'
-import { startPayments } from './payments.js'
 import { withPayments } from './with-payments.js'
 
-/** The API of webhook endpoints. */
+/** Creating, listing and deleting webhook endpoints. */
 
 const { payments, owner } = await withPayments()
 const merchant = endpointsOf(owner, payments)
@@ -181,96 +179,6 @@ describe('the list', () => {
   )
 })
 
-describe('changing an endpoint', () => {
-  it('changes only the given fields', async () => {
-    const { secret: _, ...created } = await newEndpoint(merchant, { description: 'shop' })
-    const { id } = created
-    const url = 'http://localhost:8080/other?key=1'
-    const changed = await merchant.change(id, { url, events: ['*'] })
-    expect(changed.status).toBe(200)
-    expect(changed.headers.get('etag')).toBe('"2"')
-    const { updatedAt } = changed.body
-    expect(changed.body).toEqual({ ...created, url, events: ['*'], version: 2, updatedAt })
-    const cleared = await merchant.change(id, { description: null })
-    expect(cleared.body).toMatchObject({ description: null, url, version: 3 })
-    expect((await merchant.get(id)).body).toEqual(cleared.body)
-  })
-
-  it('disables and enables it, and forgets its failures', async () => {
-    const { id } = await newEndpoint(merchant)
-    const disabled = await merchant.change(id, { state: 'disabled' })
-    expect(disabled.body).toMatchObject({ state: 'disabled', disabledReason: 'merchant' })
-    await payments.sql(`UPDATE webhook_endpoints SET disabled_reason = 'failing' WHERE id = $1`, id)
-    await payments.sql(
-      `UPDATE webhook_endpoint_health
-       SET failures = 30, failing_since = now(), open_until = now() + interval '1 hour', warnings = 2
-       WHERE endpoint_id = $1`,
-      id,
-    )
-    const again = await merchant.change(id, { state: 'disabled', description: 'x' })
-    expect(again.body).toMatchObject({ disabledReason: 'failing' })
-    expect(again.body.failingSince).toMatch(/^20/)
-    const enabled = await merchant.change(id, { state: 'enabled' })
-    expect(enabled.body).toMatchObject({
-      state: 'enabled',
-      disabledReason: null,
-      failingSince: null,
-    })
-    const health = `SELECT failures, warnings, open_until::text FROM webhook_endpoint_health
-                    WHERE endpoint_id = $1`
-    expect(await payments.sql(health, id)).toEqual([
-      { failures: 0, warnings: 0, open_until: '-infinity' },
-    ])
-  })
-
-  it('to what it already is changes nothing', async () => {
-    const { id, url, events } = await newEndpoint(merchant)
-    for (const body of [{}, { url, events, state: 'enabled', description: null }]) {
-      const { status, body: shown } = await merchant.change(id, body)
-      expect([status, shown.version]).toEqual([200, 1])
-    }
-  })
-
-  it('obeys If-Match', async () => {
-    const { id } = await newEndpoint(merchant)
-    const change = (tag: string, description: string) =>
-      merchant.change(id, { description }, { 'if-match': tag })
-    expect((await change('"1"', 'a')).body.version).toBe(2)
-    const stale = await change('"1"', 'b')
-    expect([stale.status, stale.body.type]).toEqual([412, '/problems/endpoint-changed'])
-    expect((await change('"1", "2"', 'c')).body.version).toBe(3)
-    expect((await change('*', 'd')).body.version).toBe(4)
-    expect((await change('W/"4"', 'e')).status).toBe(412)
-    expect((await change('4', 'e')).status).toBe(400)
-    expect((await merchant.get(id)).body.description).toBe('d')
-  })
-
-  it('with If-Match succeeds for one of concurrent requests', async () => {
-    const { id } = await newEndpoint(merchant)
-    const answers = await Promise.all(
-      Array.from({ length: 8 }, (_, n) =>
-        merchant.change(id, { description: `n${n}` }, { 'if-match': '"1"' }),
-      ),
-    )
-    expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array(7).fill(412)])
-  })
-
-  it.each<[string, object, string]>([
-    ['a URL that is null', { url: null }, 'url'],
-    ['an internal scheme', { url: 'gopher://x' }, 'url'],
-    ['no events', { events: [] }, 'events'],
-    ['events that are null', { events: null }, 'events'],
-    ['a state that is null', { state: null }, 'state'],
-    ['the state deleted', { state: 'deleted' }, 'state'],
-    ['a scheme', { scheme: 'v1a' }, 'scheme'],
-    ['a reason', { disabledReason: 'gone' }, 'disabledReason'],
-  ])('rejects %s', async (_, body, field) => {
-    const { id } = await newEndpoint(await newMerchant())
-    const answer = await merchant.change(id, body)
-    expect([answer.status, answer.body.errors?.[0]?.field]).toEqual([400, field])
-  })
-})
-
 describe('a deleted endpoint', () => {
   it('does not exist anymore, and has no secrets', async () => {
     const { id } = await newEndpoint(merchant)
@@ -303,93 +211,5 @@ describe('a deleted endpoint', () => {
         created.map(({ id }) => id),
       ),
     ).toEqual([])
-  })
-})
-
-describe('access', () => {
-  it('to endpoints of other merchants is 404', async () => {
-    const { id } = await newEndpoint(merchant)
-    const other = await newMerchant()
-    for (const target of [id, randomUUID(), 'x', '%00']) {
-      const answers = await Promise.all([
-        other.get(target),
-        other.change(target, { state: 'disabled' }),
-        other.rotate(target),
-        other.remove(target),
-      ])
-      expect(answers.map(({ status }) => status)).toEqual([404, 404, 404, 404])
-      expect(answers[0]?.body.type).toBe('/problems/endpoint-not-found')
-    }
-    expect((await other.list()).body.data).toEqual([])
-    expect((await merchant.get(id)).body.version).toBe(1)
-  })
-
-  it('of an operator is to the own endpoints only', async () => {
-    const { id } = await newEndpoint(merchant)
-    const operator = await grant(await newUser(), 'payments:admin', 'sandbox')
-    expect((await endpointsOf(operator, payments).get(id)).status).toBe(404)
-  })
-
-  it.each([
-    [['payments:read'], { reads: 200, writes: 403 }],
-    [['webhooks:write'], { reads: 200, writes: 201 }],
-    [['payments:write'], { reads: 403, writes: 403 }],
-    [['payments:settle'], { reads: 403, writes: 403 }],
-  ])('with the scopes %j', async (scopes, { reads, writes }) => {
-    const user = await newUser()
-    const { id } = await newEndpoint(endpointsOf(user, payments))
-    const server = endpointsOf(await newServer(inject('authUrl'), user, { scopes }), payments)
-    expect((await server.list()).status).toBe(reads)
-    expect((await server.get(id)).status).toBe(reads)
-    expect((await server.create()).status).toBe(writes)
-    const isAllowed = writes === 201
-    expect((await server.change(id, {})).status).toBe(isAllowed ? 200 : 403)
-    expect((await server.rotate(id)).status).toBe(isAllowed ? 200 : 403)
-    expect((await server.remove(id)).status).toBe(isAllowed ? 204 : 403)
-  })
-
-  it('needs a token', async () => {
-    const { client } = payments
-    const path = '/api/webhook-endpoints'
-    const answers = await Promise.all([
-      client.get(path),
-      client.post(path, endpointInput()),
-      client.get(`${path}/${randomUUID()}`),
-      client.send('PATCH', `${path}/${randomUUID()}`, { body: {} }),
-      client.send('DELETE', `${path}/${randomUUID()}`),
-      client.post(`${path}/${randomUUID()}/rotate-secret`, {}),
-    ])
-    expect(answers.map(({ status }) => status)).toEqual(Array(6).fill(401))
-  })
-})
-
-describe('in live', () => {
-  it('an endpoint needs https, and a merchant webhooks:write', async () => {
-    const live = await startPayments({ MODE: 'live', AUTH_SERVICE_URL: inject('liveAuthUrl') })
-    const user = await newUser(inject('liveAuthUrl'))
-    expect((await endpointsOf(user, live).create()).status).toBe(403)
-    const approved = await grant(user, 'payments:write,webhooks:write', 'live')
-    const merchantInLive = endpointsOf(approved, live)
-    expect((await merchantInLive.create()).status).toBe(201)
-    expect((await merchantInLive.create({ url: 'http://merchant.example/' })).status).toBe(400)
-    await live.close()
-  })
-})
-
-describe('without encryption keys', () => {
-  it('the service starts, shows and deletes endpoints, and makes no secret', async () => {
-    const replica = await payments.replica({ WEBHOOK_ENCRYPTION_KEYS_DIR: undefined })
-    const { id } = await newEndpoint(merchant)
-    const there = endpointsOf(owner, replica)
-    const refused = await there.create()
-    expect([refused.status, refused.body.type]).toEqual([
-      501,
-      '/problems/webhook-secrets-unavailable',
-    ])
-    expect((await there.rotate(id)).status).toBe(501)
-    expect((await there.get(id)).status).toBe(200)
-    expect((await there.change(id, { state: 'disabled' })).status).toBe(200)
-    expect((await there.remove(id)).status).toBe(204)
-    await replica.close()
   })
 })
