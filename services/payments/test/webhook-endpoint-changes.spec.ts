@@ -51,6 +51,22 @@ describe('changing an endpoint', () => {
     ])
   })
 
+  it('of the URL forgets the failures of the earlier one', async () => {
+    const { id } = await newEndpoint(merchant)
+    const fail = `UPDATE webhook_endpoint_health
+                  SET failures = 9, failed_tries = 9, failing_since = now(),
+                      open_until = now() + interval '1 hour'
+                  WHERE endpoint_id = $1`
+    await payments.sql(fail, id)
+    const described = await merchant.change(id, { description: 'x' })
+    expect(described.body.failingSince).toMatch(/^20/)
+    const moved = await merchant.change(id, { url: 'https://merchant.example/other' })
+    expect(moved.body.failingSince).toBeNull()
+    const health = `SELECT failures, failed_tries AS tries, open_until::text AS until
+                    FROM webhook_endpoint_health WHERE endpoint_id = $1`
+    expect(await payments.sql(health, id)).toEqual([{ failures: 0, tries: 0, until: '-infinity' }])
+  })
+
   it('to what it already is changes nothing', async () => {
     const { id, url, events } = await newEndpoint(merchant)
     for (const body of [{}, { url, events, state: 'enabled', description: null }]) {

@@ -15,6 +15,14 @@ export class EndpointEventDto {
 
   @ApiProperty({
     type: String,
+    enum: ['merchant', 'gone', 'failing', null],
+    nullable: true,
+    description: '`gone`: it answered 410. `failing`: it has failed for five days',
+  })
+  disabledReason: 'merchant' | 'gone' | 'failing' | null
+
+  @ApiProperty({
+    type: String,
     format: 'date-time',
     nullable: true,
     description: 'The first failed try since the last 2xx',

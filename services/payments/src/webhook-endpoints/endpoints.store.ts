@@ -40,8 +40,6 @@ const CREATE: Statement = {
       WHERE NOT is_full AND NOT is_late
       ON CONFLICT ON CONSTRAINT webhook_endpoints_pkey DO NOTHING
       RETURNING id
-    ), health AS (
-      INSERT INTO webhook_endpoint_health (endpoint_id) SELECT id FROM created
     ), secret AS (
       INSERT INTO webhook_endpoint_secrets
         (endpoint_id, nth, scheme, key_id, sealed, public_key, created_at)
@@ -108,8 +106,8 @@ export interface EndpointChange extends EndpointWrite {
 
 /*
  * The statement locks the row before it decides, so each concurrent request decides on what the previous one committed.
- * A change to what the endpoint already is changes nothing. With another URL, or enabled again, an endpoint begins
- * without the failures of before.
+ * A change to what the endpoint already is changes nothing. The failures of another URL don't count. Those of a disabled
+ * endpoint are reset by a trigger when it is enabled.
  */
 const CHANGE: Statement = {
   name: 'endpoint_change',
@@ -152,12 +150,11 @@ const CHANGE: Statement = {
       RETURNING webhook_endpoints.id
     ), recovered AS (
       UPDATE webhook_endpoint_health
-      SET failures = 0, failing_since = NULL, last_failure_at = NULL, open_until = '-infinity',
-          warnings = 0
+      SET failures = 0, failed_tries = 0, failing_since = NULL, last_failure_at = NULL,
+          open_until = '-infinity', warnings = 0
       FROM input
       JOIN changed USING (id)
-      WHERE endpoint_id = input.id
-        AND (new_url <> input.url OR (new_state = 'enabled' AND input.state = 'disabled'))
+      WHERE endpoint_id = input.id AND new_url <> input.url
     )
     SELECT is_late AND NOT is_own AS "isLate", is_other AND NOT is_own AS "isOther" FROM input`,
 }
