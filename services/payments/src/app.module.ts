@@ -9,6 +9,7 @@ import { CallbacksController } from './callbacks/callbacks.controller.js'
 import { callerProviders } from './caller/caller.providers.js'
 import { REDIS_TIMEOUT_MS } from './caller/shared-token-cache.js'
 import { dataSource } from './data-source.js'
+import { egressProviders } from './egress/egress.providers.js'
 import type { Env } from './env.js'
 import { KeySweeper } from './idempotency/key-sweeper.js'
 import { MethodsController } from './methods/methods.controller.js'
@@ -81,6 +82,7 @@ export class AppModule {
         ...callerProviders(env),
         WebhookGuard,
         callbackKeys(env),
+        ...egressProviders(env),
         ...CALLBACK_PROVIDERS,
         PaymentTotals,
         { provide: PROVIDER_SECRETS, useValue: env.providerSecrets },

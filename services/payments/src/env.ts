@@ -19,6 +19,7 @@ import {
   redisVariables,
 } from '@malipo/kit/config/variables'
 import { type CleanedEnv, EnvError, makeValidator, str } from 'envalid'
+import { checkEgress, egressVariables } from './egress/egress-env.js'
 import { MAX_PAYER_HOURLY } from './payments/insert.statement.js'
 import { MANUAL, NO_PROVIDERS, type ProvidersFile } from './providers/accounts.js'
 import type { ProvidersSource } from './providers/provider-accounts.js'
@@ -130,6 +131,7 @@ export const VARIABLES = {
   }),
   ...webhookVariables,
   ...providerVariables,
+  ...egressVariables,
 }
 
 type Variables = CleanedEnv<typeof VARIABLES>
@@ -163,7 +165,7 @@ export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
     checkSealKeys('WEBHOOK_ENCRYPTION_KEYS_DIR'),
   ] as const
   const checks = [checkHttp, checkDatabase, checkRedis, checkSecrets, checkTimeScale] as const
-  const env = read(source, VARIABLES, ...checks, ...keyChecks)
+  const env = read(source, VARIABLES, ...checks, checkEgress, ...keyChecks)
   const providerSecrets = secretsOf(env) ?? []
   const providers = readProviders(env)
   const faults = senderFaults(providerSecrets, providers.file)

@@ -1,0 +1,172 @@
+import { withSpan } from '@malipo/kit/telemetry/tracing'
+import type { OnApplicationShutdown } from '@nestjs/common'
+import { Agent, type buildConnector } from 'undici'
+import { answerText } from './answer-text.js'
+import { judgeUrl } from './endpoint-url.js'
+import { type Ended, Exchange } from './exchange.js'
+import { guardedConnector } from './guarded-connector.js'
+import type { EgressPolicy, EgressSettings } from './policy.js'
+import { type Resolve, resolveByDns } from './resolver.js'
+import { retryAfterSeconds } from './retry-after.js'
+import type { TryResult } from './try-result.js'
+
+/** The injection token of the `EgressClient` that delivers notifications. */
+export const EGRESS = Symbol('egress')
+/** The injection token of its `EgressPolicy`. */
+export const EGRESS_POLICY = Symbol('egress policy')
+
+/** A whole try, from resolving the name to the end of the answer. */
+export const TRY_MS = 20_000
+const MAX_HEAD_BYTES = 16_384
+/** Shorter than the idle time of usual servers and load balancers, from 5 s on: few requests use a closed one. */
+const IDLE_MS = 4_000
+/** Several connections of one host may be stale at the same time. */
+const MAX_STALE = 3
+
+interface Dependencies {
+  readonly resolve?: Resolve
+  /** PEM, instead of the public CAs. */
+  readonly ca?: string
+  readonly tryMs?: number
+  /** ms since 1970, for `Retry-After`. */
+  readonly now?: () => number
+}
+
+export interface EgressRequest {
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string | Uint8Array
+  /** Ends the try as `aborted`. */
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Sends requests to hosts that merchants name, and to public addresses only: docs/egress.md. It follows no redirect, and
+ * reads no environment variables. It has no limit on concurrent requests, which its caller has.
+ */
+export class EgressClient implements OnApplicationShutdown {
+  private readonly agent: Agent
+  private readonly open = new Set<Exchange>()
+  private readonly policy: EgressPolicy
+  private readonly tryMs: number
+  private readonly now: () => number
+  private isConnecting = false
+  private isClosed = false
+
+  constructor({ policy, proxyUrl }: EgressSettings, dependencies: Dependencies = {}) {
+    const { resolve = resolveByDns(), ca, tryMs = TRY_MS, now = Date.now } = dependencies
+    this.policy = policy
+    this.tryMs = tryMs
+    this.now = now
+    this.agent = new Agent({
+      connect: this.observed(guardedConnector({ policy, resolve, proxyUrl, ca })),
+      pipelining: 1,
+      keepAliveTimeout: IDLE_MS,
+      keepAliveMaxTimeout: IDLE_MS,
+      // An exchange has one limit for all of its parts.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      maxHeaderSize: MAX_HEAD_BYTES,
+    })
+  }
+
+  /**
+   * Sends a POST request, and resolves when its answer, or the end of it, is known: at the latest after 20 s. It never
+   * rejects because of what a host does. The server may receive the request twice, if a connection that it had answered
+   * before is closed during the request.
+   */
+  async post(request: EgressRequest): Promise<TryResult> {
+    return withSpan(
+      () => ({ name: 'deliver', attributes: { 'http.request.method': 'POST' } }),
+      async (span) => {
+        const result = await this.attempt(request)
+        if (result.kind === 'answered') {
+          span?.setAttribute('http.response.status_code', result.status)
+        } else {
+          span?.setAttribute('error.type', result.kind === 'failed' ? result.error : result.kind)
+        }
+        return result
+      },
+    )
+  }
+
+  /** Ends every open request as `aborted`, and closes all connections. */
+  async onApplicationShutdown() {
+    this.isClosed = true
+    for (const exchange of this.open) exchange.end({ kind: 'aborted' })
+    await this.agent.destroy()
+  }
+
+  private async attempt(request: EgressRequest): Promise<TryResult> {
+    const startedAt = performance.now()
+    const judged = judgeUrl(request.url, this.policy)
+    const ended: Ended =
+      judged.kind === 'refused'
+        ? { kind: 'failed', error: judged.error }
+        : await this.send(judged.url, request, startedAt + this.tryMs)
+    const tookMs = Math.round(performance.now() - startedAt)
+    if (ended.kind === 'stale') return { kind: 'failed', error: 'reset', tookMs }
+    if (ended.kind !== 'answered') return { ...ended, tookMs }
+    const { status, headers, body } = ended
+    return {
+      kind: 'answered',
+      status,
+      retryAfterSeconds: retryAfterSeconds(headers['retry-after'], this.now()),
+      answer: answerText(body, headers['content-encoding']),
+      tookMs,
+    }
+  }
+
+  /** Repeats a request if its connection had been used before: the receiver recognises a notification by its id. */
+  private async send(url: URL, request: EgressRequest, deadline: number): Promise<Ended> {
+    let ended = await this.exchange(url, request, deadline)
+    for (let stale = 1; ended.kind === 'stale' && stale < MAX_STALE; stale++) {
+      ended = await this.exchange(url, request, deadline)
+    }
+    return ended
+  }
+
+  private async exchange(url: URL, request: EgressRequest, deadline: number): Promise<Ended> {
+    const { signal } = request
+    if (this.isClosed || signal?.aborted) return { kind: 'aborted' }
+    const exchange = new Exchange(() => this.isConnecting)
+    this.open.add(exchange)
+    // In a busy process, the answer may be there without having been read: it is read before the immediate.
+    const expire = () => setImmediate(() => exchange.end({ kind: 'failed', error: 'timeout' }))
+    const timer = setTimeout(expire, deadline - performance.now())
+    const abort = () => exchange.end({ kind: 'aborted' })
+    signal?.addEventListener('abort', abort)
+    try {
+      this.dispatch(url, request, exchange)
+      return await exchange.outcome
+    } finally {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', abort)
+      this.open.delete(exchange)
+    }
+  }
+
+  private dispatch(url: URL, { headers, body }: EgressRequest, exchange: Exchange) {
+    const options = {
+      origin: url.origin,
+      method: 'POST' as const,
+      path: `${url.pathname}${url.search}`,
+      headers: { 'user-agent': 'malipo', ...headers, 'accept-encoding': 'identity' },
+      body,
+    }
+    this.agent.dispatch(options, exchange)
+  }
+
+  /** undici writes the first request of a connection within the callback. */
+  private observed(connect: buildConnector.connector): buildConnector.connector {
+    return (options, callback) =>
+      connect(options, (...result) => {
+        this.isConnecting = true
+        try {
+          callback(...result)
+        } finally {
+          this.isConnecting = false
+        }
+      })
+  }
+}
