@@ -18,6 +18,7 @@ const given = {
   DATABASE_URL: 'postgres://x@y/z',
   AUTH_SERVICE_URL: 'http://auth:3002',
   TOKEN_CACHE_KEYS_FILE: file(SECRET, 'cache-keys'),
+  EGRESS_DENY_CIDRS: '10.244.0.0/16,fd00:10:244::/56',
 }
 
 describe('WEBHOOK_SECRETS_FILE', () => {

@@ -9,6 +9,9 @@ const WELL_KNOWN_NAT64 = { address: '64:ff9b::', prefix: 96, family: 'ipv6' } as
 /** Azure's host: it answers every virtual machine, with its configuration, although the address is public. */
 const AZURE_HOST = '168.63.129.16'
 
+/** RFC 4291, section 2.5.5.1. The parser reads it as IPv4-mapped, and sockets don't. */
+const IPV4_COMPATIBLE = /^::[\d.]+\.[\d.]+$/
+
 /** The lengths of a NAT64 prefix (RFC 6052, section 2.2). */
 export const NAT64_LENGTHS: readonly number[] = [32, 40, 48, 56, 64, 96]
 
@@ -21,7 +24,8 @@ export function isPublicAddress(
   text: string,
   policy: Pick<EgressPolicy, 'denied' | 'nat64'>,
 ): boolean {
-  const canonical = text.includes('%') ? undefined : canonicalAddress(text)
+  if (text.includes('%') || IPV4_COMPATIBLE.test(text)) return false
+  const canonical = canonicalAddress(text)
   if (canonical === undefined) return false
   const address = ipaddr.parse(canonical)
   if (policy.denied.some((network) => isWithin(address, network))) return false

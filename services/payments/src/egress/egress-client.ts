@@ -1,7 +1,7 @@
 import { withSpan } from '@malipo/kit/telemetry/tracing'
 import type { OnApplicationShutdown } from '@nestjs/common'
-import { Agent, type buildConnector } from 'undici'
 import { answerText } from './answer-text.js'
+import { Connections } from './connections.js'
 import { judgeUrl } from './endpoint-url.js'
 import { type Ended, Exchange } from './exchange.js'
 import { guardedConnector } from './guarded-connector.js'
@@ -17,9 +17,6 @@ export const EGRESS_POLICY = Symbol('egress policy')
 
 /** A whole try, from resolving the name to the end of the answer. */
 export const TRY_MS = 20_000
-const MAX_HEAD_BYTES = 16_384
-/** Shorter than the idle time of usual servers and load balancers, from 5 s on: few requests use a closed one. */
-const IDLE_MS = 4_000
 /** Several connections of one host may be stale at the same time. */
 const MAX_STALE = 3
 
@@ -45,12 +42,11 @@ export interface EgressRequest {
  * reads no environment variables. It has no limit on concurrent requests, which its caller has.
  */
 export class EgressClient implements OnApplicationShutdown {
-  private readonly agent: Agent
+  private readonly connections: Connections
   private readonly open = new Set<Exchange>()
   private readonly policy: EgressPolicy
   private readonly tryMs: number
   private readonly now: () => number
-  private isConnecting = false
   private isClosed = false
 
   constructor({ policy, proxyUrl }: EgressSettings, dependencies: Dependencies = {}) {
@@ -58,16 +54,7 @@ export class EgressClient implements OnApplicationShutdown {
     this.policy = policy
     this.tryMs = tryMs
     this.now = now
-    this.agent = new Agent({
-      connect: this.observed(guardedConnector({ policy, resolve, proxyUrl, ca })),
-      pipelining: 1,
-      keepAliveTimeout: IDLE_MS,
-      keepAliveMaxTimeout: IDLE_MS,
-      // An exchange has one limit for all of its parts.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      maxHeaderSize: MAX_HEAD_BYTES,
-    })
+    this.connections = new Connections(guardedConnector({ policy, resolve, proxyUrl, ca }))
   }
 
   /**
@@ -94,7 +81,7 @@ export class EgressClient implements OnApplicationShutdown {
   async onApplicationShutdown() {
     this.isClosed = true
     for (const exchange of this.open) exchange.end({ kind: 'aborted' })
-    await this.agent.destroy()
+    await this.connections.destroy()
   }
 
   private async attempt(request: EgressRequest): Promise<TryResult> {
@@ -129,7 +116,8 @@ export class EgressClient implements OnApplicationShutdown {
   private async exchange(url: URL, request: EgressRequest, deadline: number): Promise<Ended> {
     const { signal } = request
     if (this.isClosed || signal?.aborted) return { kind: 'aborted' }
-    const exchange = new Exchange(() => this.isConnecting)
+    const connection = this.connections.take(url.origin)
+    const exchange = new Exchange(connection.isUsed)
     this.open.add(exchange)
     // In a busy process, the answer may be there without having been read: it is read before the immediate.
     const expire = () => setImmediate(() => exchange.end({ kind: 'failed', error: 'timeout' }))
@@ -137,36 +125,22 @@ export class EgressClient implements OnApplicationShutdown {
     const abort = () => exchange.end({ kind: 'aborted' })
     signal?.addEventListener('abort', abort)
     try {
-      this.dispatch(url, request, exchange)
+      connection.client.dispatch(optionsOf(url, request), exchange)
       return await exchange.outcome
     } finally {
+      this.connections.release(connection, exchange.isComplete)
       clearTimeout(timer)
       signal?.removeEventListener('abort', abort)
       this.open.delete(exchange)
     }
   }
+}
 
-  private dispatch(url: URL, { headers, body }: EgressRequest, exchange: Exchange) {
-    const options = {
-      origin: url.origin,
-      method: 'POST' as const,
-      path: `${url.pathname}${url.search}`,
-      headers: { 'user-agent': 'malipo', ...headers, 'accept-encoding': 'identity' },
-      body,
-    }
-    this.agent.dispatch(options, exchange)
-  }
-
-  /** undici writes the first request of a connection within the callback. */
-  private observed(connect: buildConnector.connector): buildConnector.connector {
-    return (options, callback) =>
-      connect(options, (...result) => {
-        this.isConnecting = true
-        try {
-          callback(...result)
-        } finally {
-          this.isConnecting = false
-        }
-      })
+function optionsOf({ pathname, search }: URL, { headers, body }: EgressRequest) {
+  return {
+    method: 'POST' as const,
+    path: `${pathname}${search}`,
+    headers: { 'user-agent': 'malipo', ...headers, 'accept-encoding': 'identity' },
+    body,
   }
 }

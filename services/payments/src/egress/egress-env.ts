@@ -1,5 +1,5 @@
 import { type Check, splitList } from '@malipo/kit/config/env'
-import { type Network, parseNetwork, withoutBrackets } from '@malipo/kit/config/ip-address'
+import { isHost, type Network, parseNetwork, withoutBrackets } from '@malipo/kit/config/ip-address'
 import { EnvError, makeValidator } from 'envalid'
 import { NAT64_LENGTHS } from './address.js'
 import type { AllowedHost, EgressSettings } from './policy.js'
@@ -35,7 +35,8 @@ const allowedHosts = makeValidator<readonly AllowedHost[]>((input) =>
 
 function allowedHost(item: string): AllowedHost {
   const [, host, port] = /^([^\s:/?#@[\]]+|\[[^\s/?#@[\]]+\])(?::(\d{1,5}))?$/.exec(item) ?? []
-  const url = host === undefined ? null : URL.parse(`http://${host}`)
+  const isValid = host !== undefined && isHost(withoutBrackets(host))
+  const url = isValid ? URL.parse(`http://${host}`) : null
   const number = port === undefined ? undefined : Number(port)
   if (url && (number === undefined || (number > 0 && number < 65_536))) {
     return { host: withoutBrackets(url.hostname), port: number }
@@ -75,7 +76,7 @@ interface Egress {
 export const checkEgress: Check<Egress> = (env) => {
   if (env.MODE !== 'live') return {}
   return {
-    ...(env.EGRESS_DENY_CIDRS ? {} : { EGRESS_DENY_CIDRS: REQUIRED }),
+    ...(env.EGRESS_DENY_CIDRS?.length ? {} : { EGRESS_DENY_CIDRS: REQUIRED }),
     ...(env.WEBHOOK_ALLOW_HOSTS.length > 0 ? { WEBHOOK_ALLOW_HOSTS: 'must be unset in live' } : {}),
   }
 }

@@ -19,8 +19,8 @@ export type Ended =
   | { readonly kind: 'stale' }
   | { readonly kind: 'aborted' }
 
-/** Errors of a connection that the server closes. Those of an answer that can't be parsed have other codes. */
-const CLOSED: ReadonlySet<unknown> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'])
+/** Errors of the parser, and of a head that is too large. Others are of the connection. */
+const INVALID_ANSWER = /^HPE_|^UND_ERR_HEADERS_OVERFLOW$/
 
 /**
  * One HTTP request and the beginning of its answer. undici calls `onRequestStart` when the connection exists, right
@@ -29,20 +29,22 @@ const CLOSED: ReadonlySet<unknown> = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'E
 export class Exchange implements Dispatcher.DispatchHandler {
   private readonly settled = Promise.withResolvers<Ended>()
   private readonly chunks: Buffer[] = []
-  private state: 'connecting' | 'reused' | 'sent' | 'settled' = 'connecting'
+  private state: 'connecting' | 'sent' | 'settled' = 'connecting'
   private length = 0
   private controller: Dispatcher.DispatchController | undefined
   private head: { status: number; headers: Record<string, string | undefined> } | undefined
   private bodyTimer: NodeJS.Timeout | undefined
+  /** Whether the answer was received in full, so that its connection can be used again. */
+  isComplete = false
 
-  /** @param isNewConnection whether the request is the first one of its connection, in `onRequestStart` */
-  constructor(private readonly isNewConnection: () => boolean) {}
+  /** @param isConnectionUsed whether the server has answered an earlier request on the connection */
+  constructor(private readonly isConnectionUsed: boolean) {}
 
   get outcome(): Promise<Ended> {
     return this.settled.promise
   }
 
-  /** Ends the exchange, and its connection, if it has not ended yet. */
+  /** Ends the exchange, and its connection, if it has not ended yet: as answered if it has the head of an answer. */
   end(ended: Ended) {
     if (this.state === 'settled') return
     this.finish(ended)
@@ -52,7 +54,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   /** An error keeps the request from being written. */
   onRequestStart(controller: Dispatcher.DispatchController) {
     if (this.state !== 'connecting') throw new Error('the exchange has ended')
-    this.state = this.isNewConnection() ? 'sent' : 'reused'
+    this.state = 'sent'
     this.controller = controller
   }
 
@@ -79,6 +81,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd() {
+    this.isComplete = this.state === 'sent'
     this.finish({ kind: 'failed', error: 'invalid_answer' })
   }
 
@@ -88,11 +91,11 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   private failureOf(error: Error & { readonly code?: unknown }): Ended {
     if (this.state === 'connecting') return { kind: 'failed', error: connectErrorOf(error) }
-    if (!CLOSED.has(error.code)) return { kind: 'failed', error: 'invalid_answer' }
-    return this.state === 'reused' ? { kind: 'stale' } : { kind: 'failed', error: 'reset' }
+    const isInvalid = typeof error.code === 'string' && INVALID_ANSWER.test(error.code)
+    if (isInvalid) return { kind: 'failed', error: 'invalid_answer' }
+    return this.isConnectionUsed ? { kind: 'stale' } : { kind: 'failed', error: 'reset' }
   }
 
-  /** A head is an answer, however its body ends. */
   private finish(ended: Ended) {
     clearTimeout(this.bodyTimer)
     this.state = 'settled'
