@@ -100,15 +100,21 @@ const claimedColumns = (attempt: string, work: string) => `
   ${work}.tries,
   ${work}.misses`
 
+/**
+ * The rows that `due` has locked, by their place in the table. By their key, the planner may choose to read the table
+ * as a whole, if it was small at the time: until the next vacuum, it may contain 100,000 dead rows.
+ */
+const LOCKED_WORK = 'work.ctid = ANY (ARRAY(SELECT tid FROM due))'
+
 const CLAIM_SENDS: Statement = {
   name: 'attempt_claim_sends',
   text: `
 WITH parameters AS (SELECT ${PARAMETERS}
 ), gate AS MATERIALIZED (${gate('send', 'open_until <= clock_timestamp()', 'refill')}
 ), due AS MATERIALIZED (
-  SELECT attempt_id, payment_id
+  SELECT attempt_id, payment_id, tid
   FROM (
-    SELECT work.attempt_id, attempt.payment_id
+    SELECT work.attempt_id, attempt.payment_id, work.ctid AS tid
     FROM attempt_work AS work
     JOIN payment_attempts AS attempt ON attempt.id = work.attempt_id
     JOIN payments ON payments.id = attempt.payment_id
@@ -142,8 +148,8 @@ WITH parameters AS (SELECT ${PARAMETERS}
     lease_id = parameters.lease_id,
     due_at = now() + make_interval(secs => lease_seconds::float8),
     tries = tries + 1
-  FROM begun, parameters
-  WHERE work.attempt_id = begun.id
+  FROM parameters
+  WHERE ${LOCKED_WORK}
   RETURNING work.attempt_id, work.tries, work.misses
 ), attempt_event AS (
   INSERT INTO attempt_events
@@ -180,7 +186,7 @@ JOIN payments ON payments.id = begun.payment_id`,
 const dueQueries = (priority: number) => `
     SELECT *
     FROM (
-      SELECT attempt_id
+      SELECT ctid AS tid
       FROM attempt_work
       WHERE account = $1
         AND call = 'query'
@@ -202,7 +208,7 @@ WITH parameters AS (SELECT ${PARAMETERS}
     `refill * CASE WHEN open_until > clock_timestamp() THEN ${OPEN_QUERY_RATE} ELSE 1 END`,
   )}
 ), due AS MATERIALIZED (
-  SELECT attempt_id
+  SELECT tid
   FROM (${[0, 1, 2].map(dueQueries).join('\n    UNION ALL')}
   ) AS head
   ${LIMIT}
@@ -212,8 +218,8 @@ WITH parameters AS (SELECT ${PARAMETERS}
     lease_id = parameters.lease_id,
     due_at = now() + make_interval(secs => lease_seconds::float8),
     tries = tries + 1
-  FROM due, parameters
-  WHERE work.attempt_id = due.attempt_id
+  FROM parameters
+  WHERE ${LOCKED_WORK}
   RETURNING work.attempt_id, work.tries, work.misses
 ), spent AS (${spend('query', 'leased')}
 )
