@@ -6,6 +6,7 @@ import { attemptProviders } from './attempts/attempts.providers.js'
 import { callbackKeys } from './providers/callback-keys.js'
 import { CALLBACK_PROVIDERS } from './callbacks/callbacks.providers.js'
 import { CallbacksController } from './callbacks/callbacks.controller.js'
+import { deliveryProviders } from './deliveries/deliveries.providers.js'
 import { callerProviders } from './caller/caller.providers.js'
 import { REDIS_TIMEOUT_MS } from './caller/shared-token-cache.js'
 import { dataSource } from './data-source.js'
@@ -73,6 +74,7 @@ export class AppModule {
         WebhooksService,
         WebhookMetrics,
         AccountWebhooks,
+        ...deliveryProviders(env),
         ...attemptProviders(env),
         ...endpointProviders(env),
         OperatorActions,

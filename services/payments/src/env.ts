@@ -19,6 +19,7 @@ import {
   redisVariables,
 } from '@malipo/kit/config/variables'
 import { type CleanedEnv, EnvError, makeValidator, str } from 'envalid'
+import { deliveryVariables } from './deliveries/variables.js'
 import { checkEgress, egressVariables } from './egress/egress-env.js'
 import { MAX_PAYER_HOURLY } from './payments/insert.statement.js'
 import { MANUAL, NO_PROVIDERS, type ProvidersFile } from './providers/accounts.js'
@@ -131,6 +132,7 @@ export const VARIABLES = {
   }),
   ...webhookVariables,
   ...providerVariables,
+  ...deliveryVariables,
   ...egressVariables,
 }
 

@@ -58,6 +58,8 @@ export class CallRunner {
   /** Makes the call and stores what follows. It never fails: after an error, the lease ends and a query follows. */
   async perform(call: Call): Promise<void> {
     const { kind, claimed, client } = call
+    // The claim has set the payment to PENDING.
+    if (kind === 'send') this.conclusions.announce(claimed.paymentId, claimed.ownerId)
     const attributes = { 'malipo.account': client.account.name }
     const span = { name: `attempt ${kind}`, attributes }
     try {

@@ -2,7 +2,7 @@ import { Database } from '@malipo/kit/postgres/database'
 import { newUuid } from '@malipo/kit/postgres/uuid-v7'
 import { Inject, Injectable } from '@nestjs/common'
 import { PaymentMetrics } from '../payments/payment-metrics.js'
-import { PaymentWaits } from '../waits/payment-waits.js'
+import { PaymentChanges } from '../notifications/payment-changes.js'
 import { AttemptMetrics } from './attempt-metrics.js'
 import { conclude, isRepeatedTransaction } from './conclude.store.js'
 import type { Concluded, Conclusion } from './conclusion.js'
@@ -14,7 +14,7 @@ export class Conclusions {
     @Inject(Database) private readonly database: Database,
     @Inject(PaymentMetrics) private readonly payments: PaymentMetrics,
     @Inject(AttemptMetrics) private readonly metrics: AttemptMetrics,
-    @Inject(PaymentWaits) private readonly waits: PaymentWaits,
+    @Inject(PaymentChanges) private readonly changes: PaymentChanges,
   ) {}
 
   /**
@@ -32,11 +32,16 @@ export class Conclusions {
     if (!result) return undefined
     this.metrics.recordConclusion(account, conclusion, result)
     const { payment } = result
-    if (payment) this.waits.changed(payment.id, payment.version)
+    if (payment) this.changes.committed(payment)
     if (payment && result.outcome === 'applied') {
       this.payments.recordTransition(payment, 'attempt')
     }
     return result
+  }
+
+  /** Announces a change of a payment that a claim has made. */
+  announce(id: string, ownerId: string): void {
+    this.changes.committed({ id, ownerId })
   }
 
   private async write(account: string, conclusion: Omit<Conclusion, 'operationId'>) {

@@ -165,6 +165,7 @@ CREATE INDEX delivery_work_lease_idx ON delivery_work (lease_id) WHERE lease_id 
 CREATE TABLE delivery_tries (
   delivery_id             uuid           NOT NULL,
   nth                     smallint       NOT NULL,
+  operation_id            uuid           NOT NULL,
   at                      timestamptz(3) NOT NULL,
   took_ms                 integer        NOT NULL,
   status                  smallint,

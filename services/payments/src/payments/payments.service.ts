@@ -9,7 +9,7 @@ import { type Outcome, replay } from '../idempotency/idempotency.js'
 import type { IdempotencyKey } from '../idempotency/key.js'
 import { NewAttempts } from '../providers/new-attempts.js'
 import { hasProvider, limitReached, noPayment, PROBLEMS } from '../problems.js'
-import { PaymentWaits } from '../waits/payment-waits.js'
+import { PaymentChanges } from '../notifications/payment-changes.js'
 import type { Cause } from './payment-event.entity.js'
 import { PaymentMetrics } from './payment-metrics.js'
 import type { Payment } from './payment.entity.js'
@@ -53,7 +53,7 @@ export class PaymentsService {
     @Inject(Database) private readonly database: Database,
     @Inject(PaymentMetrics) private readonly metrics: PaymentMetrics,
     @Inject(NewAttempts) private readonly attempts: NewAttempts,
-    @Inject(PaymentWaits) private readonly waits: PaymentWaits,
+    @Inject(PaymentChanges) private readonly changes: PaymentChanges,
   ) {}
 
   /** @throws Problem 409 if the key is in use, 422 if it was used otherwise or no provider takes the payment */
@@ -159,7 +159,7 @@ export class PaymentsService {
     // A replay may show a commit that no standby has received yet.
     if (outcome.replayed) await this.database.awaitDurable()
     if ('problem' in outcome) throw outcome.problem
-    this.waits.changed(outcome.resource.id, outcome.resource.version)
+    this.changes.committed(outcome.resource)
     return { payment: outcome.resource, replayed: outcome.replayed }
   }
 }

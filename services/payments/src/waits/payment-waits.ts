@@ -6,6 +6,7 @@ import { Workers } from '@malipo/kit/worker/workers'
 import type { FactoryProvider, OnModuleDestroy } from '@nestjs/common'
 import { Registry } from 'prom-client'
 import type { Env } from '../env.js'
+import { PaymentChanges } from '../notifications/payment-changes.js'
 import { PROBLEMS } from '../problems.js'
 import { Pacer } from './pacer.js'
 import { newerVersions } from './waits.store.js'
@@ -60,7 +61,11 @@ export class PaymentWaits implements OnModuleDestroy {
     private readonly database: Pick<Database, 'read'>,
     workers: Workers,
     registry: Registry,
+    changes: PaymentChanges,
   ) {
+    changes.onChange(({ id, version }) => {
+      if (version !== undefined) this.changed(id, version)
+    })
     const { maxWaiters, pollIntervalMs, maxContinued, continueIntervalMs } = LIMITS
     this.woken = new Pacer((waiter) => this.continue(waiter), maxContinued, continueIntervalMs)
     const run = () => this.poll()
@@ -96,8 +101,8 @@ export class PaymentWaits implements OnModuleDestroy {
     return promise
   }
 
-  /** Wakes the requests that have read an earlier version. Called when a change has been committed. */
-  changed(paymentId: string, version: number): void {
+  /** Wakes the requests that have read an earlier version. */
+  private changed(paymentId: string, version: number): void {
     for (const waiter of [...(this.byPayment.get(paymentId) ?? [])]) {
       if (waiter.version < version) this.wake(waiter, 'changed')
     }
@@ -177,8 +182,12 @@ export class PaymentWaits implements OnModuleDestroy {
 export function paymentWaits({ DB_WAIT_MS }: Pick<Env, 'DB_WAIT_MS'>): FactoryProvider {
   return {
     provide: PaymentWaits,
-    inject: [Database, Workers, Registry],
-    useFactory: (database: Database, workers: Workers, registry: Registry) =>
-      new PaymentWaits(DB_WAIT_MS, database, workers, registry),
+    inject: [Database, Workers, Registry, PaymentChanges],
+    useFactory: (
+      database: Database,
+      workers: Workers,
+      registry: Registry,
+      changes: PaymentChanges,
+    ) => new PaymentWaits(DB_WAIT_MS, database, workers, registry, changes),
   }
 }

@@ -17,7 +17,7 @@ import { AccountWebhooks } from './account-webhooks.js'
 import { REJECTED, type Result, SUCCEEDED } from './webhook-result.js'
 import { findStored } from './stored-webhook.js'
 import { type IncomingWebhook } from './messages.store.js'
-import { PaymentWaits } from '../waits/payment-waits.js'
+import { PaymentChanges } from '../notifications/payment-changes.js'
 import type { VerifiedSignature } from './signature.js'
 import { WebhookDto } from './webhooks.dto.js'
 import { apply } from './webhooks.store.js'
@@ -56,7 +56,7 @@ export class WebhooksService {
     @Inject(PaymentMetrics) private readonly paymentMetrics: PaymentMetrics,
     @Inject(WebhookMetrics) private readonly metrics: WebhookMetrics,
     @Inject(AccountWebhooks) private readonly ofAccounts: AccountWebhooks,
-    @Inject(PaymentWaits) private readonly waits: PaymentWaits,
+    @Inject(PaymentChanges) private readonly changes: PaymentChanges,
   ) {}
 
   /**
@@ -81,7 +81,7 @@ export class WebhooksService {
     // A duplicate may show a commit that no standby has received yet.
     if (result.outcome === 'duplicate') await this.database.awaitDurable()
     if ('problem' in result) throw result.problem
-    this.waits.changed(result.payment.id, result.payment.version)
+    this.changes.committed(result.payment)
     return result.payment
   }
 

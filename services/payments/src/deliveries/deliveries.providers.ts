@@ -1,0 +1,22 @@
+import type { Provider } from '@nestjs/common'
+import type { Env } from '../env.js'
+import { PaymentChanges } from '../notifications/payment-changes.js'
+import { DeliveriesWorker } from './deliveries.worker.js'
+import { DeliveryMetrics } from './delivery-metrics.js'
+import { DELIVERY_SCALE, DeliveryRunner } from './delivery-runner.js'
+import { EndpointCare } from './endpoint-care.js'
+import { NotificationSweeper, RETENTION_DAYS } from './notification-sweeper.js'
+
+/** What delivers notifications. */
+export function deliveryProviders(env: Env): Provider[] {
+  return [
+    PaymentChanges,
+    DeliveryMetrics,
+    { provide: DELIVERY_SCALE, useValue: env.PROVIDER_TIME_SCALE },
+    { provide: RETENTION_DAYS, useValue: env.NOTIFICATION_RETENTION_DAYS },
+    DeliveryRunner,
+    DeliveriesWorker,
+    EndpointCare,
+    NotificationSweeper,
+  ]
+}

@@ -1,0 +1,158 @@
+import { Database } from '@malipo/kit/postgres/database'
+import { newUuid } from '@malipo/kit/postgres/uuid-v7'
+import type { RunResult, Worker } from '@malipo/kit/worker/worker'
+import { withTimeout } from '@malipo/kit/worker/with-timeout'
+import { Workers } from '@malipo/kit/worker/workers'
+import {
+  type BeforeApplicationShutdown,
+  Inject,
+  Injectable,
+  type OnModuleDestroy,
+} from '@nestjs/common'
+import { LRUCache } from 'lru-cache'
+import { PaymentChanges } from '../notifications/payment-changes.js'
+import { SigningSecrets } from '../webhook-endpoints/signing-secrets.service.js'
+import { claimDeliveries, type ClaimedDelivery } from './claim.store.js'
+import { DeliveryRunner } from './delivery-runner.js'
+import { LEASE_SECONDS, MAX_IN_FLIGHT, MAX_PER_ENDPOINT, MAX_SLOW, SLOW_MS } from './limits.js'
+
+/** Finds what other replicas have committed. */
+const INTERVAL_MS = 250
+/** How long tries under way may continue at shutdown. Then they are aborted, and repeated by another replica. */
+const SHUTDOWN_WAIT_MS = 5_000
+const MAX_REMEMBERED_OWNERS = 10_000
+
+interface RunningTry {
+  readonly claimed: ClaimedDelivery
+  readonly startedAt: number
+  readonly ended: Promise<void>
+}
+
+/**
+ * Delivers the notifications that are due. All replicas share the work by claims with leases. A change that this
+ * replica commits wakes the worker, if its merchant has had deliveries; the interval finds all others.
+ */
+@Injectable()
+export class DeliveriesWorker implements OnModuleDestroy, BeforeApplicationShutdown {
+  private readonly worker: Worker
+  private readonly running = new Set<RunningTry>()
+  /** Endpoints at their limit, of which more may be due. */
+  private readonly saturated = new Set<string>()
+  private readonly owners = new LRUCache<string, true>({ max: MAX_REMEMBERED_OWNERS })
+  private readonly stopping = new AbortController()
+  private isStopping = false
+
+  constructor(
+    @Inject(Database) private readonly database: Database,
+    @Inject(DeliveryRunner) private readonly runner: DeliveryRunner,
+    @Inject(SigningSecrets) private readonly secrets: SigningSecrets,
+    @Inject(Workers) workers: Workers,
+    @Inject(PaymentChanges) changes: PaymentChanges,
+  ) {
+    this.worker = workers.add({
+      name: 'deliveries',
+      intervalMs: INTERVAL_MS,
+      run: () => this.run(),
+    })
+    changes.onChange(({ ownerId }) => {
+      if (this.owners.has(ownerId)) this.worker.wake()
+    })
+  }
+
+  onModuleDestroy() {
+    this.isStopping = true
+  }
+
+  async beforeApplicationShutdown() {
+    const ended = Promise.all([...this.running].map((one) => one.ended))
+    await withTimeout(ended, SHUTDOWN_WAIT_MS).catch(() => undefined)
+    this.stopping.abort()
+    await ended
+  }
+
+  /** Delivers what is due at once. */
+  wake(): void {
+    this.worker.wake()
+  }
+
+  private async run(): Promise<RunResult> {
+    const free = MAX_IN_FLIGHT - this.running.size
+    if (this.isStopping || free <= 0) return undefined
+    const leaseId = newUuid()
+    const isFresh = freshFor((LEASE_SECONDS / 2) * 1_000)
+    const request = {
+      free,
+      freeSlow: Math.max(0, MAX_SLOW - this.slowTries()),
+      leaseId,
+      leaseSeconds: LEASE_SECONDS,
+      busy: this.busyEndpoints(),
+    }
+    const claimed = await this.database.write((run, retried) =>
+      claimDeliveries(run, request, retried),
+    )
+    if (claimed.length === 0) return undefined
+    const ids = [...new Set(claimed.map(({ endpointId }) => endpointId))]
+    const secrets = await this.database.read((run) => this.secrets.secretsOf(run, ids))
+    for (const each of claimed) {
+      const found = secrets.get(each.endpointId)
+      this.begin({
+        claimed: each,
+        leaseId,
+        isFresh,
+        secrets: found === 'unreadable' ? undefined : found,
+        signal: this.stopping.signal,
+      })
+    }
+    return claimed.length === free ? undefined : 'more'
+  }
+
+  private begin(one: Parameters<DeliveryRunner['perform']>[0]) {
+    const { endpointId, ownerId } = one.claimed
+    this.owners.set(ownerId, true)
+    const ended = this.runner.perform(one).finally(() => {
+      this.running.delete(running)
+      if (this.saturated.delete(endpointId)) this.worker.wake()
+    })
+    const running = { claimed: one.claimed, startedAt: performance.now(), ended }
+    this.running.add(running)
+    const isFull = this.running.size >= MAX_IN_FLIGHT
+    if (isFull || this.triesOf(endpointId) >= MAX_PER_ENDPOINT) this.saturated.add(endpointId)
+  }
+
+  private triesOf(endpointId: string): number {
+    let count = 0
+    for (const { claimed } of this.running) if (claimed.endpointId === endpointId) count++
+    return count
+  }
+
+  /** Tries at slow endpoints, and those that have been under way for as long. */
+  private slowTries(): number {
+    const now = performance.now()
+    let count = 0
+    for (const { claimed, startedAt } of this.running) {
+      if (claimed.isSlow || now - startedAt > SLOW_MS) count++
+    }
+    return count
+  }
+
+  private busyEndpoints() {
+    const byEndpoint = new Map<string, { endpointId: string; ownerId: string; tries: number }>()
+    for (const { claimed } of this.running) {
+      const { endpointId, ownerId } = claimed
+      const busy = byEndpoint.get(endpointId)
+      if (busy) busy.tries++
+      else byEndpoint.set(endpointId, { endpointId, ownerId, tries: 1 })
+    }
+    return [...byEndpoint.values()]
+  }
+}
+
+/**
+ * Whether less than a time has passed since now. The monotonic clock may stand still while a machine is suspended,
+ * and the other one may be set back.
+ */
+function freshFor(ms: number): () => boolean {
+  const monotonic = performance.now()
+  const wall = Date.now()
+  return () => performance.now() - monotonic < ms && Date.now() - wall < ms
+}

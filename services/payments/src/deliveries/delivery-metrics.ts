@@ -1,0 +1,61 @@
+import { databaseNow } from '@malipo/kit/postgres/clock'
+import { countBy } from '@malipo/kit/telemetry/metrics'
+import { Inject, Injectable } from '@nestjs/common'
+import { Histogram, Registry } from 'prom-client'
+import type { DeliveryState } from './record.store.js'
+import type { TryVerdict } from './try-verdict.js'
+
+const OUTCOMES = ['delivered', 'rejected', 'failed', 'gone', 'released', 'error'] as const
+
+/** Metrics of this replica's tries since it started. */
+@Injectable()
+export class DeliveryMetrics {
+  readonly tries
+  private readonly ended
+  private readonly lag: Histogram
+  private readonly duration: Histogram
+
+  constructor(@Inject(Registry) registry: Registry) {
+    const registers = [registry]
+    const tries = {
+      name: 'delivery_tries_total',
+      help: 'Tries to deliver a notification by outcome: delivered (2xx), rejected (another status), failed (no answer), gone (410), released (not made, or ended by a shutdown), error (the result was not stored)',
+      label: 'outcome',
+    }
+    this.tries = countBy(registry, tries, OUTCOMES)
+    const ended = {
+      name: 'deliveries_ended_total',
+      help: 'Deliveries that ended by state: delivered, failed (after the last try, or by 410)',
+      label: 'state',
+    }
+    this.ended = countBy(registry, ended, ['delivered', 'failed'])
+    this.lag = new Histogram({
+      name: 'delivery_lag_seconds',
+      help: 'Time from the change of a payment to the first 2xx of an endpoint, of deliveries whose first try succeeded',
+      buckets: [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60],
+      registers,
+    })
+    this.duration = new Histogram({
+      name: 'delivery_try_duration_seconds',
+      help: 'Duration of a try to deliver a notification',
+      buckets: [0.01, 0.05, 0.1, 0.5, 1, 2, 5, 20],
+      registers,
+    })
+  }
+
+  /** @param occurredAt ms since 1970 */
+  record(
+    { outcome, status, tookMs }: TryVerdict,
+    tries: number,
+    state: DeliveryState | undefined,
+    occurredAt: number,
+  ) {
+    const isRejected = outcome === 'failed' && status !== undefined
+    this.tries[isRejected ? 'rejected' : outcome].inc()
+    this.duration.observe(tookMs / 1_000)
+    if (state === 'delivered' && outcome === 'delivered') {
+      this.ended.delivered.inc()
+      if (tries === 1) this.lag.observe(Math.max(0, databaseNow() - occurredAt) / 1_000)
+    } else if (state === 'failed') this.ended.failed.inc()
+  }
+}
