@@ -1,6 +1,7 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
 import { isoTime } from '@malipo/kit/postgres/iso-time'
 import type { RevokedSession } from '../revocations/outbox.store.js'
+import { type Revoked, revokeStatement } from '../revocations/revoke.statement.js'
 import { type KeyRow, keyColumns } from './key-row.js'
 
 /** The limit bounds the response, for example of a client that rotates a key every minute. */
@@ -49,33 +50,14 @@ export async function keyLifetime(
   return { isEnded, lifetimeMs: lifetimeSeconds === null ? null : Number(lifetimeSeconds) * 1000 }
 }
 
-/* A revocation is final. Executed late, it revokes the key that was to be revoked, and no other one. */
-const KEY_REVOKE: Statement = {
-  name: 'key_revoke',
-  text: `
-    WITH target AS MATERIALIZED (
-      SELECT id, revoked_at FROM api_keys WHERE id = $1 AND merchant_id = $2 FOR UPDATE
-    ), revoked AS (
-      UPDATE api_keys
-      SET revoked_at = clock_timestamp(), revocation_cause = 'revoked', revoked_by = $3
-      FROM target
-      WHERE api_keys.id = target.id AND target.revoked_at IS NULL
-      RETURNING api_keys.id, api_keys.revoked_at
-    )
-    SELECT target.id AS sid,
-           ${isoTime('coalesce(revoked.revoked_at, target.revoked_at)')} AS at,
-           revoked.id IS NOT NULL AS "isNew"
-    FROM target
-    LEFT JOIN revoked ON revoked.id = target.id`,
-}
+const KEY_REVOKE = revokeStatement('key_revoke', { table: 'api_keys', owner: 'merchant_id' })
 
 /** @returns undefined if the merchant has no such key; `isNew` is false if it was already revoked */
 export async function revokeKey(
   run: Run,
   { id, merchantId, actor }: { id: string; merchantId: string; actor: string },
-): Promise<(RevokedSession & { isNew: boolean }) | undefined> {
-  const values = [id, merchantId, actor]
-  return (await run<RevokedSession & { isNew: boolean }>(KEY_REVOKE, values))[0]
+): Promise<Revoked | undefined> {
+  return (await run<Revoked>(KEY_REVOKE, [id, merchantId, 'revoked', actor]))[0]
 }
 
 /* Of two replicas, one skips the rows that the other has locked. */

@@ -3,6 +3,7 @@ import { StaleWrite } from '@malipo/kit/postgres/retry'
 import { isoTime } from '@malipo/kit/postgres/iso-time'
 import type { Origin } from '../client-context/client-context.js'
 import type { RevokedSession } from '../revocations/outbox.store.js'
+import { type Revoked, revokeStatement } from '../revocations/revoke.statement.js'
 import type { User } from '../users/user.entity.js'
 import type { TokenHashes } from './refresh-token.js'
 import type { Session } from './session.entity.js'
@@ -129,30 +130,12 @@ export interface Revocation {
   cause: 'logout' | 'revoked'
 }
 
-/* A revocation is final. Executed late, it revokes the session that was to be revoked, and no other one. */
-const SESSION_REVOKE: Statement = {
-  name: 'session_revoke',
-  text: `
-    WITH target AS MATERIALIZED (
-      SELECT id, revoked_at FROM sessions WHERE id = $1 AND user_id = $2 FOR UPDATE
-    ), revoked AS (
-      UPDATE sessions
-      SET revoked_at = clock_timestamp(), revocation_cause = $3, revoked_by = $2
-      FROM target
-      WHERE sessions.id = target.id AND target.revoked_at IS NULL
-      RETURNING sessions.id, sessions.revoked_at
-    )
-    SELECT target.id AS sid,
-           ${isoTime('coalesce(revoked.revoked_at, target.revoked_at)')} AS at,
-           revoked.id IS NOT NULL AS "isNew"
-    FROM target
-    LEFT JOIN revoked ON revoked.id = target.id`,
-}
+const SESSION_REVOKE = revokeStatement('session_revoke', { table: 'sessions', owner: 'user_id' })
 
 /** @returns undefined if the user has no such session; `isNew` is false if it was already revoked */
 export async function revokeSession(
   run: Run,
   { sid, sub, cause }: Revocation,
-): Promise<(RevokedSession & { isNew: boolean }) | undefined> {
-  return (await run<RevokedSession & { isNew: boolean }>(SESSION_REVOKE, [sid, sub, cause]))[0]
+): Promise<Revoked | undefined> {
+  return (await run<Revoked>(SESSION_REVOKE, [sid, sub, cause, sub]))[0]
 }
