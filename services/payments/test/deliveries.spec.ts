@@ -45,7 +45,7 @@ async function deliveriesOf(endpointId: string) {
 const arrived = (count: number) => until(async () => receiver.received.length >= count)
 
 describe('a notification', () => {
-  it('has the payment as of its own version, and a signature', async () => {
+  it('has the payment as of that version, and a signature', async () => {
     const { id, secret } = await endpoint()
     const reference = await newPayment(user)
     const pending = (await user.move(reference, 'PENDING')).body

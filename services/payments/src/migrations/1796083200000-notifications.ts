@@ -179,7 +179,7 @@ CREATE TABLE delivery_tries (
 const EVENTS = `
 ALTER TABLE payment_events ADD COLUMN owner_id uuid;
 
--- The name of a payment's event: EVENT_TYPES of the service. late_success has the time of its own event.
+-- The name of a payment's event: EVENT_TYPES of the service. The time in late_success is that of its event.
 CREATE FUNCTION payment_event_type(
   from_status text, to_status text, late_success jsonb, at timestamptz
 ) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
