@@ -15,9 +15,9 @@ import { installSimulator, paymentsValues } from './simulator.ts'
 
 const BEFORE_MS = 60_000
 const LOST_MS = 300_000
-const CREATED_PER_SECOND = 4
+const CREATED_PER_SECOND = 8
 /** Of each account, so that attempts wait to be sent at the target time. */
-const SENT_PER_SECOND = 1
+const SENT_PER_SECOND = 2
 const COUNT = ((BEFORE_MS + LOST_MS) / 1_000) * CREATED_PER_SECOND
 /** No provider is called for this long, although the services run. */
 const UNRECOVERED_MS = 15_000
