@@ -19,8 +19,8 @@ import { Redis } from './redis/redis.js'
 import { createLogger, LOG, type Logger } from './telemetry/logger.js'
 import { createRegistry } from './telemetry/metrics.js'
 import { TracingShutdown } from './telemetry/start-tracing.js'
-import { WorkerMetrics } from './worker/worker.js'
-import { Workers } from './worker/workers.js'
+import { type Role, ROLES, WorkerMetrics } from './worker/worker.js'
+import { REPLICA_ROLES, Workers } from './worker/workers.js'
 
 /** Provides the database, Redis, logger, metrics and health checks to all modules of a service. */
 @Module({})
@@ -28,7 +28,7 @@ export class KitModule {
   /** @param redis what the service needs of Redis, and how long its reads wait unless for the default */
   static with(
     name: string,
-    env: HttpEnv & DatabaseEnv & RedisEnv,
+    env: HttpEnv & DatabaseEnv & RedisEnv & { readonly ROLES?: readonly Role[] },
     own: EntitiesAndMigrations & { readonly clientChecks: ClientChecks },
     redis: { readonly access?: RedisAccess; readonly waitMs?: number } = {},
   ): DynamicModule {
@@ -44,6 +44,7 @@ export class KitModule {
         TracingShutdown,
         Dependencies,
         WorkerMetrics,
+        { provide: REPLICA_ROLES, useValue: env.ROLES ?? ROLES },
         Workers,
         ClockWorker,
         {

@@ -17,12 +17,18 @@ export type Lease<Context> = (
   run: (context: Context) => Promise<RunResult>,
 ) => Promise<RunResult | 'held'>
 
+/** What a replica does: serve requests, or do the work that no request waits for. */
+export const ROLES = ['api', 'worker'] as const
+export type Role = (typeof ROLES)[number]
+
 interface Schedule {
   /** The worker's label in metrics and logs. */
   readonly name: string
   readonly intervalMs: number
   /** Maximum random deviation, as a fraction of the interval: replicas started together drift apart. */
   readonly jitter?: number
+  /** Set if only replicas with this role run the worker. */
+  readonly role?: Exclude<Role, 'api'>
 }
 
 export type WorkerOptions<Context = never> = Schedule &

@@ -5,7 +5,10 @@ import {
   type OnModuleDestroy,
 } from '@nestjs/common'
 import { LOG, type Logger } from '../telemetry/logger.js'
-import { Worker, WorkerMetrics, type WorkerOptions } from './worker.js'
+import { type Role, ROLES, Worker, WorkerMetrics, type WorkerOptions } from './worker.js'
+
+/** The injection token of the roles of this replica. */
+export const REPLICA_ROLES = Symbol('roles of the replica')
 
 /** A service's background workers, which start with the service and stop before it drains. */
 @Injectable()
@@ -15,12 +18,13 @@ export class Workers implements OnApplicationBootstrap, OnModuleDestroy {
   constructor(
     @Inject(LOG) private readonly log: Logger,
     @Inject(WorkerMetrics) private readonly metrics: WorkerMetrics,
+    @Inject(REPLICA_ROLES) private readonly roles: readonly Role[] = ROLES,
   ) {}
 
-  /** Adds a worker, which starts when the application has been bootstrapped. */
+  /** Adds a worker, which starts when the application has been bootstrapped, if the replica has its role. */
   add<Context = never>(options: WorkerOptions<Context>): Worker<Context> {
     const worker = new Worker(options, this.log, this.metrics)
-    this.workers.add(worker)
+    if (!options.role || this.roles.includes(options.role)) this.workers.add(worker)
     return worker
   }
 

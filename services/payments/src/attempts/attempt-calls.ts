@@ -53,6 +53,7 @@ export class AttemptCalls implements OnModuleDestroy, BeforeApplicationShutdown 
       workers.add({
         name: kind === 'send' ? 'attempt_sends' : 'attempt_queries',
         intervalMs: BUSY_INTERVAL_MS,
+        role: 'worker',
         run: () => this.run(kind),
       })
     this.workers = { send: add('send'), query: add('query') }

@@ -21,6 +21,7 @@ export class Expiry {
   ) {
     workers.add({
       name: 'attempt_expiry',
+      role: 'worker',
       intervalMs: INTERVAL_MS,
       run: async () => ((await this.expire()) < BATCH_SIZE ? undefined : 'more'),
     })

@@ -51,6 +51,7 @@ export class DeliveriesWorker implements OnModuleDestroy, BeforeApplicationShutd
   ) {
     this.worker = workers.add({
       name: 'deliveries',
+      role: 'worker',
       intervalMs: INTERVAL_MS,
       run: () => this.run(),
     })

@@ -73,6 +73,7 @@ export class EndpointCare {
   ) {
     workers.add({
       name: 'endpoint_care',
+      role: 'worker',
       intervalMs: Math.max(1_000, INTERVAL_MS * scale),
       lease: transactionLease(database, 'endpoint_care'),
       run: async (run) => {

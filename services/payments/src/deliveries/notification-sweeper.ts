@@ -50,6 +50,7 @@ export class NotificationSweeper {
   ) {
     workers.add({
       name: 'notifications_sweep',
+      role: 'worker',
       intervalMs: INTERVAL_MS,
       run: async () => ((await this.sweep()) < BATCH_SIZE ? undefined : 'more'),
     })

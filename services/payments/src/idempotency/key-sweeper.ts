@@ -35,6 +35,7 @@ export class KeySweeper {
   ) {
     workers.add({
       name: 'idempotency_keys_sweep',
+      role: 'worker',
       intervalMs: INTERVAL_MS,
       run: async () => ((await this.sweep()) < BATCH_SIZE ? undefined : 'more'),
     })

@@ -31,6 +31,7 @@ export class PaymentTotals {
     registerTotals(registry, () => this.snapshot)
     workers.add({
       name: 'payment_totals_fold',
+      role: 'worker',
       intervalMs: FOLD_EVERY_MS,
       lease: transactionLease(database, 'payment_totals_fold'),
       run: async (run) => {
