@@ -1,8 +1,8 @@
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
-import { persistentSecret, randomHex, randomWebhookSecret } from './secret.js'
+import { persistentSecret, randomHex, randomWebhookSecret, sealKeysFolder } from './secret.js'
 
 const folder = mkdtempSync(join(tmpdir(), 'malipo-secret-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -19,4 +19,16 @@ it('generates a different secret each time', () => {
   expect(randomHex()).toMatch(/^[0-9a-f]{64}$/)
   expect(randomHex()).not.toBe(randomHex())
   expect(randomWebhookSecret()).toMatch(/^whsec_[\w+/]{43}=$/)
+})
+
+it('creates a folder with a symmetric key once', () => {
+  const path = join(folder, 'seal')
+  expect(sealKeysFolder(path)).toBe(path)
+  const read = () => readFileSync(join(path, 'first.json'), 'utf8')
+  const text = read()
+  const { k, ...key } = JSON.parse(text) as { k: string }
+  expect(key).toEqual({ kty: 'oct', kid: 'first', nbf: 0 })
+  expect(Buffer.from(k, 'base64url')).toHaveLength(32)
+  sealKeysFolder(path)
+  expect(read()).toBe(text)
 })

@@ -59,5 +59,8 @@ export const dataSource = {
     payments_customer_phone_check: 'customerPhone',
     payments_customer_email_check: 'customerEmail',
     payments_status_check: 'status',
+    webhook_endpoints_url_check: 'url',
+    webhook_endpoints_events_check: 'events',
+    webhook_endpoints_state_check: 'state',
   },
 } satisfies Migrated & { clientChecks: ClientChecks }

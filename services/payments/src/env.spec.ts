@@ -108,6 +108,22 @@ describe('CALLBACK_KEYS_FILE', () => {
   })
 })
 
+describe('WEBHOOK_ENCRYPTION_KEYS_DIR', () => {
+  const read = (path: string | undefined) => () =>
+    readEnv({ ...given, WEBHOOK_ENCRYPTION_KEYS_DIR: path })
+
+  it.each([
+    ['/nowhere', 'must name a readable folder'],
+    [mkdtempSync(join(tmpdir(), 'malipo-no-keys-')), 'has no key file, such as a.json'],
+  ])('rejects %s', (path, message) => {
+    expect(read(path)).toThrow(`WEBHOOK_ENCRYPTION_KEYS_DIR ${message}`)
+  })
+
+  it('is optional', () => {
+    expect(read(undefined)).not.toThrow()
+  })
+})
+
 it('has the defaults of the contract', () => {
   expect(readEnv(given)).toMatchObject({
     TOKEN_CACHE_TTL_MS: 60_000,

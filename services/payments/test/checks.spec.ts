@@ -15,7 +15,14 @@ import { parseAmount } from '../src/money/money.js'
 import { PAYMENT_METHODS } from '../src/money/payment-methods.js'
 import { ChangeStatusDto, CreatePaymentDto } from '../src/payments/payments.dto.js'
 import { STATUSES } from '../src/payments/transitions.js'
+import { SUBSCRIPTIONS } from '../src/notifications/events.js'
+import { ENDPOINT_STATES } from '../src/webhook-endpoints/endpoint.view.js'
+import {
+  ChangeEndpointDto,
+  CreateEndpointDto,
+} from '../src/webhook-endpoints/webhook-endpoints.dto.js'
 import { newUser } from './auth.js'
+import { endpointInput } from './endpoints.js'
 import { type Payments, startPayments } from './payments.js'
 import { as, paymentInput } from './requests.js'
 
@@ -30,7 +37,11 @@ afterAll(() => payments.close())
 interface Filled {
   /** Changes to a valid body. */
   readonly input: fc.Arbitrary<Record<string, unknown>>
-  readonly dto: typeof CreatePaymentDto | typeof ChangeStatusDto
+  readonly dto:
+    | typeof CreatePaymentDto
+    | typeof ChangeStatusDto
+    | typeof CreateEndpointDto
+    | typeof ChangeEndpointDto
   /** The column's value for a valid body, in PostgreSQL's text form. */
   readonly stored: (body: never) => string
 }
@@ -40,6 +51,16 @@ const create = (input: Filled['input'], stored: (body: CreatePaymentDto) => stri
   dto: CreatePaymentDto,
   stored,
 })
+
+const endpoint = (input: Filled['input'], stored: (body: CreateEndpointDto) => string): Filled => ({
+  input,
+  dto: CreateEndpointDto,
+  stored,
+})
+
+const longUrl = fc
+  .integer({ min: 1_900, max: 2_100 })
+  .map((length) => 'https://merchant.example/'.padEnd(length, 'x'))
 
 const currency = fc.oneof(
   fc.constantFrom(...CURRENCIES),
@@ -78,6 +99,19 @@ const FILLED_BY_CLIENT: Record<keyof typeof dataSource.clientChecks, Filled> = {
     dto: ChangeStatusDto,
     stored: (body: ChangeStatusDto) => body.status,
   },
+  webhook_endpoints_url_check: endpoint(
+    fc.record({ url: fc.oneof(fc.webUrl(), longUrl, fc.anything()) }),
+    (body) => body.url,
+  ),
+  webhook_endpoints_events_check: endpoint(
+    fc.record({ events: fc.oneof(fc.array(fc.constantFrom(...SUBSCRIPTIONS)), fc.anything()) }),
+    (body) => `{${body.events.join()}}`,
+  ),
+  webhook_endpoints_state_check: {
+    input: fc.record({ state: fc.oneof(fc.constantFrom(...ENDPOINT_STATES), fc.anything()) }),
+    dto: ChangeEndpointDto,
+    stored: (body: ChangeEndpointDto) => body.state ?? 'enabled',
+  },
 }
 
 /** Columns with a CHECK constraint that only the service fills. */
@@ -94,6 +128,8 @@ const FILLED_BY_SERVICE = [
   'attempt_work.call',
   'attempt_work.call',
   'attempt_work.send_until',
+  'deliveries.state',
+  'delivery_tries.answer',
   'idempotency_keys.response_status',
   'operator_actions.action',
   'payment_attempts.attention',
@@ -126,11 +162,17 @@ const FILLED_BY_SERVICE = [
   'provider_messages.verdict',
   'provider_messages.verdict',
   'provider_messages.webhook_id',
+  'webhook_endpoint_secrets.public_key',
+  'webhook_endpoint_secrets.scheme',
+  'webhook_endpoint_secrets.scheme',
+  'webhook_endpoints.disabled_reason',
+  'webhook_endpoints.disabled_reason',
+  'webhook_endpoints.state',
 ]
 
 /** The column's value for an input; undefined if the input is rejected. */
 async function storedValue({ dto, stored }: Filled, changes: object): Promise<string | undefined> {
-  const body = dto === CreatePaymentDto ? paymentInput({ ...changes }) : changes
+  const body = validBody(dto, changes)
   try {
     const valid = await new InputPipe().transform(body, { type: 'body', metatype: dto })
     return stored(valid as never)
@@ -138,6 +180,11 @@ async function storedValue({ dto, stored }: Filled, changes: object): Promise<st
     if (error instanceof Problem) return undefined
     throw error
   }
+}
+
+function validBody(dto: Filled['dto'], changes: object) {
+  if (dto === CreatePaymentDto) return paymentInput({ ...changes })
+  return dto === CreateEndpointDto ? endpointInput({ ...changes }) : changes
 }
 
 describe('a CHECK constraint', () => {

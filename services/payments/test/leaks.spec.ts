@@ -6,6 +6,7 @@ import { query } from '@malipo/testing/database'
 import { leaks } from '@malipo/testing/leaks'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { JWT_SECRET, newUser, type User } from './auth.js'
+import { endpointsOf, newEndpoint } from './endpoints.js'
 import { SECRETS } from './payments.js'
 import { as, fromProvider, webhookBody, paymentInput } from './requests.js'
 import { linesOf, startTraced, type Traced } from './traced.js'
@@ -29,6 +30,7 @@ const seen = {
   phone: [CUSTOMER.customerPhone],
   email: [CUSTOMER.customerEmail],
   name: [] as string[],
+  path: [] as string[],
   secret: [JWT_SECRET, HEADER, ...Object.values(SECRETS)] as string[],
 }
 const inTraces = { reference: [] as string[], key: [] as string[], user: [] as string[] }
@@ -41,7 +43,7 @@ beforeAll(async () => {
   })
   user = await newUser(stage.auth.url)
   seen.secret.push(new URL(stage.databaseUrl).password)
-  await Promise.all([atAuth(), atPayments()])
+  await Promise.all([atAuth(), atPayments(), atEndpoints()])
   await broken()
   await settled()
 })
@@ -150,6 +152,37 @@ async function atPayments() {
   await sent(client, 'POST', '/api/payments', { token, body: `{"customerPhone":"${phone}"` })
   await sent(client, 'GET', '/api/payments', { token: `${token.slice(0, -4)}abcd` })
   await sent(client, 'GET', '/api/payments', { headers: { authorization: `Basic ${phone}` } })
+}
+
+/** Creates, changes and rotates webhook endpoints. The path of a URL may be a secret of its receiver. */
+async function atEndpoints() {
+  const merchant = await newUser(stage.auth.url)
+  seen.token.push(merchant.token)
+  seen.phone.push(merchant.phone)
+  inTraces.user.push(merchant.id)
+  const mine = endpointsOf(merchant, stage)
+  const path = `T0${digits()}/B0${digits()}`
+  seen.path.push(path)
+  const url = `https://merchant.example/${path}`
+  const { id, secret } = await newEndpoint(mine, { url })
+  const { id: asymmetric } = await newEndpoint(mine, { url, scheme: 'v1a' })
+  seen.secret.push(secret, (secret as string).slice('whsec_'.length))
+  for (const target of [id, asymmetric]) {
+    const { body } = await mine.rotate(target)
+    if (body.secret) seen.secret.push(body.secret)
+  }
+  await mine.change(id, { url: `${url}/other`, events: [url] })
+  await mine.change(id, { url: `ftp://${path}` })
+  await mine.create({ url: `${url}#${path}` })
+  await mine.create({ secret })
+  await mine.change(id, { url: `${url}/other`, description: path })
+  await mine.list()
+  await mine.get(id)
+  await mine.remove(id)
+  await sent(stage.client, 'POST', '/api/webhook-endpoints', {
+    token: merchant.token,
+    body: `{"url":"${url}","secret":"${secret}"`,
+  })
 }
 
 /** Causes a database error whose message contains the input, then terminates the connections. */

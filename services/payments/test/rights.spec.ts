@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import { freshDatabase, query } from '@malipo/testing/database'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newUser } from './auth.js'
+import { endpointsOf, newEndpoint } from './endpoints.js'
 import { environment, type Payments, startPayments } from './payments.js'
 import { as, type As, fromProvider, newPayment, webhookBody } from './requests.js'
 
@@ -57,6 +58,17 @@ describe('the service’s role', () => {
   ])('can’t change a stored message by SET %s', async (set) => {
     const update = payments.sql(`UPDATE provider_messages SET ${set}`)
     await expect(update).rejects.toMatchObject({ code: '42501' })
+  })
+
+  it('can create, change, rotate and delete webhook endpoints', async () => {
+    const merchant = endpointsOf(await newUser(), payments)
+    const { id } = await newEndpoint(merchant)
+    expect((await merchant.change(id, { state: 'disabled' })).status).toBe(200)
+    const moved = { state: 'enabled', url: 'https://other.example/' }
+    expect((await merchant.change(id, moved)).status).toBe(200)
+    expect((await merchant.rotate(id)).status).toBe(200)
+    expect((await merchant.rotate(id)).status).toBe(200)
+    expect((await merchant.remove(id)).status).toBe(204)
   })
 
   it.each(['DELETE FROM provider_messages', 'TRUNCATE provider_messages'])(
