@@ -2,7 +2,7 @@ import type { Type } from '@nestjs/common'
 import { getSchemaPath, type OpenAPIObject } from '@nestjs/swagger'
 import { PaymentDto } from '../payments/payments.dto.js'
 import { EndpointEventDto, PingDto } from './event.dto.js'
-import { EVENT_TYPES, type EventType } from './events.js'
+import { EVENT_TYPES, type EventType } from '../notifications/events.js'
 
 /** The `webhooks` of the OpenAPI document: what endpoints receive. */
 
