@@ -13,7 +13,7 @@ describe('changing an endpoint', () => {
   it('changes only the given fields', async () => {
     const { secret: _, ...created } = await newEndpoint(merchant, { description: 'shop' })
     const { id } = created
-    const url = 'http://localhost:8080/other?key=1'
+    const url = 'http://shop.example:8080/other?key=1'
     const changed = await merchant.change(id, { url, events: ['*'] })
     expect(changed.status).toBe(200)
     expect(changed.headers.get('etag')).toBe('"2"')
@@ -104,7 +104,8 @@ describe('changing an endpoint', () => {
 
   it.each<[string, object, string]>([
     ['a URL that is null', { url: null }, 'url'],
-    ['an internal scheme', { url: 'gopher://x' }, 'url'],
+    ['another scheme', { url: 'gopher://x' }, 'url'],
+    ['an internal host', { url: 'https://localhost/' }, 'url'],
     ['no events', { events: [] }, 'events'],
     ['events that are null', { events: null }, 'events'],
     ['a state that is null', { state: null }, 'state'],

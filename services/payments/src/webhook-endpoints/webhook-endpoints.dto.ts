@@ -59,7 +59,7 @@ const DESCRIPTION_SCHEMA = {
   example: 'shop server',
 } as const
 
-/** The rule for URLs depends on the installation, so the service applies it. */
+/** The rule for URLs depends on the policy of the installation, so the service applies it. */
 const IsUrlText = () => applyDecorators(IsString({ message: 'must be a string' }))
 
 const AreSubscriptions = () =>

@@ -10,10 +10,12 @@ import { Inject, Injectable } from '@nestjs/common'
 import { isUUID } from 'class-validator'
 import { Registry } from 'prom-client'
 import type { Caller } from '../caller/scopes.js'
+import { EGRESS_POLICY } from '../egress/egress-client.js'
+import { endpointUrlProblem } from '../egress/endpoint-url.js'
+import type { EgressPolicy } from '../egress/policy.js'
 import { SUBSCRIPTIONS } from '../notifications/events.js'
 import { PROBLEMS } from '../problems.js'
 import { newSecret } from './endpoint-secrets.js'
-import { ENDPOINT_URL_RULE, type EndpointUrlRule } from './endpoint-url.js'
 import type { StoredEndpoint } from './endpoint.view.js'
 import {
   changeEndpoint,
@@ -43,7 +45,7 @@ export class WebhookEndpointsService {
   constructor(
     @Inject(Database) private readonly database: Database,
     @Inject(SealRing) private readonly ring: SealRing,
-    @Inject(ENDPOINT_URL_RULE) private readonly urlRule: EndpointUrlRule,
+    @Inject(EGRESS_POLICY) private readonly policy: EgressPolicy,
     @Inject(Registry) registry: Registry,
   ) {
     const help =
@@ -128,7 +130,7 @@ export class WebhookEndpointsService {
   }
 
   private assertUrl(url: string): void {
-    const message = this.urlRule(url)
+    const message = endpointUrlProblem(url, this.policy)
     if (message !== undefined) throw validationProblem([{ field: 'url', message }])
   }
 
