@@ -38,6 +38,7 @@ export const PUBLIC: readonly Route[] = [
   ['PATCH', `/api/webhook-endpoints/${ID}`],
   ['DELETE', `/api/webhook-endpoints/${ID}`],
   ['POST', `/api/webhook-endpoints/${ID}/rotate-secret`],
+  ['GET', '/api/events'],
 ]
 
 /** Encodings of a path that some proxies and servers normalize to another path. */

@@ -24,6 +24,7 @@ payments:
   exact:
     - /api/payments
     - /api/attempts
+    - /api/events
     - /api/provider-messages
     - /api/operator-actions
     - /api/webhook-endpoints

@@ -12,6 +12,7 @@ import { REDIS_TIMEOUT_MS } from './caller/shared-token-cache.js'
 import { dataSource } from './data-source.js'
 import { egressProviders } from './egress/egress.providers.js'
 import type { Env } from './env.js'
+import { EventFeedController } from './event-feed/event-feed.controller.js'
 import { KeySweeper } from './idempotency/key-sweeper.js'
 import { MethodsController } from './methods/methods.controller.js'
 import { EVENT_WEBHOOKS } from './deliveries/event.docs.js'
@@ -62,6 +63,7 @@ export class AppModule {
         MethodsController,
         PaymentsController,
         WebhookEndpointsController,
+        EventFeedController,
         OperatorActionsController,
         ...OPERATOR_CONTROLLERS,
       ],

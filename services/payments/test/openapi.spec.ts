@@ -37,6 +37,7 @@ describe('the OpenAPI document', () => {
       'DELETE /api/webhook-endpoints/{id}',
       'GET /api/attempts',
       'GET /api/attempts/{id}',
+      'GET /api/events',
       'GET /api/operator-actions',
       'GET /api/payments',
       'GET /api/payments/methods',
@@ -69,6 +70,7 @@ describe('the OpenAPI document', () => {
       Object.keys(paths[path]?.[method]?.responses ?? {}).map(Number)
     expect(statuses(PATH, 'post')).toEqual([201, 400, 401, 403, 409, 413, 415, 422, 429, 503])
     expect(statuses(PATH, 'get')).toEqual([200, 400, 401, 403, 429, 503])
+    expect(statuses('/api/events', 'get')).toEqual([200, 400, 401, 403, 429, 503])
     expect(statuses(`${PATH}/{reference}`, 'get')).toEqual([
       200, 304, 400, 401, 403, 404, 414, 429, 503,
     ])
