@@ -10,6 +10,9 @@ import type { Position } from './position.js'
  * ends below `pg_snapshot_xmin`, the oldest transaction that is still running: every transaction below has ended, so no
  * event can appear later in a part that was read. An order by time or id, which are chosen before the commit, lacks
  * this property.
+ *
+ * Conditions compare `(owner_id, xid)` instead of each column: they fit `payment_events_owner_idx` only. The planner
+ * would take the index of `xid` alone and pass the events of all other merchants.
  */
 
 /** Rows after this one follow. */
@@ -37,8 +40,14 @@ const FIND_TIME: Statement = {
 WITH RECURSIVE search AS (
   SELECT
     coalesce(
-      (SELECT xid::text::bigint FROM payment_events WHERE owner_id = $1
-       ORDER BY xid, payment_id, version LIMIT 1),
+      (
+        SELECT xid::text::bigint
+        FROM payment_events
+        WHERE (owner_id, xid) >= ($1::uuid, '0'::xid8)
+          AND (owner_id, xid) < ($1::uuid, pg_snapshot_xmin(pg_current_snapshot()))
+        ORDER BY owner_id, payment_events.xid
+        LIMIT 1
+      ),
       0
     ) AS low,
     pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS high
@@ -51,9 +60,9 @@ WITH RECURSIVE search AS (
   LEFT JOIN LATERAL (
     SELECT xid::text::bigint AS xid, at
     FROM payment_events
-    WHERE owner_id = $1
-      AND xid >= middle::text::xid8 AND xid < high::text::xid8
-    ORDER BY payment_events.xid, payment_id, version
+    WHERE (owner_id, xid) >= ($1::uuid, middle::text::xid8)
+      AND (owner_id, xid) < ($1::uuid, high::text::xid8)
+    ORDER BY owner_id, payment_events.xid, payment_id, version
     LIMIT 1
   ) AS probe ON true
   WHERE low < high
@@ -95,15 +104,14 @@ const READ: Statement = {
   name: 'event_feed_read',
   text: `
 WITH scanned AS MATERIALIZED (
-  SELECT *, row_number() OVER (ORDER BY xid, payment_id, version)::integer AS nth
+  SELECT *, row_number() OVER (ORDER BY owner_id, xid, payment_id, version)::integer AS nth
   FROM (
-    SELECT xid, payment_id, version, operation_id, at,
+    SELECT owner_id, xid, payment_id, version, operation_id, at,
       payment_event_type(from_status, to_status, late_success, at) AS type
     FROM payment_events
-    WHERE owner_id = $1
-      AND (xid, payment_id, version) > ($2::xid8, $3::uuid, $4::integer)
-      AND xid < pg_snapshot_xmin(pg_current_snapshot())
-    ORDER BY xid, payment_id, version
+    WHERE (owner_id, xid, payment_id, version) > ($1::uuid, $2::xid8, $3::uuid, $4::integer)
+      AND (owner_id, xid) < ($1::uuid, pg_snapshot_xmin(pg_current_snapshot()))
+    ORDER BY owner_id, xid, payment_id, version
     LIMIT ${MAX_SCAN + 1}
   ) AS head
   LIMIT $5::integer
