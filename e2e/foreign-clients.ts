@@ -3,10 +3,20 @@
  * the simulator. They differ in what fixtures rarely have: a POST without a body, an upper-case path, JSON with
  * spaces, `5000.0`, slashes at the end of a path.
  *
+ * Then the receivers of docs/verify-webhooks.md, with the libraries of Standard Webhooks for Node.js, Python and Go,
+ * verify signed deliveries and reject changed ones.
+ *
  * Ends with `N passed, N failed`. A client that reports no result is a failure.
  */
+import { freePort } from '@malipo/local/free-port'
 import { check, finish } from './checks.ts'
 import { run } from './cluster.ts'
+import { checkGivenDeliveries } from './foreign-clients/receivers/given-deliveries.ts'
+import {
+  buildPhpReceiver,
+  buildReceivers,
+  type Program,
+} from './foreign-clients/receivers/programs.ts'
 import { type ClientEnv, withSimulator } from './foreign-clients/simulator.ts'
 import { installClients, NPM, PYTHON } from './foreign-clients/tools.ts'
 
@@ -46,10 +56,23 @@ async function runClient(name: string, command: readonly string[], env: ClientEn
   }
 }
 
+async function checkReceivers(): Promise<void> {
+  let programs: readonly Program[] = []
+  await check('builds the receivers of docs/verify-webhooks.md', async () => {
+    programs = await buildReceivers()
+  })
+  for (const program of programs) await checkGivenDeliveries(program)
+  const port = await freePort()
+  const php = await buildPhpReceiver(port)
+  if (typeof php === 'string') console.log(`skipped: receiver.php, since ${php}`)
+  else await checkGivenDeliveries(php, port)
+}
+
 if (await check('installs the clients', installClients)) {
   await withSimulator(async (env) => {
     for (const [name, command] of Object.entries(CLIENTS)) await runClient(name, command, env)
   })
+  await checkReceivers()
 }
 finish()
 process.exit()

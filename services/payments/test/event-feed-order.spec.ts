@@ -59,7 +59,7 @@ describe('while a transaction that has inserted an event is open', () => {
     ])
   })
 
-  it('the feed goes on after it is rolled back', async () => {
+  it('the feed continues after it is rolled back', async () => {
     const merchant = await newUser()
     const [user, feed] = [as(merchant, payments), feedOf(merchant, stage)]
     const open = await database.connection()

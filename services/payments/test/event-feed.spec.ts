@@ -60,7 +60,7 @@ describe('GET /api/events', () => {
     expect(await feed.page()).toMatchObject({ data: [], hasMore: false })
   })
 
-  it('returns to an operator only events of their own payments', async () => {
+  it('returns to an operator only events of payments that they created', async () => {
     await newPayment(user)
     const operator = await grant(await newUser(), 'payments:admin', 'sandbox')
     expect((await feedOf(operator, stage).page()).data).toEqual([])
