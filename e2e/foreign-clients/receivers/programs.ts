@@ -17,7 +17,7 @@ export interface Program {
 
 const PY = `${FOLDER}/python`
 const PHP = `${FOLDER}/php`
-const PHP_LIBRARY = 'standard-webhooks/standard-webhooks:0.0.1'
+const PHP_LIBRARY = 'standard-webhooks/standard-webhooks'
 
 const NODE_ASYMMETRIC = {
   "import { Webhook } from 'standardwebhooks'":
