@@ -68,7 +68,7 @@ scan: setup ## Check both APIs, the charts, the Dockerfile and the tree with pub
 	@npm run --silent build
 	@node_modules/.bin/node e2e/scan.ts
 
-foreign-clients: setup ## Run clients of MTN MoMo and Airtel Money by other authors against the simulator
+foreign-clients: setup ## Run clients of MTN MoMo and Airtel Money, and libraries of Standard Webhooks, by other authors
 	@npm run --silent build
 	@node_modules/.bin/node e2e/foreign-clients.ts
 

@@ -128,16 +128,16 @@ describe('a reader that follows the cursor while others write', () => {
       const start = cursor
       const before = new Set(await committed(account.id))
       const seen: string[] = []
-      let isWriting = true
-      const written = Promise.all(plan.map((one) => write(account.id, one))).finally(
-        () => (isWriting = false),
+      const end = new AbortController()
+      const written = Promise.all(plan.map((one) => write(account.id, one))).finally(() =>
+        end.abort(),
       )
       const follow = async () => {
         const { events, cursor: next } = await feed.rest(`limit=${limit}`, cursor)
         seen.push(...events.map(({ id }) => id))
         cursor = next
       }
-      while (isWriting) await follow()
+      while (!end.signal.aborted) await follow()
       await written
       // A worker of the service may be writing.
       const expected = (await committed(account.id)).filter((id) => !before.has(id))

@@ -87,9 +87,9 @@ interface Measured {
 
 /** Executes each statement of the service after its plan was measured. */
 function measuredRun(measured: Measured): Run {
-  return (async ({ name, text }, values) => {
+  return async ({ name, text }, values) => {
     const literals = values.map((value) =>
-      value === undefined || value === null ? 'NULL' : escapeLiteral(String(value)),
+      value === undefined || value === null ? 'NULL' : escapeLiteral(`${value as string | number}`),
     )
     await client.query(`PREPARE ${name} AS ${text}`)
     const call = `EXECUTE ${name} (${literals.join(', ')})`
@@ -103,7 +103,7 @@ function measuredRun(measured: Measured): Run {
     const result = await client.query(call)
     await client.query(`DEALLOCATE ${name}`)
     return result.rows as never
-  }) as Run
+  }
 }
 
 const DAY_MS = 86_400_000
