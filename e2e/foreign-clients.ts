@@ -11,12 +11,14 @@
 import { freePort } from '@malipo/local/free-port'
 import { check, finish } from './checks.ts'
 import { run } from './cluster.ts'
+import { checkCatchUp } from './foreign-clients/receivers/catch-up.ts'
 import { checkGivenDeliveries } from './foreign-clients/receivers/given-deliveries.ts'
 import {
   buildPhpReceiver,
   buildReceivers,
   type Program,
 } from './foreign-clients/receivers/programs.ts'
+import { withMerchant } from './foreign-clients/receivers/services.ts'
 import { type ClientEnv, withSimulator } from './foreign-clients/simulator.ts'
 import { installClients, NPM, PYTHON } from './foreign-clients/tools.ts'
 
@@ -73,6 +75,7 @@ if (await check('installs the clients', installClients)) {
     for (const [name, command] of Object.entries(CLIENTS)) await runClient(name, command, env)
   })
   await checkReceivers()
+  await check('starts both services', () => withMerchant(checkCatchUp))
 }
 finish()
 process.exit()

@@ -139,9 +139,14 @@ describe('platform', () => {
       'register',
       'sessions',
     ].map((name) => `Exact /api/auth/${name}`),
-    ...['attempts', 'operator-actions', 'payments', 'provider-messages', 'webhook-endpoints'].map(
-      (name) => `Exact /api/${name}`,
-    ),
+    ...[
+      'attempts',
+      'events',
+      'operator-actions',
+      'payments',
+      'provider-messages',
+      'webhook-endpoints',
+    ].map((name) => `Exact /api/${name}`),
     ...['auth/keys', 'auth/merchants', 'auth/sessions', 'auth/users'].map(
       (name) => `Prefix /api/${name}/`,
     ),
