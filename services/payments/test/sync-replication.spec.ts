@@ -119,6 +119,25 @@ describe('a write whose wait for the standby was cancelled', () => {
     expect(rows).toEqual([{ id: again.body.id }])
   })
 
+  it('the feed returns no event that no standby has: 503, and the event once the standby is back', async () => {
+    const merchant = await newUser()
+    const read = (cursor = '') =>
+      payments.client.get(`/api/events${cursor}`, { token: merchant.token })
+    const reference = await newPayment(as(merchant, payments))
+    const cursor = `?cursor=${(await read()).body.nextCursor}`
+    await standby('absent_standby')
+    // An empty page has no event that could be lost.
+    expect((await read(cursor)).status).toBe(200)
+    const answer = as(merchant, payments).move(reference, 'PENDING')
+    await cancelWaiting()
+    expect((await answer).status).toBe(503)
+    expect((await read(cursor)).status).toBe(503)
+    await standby('')
+    const { status, body } = await read(cursor)
+    expect(status).toBe(200)
+    expect(body.data).toMatchObject([{ type: 'payment.pending', data: { reference } }])
+  })
+
   it('reads continue', async () => {
     const reference = await newPayment(user)
     await standby('absent_standby')
