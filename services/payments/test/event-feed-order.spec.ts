@@ -13,13 +13,18 @@ const stage = await withFeed()
 const { payments, database } = stage
 
 /** Inserts a payment with `events` events in the transaction of a connection. */
-async function insertPayment(client: Client, owner: string, events = 1): Promise<string> {
+async function insertPayment(
+  client: Client,
+  owner: string,
+  events = 1,
+  at = new Date().toISOString(),
+): Promise<string> {
   const { rows } = await client.query<{ reference: string }>(
     `WITH payment AS (
        INSERT INTO payments (id, owner_id, amount_minor, currency, payment_method, customer_phone,
          customer_email, metadata, status, created_at, updated_at, version)
        VALUES (uuidv7(), $1, 500, 'UGX', 'MOBILE_MONEY', '+256772123456', 'a@example.com', '{}',
-         'INITIATED', clock_timestamp(), clock_timestamp(), $2)
+         'INITIATED', $3, $3, $2)
        RETURNING *
      ), event AS (
        INSERT INTO payment_events (payment_id, version, operation_id, owner_id, from_status, to_status,
@@ -29,7 +34,7 @@ async function insertPayment(client: Client, owner: string, events = 1): Promise
        FROM payment, generate_series(1, $2) AS nth
      )
      SELECT reference FROM payment`,
-    [owner, events],
+    [owner, events, at],
   )
   return rows[0]?.reference ?? ''
 }
@@ -192,4 +197,48 @@ describe('a reader that follows the cursor while others write', () => {
        RESET session_replication_role`,
     )
   })
+})
+
+/** Transactions in the order of their ids: after how long each event follows, and how much its time differs. */
+const times = fc.array(
+  fc.record({
+    gapMs: fc.oneof(fc.integer({ max: 1_000, min: 0 }), fc.integer({ max: 86_400_000, min: 0 })),
+    jitterMs: fc.integer({ min: -59_000, max: 59_000 }),
+    events: fc.integer({ min: 1, max: 3 }),
+  }),
+  { minLength: 1, maxLength: 25 },
+)
+
+describe('a reader that starts at a time', () => {
+  it('sees every event from then on, although requests have waited before their transaction', async () => {
+    const account = await newUser()
+    const feed = feedOf(account, stage)
+    const client = await database.connection()
+    const run = async (
+      plan: typeof times extends fc.Arbitrary<infer T> ? T : never,
+      nth: number,
+    ) => {
+      // No event of an earlier run is in the feed.
+      await client.query(
+        `UPDATE payment_events SET owner_id = uuidv7() WHERE owner_id = '${account.id}'`,
+      )
+      let at = Date.now() - 25 * 86_400_000
+      const all: string[] = []
+      for (const { gapMs, jitterMs, events } of plan) {
+        at += gapMs
+        const time = new Date(at + jitterMs).toISOString()
+        all.push(...Array<string>(events).fill(time))
+        await insertPayment(client, account.id, events, time)
+      }
+      const from = all[nth % all.length] ?? ''
+      const { events } = await feed.rest(`limit=7&createdFrom=${from}`)
+      expect(events.map(({ timestamp }) => timestamp)).toEqual(all.filter((one) => one >= from))
+    }
+    await client.query('SET session_replication_role = replica')
+    await fc.assert(fc.asyncProperty(times, fc.nat(), run), {
+      numRuns: 60,
+      interruptAfterTimeLimit: 30_000,
+    })
+    await client.query('RESET session_replication_role')
+  }, 60_000)
 })
