@@ -13,6 +13,7 @@ import { check, finish } from './checks.ts'
 import { run } from './cluster.ts'
 import { checkCatchUp } from './foreign-clients/receivers/catch-up.ts'
 import { checkGivenDeliveries } from './foreign-clients/receivers/given-deliveries.ts'
+import { checkNotifiedPayments } from './foreign-clients/receivers/notified-payments.ts'
 import {
   buildPhpReceiver,
   buildReceivers,
@@ -58,7 +59,7 @@ async function runClient(name: string, command: readonly string[], env: ClientEn
   }
 }
 
-async function checkReceivers(): Promise<void> {
+async function checkReceivers(): Promise<readonly Program[]> {
   let programs: readonly Program[] = []
   await check('builds the receivers of docs/verify-webhooks.md', async () => {
     programs = await buildReceivers()
@@ -68,14 +69,20 @@ async function checkReceivers(): Promise<void> {
   const php = await buildPhpReceiver(port)
   if (typeof php === 'string') console.log(`skipped: receiver.php, since ${php}`)
   else await checkGivenDeliveries(php, port)
+  return programs
 }
 
 if (await check('installs the clients', installClients)) {
   await withSimulator(async (env) => {
     for (const [name, command] of Object.entries(CLIENTS)) await runClient(name, command, env)
   })
-  await checkReceivers()
-  await check('starts both services', () => withMerchant(checkCatchUp))
+  const programs = await checkReceivers()
+  await check('starts both services', () =>
+    withMerchant(async (merchant) => {
+      await checkCatchUp(merchant)
+      await checkNotifiedPayments(merchant, programs)
+    }),
+  )
 }
 finish()
 process.exit()

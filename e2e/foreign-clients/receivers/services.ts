@@ -13,7 +13,7 @@ export interface Merchant {
   call(method: string, path: string, body?: object): Promise<Record<string, unknown>>
 }
 
-const SCOPES = ['payments:read', 'payments:write', 'payments:settle']
+const SCOPES = ['payments:read', 'payments:write', 'payments:settle', 'webhooks:write']
 
 export async function withMerchant(work: (merchant: Merchant) => Promise<void>): Promise<void> {
   const folder = `${FOLDER}/services`
@@ -23,7 +23,11 @@ export async function withMerchant(work: (merchant: Merchant) => Promise<void>):
   try {
     const auth = await startService({ name: 'auth', env: servers.environment('auth') })
     services.push(auth)
-    const env = { ...servers.environment('payments'), AUTH_SERVICE_URL: auth.url }
+    const env = {
+      ...servers.environment('payments'),
+      AUTH_SERVICE_URL: auth.url,
+      WEBHOOK_ALLOW_HOSTS: '127.0.0.1',
+    }
     const payments = await startService({ name: 'payments', env })
     services.push(payments)
     const apiKey = await newApiKey(auth.url)
