@@ -1,12 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { encodeCursor } from '@malipo/kit/http/page'
 import { newUuid } from '@malipo/kit/postgres/uuid-v7'
-import { describe, expect, it } from 'vitest'
+import { until } from '@malipo/testing/until'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { EVENT_TYPES, eventIdOf } from '../src/notifications/events.js'
 import { cursorOf } from '../src/event-feed/position.js'
 import { idOf } from '../src/payments/payment.view.js'
 import { grant, newUser } from './auth.js'
+import { endpointsOf, newEndpoint } from './endpoints.js'
 import { type FeedEvent, feedOf, named, withFeed } from './feed-stage.js'
+import { startReceiver } from './receiver.js'
 import { as, fromProvider, newPayment, webhookBody } from './requests.js'
 
 const stage = await withFeed()
@@ -44,6 +47,21 @@ describe('GET /api/events', () => {
       })),
     )
     expect(hasMore).toBe(false)
+  })
+
+  it('returns an event as its notification has it, to the byte', async () => {
+    const merchant = await newMerchant()
+    const receiver = await startReceiver()
+    onTestFinished(() => receiver.close())
+    await newEndpoint(endpointsOf(merchant.account, payments), { url: receiver.url })
+    await newPayment(merchant.user, 'PENDING', 'FAILED')
+    await until(() => receiver.received.length === 2)
+    const { data } = await merchant.feed.page()
+    const bodies = data.slice(1).map(({ id, ...body }) => `${id} ${JSON.stringify(body)}`)
+    const received = receiver.received.map(
+      ({ headers, body }) => `${headers['webhook-id'] as string} ${body}`,
+    )
+    expect(new Set(bodies)).toEqual(new Set(received))
   })
 
   it('returns events of webhooks as well', async () => {

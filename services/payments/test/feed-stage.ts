@@ -22,7 +22,10 @@ interface Page {
 export async function withFeed() {
   const server = await ownServer()
   const database = await newPaymentsDatabase(server.url)
-  const payments = await startPayments({ DATABASE_URL: database.url })
+  const payments = await startPayments({
+    DATABASE_URL: database.url,
+    WEBHOOK_ALLOW_HOSTS: '127.0.0.1',
+  })
   afterAll(async () => {
     await payments.close()
     await database.close()
