@@ -10,7 +10,7 @@ export interface Merchant {
   readonly paymentsUrl: string
   readonly apiKey: string
   /** Sends a request to payments with the key. @throws for another status than 2xx */
-  call(method: string, path: string, body?: object): Promise<Record<string, unknown>>
+  readonly call: (method: string, path: string, body?: object) => Promise<Record<string, unknown>>
 }
 
 const SCOPES = ['payments:read', 'payments:write', 'payments:settle', 'webhooks:write']
