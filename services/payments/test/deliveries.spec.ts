@@ -116,7 +116,7 @@ describe('a failed try', () => {
     ['404', status(404), { last_status: 404 }],
     ['a reset', (response: { destroy(): void }) => response.destroy(), { last_error: 'reset' }],
   ])('with %s is repeated until it succeeds', async (_, respond, stored) => {
-    receiver.respond = respond as never
+    receiver.respond = respond
     const { id } = await endpoint()
     await newPayment(user, 'PENDING')
     await arrived(1)
