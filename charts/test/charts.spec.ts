@@ -5,7 +5,7 @@ import { parse } from 'yaml'
 import { run } from '../../e2e/cluster.ts'
 import { Helm, packCharts } from '../../e2e/helm.ts'
 import { type Branch, markBranches, taken } from './branches.ts'
-import { allCases, render, REQUIRED, template } from './render.ts'
+import { allCases, render, required, template } from './render.ts'
 import { validationErrors, schemaLocations } from './schemas.ts'
 
 /** Every chart with every set of values: Helm 3 and 4, the schemas of a cluster, and every template branch. */
@@ -45,9 +45,7 @@ it('renders auth with the example of its README, an external database and Redis'
 
 describe.each(helms)('$name', ({ program }) => {
   it.each(CHARTS)('lints %s', async (chart) => {
-    const required = REQUIRED[chart]
-    const set = required ? ['--set', required] : []
-    await run(program, ['lint', '--strict', `${charts}/${chart}`, ...set])
+    await run(program, ['lint', '--strict', `${charts}/${chart}`, ...required(chart)])
   })
 
   it.each(CASES)('renders $chart: $name', async (each) => {

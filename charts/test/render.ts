@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { parseAllDocuments } from 'yaml'
 import { run } from '../../e2e/cluster.ts'
 
@@ -40,10 +40,10 @@ export interface Rendering {
   readonly all: readonly Manifest[]
 }
 
-/** Required values that the cases do not set. */
-export const REQUIRED: Readonly<Record<string, string>> = {
-  payments: 'authUrl=http://auth:3002',
-  simulator: 'paymentsUrl=http://payments:4000',
+/** The flags with the values that a chart requires, and that cases may override. */
+export function required(chart: string): string[] {
+  const file = `${HERE}required/${chart}.yaml`
+  return existsSync(file) ? ['--values', file] : []
 }
 
 /** Output of `helm template` for a chart in `folder`. With `--debug`, helm also prints output that is not valid YAML. */
@@ -53,13 +53,11 @@ export function template(
   { chart, files, release = 'release', values }: Omit<Case, 'name'>,
   ...flags: string[]
 ): Promise<string> {
-  const required = REQUIRED[chart]
-  const set = required ? ['--set', required] : []
   const from = files.flatMap((file) => ['--values', file])
   const own = values ? ['--values', '-'] : []
   const args = ['template', release, '--namespace', 'ns', `${folder}/${chart}`]
   const input = values ? { input: JSON.stringify(values) } : {}
-  return run(program, [...args, ...set, ...from, ...own, ...flags], input)
+  return run(program, [...args, ...required(chart), ...from, ...own, ...flags], input)
 }
 
 export async function render(program: string, folder: string, which: Case): Promise<Rendering> {

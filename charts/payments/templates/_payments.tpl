@@ -52,6 +52,7 @@ PROVIDERS_FILE: /providers/providers.yaml
 {{- if .Values.providers.accounts }}
 CALLBACK_KEYS_FILE: /secrets/service/callback-keys
 {{- end }}
+{{ include "payments.egressConfig" . }}
 {{- with .Values.recovery.id }}
 {{- if not (regexMatch "^[A-Za-z0-9_.:+-]{1,100}$" .) -}}
 {{- fail (printf "recovery.id: %q must have 1 to 100 letters, digits and . _ : + -" .) -}}
@@ -71,5 +72,6 @@ RECOVERY_ID: {{ . | quote }}
     {{- include "service.ports" (list .Values.networkPolicy.authPort) | nindent 4 }}
   to:
     {{- tpl (include "service.strings" .Values.networkPolicy.auth) . | nindent 4 }}
+{{- include "payments.notificationsEgress" . }}
 {{- include "payments.providersEgress" . }}
 {{- end }}

@@ -86,6 +86,7 @@ async function start(): Promise<Running> {
     PROVIDERS_FILE: join(providers, 'providers.yaml'),
     CALLBACK_KEYS_FILE: persistentSecretFile(join(data, 'secrets/callback-keys')),
     WEBHOOK_ENCRYPTION_KEYS_DIR: sealKeysFolder(join(data, 'secrets/encryption')),
+    WEBHOOK_ALLOW_HOSTS: 'localhost,127.0.0.1,[::1]',
   })
   return {
     authPort,

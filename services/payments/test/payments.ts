@@ -71,6 +71,7 @@ export function environment(own: Own = {}) {
     WEBHOOK_ENCRYPTION_KEYS_DIR,
     EGRESS_DENY_CIDRS: '10.244.0.0/16',
     WEBHOOK_SECRETS: `manual=${SECRETS.old},manual=${SECRETS.new}`,
+    EGRESS_DENY_CIDRS: '10.244.0.0/16,fd00:10:244::/56',
     ...own,
   }
 }
