@@ -10,6 +10,7 @@ import {
 } from './suite/lifecycle.ts'
 import { ARBITRARY_USER, checkArbitraryUser } from './suite/arbitrary-user.ts'
 import { checkEdge } from './suite/edge.ts'
+import { checkEgress } from './suite/egress.ts'
 import { checkExternal } from './suite/external.ts'
 import { checkPodResources } from './suite/pod-resources.ts'
 import { clientOf, walkThrough } from './suite/http.ts'
@@ -62,6 +63,7 @@ async function sandbox(helm: Helm, environment: Environment, pgBouncer: string):
   await checkTokenCache(platform)
   await checkLogout(platform)
   await checkLogs(SANDBOX)
+  await checkEgress(platform)
   // Concurrently, since most of a rotation is waiting.
   await Promise.all([checkRotation(platform), checkPolicy(platform, FOREIGN)])
   await checkLifecycle(platform)
@@ -110,6 +112,7 @@ async function live(helm: Helm, environment: Environment): Promise<void> {
   })
   await checkArbitraryUser(platform)
   await checkLive(platform)
+  await checkEgress(platform)
   await checkLifecycle(platform)
 }
 

@@ -25,6 +25,11 @@ export type Targets = Readonly<Record<Target, Address>>
 
 /** An address outside the cluster that accepts connections. */
 const INTERNET = process.env.E2E_OUTSIDE ?? '1.1.1.1:443'
+/** Whether payments may reach it: notifications reach public addresses only. */
+export const IS_OUTSIDE_PUBLIC =
+  !/^(?:10|127|169\.254|172\.(?:1[6-9]|2\d|3[01])|192\.168|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7]))\./.test(
+    INTERNET,
+  )
 const LISTENER_PORT = 8080
 const LISTENER = 'an unlabelled pod in another namespace'
 const CONNECT_TIMEOUT_S = 2

@@ -5,6 +5,7 @@ import { type Platform, RELEASE, selectorOf } from './platform.ts'
 import {
   findTargets,
   allowEgress,
+  IS_OUTSIDE_PUBLIC,
   podName,
   reachableFromNode,
   reachableFromShell,
@@ -29,7 +30,14 @@ const UNRESTRICTED: readonly Target[] = [
 
 const ALLOWED: Readonly<Record<string, readonly Target[]>> = {
   auth: ["auth's database", 'Redis', 'DNS'],
-  payments: ["payments' database", 'Redis', 'auth', 'the simulator', 'DNS'],
+  payments: [
+    "payments' database",
+    'Redis',
+    'auth',
+    'the simulator',
+    'DNS',
+    ...(IS_OUTSIDE_PUBLIC ? (['the internet'] as const) : NONE),
+  ],
   'the simulator': ['payments', 'DNS'],
   Redis: NONE,
   "auth's database": ['DNS', 'the API server'],

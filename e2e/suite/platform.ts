@@ -19,6 +19,14 @@ export interface Environment {
   readonly apiServer: readonly string[]
 }
 
+/** Pods, Services and the node of a test cluster are in these. */
+const PRIVATE_NETWORKS: readonly string[] = [
+  '10.0.0.0/8',
+  '172.16.0.0/12',
+  '192.168.0.0/16',
+  'fc00::/7',
+]
+
 export class Platform {
   readonly namespace: Namespace
   readonly helm: Helm
@@ -59,7 +67,7 @@ export class Platform {
     const base = {
       edge: { kind: 'ingress', hosts: [this.host] },
       auth: apiServer,
-      payments: apiServer,
+      payments: { ...apiServer, egress: { denyCidrs: PRIVATE_NETWORKS } },
     }
     const values = [this.values, changes].reduce<Values>(mergeValues, base)
     const chart = `${this.environment.charts}/platform`
