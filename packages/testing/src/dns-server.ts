@@ -1,6 +1,5 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
 
 export type RecordType = 'A' | 'AAAA'
 
@@ -33,7 +32,7 @@ export async function startDnsServer(answers: Answers): Promise<DnsServer> {
   })
   socket.bind(0, '127.0.0.1')
   await once(socket, 'listening')
-  const { port } = socket.address() as AddressInfo
+  const { port } = socket.address()
   return { address: `127.0.0.1:${port}`, queries, close: () => void socket.close() }
 }
 

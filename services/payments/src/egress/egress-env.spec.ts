@@ -1,5 +1,4 @@
-import { readEnv } from '@malipo/kit/config/env'
-import { configurationErrors } from '@malipo/testing/configuration-errors'
+import { ConfigurationError, readEnv } from '@malipo/kit/config/env'
 import { str } from 'envalid'
 import { describe, expect, it } from 'vitest'
 import { checkEgress, egressSettings, egressVariables } from './egress-env.js'
@@ -7,7 +6,15 @@ import { checkEgress, egressSettings, egressVariables } from './egress-env.js'
 const specs = { MODE: str({ choices: ['live', 'sandbox'] as const }), ...egressVariables }
 const read = (given: Record<string, string>) =>
   egressSettings(readEnv({ MODE: 'sandbox', ...given }, specs, checkEgress))
-const errors = (given: Record<string, string>) => configurationErrors(() => read(given))
+
+function errors(given: Record<string, string>): readonly string[] {
+  try {
+    read(given)
+    return []
+  } catch (error) {
+    return error instanceof ConfigurationError ? error.lines : [String(error)]
+  }
+}
 
 const LIVE = { MODE: 'live', EGRESS_DENY_CIDRS: '10.244.0.0/16, fd00:10:244::/56' }
 

@@ -1,4 +1,4 @@
-import type { Dispatcher } from 'undici'
+import { type Dispatcher, errors } from 'undici'
 import { connectErrorOf } from './guarded-connector.js'
 import type { TryError } from './try-result.js'
 
@@ -18,9 +18,6 @@ export type Ended =
   /** The server had closed a connection of an earlier request, or did so while this request was sent. */
   | { readonly kind: 'stale' }
   | { readonly kind: 'aborted' }
-
-/** Errors of the parser, and of a head that is too large. Others are of the connection. */
-const INVALID_ANSWER = /^HPE_|^UND_ERR_HEADERS_OVERFLOW$/
 
 /**
  * One HTTP request and the beginning of its answer. undici calls `onRequestStart` when the connection exists, right
@@ -85,13 +82,15 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.finish({ kind: 'failed', error: 'invalid_answer' })
   }
 
-  onResponseError(_controller: unknown, error: Error & { readonly code?: unknown }) {
+  onResponseError(_controller: unknown, error: Error) {
     this.finish(this.failureOf(error))
   }
 
-  private failureOf(error: Error & { readonly code?: unknown }): Ended {
+  private failureOf(error: Error): Ended {
     if (this.state === 'connecting') return { kind: 'failed', error: connectErrorOf(error) }
-    const isInvalid = typeof error.code === 'string' && INVALID_ANSWER.test(error.code)
+    // Others are errors of the connection.
+    const isInvalid =
+      error instanceof errors.HTTPParserError || error instanceof errors.HeadersOverflowError
     if (isInvalid) return { kind: 'failed', error: 'invalid_answer' }
     return this.isConnectionUsed ? { kind: 'stale' } : { kind: 'failed', error: 'reset' }
   }
