@@ -143,7 +143,8 @@ describe('a try without an answer', () => {
     const result = await startEgress(SHORT).post(server.url)
     expect(result).toEqual({ kind: 'failed', error, tookMs: expect.any(Number) })
     await sleep(100)
-    expect(server.requests).toHaveLength(1)
+    // Nothing is repeated, and no other connection is opened.
+    expect([server.requests.length, server.connections]).toEqual([1, 1])
   })
 
   it('is `connect` for a closed port', async () => {

@@ -25,9 +25,9 @@ export class Connections {
 
   constructor(private readonly connect: buildConnector.connector) {}
 
-  /** The connection that was used last, or one that the first request opens. */
-  take(origin: string): Connection {
-    const client = this.idle.get(origin)?.at(-1)
+  /** A connection that the request opens, or with `mayBeUsed` the one that was used last. */
+  take(origin: string, mayBeUsed: boolean): Connection {
+    const client = mayBeUsed ? this.idle.get(origin)?.at(-1) : undefined
     if (client) this.withdraw(origin, client)
     return { origin, client: client ?? this.open(origin), isUsed: client !== undefined }
   }

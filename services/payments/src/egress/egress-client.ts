@@ -1,7 +1,7 @@
 import { withSpan } from '@malipo/kit/telemetry/tracing'
 import type { OnApplicationShutdown } from '@nestjs/common'
 import { answerText } from './answer-text.js'
-import { Connections } from './connections.js'
+import { type Connection, Connections } from './connections.js'
 import { judgeUrl } from './endpoint-url.js'
 import { type Ended, Exchange } from './exchange.js'
 import { guardedConnector } from './guarded-connector.js'
@@ -17,8 +17,6 @@ export const EGRESS_POLICY = Symbol('egress policy')
 
 /** A whole try, from resolving the name to the end of the answer. */
 export const TRY_MS = 20_000
-/** Several connections of one host may be stale at the same time. */
-const MAX_STALE = 3
 
 interface Dependencies {
   readonly resolve?: Resolve
@@ -106,17 +104,20 @@ export class EgressClient implements OnApplicationShutdown {
 
   /** Repeats a request if its connection had been used before: the receiver recognises a notification by its id. */
   private async send(url: URL, request: EgressRequest, deadline: number): Promise<Ended> {
-    let ended = await this.exchange(url, request, deadline)
-    for (let stale = 1; ended.kind === 'stale' && stale < MAX_STALE; stale++) {
-      ended = await this.exchange(url, request, deadline)
+    const exchange = async (mayBeUsed: boolean): Promise<Ended> => {
+      if (this.isClosed || request.signal?.aborted) return { kind: 'aborted' }
+      const connection = this.connections.take(url.origin, mayBeUsed)
+      return this.exchange(connection, { url, request, deadline })
     }
-    return ended
+    const ended = await exchange(true)
+    return ended.kind === 'stale' ? exchange(false) : ended
   }
 
-  private async exchange(url: URL, request: EgressRequest, deadline: number): Promise<Ended> {
+  private async exchange(
+    connection: Connection,
+    { url, request, deadline }: { url: URL; request: EgressRequest; deadline: number },
+  ): Promise<Ended> {
     const { signal } = request
-    if (this.isClosed || signal?.aborted) return { kind: 'aborted' }
-    const connection = this.connections.take(url.origin)
     const exchange = new Exchange(connection.isUsed)
     this.open.add(exchange)
     // In a busy process, the answer may be there without having been read: it is read before the immediate.

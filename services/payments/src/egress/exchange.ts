@@ -15,7 +15,7 @@ export type Ended =
       readonly body: Buffer
     }
   | { readonly kind: 'failed'; readonly error: TryError }
-  /** The server had closed a connection of an earlier request, or did so while this request was sent. */
+  /** A connection that had been used before was closed without an answer. */
   | { readonly kind: 'stale' }
   | { readonly kind: 'aborted' }
 
@@ -87,12 +87,13 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   private failureOf(error: Error): Ended {
-    if (this.state === 'connecting') return { kind: 'failed', error: connectErrorOf(error) }
     // Others are errors of the connection.
     const isInvalid =
       error instanceof errors.HTTPParserError || error instanceof errors.HeadersOverflowError
     if (isInvalid) return { kind: 'failed', error: 'invalid_answer' }
-    return this.isConnectionUsed ? { kind: 'stale' } : { kind: 'failed', error: 'reset' }
+    // Also before the request is written: the connection is closed first, and nothing reconnects.
+    if (this.isConnectionUsed) return { kind: 'stale' }
+    return { kind: 'failed', error: this.state === 'connecting' ? connectErrorOf(error) : 'reset' }
   }
 
   private finish(ended: Ended) {
