@@ -30,6 +30,7 @@ interface Output {
   readonly resolved: Readonly<Record<string, Tried>>
   readonly rebinding: readonly Tried[]
   readonly literals: readonly Tried[]
+  readonly socket: { readonly result: TryResult; readonly requests: number }
 }
 
 const DENIED = ['44.0.0.0/8', '2600:1f00:abcd::/48']
@@ -96,6 +97,10 @@ describe.skipIf(!canIsolate)('in a network in which every address is local', () 
     const reached = [{ kind: 'answered', answer: 'reached' }, 1]
     const refused = [{ kind: 'failed', error: 'forbidden_address' }, 0]
     expect([result, connections]).toMatchObject(isPublic ? reached : refused)
+  })
+
+  it('the address of the connected socket is judged', () => {
+    expect(output.socket).toMatchObject({ result: { error: 'forbidden_address' }, requests: 0 })
   })
 
   it('a name that resolves to a public address and then to an internal one is refused from then on', () => {

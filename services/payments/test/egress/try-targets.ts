@@ -25,7 +25,11 @@ interface Input {
 
 const { urls, names, denied, nat64 } = JSON.parse(await text(process.stdin)) as Input
 let hits = 0
-const server = createServer((_, response) => void response.end('reached'))
+let requests = 0
+const server = createServer((_, response) => {
+  requests++
+  response.end('reached')
+})
 server.on('connection', () => hits++)
 await new Promise<void>((resolve) => server.listen({ port: 0, host: '::' }, resolve))
 const { port } = server.address() as AddressInfo
@@ -65,6 +69,24 @@ async function isReachable(url: string): Promise<boolean> {
   }
 }
 
+/** The policy changes while the connection is opened, so that only the address of the socket is refused. */
+async function trySocket() {
+  const changing = [...networks]
+  const resolve = async () => {
+    setImmediate(() => changing.push(...[parseNetwork('8.8.8.8')].flatMap((each) => each ?? [])))
+    return Promise.resolve(['8.8.8.8'])
+  }
+  const policy = { mode: 'sandbox', denied: changing, nat64: undefined, allowHosts: [] } as const
+  const other = new EgressClient({ policy, proxyUrl: undefined }, { resolve })
+  const before = requests
+  const result = await other.post({
+    url: withPort('http://a.example:PORT/'),
+    headers: {},
+    body: '',
+  })
+  return { result, requests: requests - before }
+}
+
 const withPort = (url: string) => url.replaceAll('PORT', String(port))
 
 const tried = []
@@ -84,5 +106,5 @@ const literals = []
 for (const host of ['8.8.8.8', '[2606:4700::1111]', '[64:ff9b::808:808]']) {
   literals.push(await tryWithGuard(`http://${host}:PORT/`))
 }
-console.log(JSON.stringify({ tried, resolved, rebinding, literals }))
+console.log(JSON.stringify({ tried, resolved, rebinding, literals, socket: await trySocket() }))
 process.exit()
