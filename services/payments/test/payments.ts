@@ -69,7 +69,6 @@ export function environment(own: Own = {}) {
     REDIS_URL: inject('redisUrl'),
     TOKEN_CACHE_KEYS_FILE,
     WEBHOOK_ENCRYPTION_KEYS_DIR,
-    EGRESS_DENY_CIDRS: '10.244.0.0/16',
     WEBHOOK_SECRETS: `manual=${SECRETS.old},manual=${SECRETS.new}`,
     EGRESS_DENY_CIDRS: '10.244.0.0/16,fd00:10:244::/56',
     ...own,
