@@ -17,9 +17,14 @@ const ERASED_EMAIL = /^[\da-f]{32}@erased\.invalid$/
 
 /** `+999` and 12 digits of an HMAC; a pseudonym is its own. @param phone in E.164 form */
 export function pseudonymOfPhone(key: Buffer, phone: string): string {
-  if (ERASED_PHONE.test(phone)) return phone
-  const number = pseudonymHash(key, `phone ${phone}`).readBigUInt64BE() % 10n ** BigInt(PHONE_DIGITS)
+  if (isErasedPhone(phone)) return phone
+  const number =
+    pseudonymHash(key, `phone ${phone}`).readBigUInt64BE() % 10n ** BigInt(PHONE_DIGITS)
   return PHONE_PREFIX + number.toString().padStart(PHONE_DIGITS, '0')
+}
+
+export function isErasedPhone(phone: string): boolean {
+  return ERASED_PHONE.test(phone)
 }
 
 /** 32 hexadecimal digits of an HMAC, at `erased.invalid`; a pseudonym is its own. @param email in normal form */

@@ -1,3 +1,4 @@
+import { isErasedPhone } from '@malipo/kit/http/pseudonym'
 import type { Adapter, AccountFacts, Charge } from './adapter.js'
 import { wireAmount } from './amounts.js'
 
@@ -33,7 +34,9 @@ export function chargeOf(
   if (payment.currency !== account.currency) return 'currency'
   const amount = wireAmount(payment.amountMinor, account.currency, account.digits)
   if (amount === undefined) return 'amount'
-  const payer = adapter.payerOf(payment.phone, account)
+  // An erased payment is closed. It may still be queried, by its reference.
+  const isErased = isErasedPhone(payment.phone)
+  const payer = isErased ? payment.phone.slice(1) : adapter.payerOf(payment.phone, account)
   if (payer === undefined) return 'phone'
   return {
     reference: attempt.reference,

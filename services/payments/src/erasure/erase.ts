@@ -1,0 +1,156 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { sqlStateOf } from '@malipo/kit/postgres/retry'
+import { newUuid } from '@malipo/kit/postgres/uuid-v7'
+import type { DataSource, EntityManager } from 'typeorm'
+import {
+  type Changes,
+  erasedContact,
+  identifiersOf,
+  keyIdOf,
+  type Person,
+  pseudonymsOf,
+  searched,
+  sumOf,
+  totalOf,
+} from './erasure.js'
+import { eraseEvidence, eraseUnrelated } from './evidence.store.js'
+import {
+  countOpen,
+  erasePayers,
+  erasePayments,
+  findPayments,
+  lockClosed,
+} from './payments.store.js'
+
+export interface Erasure {
+  readonly person: Person
+  /** The first makes pseudonyms; payments are also found by those of the others. */
+  readonly keys: readonly [Buffer, ...Buffer[]]
+  /** Without it, each transaction is rolled back. */
+  readonly isApplied: boolean
+}
+
+export interface Erased {
+  readonly changes: Changes
+  /** Payments that were left, because their provider is still asked. */
+  readonly open: number
+}
+
+const BATCH_SIZE = 200
+/** Each message may have 100 kB. */
+const MESSAGES_PER_BATCH = 50
+const FIRST_ID = '00000000-0000-0000-0000-000000000000'
+
+/** Conflicts with requests, whose statements have short limits: a deadlock, and a lock that takes too long. */
+const CONFLICTS = ['40001', '40P01', '55P03']
+const MAX_TRIES = 100
+const RETRY_MS = 100
+
+/**
+ * Replaces the personal data of a payer, in transactions of at most 200 payments. Each contains what belongs to its
+ * payments, and its record. So an interrupted run can be repeated, and a repeated one changes nothing.
+ */
+export async function erase(source: DataSource, erasure: Erasure): Promise<Erased> {
+  const { keys, person } = erasure
+  const found = searched(keys, person)
+  const open = await read(source, (manager) => countOpen(manager, found))
+  if (open > 0) return { changes: {}, open }
+  let result: Erased = { changes: {}, open: 0 }
+  for (let after = FIRST_ID; ;) {
+    const ids = await read(source, (manager) => findPayments(manager, found, after, BATCH_SIZE))
+    const last = ids.at(-1)
+    if (last === undefined) break
+    const batch = await write(source, erasure, (manager) => eraseBatch(manager, erasure, ids))
+    result = {
+      changes: sumOf(result.changes, batch.changes),
+      open: result.open + batch.open,
+    }
+    after = last
+  }
+  return { ...result, changes: sumOf(result.changes, await eraseRest(source, erasure)) }
+}
+
+async function eraseBatch(
+  manager: EntityManager,
+  { keys, person }: Erasure,
+  ids: readonly string[],
+): Promise<Erased> {
+  const [key] = keys
+  const contacts = await lockClosed(manager, ids)
+  const closed = contacts.map(({ id }) => id)
+  const identifiers = identifiersOf(person, contacts)
+  const evidence = await eraseEvidence(manager, key, closed, identifiers)
+  const payments = await erasePayments(manager, contacts, (each) => erasedContact(key, each))
+  return { changes: sumOf(evidence, payments), open: ids.length - closed.length }
+}
+
+/** Erases what belongs to no payment. */
+async function eraseRest(source: DataSource, erasure: Erasure): Promise<Changes> {
+  const [key] = erasure.keys
+  const identifiers = identifiersOf(erasure.person)
+  const payers = await write(source, erasure, async (manager) => ({
+    changes: { payers: await erasePayers(manager, identifiers.phones) },
+  }))
+  let changes: Changes = payers.changes
+  for (let page = { after: FIRST_ID, limit: MESSAGES_PER_BATCH }; ;) {
+    const { after, limit } = page
+    const batch = await write(source, erasure, (manager) =>
+      eraseUnrelated(manager, key, identifiers, { after, limit }),
+    )
+    changes = sumOf(changes, batch.changes)
+    if (batch.last === undefined) return changes
+    page = { after: batch.last, limit }
+  }
+}
+
+/** A search by email reads all payments, which takes longer than a request may take. */
+function read<T>(source: DataSource, work: (manager: EntityManager) => Promise<T>): Promise<T> {
+  return source.transaction(async (manager) => {
+    await manager.query('SET TRANSACTION READ ONLY')
+    await manager.query('SET LOCAL statement_timeout = 0')
+    return work(manager)
+  })
+}
+
+const RECORD = `
+INSERT INTO erasures (id, phone, email, key_id, changes) VALUES ($1, $2, $3, $4, $5)`
+
+/** Does and records a part of an erasure in one transaction. */
+async function write<T extends { readonly changes: Changes }>(
+  source: DataSource,
+  { keys, person, isApplied }: Erasure,
+  work: (manager: EntityManager) => Promise<T>,
+): Promise<T> {
+  const [key] = keys
+  return retry(async () => {
+    const runner = source.createQueryRunner()
+    try {
+      await runner.startTransaction('READ COMMITTED')
+      await runner.query(`SET LOCAL malipo.erasure = 'on'`)
+      await runner.query('SET LOCAL statement_timeout = 0')
+      const result = await work(runner.manager)
+      if (totalOf(result.changes) > 0) {
+        const { phone, email } = pseudonymsOf(key, person)
+        await runner.query(RECORD, [newUuid(), phone, email, keyIdOf(key), result.changes])
+      }
+      await (isApplied ? runner.commitTransaction() : runner.rollbackTransaction())
+      return result
+    } catch (error) {
+      if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => undefined)
+      throw error
+    } finally {
+      await runner.release()
+    }
+  })
+}
+
+async function retry<T>(work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await work()
+    } catch (error) {
+      if (tries === MAX_TRIES || !CONFLICTS.includes(sqlStateOf(error))) throw error
+      await sleep(RETRY_MS)
+    }
+  }
+}
