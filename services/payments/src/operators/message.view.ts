@@ -19,6 +19,8 @@ export interface StoredMessage {
   readonly size: number
   readonly receivedAt: string
   readonly lastAt: string
+  /** When the body was replaced, together with the payer’s data; null if it was not. */
+  readonly erasedAt: string | null
 }
 
 /** The outcomes of messages. */
@@ -52,7 +54,8 @@ export const MESSAGE_VIEW_COLUMNS = `
   message.times,
   octet_length(message.body) AS size,
   ${isoTime('message.received_at')} AS "receivedAt",
-  ${isoTime('message.last_at')} AS "lastAt"`
+  ${isoTime('message.last_at')} AS "lastAt",
+  ${isoTime('message.erased_at')} AS "erasedAt"`
 
 const PROVIDER = 'provider:'
 
@@ -82,6 +85,7 @@ export function messageView(message: StoredMessage) {
     size: message.size,
     receivedAt: message.receivedAt,
     lastAt: message.lastAt,
+    erasedAt: message.erasedAt,
   }
 }
 

@@ -89,6 +89,13 @@ export class MessageDto {
 
   @ApiProperty(TIME)
   lastAt: string
+
+  @ApiProperty({
+    ...TIME,
+    nullable: true,
+    description: 'When the body was replaced, because the data of its payer was erased',
+  })
+  erasedAt: string | null
 }
 
 export class MessageContentDto extends MessageDto {

@@ -29,7 +29,7 @@ export class Replays {
     @Inject(PACING) private readonly pacing: Pacing,
   ) {}
 
-  /** @throws Problem 404; 409 if the message is no callback, or its account is closed */
+  /** @throws Problem 404; 409 if the message is no callback, was erased, or its account is closed */
   async replay(caller: Caller, id: string) {
     const message = await this.find(id)
     const client = this.clientOf(message)
@@ -116,8 +116,9 @@ export class Replays {
     return found
   }
 
-  private clientOf({ kind, source }: MessageContent): ClientOf {
+  private clientOf({ kind, source, erasedAt }: MessageContent): ClientOf {
     if (!isReplayable(kind)) throw notReplayable(`A message of kind ${kind} is no callback.`)
+    if (erasedAt !== null) throw notReplayable('The body of the message was erased.')
     const account = accountOf(source)
     const client = account === undefined ? undefined : this.clients.find(account)
     if (!client) throw notReplayable('The account of the message is closed.')

@@ -39,6 +39,7 @@ function stored(body = BODY): StoredMessage {
     outcome: 'applied',
     occurredAt: '2020-01-31T12:00:00.000Z',
     receivedAt: SIGNED_AT.toISOString(),
+    erasedAt: null,
   }
 }
 
@@ -50,6 +51,12 @@ describe('a stored message is', () => {
   it('unsigned if a user sent it', () => {
     const message = { ...stored(), source: 'user:1', keyId: null, headers: {} }
     expect(verifyMessage(message, [secret])).toBe('unsigned')
+  })
+
+  it('erased if its body was, whatever the signature', () => {
+    const erased = { ...stored('{"erased":true}'), erasedAt: '2020-03-01T00:00:00.000Z' }
+    expect(verifyMessage(erased, [secret])).toBe('erased')
+    expect(verifyMessage({ ...erased, keyId: null, headers: {} }, [])).toBe('erased')
   })
 
   it('valid if its id was reused, so that it belongs to no payment', () => {

@@ -31,7 +31,8 @@ SELECT
   reading,
   outcome,
   ${isoTime('occurred_at')} AS "occurredAt",
-  ${isoTime('received_at')} AS "receivedAt"
+  ${isoTime('received_at')} AS "receivedAt",
+  ${isoTime('erased_at')} AS "erasedAt"
 FROM provider_messages
 WHERE id > $1
   AND kind = 'webhook'

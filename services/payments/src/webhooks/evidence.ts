@@ -30,23 +30,28 @@ export interface StoredMessage {
   readonly outcome: string
   readonly occurredAt: string | null
   readonly receivedAt: string
+  /** When the body was replaced, together with the payer's data; null if it was not. */
+  readonly erasedAt: string | null
 }
 
 /**
  * - `valid`: the key signed these bytes, and the other columns say the same as the bytes.
+ * - `erased`: the body was erased together with the personal data of its payer: docs/data.md.
  * - `unsigned`: a user sent the message with a token, so there is nothing to verify.
  * - `key_missing`: no secret with the message's key id is configured, neither as active nor as retired.
  * - `invalid`: the key did not sign these bytes with this id and timestamp, or a provider's message has no key.
  * - `contradictory`: the key signed the bytes, but another column says something else.
  */
-export type Verification = 'valid' | 'unsigned' | 'key_missing' | 'invalid' | 'contradictory'
+export type Verification =
+  'valid' | 'erased' | 'unsigned' | 'key_missing' | 'invalid' | 'contradictory'
 
 /** @param secrets the active and the retired secrets */
 export function verifyMessage(
   message: StoredMessage,
   secrets: readonly ProviderSecret[],
 ): Verification {
-  const { source, keyId, body } = message
+  const { source, keyId, body, erasedAt } = message
+  if (erasedAt !== null) return 'erased'
   if (keyId === null) return source.startsWith('user:') ? 'unsigned' : 'invalid'
   const candidates = secrets.filter((secret) => secret.keyId === keyId)
   if (candidates.length === 0) return 'key_missing'
