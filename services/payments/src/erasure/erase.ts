@@ -55,51 +55,67 @@ export async function erase(source: DataSource, erasure: Erasure): Promise<Erase
   const found = searched(keys, person)
   const open = await read(source, (manager) => countOpen(manager, found))
   if (open > 0) return { changes: {}, open }
-  let result: Erased = { changes: {}, open: 0 }
+  const result: Parts = { changes: {}, open: 0, messages: [] }
   for (let after = FIRST_ID; ;) {
     const ids = await read(source, (manager) => findPayments(manager, found, after, BATCH_SIZE))
     const last = ids.at(-1)
     if (last === undefined) break
-    const batch = await write(source, erasure, (manager) => eraseBatch(manager, erasure, ids))
-    result = {
-      changes: sumOf(result.changes, batch.changes),
-      open: result.open + batch.open,
-    }
+    add(result, await write(source, erasure, (manager) => eraseBatch(manager, erasure, ids)))
     after = last
   }
-  return { ...result, changes: sumOf(result.changes, await eraseRest(source, erasure)) }
+  await eraseRest(source, erasure, result)
+  return result
+}
+
+/** The sum of the transactions so far. */
+interface Parts {
+  changes: Changes
+  open: number
+  /** The ids of erased messages. */
+  messages: readonly string[]
+}
+
+function add(parts: Parts, { changes, open, messages }: Partial<Parts>): void {
+  parts.changes = sumOf(parts.changes, changes ?? {})
+  parts.open += open ?? 0
+  parts.messages = [...parts.messages, ...(messages ?? [])]
 }
 
 async function eraseBatch(
   manager: EntityManager,
   { keys, person }: Erasure,
   ids: readonly string[],
-): Promise<Erased> {
+): Promise<Parts> {
   const [key] = keys
   const contacts = await lockClosed(manager, ids)
   const closed = contacts.map(({ id }) => id)
   const identifiers = identifiersOf(person, contacts)
   const evidence = await eraseEvidence(manager, key, closed, identifiers)
   const payments = await erasePayments(manager, contacts, (each) => erasedContact(key, each))
-  return { changes: sumOf(evidence, payments), open: ids.length - closed.length }
+  return {
+    changes: sumOf(evidence.changes, payments),
+    open: ids.length - closed.length,
+    messages: evidence.messages,
+  }
 }
 
 /** Erases what belongs to no payment. */
-async function eraseRest(source: DataSource, erasure: Erasure): Promise<Changes> {
+async function eraseRest(source: DataSource, erasure: Erasure, parts: Parts): Promise<void> {
   const [key] = erasure.keys
   const identifiers = identifiersOf(erasure.person)
   const payers = await write(source, erasure, async (manager) => ({
     changes: { payers: await erasePayers(manager, identifiers.phones) },
   }))
-  let changes: Changes = payers.changes
-  for (let page = { after: FIRST_ID, limit: MESSAGES_PER_BATCH }; ;) {
-    const { after, limit } = page
+  add(parts, payers)
+  const without = new Set(parts.messages)
+  for (let after = FIRST_ID; ;) {
+    const page = { after, limit: MESSAGES_PER_BATCH, without }
     const batch = await write(source, erasure, (manager) =>
-      eraseUnrelated(manager, key, identifiers, { after, limit }),
+      eraseUnrelated(manager, key, identifiers, page),
     )
-    changes = sumOf(changes, batch.changes)
-    if (batch.last === undefined) return changes
-    page = { after: batch.last, limit }
+    add(parts, { changes: batch.changes })
+    if (batch.last === undefined) return
+    after = batch.last
   }
 }
 

@@ -67,7 +67,8 @@ const TEXTS = [
     table: 'payment_events',
     key: { payment_id: 'uuid', version: 'integer' },
     columns: ['reason'],
-    ofPayments: 'payment_id = ANY ($1)',
+    // The others are replaced as a whole.
+    ofPayments: `payment_id = ANY ($1) AND cause <> 'status'`,
   },
   {
     table: 'attempt_events',
@@ -123,13 +124,17 @@ async function eraseTexts(
   return changed
 }
 
-/** Erases the messages of these payments, and the identifiers in what operators wrote about them. */
+/**
+ * Erases the messages of these payments, and the identifiers in what operators wrote about them.
+ *
+ * @returns also the ids of the messages
+ */
 export async function eraseEvidence(
   manager: EntityManager,
   key: Buffer,
   ids: readonly string[],
   identifiers: Identifiers,
-): Promise<Changes> {
+): Promise<{ readonly changes: Changes; readonly messages: readonly string[] }> {
   const references = ids.map(referenceOf)
   const messages = await manager.query<HashedMessage[]>(MESSAGES_OF, [ids, references])
   const changes: Record<string, number> = {
@@ -138,7 +143,7 @@ export async function eraseEvidence(
   for (const table of TEXTS) {
     changes[table.table] = await eraseTexts(manager, key, table, ids, identifiers)
   }
-  return changes
+  return { changes, messages: messages.map(({ id }) => id) }
 }
 
 const UNRELATED = `
@@ -155,16 +160,24 @@ interface UnrelatedMessage extends HashedMessage {
   readonly headers: object
 }
 
+interface Page {
+  readonly after: string
+  readonly limit: number
+  /** Messages of the person's payments, such as conflicts: a dry run has not changed them. */
+  readonly without: ReadonlySet<string>
+}
+
 /** Erases the next messages that belong to no payment and contain an identifier. @returns the last id, if any */
 export async function eraseUnrelated(
   manager: EntityManager,
   key: Buffer,
   identifiers: Identifiers,
-  { after, limit }: { after: string; limit: number },
+  { after, limit, without }: Page,
 ): Promise<{ readonly last: string | undefined; readonly changes: Changes }> {
   const found = await manager.query<UnrelatedMessage[]>(UNRELATED, [after, limit])
-  const about = found.filter(({ body, headers }) =>
-    isAbout({ body: Buffer.from(body, 'base64'), headers }, identifiers),
+  const about = found.filter(
+    ({ id, body, headers }) =>
+      !without.has(id) && isAbout({ body: Buffer.from(body, 'base64'), headers }, identifiers),
   )
   const changed = await eraseMessages(manager, key, about)
   return { last: found.at(-1)?.id, changes: { provider_messages: changed } }
