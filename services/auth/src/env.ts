@@ -1,6 +1,7 @@
 import { readSecret } from '@malipo/kit/config/credentials'
 import { checkDatabase } from '@malipo/kit/config/database-settings'
 import { type Check, integer, readableFile, readEnv as read } from '@malipo/kit/config/env'
+import { checkErasureKeys, erasureKeysOf, erasureVariables } from '@malipo/kit/config/erasure-keys'
 import { checkKeyFile } from '@malipo/kit/config/key-file'
 import { checkRedis } from '@malipo/kit/config/redis-settings'
 import {
@@ -119,6 +120,19 @@ export function readRetentionEnv() {
     desc: 'Age in days at which `cli/retention` deletes audit events',
   })
   return read(process.env, { ...databaseVariables, AUDIT_RETENTION_DAYS }, checkDatabase)
+}
+
+/** The variables of `cli/erase`: the database, with the credentials that run migrations, and the pseudonyms' keys. */
+export function readErasureEnv() {
+  const variables = {
+    ...databaseVariables,
+    ...contactVariables,
+    ...erasureVariables,
+    ERASE_ID: str({ default: undefined, desc: 'Id of the user whose data is erased' }),
+    ERASE_PHONE: str({ default: undefined, desc: 'Phone of the user whose data is erased' }),
+  }
+  const env = read(process.env, variables, checkDatabase, checkErasureKeys)
+  return { ...env, keys: erasureKeysOf(env) }
 }
 
 type KeyEnv = Pick<Env, 'JWT_SECRET' | 'JWT_SECRET_FILE' | 'JWT_KEYS_DIR'>

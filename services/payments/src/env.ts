@@ -8,7 +8,8 @@ import {
   readEnv as read,
   url,
 } from '@malipo/kit/config/env'
-import { checkKeyFile, readKeyFile } from '@malipo/kit/config/key-file'
+import { checkErasureKeys, erasureKeysOf, erasureVariables } from '@malipo/kit/config/erasure-keys'
+import { checkKeyFile } from '@malipo/kit/config/key-file'
 import { checkSealKeys } from '@malipo/kit/seal/seal-keys'
 import { checkRedis } from '@malipo/kit/config/redis-settings'
 import {
@@ -231,18 +232,12 @@ export function readErasureEnv(source: NodeJS.ProcessEnv = process.env) {
   const variables = {
     ...databaseVariables,
     ...contactVariables,
-    ERASURE_KEYS_FILE: readableFile({
-      desc: 'File with the keys of pseudonyms, one per line of at least 32 bytes; the first makes them',
-    }),
+    ...erasureVariables,
     ERASE_PHONE: str({ default: undefined, desc: 'Phone of the payer whose data is erased' }),
     ERASE_EMAIL: str({ default: undefined, desc: 'Email of the payer whose data is erased' }),
   }
-  const checkKeys: Check<{ readonly ERASURE_KEYS_FILE: string }> = (env) =>
-    checkKeyFile('ERASURE_KEYS_FILE')({ ...env, MODE: 'live' })
-  const env = read(source, variables, checkDatabase, checkKeys)
-  const [first, ...others] = readKeyFile(env.ERASURE_KEYS_FILE)
-  if (!first) throw new ConfigurationError(['ERASURE_KEYS_FILE has no key'])
-  return { ...env, keys: [first, ...others] as const }
+  const env = read(source, variables, checkDatabase, checkErasureKeys)
+  return { ...env, keys: erasureKeysOf(env) }
 }
 
 function secretsOf(env: WebhookVariables): ProviderSecret[] | undefined {

@@ -15,11 +15,17 @@ const EMAIL_DOMAIN = 'erased.invalid'
 const ERASED_PHONE = /^\+999\d{12}$/
 const ERASED_EMAIL = /^[\da-f]{32}@erased\.invalid$/
 
-/** `+999` and 12 digits of an HMAC; a pseudonym is its own. @param phone in E.164 form */
-export function pseudonymOfPhone(key: Buffer, phone: string): string {
+/**
+ * `+999` and 12 digits of an HMAC; a pseudonym is its own.
+ *
+ * @param phone in E.164 form
+ * @param nth another pseudonym for each number, where two records with the same phone must differ
+ */
+export function pseudonymOfPhone(key: Buffer, phone: string, nth = 0): string {
   if (isErasedPhone(phone)) return phone
   const number =
-    pseudonymHash(key, `phone ${phone}`).readBigUInt64BE() % 10n ** BigInt(PHONE_DIGITS)
+    pseudonymHash(key, `phone ${phone}${suffix(nth)}`).readBigUInt64BE() %
+    10n ** BigInt(PHONE_DIGITS)
   return PHONE_PREFIX + number.toString().padStart(PHONE_DIGITS, '0')
 }
 
@@ -27,11 +33,19 @@ export function isErasedPhone(phone: string): boolean {
   return ERASED_PHONE.test(phone)
 }
 
-/** 32 hexadecimal digits of an HMAC, at `erased.invalid`; a pseudonym is its own. @param email in normal form */
-export function pseudonymOfEmail(key: Buffer, email: string): string {
+/**
+ * 32 hexadecimal digits of an HMAC, at `erased.invalid`; a pseudonym is its own.
+ *
+ * @param email in normal form
+ * @param nth as for a phone
+ */
+export function pseudonymOfEmail(key: Buffer, email: string, nth = 0): string {
   if (ERASED_EMAIL.test(email)) return email
-  return `${pseudonymHash(key, `email ${email}`).toString('hex', 0, 16)}@${EMAIL_DOMAIN}`
+  return `${pseudonymHash(key, `email ${email}${suffix(nth)}`).toString('hex', 0, 16)}@${EMAIL_DOMAIN}`
 }
+
+/** Neither a phone nor an email in normal form contains a space. */
+const suffix = (nth: number) => (nth === 0 ? '' : ` ${nth}`)
 
 /** An HMAC-SHA256 that replaces another hash, from which its input could be guessed. */
 export function pseudonymHash(key: Buffer, input: string): Buffer {

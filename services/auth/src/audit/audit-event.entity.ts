@@ -13,6 +13,7 @@ export const KINDS = [
   'key_revocation',
   'key_refusal',
   'merchant_closure',
+  'erasure',
 ] as const
 
 export type Kind = (typeof KINDS)[number]
@@ -57,7 +58,7 @@ export class AuditEvent {
 
   /**
    * The `cause` of a revocation, the new `scopes` of a grant and the scopes `before` it, or the id of a `key` with
-   * what was done to it.
+   * what was done to it, or the pseudonym of an erased user (`phone`).
    */
   @Column({ type: 'jsonb', default: {} })
   detail: Record<string, unknown>

@@ -77,7 +77,7 @@ export class AuditEventDto {
     additionalProperties: true,
     description:
       'For a revocation its `cause`; for a change of scopes the new `scopes` and the previous ones (`before`); ' +
-      'for an event of an API key its id (`key`)',
+      'for an event of an API key its id (`key`); for an erasure the pseudonym (`phone`)',
     example: { cause: 'logout' },
   })
   detail: Record<string, unknown>

@@ -6,6 +6,7 @@ import { AttemptCounter, type Counted } from './attempt-counter.js'
 import { ACCOUNT_LIMITS, PART_LIMITS } from './attempt-limit.js'
 import { NetworkLimit } from './network-limit.js'
 import { type Quota, tightest, tooManyAttempts } from './quota.js'
+import { accountSubject, clientsSubject, ownersNetworkSubject } from './login-subjects.js'
 
 /** The source of an attempt to log in to the account with this phone. */
 export interface AttemptSource {
@@ -123,17 +124,17 @@ export class LoginRateLimit {
 function accountLimits({ phone, address }: AttemptSource): Counted {
   return [
     { limit: PART_LIMITS.network, subject: `network ${siteOf(address)} ${phone}` },
-    { limit: ACCOUNT_LIMITS.account, subject: `account ${phone}` },
+    { limit: ACCOUNT_LIMITS.account, subject: accountSubject(phone) },
   ]
 }
 
 function clientLimits({ phone, clientSid }: AttemptSource): Counted {
   return [
     { limit: PART_LIMITS.client, subject: `client ${clientSid}` },
-    { limit: ACCOUNT_LIMITS.clients, subject: `clients ${phone}` },
+    { limit: ACCOUNT_LIMITS.clients, subject: clientsSubject(phone) },
   ]
 }
 
 function ownersNetworkLimits({ phone }: AttemptSource): Counted {
-  return [{ limit: ACCOUNT_LIMITS.ownersNetwork, subject: `owners-network ${phone}` }]
+  return [{ limit: ACCOUNT_LIMITS.ownersNetwork, subject: ownersNetworkSubject(phone) }]
 }

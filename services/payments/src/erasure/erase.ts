@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { sqlStateOf } from '@malipo/kit/postgres/retry'
+import { erasing } from '@malipo/kit/postgres/erasing'
 import { newUuid } from '@malipo/kit/postgres/uuid-v7'
 import type { DataSource, EntityManager } from 'typeorm'
 import {
@@ -40,11 +39,6 @@ const BATCH_SIZE = 200
 /** Each message may have 100 kB. */
 const MESSAGES_PER_BATCH = 50
 const FIRST_ID = '00000000-0000-0000-0000-000000000000'
-
-/** Conflicts with requests, whose statements have short limits: a deadlock, and a lock that takes too long. */
-const CONFLICTS = ['40001', '40P01', '55P03']
-const MAX_TRIES = 100
-const RETRY_MS = 100
 
 /**
  * Replaces the personal data of a payer, in transactions of at most 200 payments. Each contains what belongs to its
@@ -138,35 +132,12 @@ async function write<T extends { readonly changes: Changes }>(
   work: (manager: EntityManager) => Promise<T>,
 ): Promise<T> {
   const [key] = keys
-  return retry(async () => {
-    const runner = source.createQueryRunner()
-    try {
-      await runner.startTransaction('READ COMMITTED')
-      await runner.query(`SET LOCAL malipo.erasure = 'on'`)
-      await runner.query('SET LOCAL statement_timeout = 0')
-      const result = await work(runner.manager)
-      if (totalOf(result.changes) > 0) {
-        const { phone, email } = pseudonymsOf(key, person)
-        await runner.query(RECORD, [newUuid(), phone, email, keyIdOf(key), result.changes])
-      }
-      await (isApplied ? runner.commitTransaction() : runner.rollbackTransaction())
-      return result
-    } catch (error) {
-      if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => undefined)
-      throw error
-    } finally {
-      await runner.release()
+  return erasing(source, isApplied, async (manager) => {
+    const result = await work(manager)
+    if (totalOf(result.changes) > 0) {
+      const { phone, email } = pseudonymsOf(key, person)
+      await manager.query(RECORD, [newUuid(), phone, email, keyIdOf(key), result.changes])
     }
+    return result
   })
-}
-
-async function retry<T>(work: () => Promise<T>): Promise<T> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await work()
-    } catch (error) {
-      if (tries === MAX_TRIES || !CONFLICTS.includes(sqlStateOf(error))) throw error
-      await sleep(RETRY_MS)
-    }
-  }
 }

@@ -1,4 +1,5 @@
 import type { Identifiers } from '@malipo/kit/http/pseudonym'
+import { changedRows } from '@malipo/kit/postgres/erasing'
 import type { EntityManager } from 'typeorm'
 import { referenceOf } from '../payments/payment.view.js'
 import {
@@ -10,7 +11,6 @@ import {
   RETAINED_HEADERS,
   type Texts,
 } from './erasure.js'
-import { count } from './payments.store.js'
 
 /** Statements on the evidence: what providers sent, and what operators wrote. */
 
@@ -56,7 +56,7 @@ async function eraseMessages(
     id,
     hash: erasedHash(key, bodyHash).toString('hex'),
   }))
-  return count(manager, ERASE_MESSAGES, [JSON.stringify(rows), ERASED_BODY, RETAINED_HEADERS])
+  return changedRows(manager, ERASE_MESSAGES, [JSON.stringify(rows), ERASED_BODY, RETAINED_HEADERS])
 }
 
 const OF_ATTEMPT = 'attempt_id IN (SELECT id FROM payment_attempts WHERE payment_id = ANY ($1))'
@@ -116,7 +116,7 @@ async function eraseTexts(
     const redacted = redactTexts(key, texts, identifiers)
     if (!redacted) continue
     const values = columns.map((column) => redacted[column])
-    changed += await count(manager, `UPDATE ${name} SET ${assigned} WHERE ${isRow}`, [
+    changed += await changedRows(manager, `UPDATE ${name} SET ${assigned} WHERE ${isRow}`, [
       row,
       ...values,
     ])

@@ -1,4 +1,5 @@
 import type { Identifiers } from '@malipo/kit/http/pseudonym'
+import { changedRows } from '@malipo/kit/postgres/erasing'
 import type { EntityManager } from 'typeorm'
 import type { Changes, Contact, ContactOfPayment } from './erasure.js'
 
@@ -126,25 +127,15 @@ export async function erasePayments(
   const changed = JSON.stringify(contacts.map((each) => ({ id: each.id, ...erased(each) })))
   const phones = [...new Set(contacts.map(({ phone }) => phone))]
   return {
-    payment_events: await count(manager, REASONS, [ids]),
-    notifications: await count(manager, NOTIFICATIONS, [changed]),
-    delivery_tries: await count(manager, ANSWERS, [ids]),
-    idempotency_keys: await count(manager, FINGERPRINTS, [ids]),
-    payments: await count(manager, PAYMENTS, [changed]),
+    payment_events: await changedRows(manager, REASONS, [ids]),
+    notifications: await changedRows(manager, NOTIFICATIONS, [changed]),
+    delivery_tries: await changedRows(manager, ANSWERS, [ids]),
+    idempotency_keys: await changedRows(manager, FINGERPRINTS, [ids]),
+    payments: await changedRows(manager, PAYMENTS, [changed]),
     payers: await erasePayers(manager, phones),
   }
 }
 
 export async function erasePayers(manager: EntityManager, phones: readonly string[]) {
-  return count(manager, PAYERS, [phones])
-}
-
-/** Executes an UPDATE or DELETE without RETURNING. */
-export async function count(
-  manager: EntityManager,
-  statement: string,
-  values: unknown[],
-): Promise<number> {
-  const [, affected] = await manager.query<[unknown, number]>(statement, values)
-  return affected
+  return changedRows(manager, PAYERS, [phones])
 }

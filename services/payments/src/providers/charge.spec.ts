@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { AccountFacts, Adapter } from './adapter.js'
 import { bucketOf, callbackUrlOf } from './accounts.js'
-import { payerText } from './charge.js'
+import { chargeOf, payerText } from './charge.js'
 import { isPhoneOf, nationalDigits } from './phone-forms.js'
 
 const REFERENCE = 'PAY-019aa0a0-0000-7000-8000-00000000abcd'
@@ -68,4 +69,17 @@ describe('a rate limit', () => {
     expect(bucketOf(2)).toEqual({ burst: 1, refillPerSecond: 1 })
     expect(bucketOf(10, 5)).toEqual({ burst: 5, refillPerSecond: 5 })
   })
+})
+
+it('an erased payment has a charge, by which its provider can be queried', () => {
+  const adapter = {
+    payerOf: () => undefined,
+    capabilities: { textLength: 100 },
+  } as unknown as Adapter
+  const account = { currency: 'UGX', digits: 0 } as AccountFacts
+  const payment = { reference: REFERENCE, amountMinor: 500n, currency: 'UGX' }
+  const of = (phone: string) =>
+    chargeOf(adapter, account, { ...payment, phone }, { reference: 'its-reference' })
+  expect(of('+999123456789012')).toMatchObject({ reference: 'its-reference', amount: '500' })
+  expect(of('+256772123456')).toBe('phone')
 })

@@ -1,0 +1,72 @@
+import type { MigrationInterface, QueryRunner } from 'typeorm'
+
+/** Lets the owner of the tables, and no other role, remove the personal data of a user from the audit trail. */
+export class Erasures1796083200002 implements MigrationInterface {
+  readonly name = 'Erasures1796083200002'
+
+  async up(runner: QueryRunner) {
+    for (const statement of [KINDS, TRIGGERS]) {
+      await runner.query(statement)
+    }
+  }
+
+  async down() {
+    throw new Error('Migrations only go forward: restore a backup instead.')
+  }
+}
+
+/** Validated by the next migration, since a scan of the table would block logins. */
+const KINDS = `
+ALTER TABLE audit_events DROP CONSTRAINT audit_events_kind_is_known;
+ALTER TABLE audit_events ADD CONSTRAINT audit_events_kind_is_known CHECK (
+  kind IN ('registration', 'login', 'login_failure', 'refresh_reuse', 'revocation',
+           'password_change', 'grant', 'key_creation', 'key_rotation', 'key_revocation',
+           'key_refusal', 'merchant_closure', 'erasure')
+) NOT VALID;
+`
+
+/**
+ * After SET LOCAL malipo.erasure = 'on', the owner's UPDATE passes the trigger of the statement. The trigger of the row
+ * then allows only that the address and the user agent are removed.
+ */
+const TRIGGERS = `
+CREATE FUNCTION is_erasure(relation oid) RETURNS boolean LANGUAGE sql STABLE AS $$
+  SELECT current_setting('malipo.erasure', true) = 'on'
+    AND EXISTS (
+      SELECT FROM pg_class WHERE oid = relation AND pg_get_userbyid(relowner) = current_user
+    )
+$$;
+
+CREATE OR REPLACE FUNCTION reject_change_of_audit_events() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'DELETE'
+    AND current_setting('malipo.retention', true) = 'on'
+    AND EXISTS (
+      SELECT 1 FROM pg_class WHERE oid = TG_RELID AND pg_get_userbyid(relowner) = current_user
+    )
+  THEN
+    RETURN NULL;
+  END IF;
+  IF TG_OP = 'UPDATE' AND is_erasure(TG_RELID) THEN
+    RETURN NULL;
+  END IF;
+  RAISE EXCEPTION 'audit_events is append-only'
+    USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = TG_NAME;
+END $$;
+
+-- The comparison includes columns that are added later.
+CREATE FUNCTION reject_other_change_of_audit_event() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  erased audit_events := OLD;
+BEGIN
+  erased.address := NULL;
+  erased.user_agent := NULL;
+  IF NEW IS DISTINCT FROM erased THEN
+    RAISE EXCEPTION 'audit_events is append-only'
+      USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = TG_NAME;
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER audit_events_are_only_erased BEFORE UPDATE ON audit_events
+  FOR EACH ROW EXECUTE FUNCTION reject_other_change_of_audit_event();
+`
