@@ -27,7 +27,7 @@ ALTER TABLE audit_events ADD CONSTRAINT audit_events_kind_is_known CHECK (
 
 /**
  * After SET LOCAL malipo.erasure = 'on', the owner's UPDATE passes the trigger of the statement. The trigger of the row
- * then allows only that the address and the user agent are removed.
+ * then allows only that the address and the user agent are removed, and the name of an API key is replaced.
  */
 const TRIGGERS = `
 CREATE FUNCTION is_erasure(relation oid) RETURNS boolean LANGUAGE sql STABLE AS $$
@@ -57,11 +57,18 @@ END $$;
 -- The comparison includes columns that are added later.
 CREATE FUNCTION reject_other_change_of_audit_event() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-  erased audit_events := OLD;
+  compared audit_events := NEW;
 BEGIN
-  erased.address := NULL;
-  erased.user_agent := NULL;
-  IF NEW IS DISTINCT FROM erased THEN
+  IF NEW.address IS NULL THEN
+    compared.address := OLD.address;
+  END IF;
+  IF NEW.user_agent IS NULL THEN
+    compared.user_agent := OLD.user_agent;
+  END IF;
+  IF OLD.detail ? 'name' AND NEW.detail ->> 'name' = 'erased' THEN
+    compared.detail := jsonb_set(NEW.detail, '{name}', OLD.detail -> 'name');
+  END IF;
+  IF compared IS DISTINCT FROM OLD THEN
     RAISE EXCEPTION 'audit_events is append-only'
       USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = TG_NAME;
   END IF;

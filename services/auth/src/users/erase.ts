@@ -2,7 +2,7 @@ import { UsageError } from '@malipo/kit/command'
 import { erasing } from '@malipo/kit/postgres/erasing'
 import type { DataSource } from 'typeorm'
 import { type ErasedPerson, phonesOf } from './erasure.js'
-import { eraseOrigins, eraseUser, findAccounts, type Origins, ORIGINS } from './erasure.store.js'
+import { erasePart, eraseUser, findAccounts, type Part, PARTS } from './erasure.store.js'
 
 export interface Erasure {
   readonly person: ErasedPerson
@@ -23,7 +23,7 @@ const BATCH_SIZE = 200
 const FIRST_ID = '00000000-0000-0000-0000-000000000000'
 
 /**
- * Erases a user: first the account, then the origins of their requests in transactions of at most 200 rows. An
+ * Erases a user: first the account, then their sessions and audit events in transactions of at most 200 rows. An
  * interrupted run can be repeated, and a repeated one changes nothing.
  *
  * @throws UsageError if an account is not closed: its user could still log in
@@ -41,24 +41,24 @@ export async function erase(source: DataSource, erasure: Erasure): Promise<Erase
   for (const id of ids) {
     const user = await erasing(source, isApplied, (manager) => eraseUser(manager, keys[0], id))
     for (const [table, rows] of Object.entries(user)) add(table, rows)
-    for (const origins of ORIGINS) {
-      add(origins.table, await eraseAllOrigins(source, isApplied, origins, id))
+    for (const part of PARTS) {
+      add(part.table, await eraseAll(source, isApplied, part, id))
     }
   }
   return { accounts: ids, changes }
 }
 
-async function eraseAllOrigins(
+async function eraseAll(
   source: DataSource,
   isApplied: boolean,
-  origins: Origins,
+  part: Part,
   userId: string,
 ): Promise<number> {
   let total = 0
   for (let after = FIRST_ID; ;) {
     const page = { after, limit: BATCH_SIZE }
     const { last, rows } = await erasing(source, isApplied, (manager) =>
-      eraseOrigins(manager, origins, userId, page),
+      erasePart(manager, part, userId, page),
     )
     total += rows
     if (last === undefined) return total

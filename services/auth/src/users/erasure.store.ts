@@ -66,34 +66,40 @@ const LOGIN_ATTEMPTS = `DELETE FROM login_attempts WHERE subject = ANY ($1::byte
 /** Without address and user agent: they are those of the operator. */
 const RECORD = `INSERT INTO audit_events (kind, user_id, detail) VALUES ('erasure', $1, $2)`
 
-/** Rows with the address and the user agent of a person, to be removed in batches in the order of their ids. */
-export const ORIGINS = [
-  { table: 'sessions', of: 'user_id = $1' },
+const ORIGIN = {
+  isPresent: '(address IS NOT NULL OR user_agent IS NOT NULL)',
+  erase: 'address = NULL, user_agent = NULL',
+}
+
+/** Rows with data of a person, which are changed in batches in the order of their ids. A trigger allows no more. */
+export const PARTS = [
+  { table: 'sessions', of: 'user_id = $1', ...ORIGIN },
   // Of an event by an operator, the origin is the operator's.
-  { table: 'audit_events', of: 'user_id = $1 AND coalesce(actor_id, $1) = $1' },
-  { table: 'audit_events', of: 'actor_id = $1 AND user_id IS DISTINCT FROM $1' },
+  { table: 'audit_events', of: 'user_id = $1 AND coalesce(actor_id, $1) = $1', ...ORIGIN },
+  { table: 'audit_events', of: 'actor_id = $1 AND user_id IS DISTINCT FROM $1', ...ORIGIN },
+  // The name of an API key.
+  {
+    table: 'audit_events',
+    of: 'user_id = $1',
+    isPresent: `detail ->> 'name' <> 'erased'`,
+    erase: `detail = jsonb_set(detail, '{name}', '"erased"')`,
+  },
 ] as const
+export type Part = (typeof PARTS)[number]
 
-export type Origins = (typeof ORIGINS)[number]
-
-/** Removes the origins of the next rows. @returns the last id, and the number of rows */
-export async function eraseOrigins(
+/** Erases a person's data in the next rows. @returns the last id, and the number of rows */
+export async function erasePart(
   manager: EntityManager,
-  { table, of }: Origins,
+  { table, of, isPresent, erase }: Part,
   userId: string,
   { after, limit }: { readonly after: string; readonly limit: number },
 ): Promise<{ readonly last: string | undefined; readonly rows: number }> {
   const found = await manager.query<{ id: string }[]>(
     `SELECT id FROM ${table}
-     WHERE id > $2 AND ${of} AND (address IS NOT NULL OR user_agent IS NOT NULL)
-     ORDER BY id LIMIT $3 FOR NO KEY UPDATE`,
+     WHERE id > $2 AND ${of} AND ${isPresent} ORDER BY id LIMIT $3 FOR NO KEY UPDATE`,
     [userId, after, limit],
   )
   const ids = found.map(({ id }) => id)
-  const rows = await changedRows(
-    manager,
-    `UPDATE ${table} SET address = NULL, user_agent = NULL WHERE id = ANY ($1::uuid[])`,
-    [ids],
-  )
-  return { last: ids.at(-1), rows }
+  const statement = `UPDATE ${table} SET ${erase} WHERE id = ANY ($1::uuid[])`
+  return { last: ids.at(-1), rows: await changedRows(manager, statement, [ids]) }
 }
