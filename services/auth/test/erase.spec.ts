@@ -158,7 +158,7 @@ describe('the erase command', () => {
     }
   })
 
-  it('lets nobody log in with the old phone, which another account may then have', async () => {
+  it('rejects logins with the old phone, which another account may then have', async () => {
     const user = await newHistory()
     await erase(['--id', user.id, '--apply'])
     const { phone, email, password } = user

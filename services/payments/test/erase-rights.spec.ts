@@ -42,7 +42,7 @@ afterAll(async () => {
 const sql = <Row extends object>(text: string, ...values: unknown[]) =>
   query<Row>(ownerUrl, text, values)
 
-/** A charge of its own payer in a state, with a callback and rows in all tables that triggers protect. */
+/** A charge of a new payer in a state, with a callback and rows in all tables that triggers protect. */
 async function charge(
   state: 'succeeded' | 'declined' | 'in_doubt' | 'queued',
 ): Promise<Charge & Payer> {

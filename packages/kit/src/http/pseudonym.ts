@@ -79,7 +79,7 @@ export function redact(key: Buffer, text: string, { phones, emails }: Identifier
   )
 }
 
-/** Whether a text contains a phone or an email of a person, in a form that `redact` replaces. */
+/** Whether free text contains a phone or an email of a person, in a form that `redact` replaces. */
 export function mentions(text: string, { phones, emails }: Identifiers): boolean {
   return [...phones.map(phonePattern), ...emails.map(emailPattern)].some(
     (pattern) => text.search(pattern) >= 0,
