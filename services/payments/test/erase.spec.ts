@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { columnsWith } from '@malipo/testing/personal-data'
 import { until } from '@malipo/testing/until'
@@ -20,6 +21,7 @@ import { fromProvider, webhookBody } from './requests.js'
 
 /** The built `erase` command, on what the service has stored. */
 
+const DATA = readFileSync(new URL('../../../docs/data.md', import.meta.url), 'utf8')
 const MESSAGES = join(import.meta.dirname, '../dist/cli/messages.js')
 
 let stage: ProviderStage
@@ -73,6 +75,15 @@ const totals = () =>
     `SELECT to_status, currency, count(*), sum(amount_minor) FROM payment_events
      JOIN payments ON payments.id = payment_id GROUP BY 1, 2 ORDER BY 1, 2`,
   )
+
+/** Whether docs/data.md has a row for a column: `| payments | customer_phone | …`. */
+function isDocumented(name: string): boolean {
+  const [table = '', column = ''] = name.split('.')
+  const rows = DATA.split('\n').filter((line) => line.startsWith('|'))
+  const first = rows.findIndex((row) => row.startsWith(`| \`${table}\``))
+  const next = rows.findIndex((row, nth) => nth > first && !row.startsWith('|  '))
+  return rows.slice(first, next).some((row) => row.split('|')[2]?.includes(`\`${column}\``))
+}
 
 /** A payer whose data is in every table that may hold it. */
 async function newHistory(): Promise<Payer> {
@@ -135,6 +146,7 @@ describe('the erase command', () => {
       'provider_messages.body',
     ]
     expect((await found(payer)).toSorted()).toEqual(holding)
+    expect(holding.filter((name) => !isDocumented(name))).toEqual([])
     const before = { facts: await facts(), totals: await totals() }
 
     const all = await everything()
@@ -254,5 +266,20 @@ describe('the erase command', () => {
     expect(
       (await sql('SELECT FROM provider_messages WHERE webhook_id = $1', stored?.id)).length,
     ).toBe(1)
+  })
+
+  it('erases a conflict again that is received again with the same bytes', async () => {
+    const payer = newPayer()
+    const { reference } = (await stage.user.create(paying(payer))).body
+    const applied = webhookBody(reference as string, 'PENDING')
+    await fromProvider(stage.payments, applied)
+    const conflict = { ...applied, status: 'FAILED', payer: payer.phone }
+    for (const expected of ['provider_messages 2', 'provider_messages 1']) {
+      expect((await fromProvider(stage.payments, conflict)).status).toBe(422)
+      const { code, err, lines } = await run([...argsOf(payer), '--apply'])
+      expect([code, err]).toEqual([0, ''])
+      expect(lines).toContain(expected)
+      expect(await found(payer)).toEqual([])
+    }
   })
 })

@@ -73,11 +73,11 @@ export function identifiersOf(
 }
 
 /**
- * The hash that replaces that of an erased body: from a plain hash, a phone could be guessed. It still distinguishes
- * bodies, so that unique indexes hold.
+ * The hash that replaces that of an erased body: from a plain hash, a phone could be guessed. It differs for each
+ * message, because the same bytes may be received again after an erasure, and hashes are unique.
  */
-export function erasedHash(key: Buffer, bodyHash: string): Buffer {
-  return pseudonymHash(key, `body ${bodyHash}`)
+export function erasedHash(key: Buffer, messageId: string, bodyHash: string): Buffer {
+  return pseudonymHash(key, `body ${messageId} ${bodyHash}`)
 }
 
 /** A row with free text of operators, by the names of its columns. */

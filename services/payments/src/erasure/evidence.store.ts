@@ -54,7 +54,7 @@ async function eraseMessages(
 ): Promise<number> {
   const rows = messages.map(({ id, bodyHash }) => ({
     id,
-    hash: erasedHash(key, bodyHash).toString('hex'),
+    hash: erasedHash(key, id, bodyHash).toString('hex'),
   }))
   return changedRows(manager, ERASE_MESSAGES, [JSON.stringify(rows), ERASED_BODY, RETAINED_HEADERS])
 }
@@ -146,13 +146,13 @@ export async function eraseEvidence(
   return { changes, messages: messages.map(({ id }) => id) }
 }
 
+/* Without locks, which repetitions of a callback would wait for: bodies don't change. */
 const UNRELATED = `
 SELECT id, encode(body_hash, 'hex') AS "bodyHash", encode(body, 'base64') AS body, headers
 FROM provider_messages
 WHERE id > $1 AND payment_id IS NULL AND attempt_id IS NULL AND erased_at IS NULL
 ORDER BY id
-LIMIT $2
-FOR NO KEY UPDATE`
+LIMIT $2`
 
 interface UnrelatedMessage extends HashedMessage {
   /** Base64. */
