@@ -301,9 +301,17 @@ describe('the audit trail, with malipo.erasure on', () => {
     const role = `eraser_${Math.random().toString(36).slice(2)}`
     await auth.sql(`CREATE ROLE ${role}; GRANT ALL ON audit_events TO ${role}`)
     try {
-      await expect(whileErasing(`SET LOCAL ROLE ${role}; ${ERASE}`)).rejects.toMatchObject({
-        constraint: 'audit_events_are_append_only',
-      })
+      const setting = `SET LOCAL malipo.retention = 'on'; SET LOCAL ROLE ${role};`
+      // A temporary table is found before those of `pg_catalog`, unless their names are qualified.
+      const pretended = `
+        CREATE TEMPORARY TABLE pg_class AS
+        SELECT oid, (SELECT oid FROM pg_roles WHERE rolname = current_user) AS relowner
+        FROM pg_catalog.pg_class;`
+      for (const statement of [ERASE, pretended + ERASE, `${pretended} DELETE FROM audit_events`]) {
+        await expect(whileErasing(setting + statement)).rejects.toMatchObject({
+          constraint: 'audit_events_are_append_only',
+        })
+      }
     } finally {
       await auth.sql(`DROP OWNED BY ${role}; DROP ROLE ${role}`)
     }

@@ -74,6 +74,11 @@ async function whileErasing(url: string, statement: string): Promise<void> {
   }
 }
 
+/** A temporary table is found before those of `pg_catalog`, unless their names are qualified. */
+const PRETENDED_OWNER = `
+  CREATE TEMPORARY TABLE pg_class AS
+  SELECT oid, (SELECT oid FROM pg_roles WHERE rolname = current_user) AS relowner FROM pg_catalog.pg_class;`
+
 const ERASED = {
   payments: `UPDATE payments SET customer_phone = '+999000000000001',
     customer_email = '00000000000000000000000000000000@erased.invalid'`,
@@ -111,8 +116,10 @@ describe('the triggers', () => {
     const other = `eraser_${randomUUID().slice(0, 8)}`
     await sql(`CREATE ROLE ${other}; GRANT ALL ON ALL TABLES IN SCHEMA public TO ${other}`)
     try {
-      const asOther = `SET LOCAL ROLE ${other}; ${statement}`
-      await expect(whileErasing(ownerUrl, asOther)).rejects.toMatchObject({ code: '23000' })
+      for (const pretended of ['', PRETENDED_OWNER]) {
+        const asOther = `SET LOCAL ROLE ${other}; ${pretended} ${statement}`
+        await expect(whileErasing(ownerUrl, asOther)).rejects.toMatchObject({ code: '23000' })
+      }
     } finally {
       await sql(`DROP OWNED BY ${other}; DROP ROLE ${other}`)
     }

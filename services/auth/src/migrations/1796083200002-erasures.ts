@@ -26,11 +26,14 @@ ALTER TABLE audit_events ADD CONSTRAINT audit_events_kind_is_known CHECK (
 `
 
 /**
+ * Every role may create a temporary table named pg_class, which is found before that of pg_catalog.
+ *
  * After SET LOCAL malipo.erasure = 'on', the owner's UPDATE passes the trigger of the statement. The trigger of the row
  * then allows only that the address and the user agent are removed, and the name of an API key is replaced.
  */
 const TRIGGERS = `
-CREATE FUNCTION is_erasure(relation oid) RETURNS boolean LANGUAGE sql STABLE AS $$
+CREATE FUNCTION public.is_erasure(relation oid) RETURNS boolean LANGUAGE sql STABLE
+  SET search_path = pg_catalog, pg_temp AS $$
   SELECT current_setting('malipo.erasure', true) = 'on'
     AND EXISTS (
       SELECT FROM pg_class WHERE oid = relation AND pg_get_userbyid(relowner) = current_user
@@ -42,12 +45,12 @@ BEGIN
   IF TG_OP = 'DELETE'
     AND current_setting('malipo.retention', true) = 'on'
     AND EXISTS (
-      SELECT 1 FROM pg_class WHERE oid = TG_RELID AND pg_get_userbyid(relowner) = current_user
+      SELECT 1 FROM pg_catalog.pg_class WHERE oid = TG_RELID AND pg_get_userbyid(relowner) = current_user
     )
   THEN
     RETURN NULL;
   END IF;
-  IF TG_OP = 'UPDATE' AND is_erasure(TG_RELID) THEN
+  IF TG_OP = 'UPDATE' AND public.is_erasure(TG_RELID) THEN
     RETURN NULL;
   END IF;
   RAISE EXCEPTION 'audit_events is append-only'

@@ -37,8 +37,10 @@ CREATE TABLE erasures (
 CREATE TRIGGER erasures_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON erasures
   FOR EACH STATEMENT EXECUTE FUNCTION reject_statement();
 
--- True for the owner of a table after SET LOCAL malipo.erasure = 'on'.
-CREATE FUNCTION is_erasure(relation oid) RETURNS boolean LANGUAGE sql STABLE AS $$
+-- True for the owner of a table after SET LOCAL malipo.erasure = 'on'. The path keeps a temporary table of another role
+-- from being read as pg_class.
+CREATE FUNCTION public.is_erasure(relation oid) RETURNS boolean LANGUAGE sql STABLE
+  SET search_path = pg_catalog, pg_temp AS $$
   SELECT current_setting('malipo.erasure', true) = 'on'
     AND EXISTS (
       SELECT FROM pg_class WHERE oid = relation AND pg_get_userbyid(relowner) = current_user
@@ -63,7 +65,7 @@ BEGIN
     IF decided IS NOT DISTINCT FROM OLD THEN
       RETURN NEW;
     END IF;
-  ELSIF TG_OP = 'UPDATE' AND is_erasure(TG_RELID)
+  ELSIF TG_OP = 'UPDATE' AND public.is_erasure(TG_RELID)
     AND NEW.customer_phone ~ '^[+]999[0-9]{12}$'
     AND NEW.customer_email ~ '^[0-9a-f]{32}@erased[.]invalid$'
     AND coalesce(NEW.description, 'erased') = 'erased'
@@ -92,7 +94,7 @@ BEGIN
   IF OLD.owner_id IS NULL THEN
     compared.owner_id := NULL;
   END IF;
-  IF compared.reason IS DISTINCT FROM OLD.reason AND is_erasure(TG_RELID) THEN
+  IF compared.reason IS DISTINCT FROM OLD.reason AND public.is_erasure(TG_RELID) THEN
     compared.reason := OLD.reason;
   END IF;
   IF compared IS DISTINCT FROM OLD THEN
@@ -123,7 +125,7 @@ BEGIN
       compared.payment_id := OLD.payment_id;
     END IF;
   END IF;
-  IF NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL AND is_erasure(TG_RELID)
+  IF NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL AND public.is_erasure(TG_RELID)
     AND NEW.body = convert_to('{"erased":true}', 'UTF8')
     AND octet_length(NEW.body_hash) = 32
     AND NEW.headers <@ OLD.headers
@@ -145,7 +147,7 @@ END $$;
 const TEXTS = `
 CREATE FUNCTION reject_change_of_row() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  IF is_erasure(TG_RELID) AND to_jsonb(NEW) - TG_ARGV = to_jsonb(OLD) - TG_ARGV THEN
+  IF public.is_erasure(TG_RELID) AND to_jsonb(NEW) - TG_ARGV = to_jsonb(OLD) - TG_ARGV THEN
     RETURN NEW;
   END IF;
   RAISE EXCEPTION 'UPDATE of % is not allowed', TG_TABLE_NAME
@@ -168,7 +170,7 @@ CREATE TRIGGER operator_actions_immutable BEFORE UPDATE ON operator_actions
 CREATE OR REPLACE FUNCTION reject_change_of_proposal() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
   proposed attempt_proposals := NEW;
-  is_erased boolean := is_erasure(TG_RELID);
+  is_erased boolean := public.is_erasure(TG_RELID);
 BEGIN
   IF is_erased THEN
     proposed.reason := OLD.reason;
@@ -194,7 +196,7 @@ DECLARE
 BEGIN
   IF OLD.body IS NULL THEN
     unbuilt.body := NULL;
-  ELSIF NEW.body IS NULL AND is_erasure(TG_RELID) THEN
+  ELSIF NEW.body IS NULL AND public.is_erasure(TG_RELID) THEN
     unbuilt.body := OLD.body;
   END IF;
   IF unbuilt IS DISTINCT FROM OLD THEN
