@@ -7,7 +7,7 @@ import { Operators1795996800002 } from './migrations/1795996800002-operators.js'
 import { Notifications1796083200000 } from './migrations/1796083200000-notifications.js'
 import { EventOwners1796083200001 } from './migrations/1796083200001-event-owners.js'
 import { WebhookEndpoints1796083200002 } from './migrations/1796083200002-webhook-endpoints.js'
-import { Erasures1796083200002 } from './migrations/1796083200002-erasures.js'
+import { Erasures1796083200003 } from './migrations/1796083200003-erasures.js'
 import { PaymentEvent } from './payments/payment-event.entity.js'
 import { Payment } from './payments/payment.entity.js'
 
@@ -22,7 +22,7 @@ export const dataSource = {
     Notifications1796083200000,
     EventOwners1796083200001,
     WebhookEndpoints1796083200002,
-    Erasures1796083200002,
+    Erasures1796083200003,
   ],
   rights: {
     payments: ['SELECT', 'INSERT', 'UPDATE'],

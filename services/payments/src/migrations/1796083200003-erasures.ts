@@ -4,8 +4,8 @@ import type { MigrationInterface, QueryRunner } from 'typeorm'
  * Lets the owner of the tables, and no other role, replace the personal data of a payer by pseudonyms: the triggers
  * allow this change of the columns that hold it, and reject every other one as before.
  */
-export class Erasures1796083200002 implements MigrationInterface {
-  name = 'Erasures1796083200002'
+export class Erasures1796083200003 implements MigrationInterface {
+  name = 'Erasures1796083200003'
 
   async up(runner: QueryRunner): Promise<void> {
     for (const statement of [ERASURES, PAYMENTS, EVENTS, MESSAGES, TEXTS, NOTIFICATIONS]) {
