@@ -100,8 +100,8 @@ export async function insertNotification(
     endpoint,
   )
   await sql(
-    `INSERT INTO delivery_tries (delivery_id, nth, at, took_ms, status, answer)
-     VALUES ($1, 1, now(), 1, 200, $2)`,
+    `INSERT INTO delivery_tries (delivery_id, nth, operation_id, at, took_ms, status, answer)
+     VALUES ($1, 1, $1, now(), 1, 200, $2)`,
     delivery,
     `received ${phone}`,
   )
