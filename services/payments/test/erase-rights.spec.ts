@@ -63,7 +63,7 @@ async function charge(
 }
 
 /** Executes a statement with `malipo.erasure` set, and rolls it back. */
-async function whileErasing(url: string, statement: string): Promise<void> {
+async function runErasing(url: string, statement: string): Promise<void> {
   const client = new Client({ connectionString: url })
   await client.connect()
   try {
@@ -71,6 +71,17 @@ async function whileErasing(url: string, statement: string): Promise<void> {
     await client.query(statement)
   } finally {
     await client.end()
+  }
+}
+
+/** TRUNCATE locks many tables, and so may deadlock with the service, which then continues. */
+async function whileErasing(url: string, statement: string): Promise<void> {
+  for (;;) {
+    try {
+      return await runErasing(url, statement)
+    } catch (error) {
+      if ((error as { code?: string }).code !== '40P01') throw error
+    }
   }
 }
 
