@@ -2,6 +2,7 @@ import type { Provider } from '@nestjs/common'
 import type { Env } from '../env.js'
 import { PaymentChanges } from '../notifications/payment-changes.js'
 import { DeliveriesWorker } from './deliveries.worker.js'
+import { DeliveryCounts } from './delivery-counts.js'
 import { DeliveryMetrics } from './delivery-metrics.js'
 import { DELIVERY_SCALE, DeliveryRunner } from './delivery-runner.js'
 import { EndpointCare } from './endpoint-care.js'
@@ -12,6 +13,7 @@ export function deliveryProviders(env: Env): Provider[] {
   return [
     PaymentChanges,
     DeliveryMetrics,
+    DeliveryCounts,
     { provide: DELIVERY_SCALE, useValue: env.PROVIDER_TIME_SCALE },
     { provide: RETENTION_DAYS, useValue: env.NOTIFICATION_RETENTION_DAYS },
     DeliveryRunner,

@@ -2,15 +2,25 @@ import { databaseNow } from '@malipo/kit/postgres/clock'
 import { countBy } from '@malipo/kit/telemetry/metrics'
 import { Inject, Injectable } from '@nestjs/common'
 import { Histogram, Registry } from 'prom-client'
+import { TRY_ERRORS, type TryError } from '../egress/try-result.js'
 import type { DeliveryState } from './record.store.js'
-import type { TryVerdict } from './try-verdict.js'
+import { type TryVerdict, UNREADABLE_SECRET } from './try-verdict.js'
 
-const OUTCOMES = ['delivered', 'rejected', 'failed', 'gone', 'released', 'error'] as const
+const OUTCOMES = [
+  'delivered',
+  'rejected',
+  'failed',
+  'gone',
+  'unsigned',
+  'released',
+  'error',
+] as const
 
 /** Metrics of this replica's tries since it started. */
 @Injectable()
 export class DeliveryMetrics {
   readonly tries
+  private readonly failures
   private readonly ended
   private readonly lag: Histogram
   private readonly duration: Histogram
@@ -19,10 +29,16 @@ export class DeliveryMetrics {
     const registers = [registry]
     const tries = {
       name: 'delivery_tries_total',
-      help: 'Tries to deliver a notification by outcome: delivered (2xx), rejected (another status), failed (no answer), gone (410), released (not made, or ended by a shutdown), error (the result was not stored)',
+      help: 'Tries to deliver a notification by outcome: delivered (2xx), rejected (another status), failed (no answer), gone (410), unsigned (not made, because the secrets of the endpoint can’t be read), released (not made, or ended by a shutdown), error (the result was not stored)',
       label: 'outcome',
     }
     this.tries = countBy(registry, tries, OUTCOMES)
+    const failures = {
+      name: 'delivery_try_failures_total',
+      help: 'Tries to deliver a notification without an answer, by error: invalid_url, forbidden_address, dns, connect, tls, timeout, reset, invalid_answer',
+      label: 'error',
+    }
+    this.failures = countBy(registry, failures, Object.keys(TRY_ERRORS) as TryError[])
     const ended = {
       name: 'deliveries_ended_total',
       help: 'Deliveries that ended by state: delivered, failed (after the last try, or by 410)',
@@ -45,14 +61,16 @@ export class DeliveryMetrics {
 
   /** @param occurredAt ms since 1970 */
   record(
-    { outcome, status, tookMs }: TryVerdict,
+    { outcome, status, error, tookMs }: TryVerdict,
     tries: number,
     state: DeliveryState | undefined,
     occurredAt: number,
   ) {
     const isRejected = outcome === 'failed' && status !== undefined
-    this.tries[isRejected ? 'rejected' : outcome].inc()
-    this.duration.observe(tookMs / 1_000)
+    const isUnsigned = error === UNREADABLE_SECRET
+    this.tries[isUnsigned ? 'unsigned' : isRejected ? 'rejected' : outcome].inc()
+    if (!isUnsigned) this.duration.observe(tookMs / 1_000)
+    if (error !== undefined && error in TRY_ERRORS) this.failures[error as TryError].inc()
     if (state === 'delivered' && outcome === 'delivered') {
       this.ended.delivered.inc()
       if (tries === 1) this.lag.observe(Math.max(0, databaseNow() - occurredAt) / 1_000)

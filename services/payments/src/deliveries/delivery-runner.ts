@@ -11,7 +11,7 @@ import { DeliveryMetrics } from './delivery-metrics.js'
 import { paymentBody } from './notification-body.js'
 import { recordTry } from './record.store.js'
 import { nextTrySeconds } from './schedule.js'
-import { type TryVerdict, verdictOf } from './try-verdict.js'
+import { type TryVerdict, UNREADABLE_SECRET, verdictOf } from './try-verdict.js'
 
 /** The injection token of the factor of all delays of deliveries. */
 export const DELIVERY_SCALE = Symbol('delivery scale')
@@ -105,7 +105,7 @@ export class DeliveryRunner {
 const UNSIGNED: TryVerdict = {
   outcome: 'failed',
   status: undefined,
-  error: 'unreadable_secret',
+  error: UNREADABLE_SECRET,
   answer: undefined,
   retryAfterSeconds: undefined,
   breaksCircuit: true,

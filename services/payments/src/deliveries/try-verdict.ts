@@ -15,6 +15,9 @@ export interface TryVerdict {
   readonly tookMs: number
 }
 
+/** The error of a try that was not made, because the secrets of its endpoint can't be read. */
+export const UNREADABLE_SECRET = 'unreadable_secret'
+
 /** These say that the endpoint is overloaded, or that a server in front of it can't reach it. */
 const OVERLOADED = 429
 
