@@ -115,7 +115,7 @@ it('docs/metrics.md lists every metric of third parties and of provider accounts
   const dashboards = readdirSync(folder).map((file) => readFileSync(new URL(file, folder), 'utf8'))
   const used = [...alerts().map(({ expr }) => expr as string), ...dashboards].join('\n')
   const names =
-    used.match(/\b(cnpg|barman|kube|kubelet|certmanager|provider|callbacks?|attempts?)_\w+/g) ?? []
+    used.match(/\b(cnpg|barman|kube|kubelet|certmanager|provider|callbacks?|attempts?|deliver(y|ies)|webhook)_\w+/g) ?? []
   expect(names.length).toBeGreaterThan(10)
   const isListed = (name: string) => documented.includes(`\`${name.replace(/_bucket$/, '')}\``)
   expect(names.filter((name) => !isListed(name))).toEqual([])

@@ -107,6 +107,54 @@
   severity: ticket
   summary: "<value> pods can't read the current encryption keys of webhook endpoints and keep using the previous ones: they will not survive a restart"
   expr: sum by (namespace, release) (webhook_encryption_keys_unreadable{ {{- $series }}}) > 0
+- alert: NotificationsLate
+  severity: page
+  for: 5m
+  summary: "A notification has been due for <duration>, although its endpoint works: no replica tries to deliver it"
+  # While a replica makes tries at the endpoint, its speed determines how long its other notifications wait.
+  expr: max by (namespace, release) (deliveries_oldest_due_seconds{ {{- $series }},endpoints="idle"}) > {{ int64 $thresholds.notificationLateSeconds }}
+- alert: NotificationsFailing
+  severity: page
+  for: 10m
+  summary: "Only <percent> of the tries to deliver notifications succeed, and several merchants are affected"
+  # A merchant whose server is down fails alone. Endpoints that have been down for days do not count.
+  expr: |
+    sum by (namespace, release) (increase(delivery_tries_total{ {{- $series }},outcome="delivered"}[15m]))
+    / (sum by (namespace, release) (increase(delivery_tries_total{ {{- $series }},outcome=~"delivered|rejected|failed|gone|unsigned"}[15m])) > 0)
+    < {{ $thresholds.notificationsDeliveredRatio }}
+    and on (namespace, release) max by (namespace, release) (webhook_merchants_failing{ {{- $series }}}) > {{ $thresholds.merchantsFailing }}
+- alert: NotificationsUnsigned
+  severity: ticket
+  for: 0s
+  summary: "<value> tries to deliver notifications within an hour were not made: the secrets of the endpoints can't be read with the encryption keys"
+  # An endpoint that is deleted while its notification is claimed has no secrets either.
+  expr: sum by (namespace, release) (increase(delivery_tries_total{ {{- $series }},outcome="unsigned"}[1h])) > {{ $thresholds.notificationsUnsigned }}
+- alert: NotificationWorkersFailing
+  severity: ticket
+  summary: "<percent> of the runs of <worker> fail, or no pod runs it"
+  {{- $workers := "deliveries|delivery_counts_read|endpoint_care|notifications_sweep" }}
+  expr: |
+    sum by (namespace, release, worker) (increase(worker_runs_total{ {{- $series }},worker=~"{{ $workers }}",outcome="failed"}[15m]))
+    / (sum by (namespace, release, worker) (increase(worker_runs_total{ {{- $series }},worker=~"{{ $workers }}"}[15m])) > 0)
+    > {{ $thresholds.workerFailedRatio }}
+    or sum by (namespace, release, worker) (increase(worker_runs_total{ {{- $series }},worker="deliveries"}[15m])) == 0
+    or absent(worker_runs_total{ {{- $series }},worker="deliveries"})
+- alert: NotificationBacklog
+  severity: ticket
+  summary: "<value> notifications are due, and their number does not fall"
+  # Every replica reports the count of the database. A backlog that falls needs no action.
+  expr: |
+    max by (namespace, release) (avg_over_time(deliveries_pending{ {{- $series }},state="due"}[10m])) > {{ int64 $thresholds.notificationsDue }}
+    and max by (namespace, release) (avg_over_time(deliveries_pending{ {{- $series }},state="due"}[10m]))
+    >= max by (namespace, release) (avg_over_time(deliveries_pending{ {{- $series }},state="due"}[10m] offset 30m))
+- alert: WebhookEndpointsDisabled
+  severity: ticket
+  for: 0s
+  summary: "<value> more webhook endpoints than an hour ago are disabled (<state>)"
+  expr: |
+    max by (namespace, release, state) (webhook_endpoints{ {{- $series }},state=~"disabled_(gone|failing)"})
+    - max by (namespace, release, state) (webhook_endpoints{ {{- $series }},state=~"disabled_(gone|failing)"} offset 1h)
+    > {{ $thresholds.endpointsDisabled }}
 - alert: TokenCacheMisses
   severity: ticket
   summary: "Only <percent> of token checks are served from a cache"
