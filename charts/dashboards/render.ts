@@ -3,6 +3,7 @@ import { format, resolveConfig } from 'prettier'
 import { auth } from './auth.ts'
 import { databases } from './databases.ts'
 import { nodeRuntime } from './node-runtime.ts'
+import { notifications } from './notifications.ts'
 import { overview } from './overview.ts'
 import { dashboard } from './dashboard.ts'
 import { payments } from './payments.ts'
@@ -17,7 +18,16 @@ const check = process.argv.includes('--check')
 
 let upToDate = true
 mkdirSync(FOLDER, { recursive: true })
-for (const spec of [overview, payments, providers, auth, tokenCheck, nodeRuntime, databases]) {
+for (const spec of [
+  overview,
+  payments,
+  providers,
+  notifications,
+  auth,
+  tokenCheck,
+  nodeRuntime,
+  databases,
+]) {
   const url = new URL(`${spec.uid.replace('malipo-', '')}.json`, FOLDER)
   const options = { ...(await resolveConfig(url.pathname)), parser: 'json' }
   const text = await format(JSON.stringify(dashboard(spec)), options)

@@ -291,7 +291,7 @@ describe('monitoring', () => {
     const maps = of('platform monitored').all.filter(
       ({ metadata }: Manifest) => metadata.labels.grafana_dashboard === '1',
     )
-    expect(files.length).toBe(7)
+    expect(files.length).toBe(8)
     expect(maps).toHaveLength(files.length)
     for (const { data, metadata } of maps) {
       const [text] = Object.values(data as Record<string, string>)

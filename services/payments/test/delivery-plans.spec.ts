@@ -5,7 +5,8 @@ import { readDeliveryCounts } from '../src/deliveries/delivery-counts.store.js'
 import { migrate } from './payments.js'
 
 /**
- * The plans of the counts of deliveries. One in 20 deliveries is pending, one in 20 endpoints failing or disabled.
+ * The plans of the counts of deliveries. One delivery is pending for 20 that have ended, one of 40 endpoints is disabled, and one
+ * of 200 fails.
  * `PLAN_ROWS=1000000` runs them with a million finished deliveries, and prints the time of each.
  */
 // oxlint-disable-next-line node/no-process-env
@@ -21,7 +22,7 @@ SELECT id, gen_random_uuid(), 'https://merchant.example/hook/' || repeat('x', 20
   CASE WHEN nth % 80 = 7 THEN 'gone' WHEN nth % 40 = 7 THEN 'failing' END, now(), now(), 1
 FROM made;
 INSERT INTO webhook_endpoint_health (endpoint_id, failures, failing_since)
-SELECT id, nth % 7, CASE WHEN nth % 40 = 7 THEN now() END FROM made;
+SELECT id, nth % 7, CASE WHEN nth % 400 IN (7, 9) THEN now() END FROM made;
 INSERT INTO deliveries (id, notification_id, endpoint_id, state, tries, created_at)
 SELECT uuidv7(), gen_random_uuid(), made.id, 'delivered', 1, now()
 FROM generate_series(1, :rows) AS delivery
