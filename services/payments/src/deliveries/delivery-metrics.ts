@@ -29,7 +29,7 @@ export class DeliveryMetrics {
     const registers = [registry]
     const tries = {
       name: 'delivery_tries_total',
-      help: 'Tries to deliver a notification by outcome: delivered (2xx), rejected (another status), failed (no answer), gone (410), unsigned (not made, because the secrets of the endpoint can’t be read), released (not made, or ended by a shutdown), error (the result was not stored)',
+      help: 'Tries to deliver a notification by outcome: delivered (2xx), rejected (another status), failed (no answer), gone (410), unsigned (unreadable secrets), released (not made, or ended by a shutdown), error (the result was not stored)',
       label: 'outcome',
     }
     this.tries = countBy(registry, tries, OUTCOMES)
