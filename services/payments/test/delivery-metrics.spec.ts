@@ -113,8 +113,7 @@ describe('a replica', () => {
     const merchant = endpointsOf(owner, payments)
     const user = as(owner, payments)
     const text = async () => String((await payments.client.get('/metrics')).body)
-    const tries = (outcome: string) =>
-      payments.metric(`delivery_tries_total{outcome="${outcome}"}`)
+    const tries = (outcome: string) => payments.metric(`delivery_tries_total{outcome="${outcome}"}`)
 
     const up = await newEndpoint(merchant, { url: receiver.url, events: ['payment.*'] })
     await newPayment(user, 'PENDING')
