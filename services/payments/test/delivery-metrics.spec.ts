@@ -119,6 +119,13 @@ describe('a replica', () => {
     await newPayment(user, 'PENDING')
     await until(async () => (await tries('delivered')) === 1)
     expect(await payments.metric('delivery_lag_seconds_count')).toBe(1)
+    const namesOf = (metrics: string) =>
+      metrics.match(/^(deliver|webhook_(endpoint|merchant))[^ ]*/gm)?.toSorted()
+    await until(async () => (await text()).includes('webhook_merchants_failing 0'))
+    const names = namesOf(await text())
+    for (let n = 0; n < 3; n++) {
+      await newEndpoint(merchant, { url: `${receiver.url}/${n}`, events: ['payment.failed'] })
+    }
     receiver.respond = status(500)
     await newPayment(user, 'PENDING')
     await until(async () => (await tries('rejected')) > 0)
@@ -127,7 +134,7 @@ describe('a replica', () => {
     await until(async () => (await resets()) > 0)
     const isFailing = async () =>
       (await payments.metric('webhook_merchants_failing')) === 1 &&
-      (await payments.metric('webhook_endpoints{state="enabled"}')) === 1
+      (await payments.metric('webhook_endpoints{state="enabled"}')) === 4
     await until(isFailing)
 
     await payments.sql(`UPDATE webhook_endpoint_secrets SET key_id = 'lost'`)
@@ -139,6 +146,7 @@ describe('a replica', () => {
     })
 
     const metrics = await text()
+    expect(namesOf(metrics)).toEqual(names)
     for (const line of [
       'deliveries_pending{state="paused"}',
       'deliveries_oldest_due_seconds{endpoints="idle"} 0',
