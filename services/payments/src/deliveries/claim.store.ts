@@ -69,7 +69,8 @@ JOIN webhook_endpoint_health AS health ON health.endpoint_id = work.endpoint_id`
 
 /*
  * The recursive part finds the endpoints that have work by one index probe each, however much work they have. The rows
- * are locked after the choice, and those that another replica has claimed meanwhile are skipped.
+ * are locked after the choice, by their place in the table. Those that another replica has claimed meanwhile are
+ * skipped, by SKIP LOCKED before its commit, and because they are not due after it.
  */
 const CLAIM: Statement = {
   name: 'delivery_claim',
@@ -107,12 +108,12 @@ WITH RECURSIVE parameters AS (
   LEFT JOIN busy ON busy."endpointId" = endpoint.id
   WHERE endpoint.state = 'enabled' AND health.open_until <= now()
 ), due AS MATERIALIZED (
-  SELECT ready.*, work.delivery_id, work.due_at, work.nth
+  SELECT ready.*, work.tid, work.due_at, work.nth
   FROM ready
   CROSS JOIN LATERAL (
-    SELECT delivery_id, due_at, row_number() OVER (ORDER BY due_at) AS nth
+    SELECT tid, due_at, row_number() OVER (ORDER BY due_at) AS nth
     FROM (
-      SELECT delivery_id, due_at
+      SELECT ctid AS tid, due_at
       FROM delivery_work
       WHERE endpoint_id = ready.id AND due_at <= now() AND format <= ${FORMAT}
       ORDER BY due_at
@@ -121,34 +122,34 @@ WITH RECURSIVE parameters AS (
   ) AS work
 ), ranked AS (
   SELECT
-    delivery_id,
+    tid,
     due_at,
     is_slow,
     row_number() OVER (PARTITION BY owner_id, is_slow ORDER BY running + nth, due_at)
       + coalesce((SELECT sum(tries) FROM busy WHERE busy."ownerId" = due.owner_id), 0) AS turn
   FROM due
 ), slow AS MATERIALIZED (
-  SELECT delivery_id
+  SELECT tid
   FROM ranked
   WHERE is_slow
   ORDER BY turn, due_at
   LIMIT (SELECT least(free, free_slow) FROM parameters)
 ), chosen AS (
-  SELECT delivery_id FROM slow
+  SELECT tid FROM slow
   UNION ALL
   (
-    SELECT delivery_id
+    SELECT tid
     FROM ranked
     WHERE NOT is_slow
     ORDER BY turn, due_at
     LIMIT (SELECT free - (SELECT count(*) FROM slow) FROM parameters)
   )
 ), locked AS MATERIALIZED (
-  SELECT work.ctid AS tid
-  FROM delivery_work AS work
-  JOIN chosen USING (delivery_id)
-  WHERE work.due_at <= now()
-  FOR NO KEY UPDATE OF work SKIP LOCKED
+  -- By key, the planner may choose to read the table as a whole, with all its dead rows.
+  SELECT ctid AS tid
+  FROM delivery_work
+  WHERE ctid = ANY (ARRAY(SELECT tid FROM chosen)) AND due_at <= now()
+  FOR NO KEY UPDATE SKIP LOCKED
 ), leased AS (
   UPDATE delivery_work AS work
   SET
@@ -156,7 +157,6 @@ WITH RECURSIVE parameters AS (
     due_at = now() + make_interval(secs => lease_seconds),
     tries = tries + 1
   FROM parameters
-  -- By key, the planner may choose to read the table as a whole, with all its dead rows.
   WHERE work.ctid = ANY (ARRAY(SELECT tid FROM locked))
   RETURNING work.*
 ), probed AS (
