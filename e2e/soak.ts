@@ -1,6 +1,7 @@
 /**
  * `make soak`: creates payments at the simulator over all adapters, while servers and replicas fail, and compares every
- * payment with the simulator's book: docs/reliability.md.
+ * payment with the simulator's book, and every notification with what servers of merchants received:
+ * docs/reliability.md.
  *
  *     SEED=1 COUNT=10000 node e2e/soak.ts    RATE=40 payments a second at most
  *     WRITE=1 node e2e/soak.ts               also writes the summary into the section of its seed in docs/reliability.md
@@ -17,6 +18,7 @@ import { updateSection } from './drill/docs-page.ts'
 import { closeConnections } from './drill/http.ts'
 import { evaluate } from './soak/evaluate.ts'
 import { Faults } from './soak/faults.ts'
+import { Notifications } from './soak/notifications.ts'
 import { Platform } from './soak/platform.ts'
 import { COUNT, MIN_CREATION_MS, RATE, SEED, SHARES } from './soak/settings.ts'
 import { untilSettled } from './soak/settle.ts'
@@ -49,11 +51,18 @@ async function report(driver: Driver) {
 
 async function load(platform: Platform, draw: Draw) {
   const driver = new Driver(platform, draw, SHARES)
+  const notifications = new Notifications(platform, driver, draw)
   await mustPass('merchants register', () => driver.prepare())
+  await mustPass('merchants create endpoints', () => notifications.prepare())
   const faults = new Faults(platform, () => driver.isDone)
   const perSecond = Math.min(RATE, (COUNT * 1_000) / MIN_CREATION_MS)
-  await Promise.all([driver.run(COUNT, perSecond), faults.run(draw), report(driver)])
-  return { driver, faults }
+  await Promise.all([
+    driver.run(COUNT, perSecond),
+    faults.run(draw),
+    notifications.run(),
+    report(driver),
+  ])
+  return { driver, faults, notifications }
 }
 
 async function main() {
@@ -65,11 +74,14 @@ async function main() {
   try {
     const started = platform
     await check('the clocks of the replicas are 30 s apart', () => clocks(started))
-    const { driver, faults } = await load(platform, new Draw(SEED))
+    const { driver, faults, notifications } = await load(platform, new Draw(SEED))
     const unsettled = await untilSettled(platform, new Book(readFrom(platform.simulator.origin)))
+    await notifications.untilSettled()
     const book = new Book(readFrom(platform.simulator.origin))
     await book.update()
     const records = await evaluate({ platform, driver, faults, book, unsettled })
+    const notified = await notifications.evaluate()
+    await notifications.stop()
     const minutes = ((Date.now() - since) / 60_000).toFixed(1)
     const head =
       `Measured ${new Date().toISOString().slice(0, 10)} with SEED=${SEED} COUNT=${COUNT} in ${minutes} minutes, ` +
@@ -78,6 +90,7 @@ async function main() {
       head,
       settling(records, driver.created),
       outcomes(records, book),
+      notified,
       faultTable(faults.injected),
     ].join('\n\n')
     console.log(`\n${text}\n`)

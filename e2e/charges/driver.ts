@@ -30,7 +30,7 @@ export interface Created {
   answeredAt?: number
 }
 
-const MERCHANTS = 4
+export const MERCHANTS = 4
 /** More payments that are being created at once only wait for one another. */
 const MAX_IN_FLIGHT = 80
 const RESPONSE_LIMIT_MS = 6_000

@@ -12,7 +12,7 @@ const MAX_SOCKETS = 512
 const agent = new Agent({ keepAlive: true, maxSockets: MAX_SOCKETS })
 
 export interface HttpRequest {
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'DELETE'
   readonly path: string
   readonly headers?: Record<string, string>
   readonly body?: unknown

@@ -110,6 +110,7 @@ export class Platform {
           PROVIDERS_FILE: providersFile,
           WEBHOOK_SECRETS: webhookSecrets,
           CALLBACK_KEYS_FILE: servers.secretFile('callback-keys'),
+          WEBHOOK_ALLOW_HOSTS: '127.0.0.1',
           ...PACING,
         }),
       ),

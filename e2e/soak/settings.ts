@@ -45,4 +45,7 @@ export const END_LIMIT_MS = 300_000
  */
 export const FLAG_LIMIT_MS = COUNT < FULL_COUNT ? 10_000 : 240_000
 
+/** How long notifications may take to arrive after the payments have ended. */
+export const DELIVERY_LIMIT_MS = 120_000
+
 export const FOLDER = new URL('../../.data/soak', import.meta.url).pathname
