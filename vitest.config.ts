@@ -34,6 +34,10 @@ export default defineConfig({
       { extends: true, test: { name: 'drill', root: 'e2e/drill', include: ['**/*.spec.ts'] } },
       { extends: true, test: { name: 'charges', root: 'e2e/charges', include: ['*.spec.ts'] } },
       { extends: true, test: { name: 'soak', root: 'e2e/soak', include: ['*.spec.ts'] } },
+      {
+        extends: true,
+        test: { name: 'notifications', root: 'e2e/notifications', include: ['*.spec.ts'] },
+      },
       project('auth', 'services/auth', '../../packages/testing/src/global-setup.ts'),
       project(
         'payments',

@@ -35,8 +35,9 @@ const PASSWORD = randomBytes(16).toString('hex')
  * Runs `work` with all processes started, and stops them afterwards, also after an error.
  *
  * @param {(stage: Stage) => Promise<void>} work
+ * @param {Record<string, string>} [env] more environment of payments
  */
-export async function withMerchants(work) {
+export async function withMerchants(work, env = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'malipo-bench-'))
   /** @type {(() => unknown)[]} */
   const stops = [() => rmSync(folder, { recursive: true, force: true })]
@@ -80,8 +81,13 @@ export async function withMerchants(work) {
       TOKEN_CACHE_KEYS_FILE: persistentSecretFile(join(folder, 'token-cache-keys')),
       WEBHOOK_ENCRYPTION_KEYS_DIR: sealKeysFolder(join(folder, 'encryption')),
       WEBHOOK_ALLOW_HOSTS: '127.0.0.1',
+      ...env,
     }
-    await runToEnd({ name: 'payments', script: 'migrate', env: paymentsEnv })
+    await runToEnd({
+      name: 'payments',
+      script: 'migrate',
+      env: { ...paymentsEnv, NODE_OPTIONS: undefined },
+    })
     const payments = await start('payments', paymentsEnv)
     const database = new pg.Client({ connectionString: postgres.url('payments') })
     await database.connect()

@@ -8,6 +8,7 @@ import { install, type Source } from './drill/install.ts'
 import { namespace } from './drill/release.ts'
 import { writeFaults } from './drill/reliability.ts'
 import { restoreExercise } from './drill/restore.ts'
+import { notificationRows } from './drill/notifications.ts'
 import { providerRows } from './drill/providers.ts'
 import { withoutQueryLimit } from './drill/providers/simulator.ts'
 import { verified, measure, type Measurement } from './drill/measurement.ts'
@@ -21,6 +22,7 @@ import { Helm, packCharts } from './helm.ts'
  *     node e2e/drill.ts redis restore      only these; the pages are not updated
  *     node e2e/drill.ts redis alerts       a fault, and the incidents that must alert
  *     node e2e/drill.ts providers          the rows with payments at the simulator
+ *     node e2e/drill.ts notifications      the rows with notifications to a server of merchants
  */
 
 const wanted = process.argv.slice(2)
@@ -87,6 +89,7 @@ async function main() {
   try {
     await faults(source)
     await providerRows(source, wanted, isAll)
+    await notificationRows(source, wanted, isAll)
     if (isAll || wanted.includes('restore')) await restoreExercise(source, isAll)
   } catch (error) {
     if (!(error instanceof MustPassError))
