@@ -14,7 +14,7 @@
  * @property {number} backend the process of that connection
  * @property {import('./receivers.mjs').Ports} ports of the servers of merchants
  * @property {() => Promise<Map<string, number>>} answered when notifications were answered since the last call, by event and path
- * @property {() => Promise<void>} startReplica starts a second process of payments, which shares the work
+ * @property {(roles: string) => Promise<void>} startReplica starts a second process of payments, with ROLES
  */
 import { fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -106,7 +106,9 @@ export async function withMerchants(work, env = {}) {
       backend: rows[0].pid,
       ports,
       answered: async () => new Map(await ask('answered')),
-      startReplica: async () => void (await start('payments', paymentsEnv)),
+      startReplica: async (roles) => {
+        await start('payments', { ...paymentsEnv, ROLES: roles })
+      },
     })
   } finally {
     for (const stop of stops.toReversed()) await stop()

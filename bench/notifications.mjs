@@ -3,8 +3,8 @@
  * the drain of a backlog beside requests, and endpoints that are dead or slow. See docs/performance.md.
  *
  * Environment variables: ONLY=latency,isolation,drain; SECONDS of a measurement, ROUNDS; BACKLOG, the deliveries that are
- * drained; DUE, those of each dead or slow endpoint; REPLICAS=2 shares the work with a second process of payments, which
- * gets no requests.
+ * drained; DUE, those of each dead or slow endpoint. WORKER=shared starts a second process of payments, which shares the
+ * work and gets no requests. With WORKER=separate, the first process only serves requests.
  *
  * @typedef {import('./merchants.mjs').Stage} Stage
  * @typedef {import('./merchants.mjs').Merchant} Merchant
@@ -39,6 +39,7 @@ const rounds = Number(process.env.ROUNDS || 3)
 const backlog = Number(process.env.BACKLOG || 50_000)
 const due = Number(process.env.DUE || 10_000)
 const only = process.env.ONLY?.split(',')
+const worker = process.env.WORKER
 
 const loader = fork(join(import.meta.dirname, 'load.mjs'))
 
@@ -241,16 +242,19 @@ function times(delays) {
 }
 
 try {
-  await withMerchants(async (stage) => {
-    const bench = new Bench(stage)
-    await bench.prepare()
-    if (process.env.REPLICAS === '2') await stage.startReplica()
-    if (isWanted('latency')) console.log(await bench.latency())
-    if (isWanted('isolation')) console.log(await bench.isolation())
-    if (isWanted('drain')) for (const kind of KINDS) console.log(await bench.drain(kind))
-    console.log(`load average ${loadavg()[0]?.toFixed(1)}`)
-    bench.close()
-  })
+  await withMerchants(
+    async (stage) => {
+      const bench = new Bench(stage)
+      if (worker) await stage.startReplica(worker === 'shared' ? 'api,worker' : 'worker')
+      await bench.prepare()
+      if (isWanted('latency')) console.log(await bench.latency())
+      if (isWanted('isolation')) console.log(await bench.isolation())
+      if (isWanted('drain')) for (const kind of KINDS) console.log(await bench.drain(kind))
+      console.log(`load average ${loadavg()[0]?.toFixed(1)}`)
+      bench.close()
+    },
+    worker === 'separate' ? { ROLES: 'api' } : {},
+  )
 } finally {
   loader.disconnect()
 }

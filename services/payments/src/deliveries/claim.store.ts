@@ -102,11 +102,14 @@ WITH RECURSIVE parameters AS (
     coalesce(busy.tries, 0) AS running,
     CASE WHEN health.failures >= ${CIRCUIT_FAILURES} THEN 1 ELSE ${MAX_PER_ENDPOINT} END
       - coalesce(busy.tries, 0) AS room
-  FROM head
+  FROM parameters
+  CROSS JOIN head
   JOIN webhook_endpoints AS endpoint ON endpoint.id = head.endpoint_id
   JOIN webhook_endpoint_health AS health ON health.endpoint_id = endpoint.id
   LEFT JOIN busy ON busy."endpointId" = endpoint.id
-  WHERE endpoint.state = 'enabled' AND health.open_until <= now()
+  WHERE endpoint.state = 'enabled'
+    AND health.open_until <= now()
+    AND (free_slow > 0 OR NOT health.is_slow)
 ), due AS MATERIALIZED (
   SELECT ready.*, work.tid, work.due_at, work.nth
   FROM ready

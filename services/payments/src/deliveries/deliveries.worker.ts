@@ -19,10 +19,11 @@ import { LEASE_SECONDS, MAX_IN_FLIGHT, MAX_PER_ENDPOINT, MAX_SLOW, SLOW_MS } fro
 /** Finds what other replicas have committed. */
 const INTERVAL_MS = 250
 /**
- * From a change or the end of a try to the next claim. A claim of one delivery costs nearly as much as one of forty, and
- * what is claimed together is read, stored and recorded in the same statements.
+ * A claim of one delivery costs nearly as much as one of forty, and deliveries that are claimed together are read and
+ * recorded by the same statements. So a backlog is claimed in larger batches than new changes.
  */
-const CLAIM_DELAY_MS = 5
+const AFTER_CHANGE_MS = 5
+const AFTER_TRY_MS = 20
 /** How long tries under way may continue at shutdown. Then they are aborted, and repeated by another replica. */
 const SHUTDOWN_WAIT_MS = 5_000
 const MAX_REMEMBERED_OWNERS = 10_000
@@ -46,6 +47,8 @@ export class DeliveriesWorker implements OnModuleDestroy, BeforeApplicationShutd
   /** Whether the last claim took all free slots: more may be due of any endpoint. */
   private isFull = false
   private claimTimer: NodeJS.Timeout | undefined
+  /** When the timer ends. */
+  private claimAt = Infinity
   private readonly owners = new LRUCache<string, true>({ max: MAX_REMEMBERED_OWNERS })
   private readonly stopping = new AbortController()
   private isStopping = false
@@ -64,7 +67,7 @@ export class DeliveriesWorker implements OnModuleDestroy, BeforeApplicationShutd
       run: () => this.run(),
     })
     changes.onChange(({ ownerId }) => {
-      if (this.owners.has(ownerId)) this.claimSoon()
+      if (this.owners.has(ownerId)) this.claimWithin(AFTER_CHANGE_MS)
     })
   }
 
@@ -121,18 +124,23 @@ export class DeliveriesWorker implements OnModuleDestroy, BeforeApplicationShutd
     this.owners.set(ownerId, true)
     const ended = this.runner.perform(one).finally(() => {
       this.running.delete(running)
-      if (this.saturated.delete(endpointId) || this.isFull) this.claimSoon()
+      if (this.saturated.delete(endpointId) || this.isFull) this.claimWithin(AFTER_TRY_MS)
     })
     const running = { claimed: one.claimed, startedAt: performance.now(), ended }
     this.running.add(running)
     if (this.triesOf(endpointId) >= MAX_PER_ENDPOINT) this.saturated.add(endpointId)
   }
 
-  private claimSoon() {
-    this.claimTimer ??= setTimeout(() => {
-      this.claimTimer = undefined
+  private claimWithin(ms: number) {
+    const at = performance.now() + ms
+    if (this.claimAt <= at) return
+    clearTimeout(this.claimTimer)
+    this.claimAt = at
+    const claim = () => {
+      this.claimAt = Infinity
       this.worker.wake()
-    }, CLAIM_DELAY_MS).unref()
+    }
+    this.claimTimer = setTimeout(claim, ms).unref()
   }
 
   private triesOf(endpointId: string): number {
