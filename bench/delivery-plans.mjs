@@ -1,7 +1,7 @@
 /**
  * Measures the statements of deliveries: the CPU time of the database for a claim, a body and a result, beside few and
- * beside many finished deliveries. It reads the CPU time of its backend, so
- * that other processes of the machine matter little. Linux only.
+ * beside many finished deliveries. It reads the CPU time of its backend, so that other processes of the machine matter
+ * little. Linux only.
  *
  *   npm run build && FINISHED=1000000 node bench/delivery-plans.mjs
  *
@@ -92,7 +92,7 @@ async function insertFinished(endpoints) {
   const statements = [
     `SET session_replication_role = replica`,
     `CREATE TEMPORARY TABLE seeds AS
-     SELECT uuidv7() AS id, ('{${endpoints}}'::uuid[])[1 + n % ${ENDPOINTS}] AS endpoint_id
+     SELECT uuidv7() AS id, ('{${endpoints.join()}}'::uuid[])[1 + n % ${ENDPOINTS}] AS endpoint_id
      FROM generate_series(1, ${FINISHED}) AS n`,
     `INSERT INTO notifications (id, owner_id, type, subject_id, subject_version, body, created_at)
      SELECT id, endpoint_id, 'payment.pending', id, 2, repeat('x', 400), now() FROM seeds`,
@@ -167,14 +167,10 @@ async function runOne(statement, values) {
 async function batch(call) {
   /** @type {{ statement: Statement, item: object } | undefined} */
   let captured
-  await call(
-    /** @type {Run} */ (
-      async (statement, [item]) => {
-        captured = { statement, item: /** @type {object} */ (item) }
-        return []
-      }
-    ),
-  )
+  await call(async (statement, [item]) => {
+    captured = { statement, item: /** @type {object} */ (item) }
+    return []
+  })
   if (!captured) throw new Error('no statement was run')
   return captured
 }

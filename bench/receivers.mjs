@@ -18,7 +18,7 @@ async function start(delayMs) {
       setTimeout(() => {
         if (response.destroyed) return
         response.writeHead(204).end()
-        const key = `${request.headers['webhook-id']} ${request.url}`
+        const key = `${String(request.headers['webhook-id'])} ${request.url}`
         if (delayMs === 0 && !answered.has(key)) answered.set(key, Date.now())
       }, delayMs)
     })

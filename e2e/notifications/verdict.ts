@@ -102,7 +102,7 @@ const REACHED: Rule = {
 }
 
 const STORED: Rule = {
-  title: 'every body was the stored one, of its own version',
+  title: 'every body was the stored one, of the version of its event',
   problems(evidence) {
     const stored = deliveriesByKey(evidence)
     const events = new Map(evidence.events.map((event) => [event.eventId, event]))

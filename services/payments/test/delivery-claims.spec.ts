@@ -185,13 +185,10 @@ describe('two replicas', () => {
 
   it('send one probe to an endpoint whose circuit is open, and the next one after its pause', async () => {
     const id = await endpointWithWork(client, 50, { failures: CIRCUIT_FAILURES })
-    const others = await Promise.all([database.connection(), database.connection()])
-    for (const connection of others) await connection.query('BEGIN')
-    const probes = [
-      ...(await claimOn(batchOn(others[0] as Client))),
-      ...(await claimOn(batchOn(others[1] as Client))),
-    ]
-    for (const connection of others) await connection.query('COMMIT')
+    const [first, second] = await Promise.all([database.connection(), database.connection()])
+    for (const connection of [first, second]) await connection.query('BEGIN')
+    const probes = [...(await claimOn(batchOn(first))), ...(await claimOn(batchOn(second)))]
+    for (const connection of [first, second]) await connection.query('COMMIT')
     expect(probes).toHaveLength(1)
     expect(await claimOn(run)).toEqual([])
     await sql('UPDATE webhook_endpoint_health SET open_until = now()')

@@ -19,7 +19,7 @@ import { LEASE_SECONDS, MAX_IN_FLIGHT, MAX_PER_ENDPOINT, MAX_SLOW, SLOW_MS } fro
 /** Finds what other replicas have committed. */
 const INTERVAL_MS = 250
 /**
- * A claim of one delivery costs nearly as much as one of forty, and deliveries that are claimed together are read and
+ * A claim of one delivery costs nearly the same as a claim of forty, and deliveries that are claimed together are read and
  * recorded by the same statements. So a backlog is claimed in larger batches than new changes.
  */
 const AFTER_CHANGE_MS = 5
