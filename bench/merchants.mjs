@@ -11,7 +11,6 @@
  * @property {(urls: string[]) => Promise<Merchant>} addMerchant registers a merchant, with an endpoint for each URL
  * @property {string} payments the URL
  * @property {pg.Client} database of payments
- * @property {number} backend the process of that connection
  * @property {import('./receivers.mjs').Ports} ports of the servers of merchants
  * @property {() => Promise<Map<string, number>>} answered when notifications were answered since the last call, by event and path
  * @property {(roles: string) => Promise<void>} startReplica starts a second process of payments, with ROLES
@@ -42,16 +41,7 @@ export async function withMerchants(work, env = {}) {
   /** @type {(() => unknown)[]} */
   const stops = [() => rmSync(folder, { recursive: true, force: true })]
   try {
-    const postgres = await startPostgres({
-      dataDir: join(folder, 'postgres'),
-      databases: ['auth', 'payments'],
-      // The latency is measured from the commit of a change.
-      flags: ['-c', 'track_commit_timestamp=on', '-c', 'max_wal_size=4GB'],
-    })
-    stops.push(postgres.stop)
-    const redis = await startRedis()
-    if (!redis) throw new Error('redis-server is missing')
-    stops.push(redis.stop)
+    const { auth, payments, databaseUrl, startReplica } = await startServices(folder, stops, env)
     const receivers = fork(join(import.meta.dirname, 'receivers.mjs'))
     stops.push(() => receivers.kill())
     const ask = async (/** @type {string} */ question) => {
@@ -59,60 +49,72 @@ export async function withMerchants(work, env = {}) {
       const [answer] = await once(receivers, 'message')
       return answer
     }
-    const start = async (/** @type {'auth' | 'payments'} */ name, /** @type {any} */ env) => {
-      const service = await startService({ name, env })
-      stops.push(service.stop)
-      return service.url
-    }
-    const common = { MODE: 'sandbox', REDIS_URL: redis.url }
-    const authEnv = {
-      ...common,
-      DATABASE_URL: postgres.url('auth'),
-      JWT_SECRET: randomBytes(32).toString('hex'),
-      BCRYPT_COST: '4',
-      JWT_EXPIRES_IN: '10800',
-    }
-    await runToEnd({ name: 'auth', script: 'migrate', env: authEnv })
-    const auth = await start('auth', authEnv)
-    const paymentsEnv = {
-      ...common,
-      DATABASE_URL: postgres.url('payments'),
-      AUTH_SERVICE_URL: auth,
-      TOKEN_CACHE_KEYS_FILE: persistentSecretFile(join(folder, 'token-cache-keys')),
-      WEBHOOK_ENCRYPTION_KEYS_DIR: sealKeysFolder(join(folder, 'encryption')),
-      WEBHOOK_ALLOW_HOSTS: '127.0.0.1',
-      ...env,
-    }
-    await runToEnd({
-      name: 'payments',
-      script: 'migrate',
-      env: { ...paymentsEnv, NODE_OPTIONS: undefined },
-    })
-    const payments = await start('payments', paymentsEnv)
-    const database = new pg.Client({ connectionString: postgres.url('payments') })
+    const database = new pg.Client({ connectionString: databaseUrl })
     await database.connect()
     stops.push(() => database.end())
-    const ports = await ask('ports')
     let nth = 0
-    const { rows } = await database.query('SELECT pg_backend_pid() AS pid')
-    await work({
-      addMerchant: async (urls) => {
-        const phone = `+2567720000${String(nth++).padStart(2, '0')}`
-        const { create } = await signUp(auth, phone, PASSWORD)
-        return withEndpoints({ payments, create, urls, database })
-      },
-      payments,
-      database,
-      backend: rows[0].pid,
-      ports,
-      answered: async () => new Map(await ask('answered')),
-      startReplica: async (roles) => {
-        await start('payments', { ...paymentsEnv, ROLES: roles })
-      },
-    })
+    const addMerchant = async (/** @type {string[]} */ urls) => {
+      const phone = `+2567720000${String(nth++).padStart(2, '0')}`
+      const { create } = await signUp(auth, phone, PASSWORD)
+      return withEndpoints({ payments, create, urls, database })
+    }
+    const answered = async () => new Map(await ask('answered'))
+    const ports = await ask('ports')
+    await work({ addMerchant, payments, database, ports, answered, startReplica })
   } finally {
     for (const stop of stops.toReversed()) await stop()
   }
+}
+
+/**
+ * @param {string} folder
+ * @param {(() => unknown)[]} stops gets what stops each process
+ * @param {Record<string, string>} env
+ */
+async function startServices(folder, stops, env) {
+  const postgres = await startPostgres({
+    dataDir: join(folder, 'postgres'),
+    databases: ['auth', 'payments'],
+    // The latency is measured from the commit of a change.
+    flags: ['-c', 'track_commit_timestamp=on', '-c', 'max_wal_size=4GB'],
+  })
+  stops.push(postgres.stop)
+  const redis = await startRedis()
+  if (!redis) throw new Error('redis-server is missing')
+  stops.push(redis.stop)
+  const start = async (
+    /** @type {'auth' | 'payments'} */ name,
+    /** @type {Record<string, string>} */ own,
+  ) => {
+    const service = await startService({ name, env: own })
+    stops.push(service.stop)
+    return service.url
+  }
+  const common = { MODE: 'sandbox', REDIS_URL: redis.url }
+  const authEnv = {
+    ...common,
+    DATABASE_URL: postgres.url('auth'),
+    JWT_SECRET: randomBytes(32).toString('hex'),
+    BCRYPT_COST: '4',
+    JWT_EXPIRES_IN: '10800',
+  }
+  await runToEnd({ name: 'auth', script: 'migrate', env: authEnv })
+  const auth = await start('auth', authEnv)
+  const databaseUrl = postgres.url('payments')
+  const paymentsEnv = {
+    ...common,
+    DATABASE_URL: databaseUrl,
+    AUTH_SERVICE_URL: auth,
+    TOKEN_CACHE_KEYS_FILE: persistentSecretFile(join(folder, 'token-cache-keys')),
+    WEBHOOK_ENCRYPTION_KEYS_DIR: sealKeysFolder(join(folder, 'encryption')),
+    WEBHOOK_ALLOW_HOSTS: '127.0.0.1',
+  }
+  await runToEnd({ name: 'payments', script: 'migrate', env: paymentsEnv })
+  const payments = await start('payments', { ...paymentsEnv, ...env })
+  const startReplica = async (/** @type {string} */ roles) => {
+    await start('payments', { ...paymentsEnv, ROLES: roles })
+  }
+  return { auth, payments, databaseUrl, startReplica }
 }
 
 /** @param {{ payments: string, create: import('./work.mjs').Request, urls: string[], database: pg.Client }} merchant */
