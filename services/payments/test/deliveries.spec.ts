@@ -120,7 +120,8 @@ describe('a failed try', () => {
     const { id } = await endpoint()
     await newPayment(user, 'PENDING')
     await arrived(1)
-    await until(async () => (await deliveriesOf(id))[0]?.tries === 1)
+    // On a slow machine, there may be more tries already.
+    await until(async () => ((await deliveriesOf(id))[0]?.tries ?? 0) > 0)
     expect(await deliveriesOf(id)).toMatchObject([{ state: 'pending', ...stored }])
     receiver.respond = OK
     await until(async () => (await deliveriesOf(id))[0]?.state === 'delivered')
