@@ -1,5 +1,6 @@
 import { eventually, run } from '../../cluster.ts'
 import { EARLIER } from '../earlier-release.ts'
+import { send } from '../http.ts'
 import { waitUntilStable } from '../install.ts'
 import { Charges, sql } from '../providers/charges.ts'
 import { PER_SECOND, COUNT } from '../providers/settings.ts'
@@ -16,10 +17,18 @@ const IN_STATE = 1_000
 const STATES = ['pending', 'delivered', 'failed', 'cancelled']
 const STATES_WITHIN_MS = 180_000
 const ROLLBACK_TIMEOUT_MS = 300_000
-/** Payments that the earlier release creates and changes. */
+/** Manual payments that the earlier release creates and changes. */
 const COUNT_EARLIER = 100
 /** The number of tries after which the next one is the last. */
 const LAST_BUT_ONE = 9
+
+const MANUAL_PAYMENT = {
+  amount: 5_000,
+  currency: 'UGX',
+  paymentMethod: 'MOBILE_MONEY',
+  customerPhone: '+256772123456',
+  customerEmail: 'customer@example.com',
+}
 
 /** @param upgrade installs this release */
 export async function upgradeAndRollBack(upgrade: () => Promise<void>): Promise<Row> {
@@ -34,7 +43,7 @@ export async function upgradeAndRollBack(upgrade: () => Promise<void>): Promise<
   const before = await terminal(merchants.endpoints)
   const from = Date.now()
   await rollBack()
-  await charges.driver.run(COUNT_EARLIER, PER_SECOND)
+  await createManual(charges)
   await upgrade()
   const faultMs = Date.now() - from
   await charges.untilSettled()
@@ -89,6 +98,22 @@ async function assertUnchanged(before: ReadonlySet<string>, endpoints: readonly 
   const changed = [...before].filter((line) => !after.has(line))
   if (changed.length > 0) {
     throw new Error(`${changed.length} ended deliveries changed, such as ${changed[0]}`)
+  }
+}
+
+/** The merchants' endpoints exist, although the earlier release does not know them. */
+async function createManual({ driver }: Charges) {
+  for (let nth = 0; nth < COUNT_EARLIER; nth++) {
+    const headers = { authorization: driver.authorization(nth) }
+    const path = '/api/payments'
+    const created = await send({ method: 'POST', path, headers, body: MANUAL_PAYMENT })
+    const { reference } = created.body as { reference?: string }
+    const body = { status: 'PENDING' }
+    const change = { method: 'POST', path: `${path}/${reference}/status`, headers, body } as const
+    const changed = await send(change)
+    if (created.status !== 201 || changed.status >= 300) {
+      throw new Error(`${created.status}, then ${changed.status} ${JSON.stringify(changed.body)}`)
+    }
   }
 }
 
