@@ -4,7 +4,6 @@ import { installReceiver, RECEIVER_VALUES } from './notifications/receiver.ts'
 import { type Row, textOf, writeRows } from './notifications/report.ts'
 import { measureNotifications, NOTIFICATION_FAULTS } from './notifications/rows.ts'
 import { upgradeAndRollBack } from './notifications/upgrade.ts'
-import { PACING } from './providers/settings.ts'
 import { installSimulator, paymentsValues } from './providers/simulator.ts'
 import { installEarlier } from './providers/upgrade.ts'
 import { namespace } from './release.ts'
@@ -53,12 +52,12 @@ export async function notificationRows(source: Source, wanted: readonly string[]
 
 async function installWithReceiver(source: Source) {
   const payments = (await paymentsValues(source)) as { networkPolicy: object }
-  const { config, extraEgress } = RECEIVER_VALUES
+  const { notifications, extraEgress } = RECEIVER_VALUES
   await install(source, 'faults.yaml', {
     auth: { database: { instances: 1 } },
     payments: {
       ...payments,
-      extraConfig: { ...PACING, ...config },
+      notifications,
       networkPolicy: { ...payments.networkPolicy, extraEgress },
     },
   })

@@ -89,9 +89,12 @@ export async function installReceiver(): Promise<void> {
   await eventually('the server of the merchants', () => page(0), { limitMs: 120_000 })
 }
 
+/** Names are resolved as absolute ones. */
+const HOST = `${NAME}.${namespace.name}.svc.cluster.local:${PORT}`
+
 /** Values of payments: notifications reach the server, which has a private address. */
 export const RECEIVER_VALUES = {
-  config: { WEBHOOK_ALLOW_HOSTS: `${NAME}:${PORT}` },
+  notifications: { allowHosts: [HOST] },
   extraEgress: [
     { to: [{ podSelector: { matchLabels: LABELS } }], ports: [{ port: PORT, protocol: 'TCP' }] },
   ],
@@ -99,7 +102,7 @@ export const RECEIVER_VALUES = {
 
 /** @param key distinguishes endpoints with the same answers */
 export function urlOf(name: AnswerName, key: string): string {
-  return `http://${NAME}:${PORT}${ANSWERS[name]}/${key}`
+  return `http://${HOST}${ANSWERS[name]}/${key}`
 }
 
 interface RawTry {
