@@ -7,6 +7,10 @@ import { callbackKeys } from './providers/callback-keys.js'
 import { CALLBACK_PROVIDERS } from './callbacks/callbacks.providers.js'
 import { CallbacksController } from './callbacks/callbacks.controller.js'
 import { deliveryProviders } from './deliveries/deliveries.providers.js'
+import {
+  DELIVERY_LOG_CONTROLLERS,
+  DELIVERY_LOG_PROVIDERS,
+} from './delivery-log/delivery-log.providers.js'
 import { callerProviders } from './caller/caller.providers.js'
 import { REDIS_TIMEOUT_MS } from './caller/shared-token-cache.js'
 import { dataSource } from './data-source.js'
@@ -63,6 +67,7 @@ export class AppModule {
         MethodsController,
         PaymentsController,
         WebhookEndpointsController,
+        ...DELIVERY_LOG_CONTROLLERS,
         EventFeedController,
         OperatorActionsController,
         ...OPERATOR_CONTROLLERS,
@@ -77,6 +82,7 @@ export class AppModule {
         WebhookMetrics,
         AccountWebhooks,
         ...deliveryProviders(env),
+        ...DELIVERY_LOG_PROVIDERS,
         ...attemptProviders(env),
         ...endpointProviders(env),
         OperatorActions,

@@ -8,6 +8,7 @@ import { Notifications1796083200000 } from './migrations/1796083200000-notificat
 import { EventOwners1796083200001 } from './migrations/1796083200001-event-owners.js'
 import { WebhookEndpoints1796083200002 } from './migrations/1796083200002-webhook-endpoints.js'
 import { Erasures1796083200003 } from './migrations/1796083200003-erasures.js'
+import { DeliveryResends1796083200004 } from './migrations/1796083200004-delivery-resends.js'
 import { EndpointCounts1796083200005 } from './migrations/1796083200005-endpoint-counts.js'
 import { PaymentEvent } from './payments/payment-event.entity.js'
 import { Payment } from './payments/payment.entity.js'
@@ -24,6 +25,7 @@ export const dataSource = {
     EventOwners1796083200001,
     WebhookEndpoints1796083200002,
     Erasures1796083200003,
+    DeliveryResends1796083200004,
     EndpointCounts1796083200005,
   ],
   rights: {

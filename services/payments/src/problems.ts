@@ -70,6 +70,18 @@ export const PROBLEMS = {
     status: 412,
     title: 'The webhook endpoint has changed since it was read',
   },
+  endpointNotEnabled: {
+    type: 'endpoint-not-enabled',
+    status: 409,
+    title: 'The webhook endpoint is disabled',
+  },
+  noDelivery: { type: 'delivery-not-found', status: 404, title: 'Delivery not found' },
+  tooManyTries: { type: 'too-many-tries', status: 409, title: 'Too many tries of this delivery' },
+  tooManyDeliveries: {
+    type: 'too-many-deliveries',
+    status: 422,
+    title: 'Too many deliveries for one replay',
+  },
   secretsUnavailable: {
     type: 'webhook-secrets-unavailable',
     status: 501,

@@ -37,7 +37,9 @@ describe('the OpenAPI document', () => {
       'DELETE /api/webhook-endpoints/{id}',
       'GET /api/attempts',
       'GET /api/attempts/{id}',
+      'GET /api/deliveries/{id}',
       'GET /api/events',
+      'GET /api/notifications',
       'GET /api/operator-actions',
       'GET /api/payments',
       'GET /api/payments/methods',
@@ -47,10 +49,12 @@ describe('the OpenAPI document', () => {
       'GET /api/provider-messages/{id}',
       'GET /api/webhook-endpoints',
       'GET /api/webhook-endpoints/{id}',
+      'GET /api/webhook-endpoints/{id}/deliveries',
       'PATCH /api/webhook-endpoints/{id}',
       'POST /api/attempts/{id}/query',
       'POST /api/attempts/{id}/resolve',
       'POST /api/attempts/{id}/resolve/{proposalId}/confirm',
+      'POST /api/deliveries/{id}/resend',
       'POST /api/payments',
       'POST /api/payments/webhook/provider',
       'POST /api/payments/webhook/{account}',
@@ -58,6 +62,8 @@ describe('the OpenAPI document', () => {
       'POST /api/payments/{reference}/status',
       'POST /api/provider-messages/{id}/replay',
       'POST /api/webhook-endpoints',
+      'POST /api/webhook-endpoints/{id}/ping',
+      'POST /api/webhook-endpoints/{id}/replay',
       'POST /api/webhook-endpoints/{id}/rotate-secret',
       'PUT /api/payments/webhook/{account}/{attempt}/{nonce}',
     ])
@@ -98,6 +104,16 @@ describe('the OpenAPI document', () => {
     ])
     expect(statuses(`${endpoints}/{id}/rotate-secret`, 'post')).toEqual([
       200, 400, 401, 403, 404, 413, 414, 415, 429, 501, 503,
+    ])
+    const reads = [200, 400, 401, 403, 404, 414, 429, 503]
+    expect(statuses(`${endpoints}/{id}/deliveries`, 'get')).toEqual(reads)
+    expect(statuses('/api/deliveries/{id}', 'get')).toEqual(reads)
+    expect(statuses('/api/notifications', 'get')).toEqual([200, 400, 401, 403, 429, 503])
+    const requests = [202, 400, 401, 403, 404, 409, 414, 429, 503]
+    expect(statuses('/api/deliveries/{id}/resend', 'post')).toEqual(requests)
+    expect(statuses(`${endpoints}/{id}/ping`, 'post')).toEqual(requests)
+    expect(statuses(`${endpoints}/{id}/replay`, 'post')).toEqual([
+      202, 400, 401, 403, 404, 409, 413, 414, 415, 422, 429, 503,
     ])
   })
 

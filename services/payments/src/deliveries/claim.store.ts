@@ -42,6 +42,8 @@ export interface ClaimedDelivery {
   readonly body: string | null
   /** The tries of this schedule, including this one. */
   readonly tries: number
+  /** The operation that began this schedule; null for the first one. */
+  readonly resendId: string | null
 }
 
 /** A replica claims no row whose format it does not know: a later release may have written it. */
@@ -59,7 +61,8 @@ const CLAIMED = `
   notification.subject_version AS "subjectVersion",
   ${isoTime('notification.created_at')} AS "occurredAt",
   notification.body,
-  work.tries`
+  work.tries,
+  work.resend_id AS "resendId"`
 
 const JOINS = `
 JOIN deliveries AS delivery ON delivery.id = work.delivery_id
@@ -197,11 +200,12 @@ export async function claimDeliveries(
   return run<ClaimedDelivery>(CLAIM, values)
 }
 
+// A delivery that was resent meanwhile has no tries.
 const RELEASE: Statement = {
   name: 'delivery_release',
   text: `
 UPDATE delivery_work
-SET lease_id = NULL, due_at = now(), tries = tries - 1
+SET lease_id = NULL, due_at = now(), tries = greatest(tries - 1, 0)
 WHERE delivery_id = $1 AND lease_id = $2`,
 }
 

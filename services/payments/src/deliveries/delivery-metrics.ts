@@ -3,6 +3,7 @@ import { countBy } from '@malipo/kit/telemetry/metrics'
 import { Inject, Injectable } from '@nestjs/common'
 import { Histogram, Registry } from 'prom-client'
 import { TRY_ERRORS, type TryError } from '../egress/try-result.js'
+import type { ClaimedDelivery } from './claim.store.js'
 import type { DeliveryState } from './record.store.js'
 import { type TryVerdict, UNREADABLE_SECRET } from './try-verdict.js'
 
@@ -59,12 +60,10 @@ export class DeliveryMetrics {
     })
   }
 
-  /** @param occurredAt ms since 1970 */
   record(
     { outcome, status, error, tookMs }: TryVerdict,
-    tries: number,
+    { tries, resendId, occurredAt }: Pick<ClaimedDelivery, 'tries' | 'resendId' | 'occurredAt'>,
     state: DeliveryState | undefined,
-    occurredAt: number,
   ) {
     const isRejected = outcome === 'failed' && status !== undefined
     const isUnsigned = error === UNREADABLE_SECRET
@@ -73,7 +72,8 @@ export class DeliveryMetrics {
     if (error !== undefined && error in TRY_ERRORS) this.failures[error as TryError].inc()
     if (state === 'delivered' && outcome === 'delivered') {
       this.ended.delivered.inc()
-      if (tries === 1) this.lag.observe(Math.max(0, databaseNow() - occurredAt) / 1_000)
+      const isFirst = tries === 1 && resendId === null
+      if (isFirst) this.lag.observe(Math.max(0, databaseNow() - Date.parse(occurredAt)) / 1_000)
     } else if (state === 'failed') this.ended.failed.inc()
   }
 }

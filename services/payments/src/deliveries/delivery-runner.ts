@@ -85,15 +85,15 @@ export class DeliveryRunner {
 
   private async record(one: DeliveryTry, at: Date, verdict: TryVerdict): Promise<void> {
     const { claimed, leaseId } = one
-    const { deliveryId, endpointId, tries, occurredAt } = claimed
+    const { deliveryId, endpointId, tries, resendId } = claimed
     const { retryAfterSeconds } = verdict
     const random = Math.random()
     const nextSeconds = nextTrySeconds({ tries, retryAfterSeconds, scale: this.scale, random })
     const operationId = newUuid()
-    const ids = { deliveryId, endpointId, operationId, leaseId }
+    const ids = { deliveryId, endpointId, operationId, leaseId, resendId }
     const tried = { ...verdict, ...ids, at, nextSeconds, scale: this.scale }
     const state = await this.database.write((run) => recordTry(run, tried))
-    this.metrics.record(verdict, tries, state, Date.parse(occurredAt))
+    this.metrics.record(verdict, claimed, state)
   }
 
   private async release({ claimed, leaseId }: DeliveryTry): Promise<void> {

@@ -57,7 +57,7 @@ WITH cancelled AS (
   DELETE FROM delivery_work AS work USING cancelled WHERE work.delivery_id = cancelled.delivery_id
 )
 UPDATE deliveries
-SET state = 'cancelled'
+SET state = 'cancelled', failed_at = now()
 FROM cancelled
 WHERE id = delivery_id AND state = 'pending'
 RETURNING true AS cancelled`,

@@ -2,7 +2,7 @@ import type { Type } from '@nestjs/common'
 import { getSchemaPath, type OpenAPIObject } from '@nestjs/swagger'
 import { PaymentDto } from '../payments/payments.dto.js'
 import { EndpointEventDto, PingDto } from './event.dto.js'
-import { EVENT_TYPES, type EventType } from '../notifications/events.js'
+import { EVENT_TYPES, type EventType, SENT_TYPES } from '../notifications/events.js'
 
 /** The `webhooks` of the OpenAPI document: what endpoints receive. */
 
@@ -63,11 +63,6 @@ function webhookOf(type: EventType): Webhooks[string] {
   }
 }
 
-/** The events that are sent to endpoints: those that can be subscribed to, and the test. */
-const SENT = (Object.keys(EVENT_TYPES) as EventType[]).filter(
-  (type) => EVENT_TYPES[type].notified || type === 'ping',
-)
-
 export const EVENT_WEBHOOKS: Webhooks = Object.fromEntries(
-  SENT.map((type) => [type, webhookOf(type)]),
+  SENT_TYPES.map((type) => [type, webhookOf(type)]),
 )

@@ -10,6 +10,8 @@ export const MAX_PER_ENDPOINT = 4
 export const SLOW_MS = 2_000
 /** The time of a try, and 30 s after which another replica may repeat it. */
 export const LEASE_SECONDS = 50
+/** A delivery with more tries is not resent, so that its log stays short. */
+export const MAX_TRIES_BEFORE_RESEND = 100
 /** After this many failed tries in a row, the endpoint gets a single try after each pause. */
 export const CIRCUIT_FAILURES = 5
 export const FIRST_PAUSE_SECONDS = 30

@@ -10,6 +10,8 @@ export interface RecordedTry extends TryVerdict {
   /** Unique for the try: a repeated statement stores it once. */
   readonly operationId: string
   readonly leaseId: string
+  /** Of the claimed delivery. */
+  readonly resendId: string | null
   readonly at: Date
   /** Undefined after the last try. */
   readonly nextSeconds: number | undefined
@@ -18,8 +20,9 @@ export interface RecordedTry extends TryVerdict {
 }
 
 /*
- * A result counts also after the end of its lease: the endpoint has the notification. Deliveries are locked in the order
- * of their ids. The health of an endpoint is locked only if it changes.
+ * A result counts also after the end of its lease: the endpoint has the notification. The result of a try that began
+ * before the delivery was resent does not: the resent try follows at once. Deliveries are locked in the order of their
+ * ids. The health of an endpoint is locked only if it changes.
  */
 const RECORD: Statement = {
   name: 'delivery_record',
@@ -27,12 +30,16 @@ const RECORD: Statement = {
 WITH input AS MATERIALIZED (
   SELECT *
   FROM json_to_recordset($1) AS input (
-    nth integer, delivery_id uuid, endpoint_id uuid, operation_id uuid, lease_id uuid, at timestamptz(3),
-    took_ms integer, outcome text, status smallint, error text, answer text, next_seconds float8,
-    breaks_circuit boolean, is_slow boolean, scale float8
+    nth integer, delivery_id uuid, endpoint_id uuid, operation_id uuid, lease_id uuid, resend_id uuid,
+    at timestamptz(3), took_ms integer, outcome text, status smallint, error text, answer text,
+    next_seconds float8, breaks_circuit boolean, is_slow boolean, scale float8
   )
 ), target AS MATERIALIZED (
-  SELECT input.*, delivery.state, delivery.tries
+  SELECT
+    input.*,
+    delivery.state,
+    delivery.tries,
+    input.resend_id IS NOT DISTINCT FROM delivery.resend_id AS is_current
   FROM input
   JOIN deliveries AS delivery ON delivery.id = input.delivery_id
   WHERE NOT EXISTS (
@@ -45,6 +52,7 @@ WITH input AS MATERIALIZED (
 ), judged AS MATERIALIZED (
   SELECT *,
     CASE
+      WHEN state = 'pending' AND NOT is_current THEN 'pending'
       WHEN outcome = 'delivered' OR state = 'delivered' THEN 'delivered'
       WHEN state = 'pending' AND (outcome = 'gone' OR next_seconds IS NULL) THEN 'failed'
       ELSE state
@@ -61,6 +69,10 @@ WITH input AS MATERIALIZED (
     tries = judged.tries + 1,
     last_status = status,
     last_error = error,
+    failed_at = CASE
+      WHEN new_state = 'failed' THEN coalesce(failed_at, now())
+      WHEN new_state = 'cancelled' THEN failed_at
+    END,
     delivered_at = CASE WHEN outcome = 'delivered' THEN coalesce(delivered_at, at) ELSE delivered_at END
   FROM judged
   WHERE deliveries.id = judged.delivery_id
@@ -70,7 +82,9 @@ WITH input AS MATERIALIZED (
   WHERE work.delivery_id = judged.delivery_id AND new_state <> 'pending'
 ), rescheduled AS (
   UPDATE delivery_work AS work
-  SET lease_id = NULL, due_at = now() + make_interval(secs => next_seconds)
+  SET
+    lease_id = NULL,
+    due_at = CASE WHEN is_current THEN now() + make_interval(secs => next_seconds) ELSE now() END
   FROM judged
   WHERE work.delivery_id = judged.delivery_id
     AND new_state = 'pending'
@@ -141,6 +155,7 @@ export async function recordTry(run: Run, tried: RecordedTry): Promise<DeliveryS
       endpoint_id: tried.endpointId,
       operation_id: tried.operationId,
       lease_id: tried.leaseId,
+      resend_id: tried.resendId,
       at: tried.at,
       took_ms: tried.tookMs,
       outcome: tried.outcome,

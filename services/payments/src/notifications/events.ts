@@ -45,12 +45,14 @@ export const PAYMENT_EVENT_TYPES = NAMES.filter((name): name is PaymentEventType
   name.startsWith('payment.'),
 )
 
+/** The events that endpoints can subscribe to. */
+export const NOTIFIED_TYPES = NAMES.filter((name) => EVENT_TYPES[name].notified)
+
+/** The events that endpoints receive: also the test. */
+export const SENT_TYPES: readonly EventType[] = [...NOTIFIED_TYPES, 'ping']
+
 /** What an endpoint can subscribe to: events by name, all of payments, or all. */
-export const SUBSCRIPTIONS: readonly string[] = [
-  '*',
-  'payment.*',
-  ...NAMES.filter((name) => EVENT_TYPES[name].notified),
-]
+export const SUBSCRIPTIONS: readonly string[] = ['*', 'payment.*', ...NOTIFIED_TYPES]
 
 /** The id of an event in webhooks and in the feed: `evt_` and its UUID without hyphens. */
 export function eventIdOf(id: string): string {

@@ -5,7 +5,7 @@ import type { PaymentEvent } from './payment-event.entity.js'
 import type { Payment } from './payment.entity.js'
 
 /** `PAY-` and the payment's UUIDv7. One index serves ids and references; both sort by time of creation. */
-const REFERENCE = /^PAY-([\da-f]{8}-[\da-f]{4}-7[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12})$/
+export const REFERENCE = /^PAY-([\da-f]{8}-[\da-f]{4}-7[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12})$/
 
 export function referenceOf(id: string): string {
   return `PAY-${id}`

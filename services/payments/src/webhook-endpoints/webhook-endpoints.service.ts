@@ -151,7 +151,8 @@ function inOrder(events: readonly string[]): string[] {
   return SUBSCRIPTIONS.filter((name) => events.includes(name))
 }
 
-function noEndpoint(): Problem {
+/** Returns the same 404 whether an endpoint does not exist, was deleted or belongs to another merchant. */
+export function noEndpoint(): Problem {
   return new Problem(PROBLEMS.noEndpoint, 'You have no webhook endpoint with this id.')
 }
 
