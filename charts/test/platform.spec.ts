@@ -142,6 +142,7 @@ describe('platform', () => {
     ...[
       'attempts',
       'events',
+      'notifications',
       'operator-actions',
       'payments',
       'provider-messages',
@@ -150,7 +151,7 @@ describe('platform', () => {
     ...['auth/keys', 'auth/merchants', 'auth/sessions', 'auth/users'].map(
       (name) => `Prefix /api/${name}/`,
     ),
-    ...['attempts', 'payments', 'provider-messages', 'webhook-endpoints'].map(
+    ...['attempts', 'deliveries', 'payments', 'provider-messages', 'webhook-endpoints'].map(
       (name) => `Prefix /api/${name}/`,
     ),
   ]

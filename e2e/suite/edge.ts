@@ -39,6 +39,12 @@ export const PUBLIC: readonly Route[] = [
   ['DELETE', `/api/webhook-endpoints/${ID}`],
   ['POST', `/api/webhook-endpoints/${ID}/rotate-secret`],
   ['GET', '/api/events'],
+  ['GET', `/api/webhook-endpoints/${ID}/deliveries`],
+  ['POST', `/api/webhook-endpoints/${ID}/ping`],
+  ['POST', `/api/webhook-endpoints/${ID}/replay`],
+  ['GET', '/api/notifications'],
+  ['GET', `/api/deliveries/${ID}`],
+  ['POST', `/api/deliveries/${ID}/resend`],
 ]
 
 /** Encodings of a path that some proxies and servers normalize to another path. */

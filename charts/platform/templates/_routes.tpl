@@ -28,11 +28,13 @@ payments:
     - /api/provider-messages
     - /api/operator-actions
     - /api/webhook-endpoints
+    - /api/notifications
   prefix:
     - /api/payments/
     - /api/attempts/
     - /api/provider-messages/
     - /api/webhook-endpoints/
+    - /api/deliveries/
 {{- end }}
 
 {{/*

@@ -16,7 +16,7 @@ import { type DeliveryDetail, findDelivery } from './delivery-detail.store.js'
 import type { ReplayNotificationsDto } from './delivery-log.dto.js'
 import type { StoredDelivery } from './delivery.view.js'
 import { pingEndpoint } from './ping.store.js'
-import { MAX_REPLAYED, replayNotifications } from './replay.store.js'
+import { MAX_CANDIDATES, MAX_REPLAYED, replayNotifications } from './replay.store.js'
 import { resendDelivery } from './resend.store.js'
 
 const MAX_REPLAY_DAYS = 30
@@ -59,7 +59,11 @@ export class DeliveryLog {
     const now = databaseNow()
     const at = new Date(now).toISOString()
     const ids = { notificationId: newUuid(now), deliveryId: newUuid(now) }
-    const body = JSON.stringify({ type: 'ping', timestamp: at, data: { endpoint: endpointId.toLowerCase() } })
+    const body = JSON.stringify({
+      type: 'ping',
+      timestamp: at,
+      data: { endpoint: endpointId.toLowerCase() },
+    })
     const ping = { ...ids, endpointId, ownerId: merchant, body, at }
     const isSent = await this.database.write((run) => pingEndpoint(run, ping))
     if (isSent === undefined) throw noEndpoint()
@@ -114,6 +118,8 @@ function tooManyTries(): Problem {
 }
 
 function tooManyDeliveries(): Problem {
-  const detail = `A replay makes at most ${MAX_REPLAYED} deliveries. Nothing was done: choose a shorter range.`
+  const detail =
+    `A replay makes at most ${MAX_REPLAYED} deliveries, of a range with at most ${MAX_CANDIDATES} ` +
+    'notifications. Nothing was done: choose a shorter range.'
   return new Problem(PROBLEMS.tooManyDeliveries, detail)
 }

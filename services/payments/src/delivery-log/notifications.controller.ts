@@ -21,15 +21,17 @@ export class NotificationsController {
   @NeedsScope('payments:read', 'webhooks:write')
   @ListNotificationsDocs()
   async list(@CurrentCaller() { merchant }: Caller, @Query() query: ListNotificationsDto) {
-    const page = await listNotifications(this.database, {
+    const { type, payment, createdFrom, createdTo, limit, cursor } = query
+    const filter = {
       ownerId: merchant,
-      type: query.type,
-      paymentId: query.payment && idOf(query.payment),
-      createdFrom: parseTime(query.createdFrom),
-      createdTo: parseTime(query.createdTo),
-      limit: query.limit,
-      after: query.cursor ? decodeCursor(query.cursor) : undefined,
-    })
+      type,
+      paymentId: payment && idOf(payment),
+      createdFrom: parseTime(createdFrom),
+      createdTo: parseTime(createdTo),
+      limit,
+    }
+    const after = cursor ? decodeCursor(cursor) : undefined
+    const page = await listNotifications(this.database, filter, after)
     return { data: page.data.map(notificationView), nextCursor: page.nextCursor }
   }
 }

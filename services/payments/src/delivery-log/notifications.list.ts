@@ -1,5 +1,6 @@
 import { type Page, pageOf } from '@malipo/kit/http/page'
 import type { Database } from '@malipo/kit/postgres/database'
+import { isoTime } from '@malipo/kit/postgres/iso-time'
 import type { EntityManager } from 'typeorm'
 import type { EventType } from '../notifications/events.js'
 import {
@@ -16,8 +17,8 @@ export interface NotificationFilter {
   readonly createdFrom: Date | undefined
   readonly createdTo: Date | undefined
   readonly limit: number
-  /** The last id of the previous page. */
-  readonly after: string | undefined
+  /** The last one of the previous page. */
+  readonly after: Pick<StoredNotification, 'id' | 'createdAt'> | undefined
 }
 
 export interface ListedNotification extends StoredNotification {
@@ -32,15 +33,32 @@ export interface ListedNotification extends StoredNotification {
   }[]
 }
 
-/** Newest first. */
+/**
+ * Newest first. Ids do not sort by time.
+ *
+ * @param cursor the last id of the previous page. If the retention has deleted it, it has deleted all older ones
+ */
 export async function listNotifications(
   database: Database,
-  filter: NotificationFilter,
+  filter: Omit<NotificationFilter, 'after'>,
+  cursor: string | undefined,
 ): Promise<Page<ListedNotification>> {
-  const found = await database.find('notification_list', (orm) =>
-    selectNotifications(orm, filter).getRawMany<ListedNotification>(),
-  )
+  const found = await database.find('notification_list', async (orm) => {
+    const after = cursor === undefined ? undefined : await placeOf(orm, filter.ownerId, cursor)
+    if (cursor !== undefined && !after) return []
+    return selectNotifications(orm, { ...filter, after }).getRawMany<ListedNotification>()
+  })
   return pageOf(found, filter.limit)
+}
+
+/** A separate query, because the planner can't estimate a range whose end is a subquery. */
+async function placeOf(orm: EntityManager, ownerId: string, id: string) {
+  return orm
+    .createQueryBuilder()
+    .select(`notification.id AS id, ${isoTime('notification.created_at')} AS "createdAt"`)
+    .from('notifications', 'notification')
+    .where('notification.id = :id AND notification.owner_id = :ownerId', { id, ownerId })
+    .getRawOne<NonNullable<NotificationFilter['after']>>()
 }
 
 const DELIVERIES = `
@@ -88,16 +106,14 @@ export function selectNotifications(orm: EntityManager, filter: NotificationFilt
   if (createdFrom)
     select.andWhere(`${at} >= :from::timestamptz`, { from: createdFrom.toISOString() })
   if (createdTo) select.andWhere(`${at} < :to::timestamptz`, { to: createdTo.toISOString() })
-  if (after !== undefined) select.andWhere(AFTER, { after })
+  if (after) {
+    const place = '(:afterAt::timestamptz, :afterId::uuid)'
+    const values = { afterAt: after.createdAt, afterId: after.id }
+    select.andWhere(`(${at}, notification.id) < ${place}`, values)
+  }
   // One row beyond the limit shows that there is a next page.
   return select
     .orderBy('notification.created_at', 'DESC')
     .addOrderBy('notification.id', 'DESC')
     .limit(limit + 1)
 }
-
-/** Ids do not sort by time. If the retention has deleted the last row of the previous page, it has deleted older ones. */
-const AFTER = `
-  (notification.created_at, notification.id) < (
-    (SELECT created_at FROM notifications WHERE id = :after AND owner_id = :ownerId), :after::uuid
-  )`

@@ -3,6 +3,8 @@ import { MAX_TRIES_BEFORE_RESEND } from '../deliveries/limits.js'
 
 /** The most deliveries of a replay. */
 export const MAX_REPLAYED = 10_000
+/** The most notifications that a replay looks at. */
+export const MAX_CANDIDATES = 100_000
 
 export interface Replay {
   readonly endpointId: string
@@ -34,12 +36,10 @@ WITH endpoint AS MATERIALIZED (
   SELECT id, owner_id, events, state = 'enabled' AS is_enabled
   FROM webhook_endpoints
   WHERE id = $1 AND owner_id = $2 AND state <> 'deleted'
-), matched AS MATERIALIZED (
-  SELECT notification.id, notification.created_at, delivery.id AS delivery_id
+), candidates AS MATERIALIZED (
+  SELECT notification.id, notification.created_at
   FROM endpoint
   JOIN notifications AS notification ON notification.owner_id = endpoint.owner_id
-  LEFT JOIN deliveries AS delivery
-    ON delivery.notification_id = notification.id AND delivery.endpoint_id = endpoint.id
   WHERE is_enabled
     AND notification.created_at >= $4::timestamptz
     AND notification.created_at < $5::timestamptz
@@ -50,14 +50,24 @@ WITH endpoint AS MATERIALIZED (
       OR notification.type LIKE 'payment.%' AND 'payment.*' = ANY (events)
     )
     AND coalesce(notification.type = ANY ($6::text[]), true)
+  LIMIT ${MAX_CANDIDATES + 1}
+), matched AS MATERIALIZED (
+  SELECT candidates.*, delivery.id AS delivery_id
+  FROM candidates
+  LEFT JOIN deliveries AS delivery
+    ON delivery.notification_id = candidates.id AND delivery.endpoint_id = $1
+  WHERE (SELECT count(*) FROM candidates) <= ${MAX_CANDIDATES}
     AND (
       delivery.id IS NULL
       OR delivery.state = ANY ($7::text[]) AND delivery.tries < ${MAX_TRIES_BEFORE_RESEND}
     )
   LIMIT ${MAX_REPLAYED + 1}
-  FOR KEY SHARE OF notification
 ), accepted AS MATERIALIZED (
-  SELECT * FROM matched WHERE (SELECT count(*) FROM matched) <= ${MAX_REPLAYED}
+  SELECT matched.*
+  FROM matched
+  JOIN notifications AS notification ON notification.id = matched.id
+  WHERE (SELECT count(*) FROM matched) <= ${MAX_REPLAYED}
+  FOR KEY SHARE OF notification
 ), locked AS MATERIALIZED (
   SELECT delivery.id
   FROM accepted
@@ -92,7 +102,8 @@ WITH endpoint AS MATERIALIZED (
 )
 SELECT
   is_enabled AS "isEnabled",
-  (SELECT count(*) FROM matched) > ${MAX_REPLAYED} AS "isTooMany",
+  (SELECT count(*) FROM candidates) > ${MAX_CANDIDATES}
+    OR (SELECT count(*) FROM matched) > ${MAX_REPLAYED} AS "isTooMany",
   ((SELECT count(*) FROM resent) + (SELECT count(*) FROM made))::integer AS deliveries
 FROM endpoint`,
 }
