@@ -179,9 +179,9 @@ describe('a request reads few rows', () => {
       [ENDPOINT],
     )
     const id = row?.id as string
-    await explained(1, (run) => findDelivery(run as never, id, OWNER))
+    await explained(1, (run) => findDelivery(run, id, OWNER))
     const resend = { deliveryId: id, ownerId: OWNER, operationId: MAX_ID }
-    await explained(1, (run) => resendDelivery(run as never, resend))
+    await explained(1, (run) => resendDelivery(run, resend))
   })
 
   it('to replay a range in which all is delivered', async () => {
@@ -189,9 +189,9 @@ describe('a request reads few rows', () => {
     const of = { endpointId: ENDPOINT, ownerId: OWNER, operationId: MAX_ID }
     const types = ['payment.pending']
     const replay = { ...of, ...range, types, delivered: false }
-    await explained(ROWS, (run) => replayNotifications(run as never, replay, false))
+    await explained(ROWS, (run) => replayNotifications(run, replay, false))
     const again = { ...replay, delivered: true, types: undefined }
-    await explained(ROWS, (run) => replayNotifications(run as never, again, false))
+    await explained(ROWS, (run) => replayNotifications(run, again, false))
   })
 
   it.each([false, true])('to replay a short range, with delivered %s', async (delivered) => {
@@ -204,7 +204,7 @@ describe('a request reads few rows', () => {
       types: undefined,
       delivered,
     }
-    await explained(1_000, (run) => replayNotifications(run as never, replay, false))
-    await explained(1_000, (run) => replayNotifications(run as never, replay, true))
+    await explained(1_000, (run) => replayNotifications(run, replay, false))
+    await explained(1_000, (run) => replayNotifications(run, replay, true))
   })
 })

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
-import type { Run } from '@malipo/kit/postgres/database'
+import type { Run, Statement } from '@malipo/kit/postgres/database'
 import { until } from '@malipo/testing/until'
 import { Client as Connection } from 'pg'
 import { afterAll, afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
@@ -75,7 +75,7 @@ describe('a resent notification', () => {
     await untilState(endpointId, 'delivered', delivery.tries + 1)
     const after = await latest(endpointId)
     expect(after).toMatchObject({ tries: delivery.tries + 1, failedAt: null, nextTryAt: null })
-    if (state === 'delivered') expect(after.deliveredAt).toBe(delivery.deliveredAt)
+    expect(after.deliveredAt).toEqual(delivery.deliveredAt ?? expect.any(String))
     expect((await log.get(delivery.id)).body.log).toHaveLength(delivery.tries + 1)
   })
 
@@ -96,8 +96,8 @@ describe('a resent notification', () => {
         endpointId,
       )
       await untilState(endpointId, 'delivered')
-      if (state !== 'delivered') return
-      expect((await latest(endpointId)).deliveredAt).toBe(delivery.deliveredAt)
+      const { deliveredAt } = await latest(endpointId)
+      expect(deliveredAt).toEqual(delivery.deliveredAt ?? expect.any(String))
     },
   )
 
@@ -209,7 +209,7 @@ describe('a resent notification', () => {
       endpointId,
       lease,
     )
-    const run = ({ text }: { text: string }, values: unknown[]) => payments.sql(text, ...values)
+    const run = ({ text }: Statement, values: readonly unknown[]) => payments.sql(text, ...values)
     await releaseDelivery(run as Run, delivery.id, lease)
     const work = 'SELECT tries, lease_id FROM delivery_work WHERE delivery_id = $1'
     expect(await payments.sql(work, delivery.id)).toEqual([{ tries: 0, lease_id: null }])
