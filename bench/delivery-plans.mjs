@@ -142,7 +142,7 @@ async function costs(backend, endpoints) {
 
 /** @param {string} deliveryId @param {string} endpointId @param {string} leaseId */
 function result(deliveryId, endpointId, leaseId) {
-  const ids = { deliveryId, endpointId, leaseId, operationId: v7() }
+  const ids = { deliveryId, endpointId, leaseId, operationId: v7(), resendId: null }
   const answered = {
     outcome: /** @type {const} */ ('delivered'),
     status: 200,

@@ -8,7 +8,8 @@ import { withPayments } from './with-payments.js'
 
 /** The notifications and deliveries that commit with the change of a payment. */
 
-const { payments, owner, user } = await withPayments()
+/** No replica delivers, so that the work stays as it is written. */
+const { payments, owner, user } = await withPayments({ ROLES: 'api' })
 
 interface Written {
   readonly type: string

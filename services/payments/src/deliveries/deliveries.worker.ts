@@ -108,12 +108,11 @@ export class DeliveriesWorker implements OnModuleDestroy, BeforeApplicationShutd
     const ids = [...new Set(claimed.map(({ endpointId }) => endpointId))]
     const secrets = await this.database.read((run) => this.secrets.secretsOf(run, ids))
     for (const each of claimed) {
-      const found = secrets.get(each.endpointId)
       this.begin({
         claimed: each,
         leaseId,
         isFresh,
-        secrets: found === 'unreadable' ? undefined : found,
+        secrets: secrets.get(each.endpointId),
         signal: this.stopping.signal,
       })
     }

@@ -20,8 +20,8 @@ export const DELIVERY_SCALE = Symbol('delivery scale')
 export interface DeliveryTry {
   readonly claimed: ClaimedDelivery
   readonly leaseId: string
-  /** The valid secrets of the endpoint; undefined if there are none, or they can't be read. */
-  readonly secrets: readonly SigningSecret[] | undefined
+  /** The valid secrets of the endpoint; undefined if it was deleted since the claim. */
+  readonly secrets: readonly SigningSecret[] | 'unreadable' | undefined
   /** Whether so much of the lease is left that the try may still begin. */
   readonly isFresh: () => boolean
   /** Ends the try at shutdown. */
@@ -56,8 +56,8 @@ export class DeliveryRunner {
     // The notification was deleted at the end of its retention.
     if (body === undefined) return
     const at = new Date()
-    if (!secrets?.length) return this.record(one, at, UNSIGNED)
-    if (!isFresh()) return this.release(one)
+    if (secrets === 'unreadable') return this.record(one, at, UNSIGNED)
+    if (!secrets || !isFresh()) return this.release(one)
     const eventId = eventIdOf(claimed.notificationId)
     const result = await this.egress.post({
       url: claimed.url,
@@ -108,7 +108,7 @@ const UNSIGNED: TryVerdict = {
   error: UNREADABLE_SECRET,
   answer: undefined,
   retryAfterSeconds: undefined,
-  breaksCircuit: true,
+  breaksCircuit: false,
   isSlow: false,
   tookMs: 0,
 }

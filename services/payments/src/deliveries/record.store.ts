@@ -1,6 +1,6 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
 import { CIRCUIT_FAILURES, FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS } from './limits.js'
-import type { TryVerdict } from './try-verdict.js'
+import { type TryVerdict, UNREADABLE_SECRET } from './try-verdict.js'
 
 /** Stores the results of tries, and what follows for their deliveries and endpoints. */
 
@@ -101,6 +101,8 @@ WITH input AS MATERIALIZED (
     max(at) AS last_at,
     max(scale) AS scale
   FROM judged
+  -- The endpoint has no part in a try whose secret this service can't read.
+  WHERE error IS DISTINCT FROM '${UNREADABLE_SECRET}'
   GROUP BY endpoint_id
 ), watched AS MATERIALIZED (
   SELECT answered.*, health.failures, health.failing_since, health.open_until
