@@ -202,7 +202,7 @@ describe.each(['auth', 'payments'])('%s', (service) => {
     const { all, find } = of(`${service} secrets`)
     expect(all.filter(({ kind }) => kind === 'Secret')).toEqual([])
     const external = all.filter(({ kind }) => kind === 'ExternalSecret')
-    expect(external).toHaveLength(3)
+    expect(external).toHaveLength(service === 'auth' ? 3 : 4)
     const role = find('ExternalSecret', '-db-service')
     expect(role.spec.target.template.type).toBe('kubernetes.io/basic-auth')
     expect(role.spec.data.map((each: Manifest) => each.secretKey)).toEqual(['password', 'username'])
