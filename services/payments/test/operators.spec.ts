@@ -61,6 +61,8 @@ describe('a list of attempts', () => {
     'account=',
     'state=done',
     'payment=PAY-1',
+    // Not of version 7: no payment has it.
+    'payment=PAY-00000000-0000-4000-8000-000000000000',
     `payment=${v7()}`,
     'limit=0',
     'limit=101',

@@ -11,6 +11,7 @@ import {
   RESOLVED_STATES,
   type ResolvedState,
 } from '../attempts/states.js'
+import { REFERENCE } from '../payments/payment.view.js'
 import { type Status, STATUSES } from '../payments/transitions.js'
 import { FAILURE_CODES, type FailureCode } from '../providers/failures.js'
 import { MessageDto } from './messages.dto.js'
@@ -50,9 +51,7 @@ export class ListAttemptsDto {
     example: 'PAY-019aa0a0-0000-7000-8000-000000000000',
   })
   @IsOptional()
-  @Matches(/^PAY-[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}$/, {
-    message: 'must be the reference of a payment',
-  })
+  @Matches(REFERENCE, { message: 'must be the reference of a payment' })
   payment?: string
 
   @PageLimit(20)
