@@ -70,7 +70,11 @@ export class Charges {
     }
     const figures = figuresOf(records, { book, created: this.driver.created, ...times })
     problems.push(...figures.late)
-    for (const lost of records.filter(isLostCall)) console.log(await historyOf(sql, lost, book))
+    const isLate = ({ reference }: PaymentRecord) =>
+      figures.late.some((text) => text.startsWith(reference))
+    for (const record of records.filter((each) => isLostCall(each) || isLate(each))) {
+      console.log(await historyOf(sql, record, book))
+    }
     if (problems.length > 0) throw new Error(problems.join('\n'))
     return figures
   }

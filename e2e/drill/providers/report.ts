@@ -47,7 +47,7 @@ function cellsOf(row: Row): string[] {
 export function boundText(): string {
   const lease = `lease ${LEASE_SECONDS} s after the timeout of a call`
   const others = `longest pause of the circuit ${PAUSE_MAX_SECONDS} s, interval of queries ${QUERY_MAX_SECONDS} s`
-  return `${lease}, ${others}. A query has a timeout of 10 s, so that payments must be settled within ${BOUND_MS / 1_000} s`
+  return `${lease}, ${others}: payments must be settled within ${BOUND_MS / 1_000} s`
 }
 
 export async function writeRows(rows: readonly Row[]): Promise<void> {

@@ -36,13 +36,10 @@ export const PACING = {
 /** Sends are slower than the bursts of payments, so that some wait. Queries are not limited. */
 export const LIMITS = { rate: 10, pollRate: 1_000, maxInFlight: 50 }
 
-/** The timeouts of calls, which their leases include. */
-const QUERY_TIMEOUT_SECONDS = 10
-const SEND_TIMEOUT_SECONDS = 30
+/** The timeout of a request for money, which its lease includes. */
+export const SEND_TIMEOUT_MS = 30_000
 
-/** How long after a fault payments must be settled: the lease of a query, a pause of the circuit, and a query. */
-export const BOUND_MS =
-  (QUERY_TIMEOUT_SECONDS + LEASE_SECONDS + PAUSE_MAX_SECONDS + QUERY_MAX_SECONDS) * 1_000
-export const SEND_TIMEOUT_MS = SEND_TIMEOUT_SECONDS * 1_000
-/** The same, if a request for money was lost with its replica: its lease is longer. */
-export const LOST_CALL_BOUND_MS = BOUND_MS + (SEND_TIMEOUT_SECONDS - QUERY_TIMEOUT_SECONDS) * 1_000
+/** How long after a fault payments must be settled: a lease, a pause of the circuit, and an interval of queries. */
+export const BOUND_MS = (LEASE_SECONDS + PAUSE_MAX_SECONDS + QUERY_MAX_SECONDS) * 1_000
+/** The same, if a request for money was lost with its replica. */
+export const LOST_CALL_BOUND_MS = BOUND_MS + SEND_TIMEOUT_MS
