@@ -1,10 +1,6 @@
 /** The scopes that payments checks. Auth grants them; RFC 6749, section 3.3, defines their syntax. */
 export type Scope =
-  | 'payments:read'
-  | 'payments:write'
-  | 'payments:settle'
-  | 'webhooks:write'
-  | 'payments:admin'
+  'payments:read' | 'payments:write' | 'payments:settle' | 'webhooks:write' | 'payments:admin'
 
 /** The caller of a request, from the claims that auth validated. */
 export interface Caller {
