@@ -85,6 +85,13 @@ export async function installReceiver(): Promise<void> {
       metadata: { name: NAME },
       spec: { selector: LABELS, ports: [{ port: PORT }] },
     },
+    // The platform's policies admit nothing that is not named.
+    {
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'NetworkPolicy',
+      metadata: { name: NAME },
+      spec: { podSelector: { matchLabels: LABELS }, policyTypes: ['Ingress'], ingress: [{}] },
+    },
   )
   await eventually('the server of the merchants', () => page(0), { limitMs: 120_000 })
 }
