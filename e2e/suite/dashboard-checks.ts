@@ -8,7 +8,7 @@ import { type Platform, RELEASE } from './platform.ts'
 
 /** Checks the dashboards of a release; with E2E_PICTURE, writes the overview as SVG to that file. */
 
-const EXPECTED_DASHBOARDS = 7
+const EXPECTED_DASHBOARDS = 8
 
 export async function checkDashboards(platform: Platform): Promise<void> {
   const maps = await platform.namespace.list('configmap', 'grafana_dashboard=1')
