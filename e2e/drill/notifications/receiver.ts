@@ -16,8 +16,8 @@ const PAGE = 500
 /** How the server answers, by path. */
 export const ANSWERS = {
   accepts: '/200',
-  /** 500 to the first two tries of each event. */
-  failsFirst: '/500-twice',
+  /** 404 to the first two tries of each event: 500 would open the circuit. */
+  failsFirst: '/404-twice',
   /** 500 to every try: the deliveries wait. */
   neverAccepts: '/500',
   /** 404 to every try, which opens no circuit. */
@@ -34,7 +34,7 @@ const counts = new Map()
 function statusFor(path, id) {
   const count = (counts.get(path + id) ?? 0) + 1
   counts.set(path + id, count)
-  if (path === '/500-twice') return count <= 2 ? 500 : 200
+  if (path === '/404-twice') return count <= 2 ? 404 : 200
   return Number(path.slice(1))
 }
 createServer((request, response) => {
