@@ -1,5 +1,6 @@
 import { Database } from '@malipo/kit/postgres/database'
 import { newUuid } from '@malipo/kit/postgres/uuid-v7'
+import { freshFor } from '@malipo/kit/worker/fresh-for'
 import type { RunResult, Worker } from '@malipo/kit/worker/worker'
 import { withTimeout } from '@malipo/kit/worker/with-timeout'
 import { Workers } from '@malipo/kit/worker/workers'
@@ -145,14 +146,4 @@ export class AttemptCalls implements OnModuleDestroy, BeforeApplicationShutdown 
     this.inFlight.set(key, running)
     return running
   }
-}
-
-/**
- * Whether less than a time has passed since now. The monotonic clock may stand still while a machine is suspended,
- * and the other one may be set back.
- */
-function freshFor(ms: number): () => boolean {
-  const monotonic = performance.now()
-  const wall = Date.now()
-  return () => performance.now() - monotonic < ms && Date.now() - wall < ms
 }

@@ -1,5 +1,6 @@
 import { Database } from '@malipo/kit/postgres/database'
 import { newUuid } from '@malipo/kit/postgres/uuid-v7'
+import { freshFor } from '@malipo/kit/worker/fresh-for'
 import type { Worker } from '@malipo/kit/worker/worker'
 import { withTimeout } from '@malipo/kit/worker/with-timeout'
 import { Workers } from '@malipo/kit/worker/workers'
@@ -78,7 +79,7 @@ export class DeliveriesWorker implements OnModuleDestroy, BeforeApplicationShutd
 
   async beforeApplicationShutdown() {
     const ended = Promise.all([...this.running].map((one) => one.ended))
-    await withTimeout(ended, SHUTDOWN_WAIT_MS).catch(() => undefined)
+    await withTimeout(ended, SHUTDOWN_WAIT_MS)
     this.stopping.abort()
     await ended
   }
@@ -168,14 +169,4 @@ export class DeliveriesWorker implements OnModuleDestroy, BeforeApplicationShutd
     }
     return [...byEndpoint.values()]
   }
-}
-
-/**
- * Whether less than a time has passed since now. The monotonic clock may stand still while a machine is suspended,
- * and the other one may be set back.
- */
-function freshFor(ms: number): () => boolean {
-  const monotonic = performance.now()
-  const wall = Date.now()
-  return () => performance.now() - monotonic < ms && Date.now() - wall < ms
 }
