@@ -1,13 +1,10 @@
 import { Database } from '@malipo/kit/postgres/database'
 import { observableGauge } from '@malipo/kit/telemetry/metrics'
+import { PolledValue } from '@malipo/kit/worker/polled-value'
 import { Workers } from '@malipo/kit/worker/workers'
 import { Inject, Injectable } from '@nestjs/common'
 import { Registry } from 'prom-client'
 import { type AttemptCounts as Counts, readAttemptCounts } from './attempt-counts.store.js'
-
-const READ_EVERY_MS = 5_000
-/** Metrics report no older counts: while the database is down, the current ones are unknown. */
-const COUNTS_TTL_MS = 15_000
 
 /**
  * Reports how many attempts are open or need an operator, from the database. Every replica reports the same values:
@@ -15,28 +12,17 @@ const COUNTS_TTL_MS = 15_000
  */
 @Injectable()
 export class AttemptCounts {
-  private lastRead: { readonly counts: Counts; readonly at: number } | undefined
+  private readonly counts: PolledValue<Counts>
 
   constructor(
     @Inject(Database) database: Database,
     @Inject(Workers) workers: Workers,
     @Inject(Registry) private readonly registry: Registry,
   ) {
+    this.counts = new PolledValue(workers, 'attempt_counts_read', () =>
+      database.read(readAttemptCounts),
+    )
     this.register()
-    workers.add({
-      name: 'attempt_counts_read',
-      intervalMs: READ_EVERY_MS,
-      run: async () => {
-        const counts = await database.read(readAttemptCounts)
-        this.lastRead = { counts, at: performance.now() }
-      },
-    })
-  }
-
-  private get counts(): Counts | undefined {
-    const { lastRead } = this
-    const isFresh = lastRead && performance.now() - lastRead.at < COUNTS_TTL_MS
-    return isFresh ? lastRead.counts : undefined
   }
 
   private register(): void {
@@ -48,7 +34,7 @@ export class AttemptCounts {
     }
     observableGauge(registry, open, (gauge) => {
       gauge.reset()
-      for (const { account, state, count } of this.counts?.open ?? []) {
+      for (const { account, state, count } of this.counts.value?.open ?? []) {
         gauge.set({ account, state }, count)
       }
     })
@@ -59,7 +45,7 @@ export class AttemptCounts {
     }
     observableGauge(registry, attention, (gauge) => {
       gauge.reset()
-      for (const { account, reason, count } of this.counts?.attention ?? []) {
+      for (const { account, reason, count } of this.counts.value?.attention ?? []) {
         gauge.set({ account, reason }, count)
       }
     })
@@ -70,7 +56,7 @@ export class AttemptCounts {
     }
     observableGauge(registry, oldestDue, (gauge) => {
       gauge.reset()
-      for (const { account, call, seconds } of this.counts?.oldestDue ?? []) {
+      for (const { account, call, seconds } of this.counts.value?.oldestDue ?? []) {
         gauge.set({ account, call }, Number(seconds))
       }
     })

@@ -1,5 +1,6 @@
 import { Database } from '@malipo/kit/postgres/database'
 import { observableGauge } from '@malipo/kit/telemetry/metrics'
+import { PolledValue } from '@malipo/kit/worker/polled-value'
 import { Workers } from '@malipo/kit/worker/workers'
 import { Inject, Injectable } from '@nestjs/common'
 import { Registry } from 'prom-client'
@@ -10,39 +11,24 @@ import {
   readDeliveryCounts,
 } from './delivery-counts.store.js'
 
-const READ_EVERY_MS = 5_000
-/** Metrics report no older counts: while the database is down, the current ones are unknown. */
-const COUNTS_TTL_MS = 15_000
-
 /**
  * Reports pending deliveries and webhook endpoints, from the database. Every replica reports the same values: aggregate
  * them with max, not sum. No series names a merchant or an endpoint, so that their number does not grow.
  */
 @Injectable()
 export class DeliveryCounts {
-  private lastRead: { readonly counts: Counts; readonly at: number } | undefined
+  private readonly counts: PolledValue<Counts>
 
   constructor(
     @Inject(Database) database: Database,
     @Inject(Workers) workers: Workers,
     @Inject(Registry) private readonly registry: Registry,
   ) {
+    this.counts = new PolledValue(workers, 'delivery_counts_read', () =>
+      database.read(readDeliveryCounts),
+    )
     this.registerDeliveries()
     this.registerEndpoints()
-    workers.add({
-      name: 'delivery_counts_read',
-      intervalMs: READ_EVERY_MS,
-      run: async () => {
-        const counts = await database.read(readDeliveryCounts)
-        this.lastRead = { counts, at: performance.now() }
-      },
-    })
-  }
-
-  private get counts(): Counts | undefined {
-    const { lastRead } = this
-    const isFresh = lastRead && performance.now() - lastRead.at < COUNTS_TTL_MS
-    return isFresh ? lastRead.counts : undefined
   }
 
   private registerDeliveries(): void {
@@ -53,9 +39,10 @@ export class DeliveryCounts {
     }
     observableGauge(this.registry, pending, (gauge) => {
       gauge.reset()
-      if (!this.counts) return
+      const counts = this.counts.value
+      if (!counts) return
       for (const state of PENDING_STATES) gauge.set({ state }, 0)
-      for (const { state, count } of this.counts.pending) gauge.set({ state }, count)
+      for (const { state, count } of counts.pending) gauge.set({ state }, count)
     })
     const oldestDue = {
       name: 'deliveries_oldest_due_seconds',
@@ -64,9 +51,10 @@ export class DeliveryCounts {
     }
     observableGauge(this.registry, oldestDue, (gauge) => {
       gauge.reset()
-      if (!this.counts) return
+      const counts = this.counts.value
+      if (!counts) return
       for (const endpoints of ENDPOINTS_BY_TRIES) gauge.set({ endpoints }, 0)
-      for (const { endpoints, seconds } of this.counts.oldestDue) {
+      for (const { endpoints, seconds } of counts.oldestDue) {
         gauge.set({ endpoints }, Number(seconds))
       }
     })
@@ -80,7 +68,7 @@ export class DeliveryCounts {
     }
     observableGauge(this.registry, endpoints, (gauge) => {
       gauge.reset()
-      for (const { state, count } of this.counts?.endpoints ?? []) gauge.set({ state }, count)
+      for (const { state, count } of this.counts.value?.endpoints ?? []) gauge.set({ state }, count)
     })
     const failing = {
       name: 'webhook_endpoints_failing',
@@ -89,7 +77,7 @@ export class DeliveryCounts {
     }
     observableGauge(this.registry, failing, (gauge) => {
       gauge.reset()
-      const counted = this.counts?.failing
+      const counted = this.counts.value?.failing
       if (!counted) return
       gauge.set({ circuit: 'closed' }, counted.closed)
       gauge.set({ circuit: 'open' }, counted.open)
@@ -101,7 +89,8 @@ export class DeliveryCounts {
     observableGauge(this.registry, merchants, (gauge) => {
       // A `reset` would set a gauge without labels to 0 instead of removing its series.
       gauge.remove()
-      if (this.counts?.failing) gauge.set(this.counts.failing.merchants)
+      const counted = this.counts.value?.failing
+      if (counted) gauge.set(counted.merchants)
     })
   }
 }

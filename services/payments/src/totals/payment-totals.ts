@@ -1,18 +1,16 @@
 import { Database } from '@malipo/kit/postgres/database'
 import { transactionLease } from '@malipo/kit/postgres/lease'
+import { PolledValue } from '@malipo/kit/worker/polled-value'
 import { Workers } from '@malipo/kit/worker/workers'
 import { Inject, Injectable } from '@nestjs/common'
 import { Registry } from 'prom-client'
 import { foldEvents } from './fold.store.js'
-import { readSnapshot, type Snapshot } from './snapshot.store.js'
+import { readSnapshot } from './snapshot.store.js'
 import { registerTotals } from './totals-metrics.js'
 
 const FOLD_EVERY_MS = 2_000
-const READ_EVERY_MS = 5_000
 /** Events per fold. A fold of thousands would occupy a core of the database, and requests would wait. */
 const BATCH_SIZE = 500
-/** Metrics report no older snapshot: while the database is down, the current values are unknown. */
-const SNAPSHOT_TTL_MS = 15_000
 
 /**
  * Counts payments and sums their amounts by status, method and currency, in a database table. A restart loses
@@ -21,14 +19,15 @@ const SNAPSHOT_TTL_MS = 15_000
  */
 @Injectable()
 export class PaymentTotals {
-  private lastRead: { readonly snapshot: Snapshot; readonly at: number } | undefined
-
   constructor(
     @Inject(Database) database: Database,
     @Inject(Workers) workers: Workers,
     @Inject(Registry) registry: Registry,
   ) {
-    registerTotals(registry, () => this.snapshot)
+    const snapshot = new PolledValue(workers, 'payment_totals_read', () =>
+      database.read(readSnapshot),
+    )
+    registerTotals(registry, () => snapshot.value)
     workers.add({
       name: 'payment_totals_fold',
       role: 'worker',
@@ -39,19 +38,5 @@ export class PaymentTotals {
         return folded < BATCH_SIZE ? undefined : 'more'
       },
     })
-    workers.add({
-      name: 'payment_totals_read',
-      intervalMs: READ_EVERY_MS,
-      run: async () => {
-        const snapshot = await database.read(readSnapshot)
-        this.lastRead = { snapshot, at: performance.now() }
-      },
-    })
-  }
-
-  private get snapshot(): Snapshot | undefined {
-    const { lastRead } = this
-    const isFresh = lastRead && performance.now() - lastRead.at < SNAPSHOT_TTL_MS
-    return isFresh ? lastRead.snapshot : undefined
   }
 }
