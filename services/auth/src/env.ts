@@ -3,6 +3,7 @@ import { checkDatabase } from '@malipo/kit/config/database-settings'
 import { type Check, integer, readableFile, readEnv as read } from '@malipo/kit/config/env'
 import { checkErasureKeys, erasureKeysOf, erasureVariables } from '@malipo/kit/config/erasure-keys'
 import { checkKeyFile } from '@malipo/kit/config/key-file'
+import { checkKeyFolder } from '@malipo/kit/config/key-folder'
 import { checkRedis } from '@malipo/kit/config/redis-settings'
 import {
   checkHttp,
@@ -12,8 +13,7 @@ import {
   redisVariables,
 } from '@malipo/kit/config/variables'
 import { type CleanedEnv, str } from 'envalid'
-import { readKeyFolder } from './tokens/key-folder.js'
-import { KeySetError } from './tokens/key-set.js'
+import { readKeyFolder } from './tokens/key-set.js'
 
 export const VARIABLES = {
   ...httpVariables(3002, '`sandbox` lets users settle their own payments; `live` never does'),
@@ -150,15 +150,7 @@ const checkSecret: Check<KeyEnv> = (env) => {
   return { [name]: `must have at least ${MIN_SECRET_BYTES} bytes` }
 }
 
-const checkKeys: Check<KeyEnv> = ({ JWT_KEYS_DIR: folder }) => {
-  try {
-    if (folder) readKeyFolder(folder)
-    return {}
-  } catch (error) {
-    if (error instanceof KeySetError) return { JWT_KEYS_DIR: error.message }
-    throw error
-  }
-}
+const checkKeys = checkKeyFolder('JWT_KEYS_DIR', readKeyFolder)
 
 const checkCost: Check<Pick<Env, 'MODE' | 'BCRYPT_COST'>> = ({ MODE, BCRYPT_COST }) =>
   MODE === 'live' && BCRYPT_COST < MIN_LIVE_COST

@@ -1,10 +1,10 @@
 import type { Registry } from 'prom-client'
 import { databaseNow } from '../postgres/clock.js'
 import type { Logger } from '../telemetry/logger.js'
-import { type KeyPoll, pollKeys } from '../worker/poll-keys.js'
+import { type KeyPoll, pollKeyFolder } from '../worker/poll-keys.js'
 import type { Workers } from '../worker/workers.js'
 import { type Sealed, seal, unseal } from './seal.js'
-import { parseSealKeys, readSealKeys, type SealKey, sealingKey, sealKeyTexts } from './seal-keys.js'
+import { parseSealKeys, readSealKeys, type SealKey, sealingKey } from './seal-keys.js'
 
 type SealRingOptions = Omit<KeyPoll, 'load'> & {
   /** What the log calls the keys. */
@@ -14,17 +14,19 @@ type SealRingOptions = Omit<KeyPoll, 'load'> & {
 /** The seal keys of a folder, reloaded when it changes. */
 export class SealRing {
   private keys: readonly SealKey[]
-  private loaded = ''
 
   constructor(
     private readonly options: SealRingOptions,
-    private readonly log: Logger,
+    log: Logger,
     registry: Registry,
     workers: Workers,
   ) {
     const { path } = options
     this.keys = path ? readSealKeys(path) : []
-    pollKeys(registry, workers, { ...options, load: (folder) => this.load(folder) })
+    pollKeyFolder(registry, workers, options, (files) => {
+      this.keys = parseSealKeys(files)
+      log.info({ keys: this.keys.map(({ kid }) => kid) }, `${options.title} loaded`)
+    })
   }
 
   /** Whether there are keys. Without them, nothing is sealed or opened. */
@@ -32,7 +34,7 @@ export class SealRing {
     return this.options.path !== undefined
   }
 
-  /** Seals with the newest key. @throws SealKeysError if there is none */
+  /** Seals with the newest key. @throws KeyFolderError if there is none */
   seal(subject: string, value: Buffer): Sealed {
     return seal(sealingKey(this.keys, databaseNow() / 1000), subject, value)
   }
@@ -40,18 +42,5 @@ export class SealRing {
   /** @throws UnsealError */
   unseal(subject: string, sealed: Sealed): Buffer {
     return unseal(this.keys, subject, sealed)
-  }
-
-  private async load(folder: string): Promise<void> {
-    const previous = this.loaded
-    // Remains so if this fails: keys that are readable again are logged.
-    this.loaded = ''
-    const texts = await sealKeyTexts(folder)
-    const found = JSON.stringify([...texts])
-    if (found !== previous) {
-      this.keys = parseSealKeys(texts)
-      this.log.info({ keys: this.keys.map(({ kid }) => kid) }, `${this.options.title} loaded`)
-    }
-    this.loaded = found
   }
 }

@@ -1,4 +1,5 @@
 import { Gauge, type Registry } from 'prom-client'
+import { type KeyFiles, loadKeyFiles } from '../config/key-folder.js'
 import type { Workers } from './workers.js'
 
 export interface KeyPoll {
@@ -30,4 +31,24 @@ export function pollKeys(registry: Registry, workers: Workers, poll: KeyPoll) {
     }
   }
   workers.add({ name: poll.name, intervalMs: 2_000, run })
+}
+
+/** Polls a folder of key files. `replace` gets those of a folder that has changed, or is readable again. */
+export function pollKeyFolder(
+  registry: Registry,
+  workers: Workers,
+  poll: Omit<KeyPoll, 'load'>,
+  replace: (files: KeyFiles) => void,
+) {
+  let loaded = ''
+  const load = async (folder: string) => {
+    const previous = loaded
+    // Remains so if this fails: keys that are readable again are logged.
+    loaded = ''
+    const files = await loadKeyFiles(folder)
+    const found = JSON.stringify([...files])
+    if (found !== previous) replace(files)
+    loaded = found
+  }
+  pollKeys(registry, workers, { ...poll, load })
 }

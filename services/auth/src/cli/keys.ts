@@ -2,8 +2,9 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseOptions, runCommand, UsageError } from '@malipo/kit/command'
+import { keyFileNames, newestKey } from '@malipo/kit/config/key-folder'
 import { readKeysEnv } from '../env.js'
-import { keyFiles, readKeyFolder } from '../tokens/key-folder.js'
+import { readKeyFolder } from '../tokens/key-set.js'
 import { expiredKeys, type Member, rotation, type RotationPolicy } from './rotation.js'
 
 const USAGE = `keys make|rotate|prune|list [--dir folder] [--signs-in seconds]
@@ -42,7 +43,8 @@ function parseCommand(args: string[], defaultFolder: string | undefined) {
 
 function make(folder: string, policy: RotationPolicy): string[] {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
-  if (keyFiles(folder).length > 0) throw new UsageError(`${folder} already has keys: run rotate`)
+  if (keyFileNames(folder).length > 0)
+    throw new UsageError(`${folder} already has keys: run rotate`)
   return [create(folder, policy.now + policy.signsInSeconds, policy)]
 }
 
@@ -61,10 +63,10 @@ function prune(folder: string, policy: RotationPolicy): string[] {
 
 function list(folder: string, policy: RotationPolicy): string[] {
   const ordered = membersOf(folder).toSorted((a, b) => a.signsFrom - b.signsFrom)
-  const current = ordered.findLast(({ signsFrom }) => signsFrom <= policy.now) ?? ordered[0]
+  const current = newestKey(ordered, ({ signsFrom }) => signsFrom, policy.now)
   const expired = expiredKeys(ordered, policy)
   return ordered.map(({ kid, signsFrom }) => {
-    if (kid === current?.kid) return `${kid} signs since ${timeOf(signsFrom)}`
+    if (kid === current.kid) return `${kid} signs since ${timeOf(signsFrom)}`
     if (signsFrom > policy.now) return `${kid} verifies, signs from ${timeOf(signsFrom)}`
     return expired.includes(kid) ? `${kid} can be dropped` : `${kid} verifies`
   })

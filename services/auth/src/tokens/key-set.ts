@@ -7,7 +7,15 @@ import {
   sign,
   verify,
 } from 'node:crypto'
-import { basename } from 'node:path'
+import {
+  type InvalidKey,
+  type KeyFiles,
+  newestKey,
+  parseKeyFiles,
+  readKeyFiles,
+  startOf,
+  type UncheckedJwk,
+} from '@malipo/kit/config/key-folder'
 import { tokenHeader } from './token-header.js'
 
 /**
@@ -24,56 +32,36 @@ export interface Key {
   readonly verifying: KeyObject
 }
 
-/** The contents of a private key's file (RFC 7517 and 7518); the key signs from the time `nbf`. */
-interface KeyFile extends JsonWebKey {
-  kid: string
-  nbf: number
-}
-
-/** An invalid key set. The message is for operators and contains no key material. */
-export class KeySetError extends Error {
-  override readonly name = 'KeySetError'
-}
-
-const MAX_KEYS = 16
-
 /** `JWT_SECRET` as a key: it signs until the first key of a key set begins to sign. */
 export function secretKey(secret: string): Key {
   const key = createSecretKey(secret, 'utf8')
   return { kid: undefined, algorithm: 'HS256', signsFrom: 0, signing: key, verifying: key }
 }
 
-/** Whether a file is named `<kid>.json`, which is also a valid name in a Kubernetes Secret. */
-export function isKeyFile(name: string): boolean {
-  return /^[\w-]{1,64}\.json$/.test(name)
+/** Parses key files with private JWKs of the curve P-256. @throws KeyFolderError for an invalid set */
+export function parseKeys(files: KeyFiles): Key[] {
+  return parseKeyFiles(files, parseKey)
 }
 
-/** Parses key files by name; other files are ignored. @throws KeySetError for an invalid set */
-export function parseKeys(files: ReadonlyMap<string, string>): Key[] {
-  const keys = [...files]
-    .filter(([name]) => isKeyFile(name))
-    .map(([name, text]) => parseKey(basename(name, '.json'), text))
-  if (keys.length === 0) throw new KeySetError('has no key file, such as a.json')
-  if (keys.length > MAX_KEYS) throw new KeySetError(`has more than ${MAX_KEYS} keys`)
-  return keys
+/** @throws KeyFolderError if the key set of the folder is invalid */
+export function readKeyFolder(folder: string): Key[] {
+  return parseKeys(readKeyFiles(folder))
 }
 
-function parseKey(kid: string, text: string): Key {
-  const file = parseJson(text) as KeyFile | null
-  const invalid = (reason: string) => new KeySetError(`has an invalid ${kid}.json: ${reason}`)
-  if (file?.kty !== 'EC' || file.crv !== 'P-256' || typeof file.d !== 'string') {
+function parseKey(kid: string, jwk: UncheckedJwk | undefined, invalid: InvalidKey): Key {
+  if (jwk?.['kty'] !== 'EC' || jwk['crv'] !== 'P-256' || typeof jwk['d'] !== 'string') {
     throw invalid('it is not a private JWK of the curve P-256')
   }
-  if (file.kid !== kid) throw invalid('its kid differs from the file name')
-  if (file['alg'] !== undefined && file['alg'] !== 'ES256') throw invalid('its alg is not ES256')
-  if (!Number.isSafeInteger(file.nbf)) throw invalid('its nbf is not a time in seconds')
-  const pair = keyPair(file)
+  const { alg } = jwk
+  const signsFrom = startOf(kid, jwk, invalid)
+  if (alg !== undefined && alg !== 'ES256') throw invalid('its alg is not ES256')
+  const pair = keyPair(jwk)
   if (!pair) throw invalid('its private and public parts do not match')
-  return { kid, algorithm: 'ES256', signsFrom: file.nbf, ...pair }
+  return { kid, algorithm: 'ES256', signsFrom, ...pair }
 }
 
 /** Returns undefined if the private and the public part do not match. */
-function keyPair({ kty, crv, d, x, y }: KeyFile) {
+function keyPair({ kty, crv, d, x, y }: JsonWebKey) {
   try {
     const signing = createPrivateKey({ key: { kty, crv, d, x, y }, format: 'jwk' })
     const verifying = createPublicKey({ key: { kty, crv, x, y }, format: 'jwk' })
@@ -85,27 +73,15 @@ function keyPair({ kty, crv, d, x, y }: KeyFile) {
   }
 }
 
-/** The key that signs now: the newest whose start time has passed, or the first if there is none. */
+/** The key that signs now. */
 export function signingKey(keys: readonly Key[], nowSeconds: number): Key {
-  const inOrder = keys.toSorted((a, b) => a.signsFrom - b.signsFrom)
-  const key = inOrder.findLast(({ signsFrom }) => signsFrom <= nowSeconds) ?? inOrder[0]
-  if (!key) throw new KeySetError('has no key')
-  return key
+  return newestKey(keys, ({ signsFrom }) => signsFrom, nowSeconds)
 }
 
 /** Finds a token's key by `kid` and algorithm: neither `none` nor a public key as HMAC secret is accepted. */
 export function verifyingKey(keys: readonly Key[], token: string): Key | undefined {
   const header = tokenHeader(token)
   return header && keys.find(({ kid, algorithm }) => kid === header.kid && algorithm === header.alg)
-}
-
-/** null for malformed JSON. */
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
 }
 
 /** The public keys of the set in the format of RFC 7517; `JWT_SECRET` has no public key. */

@@ -1,24 +1,30 @@
 import type { KeyObject } from 'node:crypto'
 import { databaseNow } from '@malipo/kit/postgres/clock'
 import { LOG, type Logger } from '@malipo/kit/telemetry/logger'
-import { pollKeys } from '@malipo/kit/worker/poll-keys'
+import { pollKeyFolder } from '@malipo/kit/worker/poll-keys'
 import { Workers } from '@malipo/kit/worker/workers'
 import { Inject, Injectable } from '@nestjs/common'
 import { Registry } from 'prom-client'
 import { type Env, ENV, jwtSecret } from '../env.js'
-import { keyTexts, readKeyFolder } from './key-folder.js'
-import { type Key, parseKeys, publicKeys, secretKey, signingKey, verifyingKey } from './key-set.js'
+import {
+  type Key,
+  parseKeys,
+  publicKeys,
+  readKeyFolder,
+  secretKey,
+  signingKey,
+  verifyingKey,
+} from './key-set.js'
 
 /** The keys of this replica: `JWT_SECRET`, a key set, or both while one replaces the other. */
 @Injectable()
 export class SigningKeys {
   private readonly secret: readonly Key[]
   private keys: readonly Key[]
-  private loaded = ''
 
   constructor(
     @Inject(ENV) env: Env,
-    @Inject(LOG) private readonly log: Logger,
+    @Inject(LOG) log: Logger,
     @Inject(Registry) registry: Registry,
     @Inject(Workers) workers: Workers,
   ) {
@@ -26,7 +32,7 @@ export class SigningKeys {
     this.secret = secret === undefined ? [] : [secretKey(secret)]
     const folder = env.JWT_KEYS_DIR
     this.keys = [...this.secret, ...(folder ? readKeyFolder(folder) : [])]
-    pollKeys(registry, workers, {
+    const poll = {
       name: 'signing_keys_poll',
       gauge: {
         name: 'signing_keys_unreadable',
@@ -34,7 +40,10 @@ export class SigningKeys {
       },
       path: folder,
       variable: 'JWT_KEYS_DIR',
-      load: (path) => this.load(path),
+    }
+    pollKeyFolder(registry, workers, poll, (files) => {
+      this.keys = [...this.secret, ...parseKeys(files)]
+      log.info({ keys: this.keys.map(({ kid }) => kid ?? 'JWT_SECRET') }, 'signing keys loaded')
     })
   }
 
@@ -52,19 +61,5 @@ export class SigningKeys {
 
   publicKeys() {
     return publicKeys(this.keys)
-  }
-
-  private async load(folder: string): Promise<void> {
-    const previous = this.loaded
-    // Remains so if this fails: keys that are readable again are logged.
-    this.loaded = ''
-    const texts = await keyTexts(folder)
-    const found = JSON.stringify([...texts])
-    if (found !== previous) {
-      this.keys = [...this.secret, ...parseKeys(texts)]
-      const kids = this.keys.map(({ kid }) => kid ?? 'JWT_SECRET')
-      this.log.info({ keys: kids }, 'signing keys loaded')
-    }
-    this.loaded = found
   }
 }
