@@ -1,8 +1,6 @@
 import { type buildConnector, Client } from 'undici'
+import { CONNECTION_OPTIONS } from '../providers/client/connectors.js'
 
-const MAX_HEAD_BYTES = 16_384
-/** Shorter than the idle time of usual servers and load balancers, from 5 s on: few requests use a closed one. */
-const IDLE_MS = 4_000
 /** Of all hosts together. */
 const MAX_IDLE = 100
 
@@ -49,16 +47,7 @@ export class Connections {
   }
 
   private open(origin: string): Client {
-    const client = new Client(origin, {
-      connect: this.connect,
-      pipelining: 1,
-      keepAliveTimeout: IDLE_MS,
-      keepAliveMaxTimeout: IDLE_MS,
-      // A try has one limit for all of its parts.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      maxHeaderSize: MAX_HEAD_BYTES,
-    })
+    const client = new Client(origin, { connect: this.connect, ...CONNECTION_OPTIONS })
     this.all.add(client)
     client.on('disconnect', () => this.drop(origin, client))
     return client

@@ -1,7 +1,7 @@
 import { isIP, type LookupFunction, type Socket } from 'node:net'
 import { withoutBrackets } from '@malipo/kit/config/ip-address'
 import { buildConnector } from 'undici'
-import { CONNECT_TIMEOUT_MS, connectorOf } from '../providers/client/connectors.js'
+import { CONNECT_OPTIONS, connectorOf } from '../providers/client/connectors.js'
 import { isPublicAddress } from './address.js'
 import { portOf } from './endpoint-url.js'
 import { type EgressPolicy, type EgressSettings, isAllowedHost } from './policy.js'
@@ -14,9 +14,6 @@ type Connector = buildConnector.connector
 class ForbiddenAddress extends Error {}
 
 class UnresolvedName extends Error {}
-
-/** How long an address of several is tried before the next one: as for providers. */
-const NEXT_ADDRESS_MS = 1_000
 
 export interface ConnectorOptions extends EgressSettings {
   readonly resolve: Resolve
@@ -31,24 +28,18 @@ export interface ConnectorOptions extends EgressSettings {
  */
 export function guardedConnector({ policy, resolve, proxyUrl, ca }: ConnectorOptions): Connector {
   const tls = ca === undefined ? {} : { ca }
-  const options = {
-    ...tls,
-    // NODE_TLS_REJECT_UNAUTHORIZED would turn off the verification.
-    rejectUnauthorized: true,
-    autoSelectFamilyAttemptTimeout: NEXT_ADDRESS_MS,
-    timeout: CONNECT_TIMEOUT_MS,
-  }
-  const toPublic = buildConnector({ ...options, lookup: guardedLookup(policy, resolve) })
-  const toAllowed = buildConnector(options)
-  const throughProxy = proxyUrl === undefined ? undefined : connectorOf(proxyUrl, tls)
+  const lookup = guardedLookup(policy, resolve)
+  const toPublic = buildConnector({ ...tls, ...CONNECT_OPTIONS, lookup })
+  // The proxy judges addresses itself.
+  const unguarded = connectorOf(proxyUrl, tls)
   return (target, callback) => {
     const host = withoutBrackets(target.hostname)
     if (isAllowedHost(policy, host, portOf(target))) {
-      ;(throughProxy ?? toAllowed)(target, callback)
+      unguarded(target, callback)
     } else if (isIP(host) !== 0 && !isPublicAddress(host, policy)) {
       callback(new ForbiddenAddress(), null)
-    } else if (throughProxy) {
-      throughProxy(target, callback)
+    } else if (proxyUrl !== undefined) {
+      unguarded(target, callback)
     } else {
       toPublic(target, (...[error, socket]) => {
         if (error) callback(error, null)

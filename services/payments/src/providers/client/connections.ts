@@ -1,16 +1,13 @@
 import { type buildConnector, Pool } from 'undici'
 import type { ProviderAccount } from '../accounts.js'
 import type { HttpRequest } from '../adapter.js'
-import { connectorOf } from './connectors.js'
+import { CONNECTION_OPTIONS, connectorOf } from './connectors.js'
 import { type Ended, Exchange } from './exchange.js'
 import { Slots } from './slots.js'
 import type { TlsOptions } from './tls-files.js'
 
 /** A larger body is no complete answer. Documented ones have at most a few kB. */
 export const MAX_BODY_BYTES = 65_536
-const MAX_HEAD_BYTES = 16_384
-/** Shorter than the idle time of usual servers and load balancers, from 5 s on: few requests use a closed one. */
-const IDLE_MS = 4_000
 
 interface CallLimits {
   /** For waiting, connecting, sending and receiving together. */
@@ -42,13 +39,7 @@ export class Connections {
     this.pool = new Pool(origin, {
       connections: limits.maxInFlight + extra,
       connect: this.observed((options, callback) => this.connector(options, callback)),
-      pipelining: 1,
-      keepAliveTimeout: IDLE_MS,
-      keepAliveMaxTimeout: IDLE_MS,
-      // An exchange has one limit for all of its parts.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      maxHeaderSize: MAX_HEAD_BYTES,
+      ...CONNECTION_OPTIONS,
       maxResponseSize: MAX_BODY_BYTES,
     })
   }

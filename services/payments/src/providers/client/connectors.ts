@@ -7,7 +7,7 @@ import type { TlsOptions } from './tls-files.js'
 type Connector = buildConnector.connector
 
 /** For each of: TCP with TLS, and through a proxy TCP with CONNECT, then TLS. */
-export const CONNECT_TIMEOUT_MS = 5_000
+const CONNECT_TIMEOUT_MS = 5_000
 
 /**
  * How long an address of several is tried before the next one. A round trip to another continent may take longer than
@@ -15,16 +15,31 @@ export const CONNECT_TIMEOUT_MS = 5_000
  */
 const NEXT_ADDRESS_MS = 1_000
 
-/** Connects to a provider, through a proxy if there is one. Certificates are always verified. */
+const MAX_HEAD_BYTES = 16_384
+/** Shorter than the idle time of usual servers and load balancers, from 5 s on: few requests use a closed one. */
+const IDLE_MS = 4_000
+
+/** What each connector sets: certificates are always verified. */
+export const CONNECT_OPTIONS = {
+  // NODE_TLS_REJECT_UNAUTHORIZED would turn off the verification.
+  rejectUnauthorized: true,
+  autoSelectFamilyAttemptTimeout: NEXT_ADDRESS_MS,
+  timeout: CONNECT_TIMEOUT_MS,
+} as const
+
+/** What each connection sets: it serves one request at a time, which has one limit for all of its parts. */
+export const CONNECTION_OPTIONS = {
+  pipelining: 1,
+  keepAliveTimeout: IDLE_MS,
+  keepAliveMaxTimeout: IDLE_MS,
+  headersTimeout: 0,
+  bodyTimeout: 0,
+  maxHeaderSize: MAX_HEAD_BYTES,
+} as const
+
+/** Connects to a server, through a proxy if there is one. */
 export function connectorOf(proxyUrl: string | undefined, tls: TlsOptions): Connector {
-  const options = {
-    ...tls,
-    // NODE_TLS_REJECT_UNAUTHORIZED would turn off the verification.
-    rejectUnauthorized: true,
-    autoSelectFamilyAttemptTimeout: NEXT_ADDRESS_MS,
-    timeout: CONNECT_TIMEOUT_MS,
-  }
-  const direct = buildConnector(options)
+  const direct = buildConnector({ ...tls, ...CONNECT_OPTIONS })
   return proxyUrl === undefined ? direct : tunnelThrough(new URL(proxyUrl), tls, direct)
 }
 
