@@ -1,6 +1,7 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
 import { isoTime } from '@malipo/kit/postgres/iso-time'
 import type { EventType } from '../notifications/events.js'
+import { ENDPOINTS_WITH_WORK } from './work.statement.js'
 import { CIRCUIT_FAILURES, FIRST_PAUSE_SECONDS, MAX_PER_ENDPOINT } from './limits.js'
 
 /**
@@ -71,8 +72,7 @@ JOIN webhook_endpoints AS endpoint ON endpoint.id = work.endpoint_id
 JOIN webhook_endpoint_health AS health ON health.endpoint_id = work.endpoint_id`
 
 /*
- * The recursive part finds the endpoints that have work by one index probe each, however much work they have. The rows
- * are locked after the choice, by their place in the table. Those that another replica has claimed meanwhile are
+ * The rows are locked after the choice, by their place in the table. Those that another replica has claimed meanwhile are
  * skipped, by SKIP LOCKED before its commit, and because they are not due after it.
  */
 const CLAIM: Statement = {
@@ -84,18 +84,7 @@ WITH RECURSIVE parameters AS (
 ), busy AS MATERIALIZED (
   SELECT *
   FROM json_to_recordset($5) AS busy ("endpointId" uuid, "ownerId" uuid, tries integer)
-), head AS (
-  (SELECT endpoint_id FROM delivery_work ORDER BY endpoint_id LIMIT 1)
-  UNION ALL
-  SELECT (
-    SELECT work.endpoint_id
-    FROM delivery_work AS work
-    WHERE work.endpoint_id > head.endpoint_id
-    ORDER BY work.endpoint_id
-    LIMIT 1
-  )
-  FROM head
-  WHERE head.endpoint_id IS NOT NULL
+), head AS (${ENDPOINTS_WITH_WORK}
 ), ready AS MATERIALIZED (
   SELECT
     endpoint.id,

@@ -1,5 +1,6 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
 import { CIRCUIT_FAILURES } from './limits.js'
+import { ENDPOINTS_WITH_WORK } from './work.statement.js'
 
 /** Reads the current numbers of deliveries and of webhook endpoints, for metrics. Limits bound the cost. */
 const MAX_PENDING = 100_000
@@ -46,25 +47,11 @@ const PENDING: Statement = {
     GROUP BY 1`,
 }
 
-/*
- * As in a claim, the recursive part finds the endpoints that have work by one index probe each. The deliveries of an
- * endpoint whose circuit is open wait for it and not for the service.
- */
+/* The deliveries of an endpoint whose circuit is open wait for it and not for the service. */
 const OLDEST_DUE: Statement = {
   name: 'deliveries_oldest_due',
   text: `
-    WITH RECURSIVE head AS (
-      (SELECT endpoint_id FROM delivery_work ORDER BY endpoint_id LIMIT 1)
-      UNION ALL
-      SELECT (
-        SELECT work.endpoint_id
-        FROM delivery_work AS work
-        WHERE work.endpoint_id > head.endpoint_id
-        ORDER BY work.endpoint_id
-        LIMIT 1
-      )
-      FROM head
-      WHERE head.endpoint_id IS NOT NULL
+    WITH RECURSIVE head AS (${ENDPOINTS_WITH_WORK}
     ), busy AS MATERIALIZED (
       SELECT DISTINCT endpoint_id FROM delivery_work WHERE ${IS_UNDER_WAY}
     ), due AS (

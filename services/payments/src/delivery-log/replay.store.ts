@@ -1,5 +1,6 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
 import { MAX_TRIES_BEFORE_RESEND } from '../deliveries/limits.js'
+import { restartWork } from '../deliveries/work.statement.js'
 
 /** The most deliveries of a replay. */
 export const MAX_REPLAYED = 10_000
@@ -45,10 +46,7 @@ WITH endpoint AS MATERIALIZED (
     AND notification.created_at < $5::timestamptz
     AND notification.type <> 'ping'
     AND notification.subject_id <> endpoint.id
-    AND (
-      events && ARRAY['*', notification.type]
-      OR notification.type LIKE 'payment.%' AND 'payment.*' = ANY (events)
-    )
+    AND is_subscribed(events, notification.type)
     AND coalesce(notification.type = ANY ($6::text[]), true)
   LIMIT ${MAX_CANDIDATES + 1}
 ), matched AS MATERIALIZED (
@@ -89,16 +87,9 @@ WITH endpoint AS MATERIALIZED (
   ORDER BY accepted.created_at, accepted.id
   ON CONFLICT ON CONSTRAINT deliveries_notification_key DO NOTHING
   RETURNING id, endpoint_id
-), due AS (
-  INSERT INTO delivery_work AS work (delivery_id, endpoint_id, due_at, resend_id)
-  SELECT id, endpoint_id, now(), $3::uuid
-  FROM (SELECT * FROM resent UNION ALL SELECT * FROM made) AS replayed
-  ORDER BY id
-  ON CONFLICT (delivery_id) DO UPDATE
-  SET
-    due_at = CASE WHEN work.lease_id IS NULL THEN excluded.due_at ELSE work.due_at END,
-    tries = 0,
-    resend_id = excluded.resend_id
+), replayed AS (
+  SELECT * FROM resent UNION ALL SELECT * FROM made
+), due AS (${restartWork('replayed', '$3::uuid')}
 )
 SELECT
   is_enabled AS "isEnabled",

@@ -1,5 +1,6 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
 import { MAX_TRIES_BEFORE_RESEND } from '../deliveries/limits.js'
+import { restartWork } from '../deliveries/work.statement.js'
 
 export interface Resend {
   readonly deliveryId: string
@@ -41,15 +42,7 @@ WITH notification AS MATERIALIZED (
   FROM target
   WHERE deliveries.id = target.id AND is_enabled AND NOT is_exhausted AND NOT is_own
   RETURNING deliveries.id, deliveries.endpoint_id
-), due AS (
-  INSERT INTO delivery_work AS work (delivery_id, endpoint_id, due_at, resend_id)
-  SELECT id, endpoint_id, now(), $3::uuid
-  FROM resent
-  ON CONFLICT (delivery_id) DO UPDATE
-  SET
-    due_at = CASE WHEN work.lease_id IS NULL THEN excluded.due_at ELSE work.due_at END,
-    tries = 0,
-    resend_id = excluded.resend_id
+), due AS (${restartWork('resent', '$3::uuid')}
 )
 SELECT
   CASE

@@ -14,6 +14,11 @@ CREATE TRIGGER payment_events_owner BEFORE INSERT ON payment_events
   FOR EACH ROW WHEN (NEW.owner_id IS NULL)
   EXECUTE FUNCTION set_owner_of_event();
 
+-- Whether an endpoint with these events gets a notification of this type.
+CREATE FUNCTION is_subscribed(events text[], type text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN events && ARRAY['*', type] OR type LIKE 'payment.%' AND 'payment.*' = ANY (events);
+
 -- Writes a notification, and its deliveries to the subscribed endpoints of its owner but the subject itself.
 CREATE FUNCTION notify_endpoints(notification notifications) RETURNS void LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -26,10 +31,7 @@ BEGIN
     WHERE owner_id = notification.owner_id
       AND state = 'enabled'
       AND endpoint.id <> notification.subject_id
-      AND (
-        events && ARRAY['*', notification.type]
-        OR notification.type LIKE 'payment.%' AND 'payment.*' = ANY (events)
-      )
+      AND is_subscribed(events, notification.type)
     RETURNING id, endpoint_id
   )
   INSERT INTO delivery_work (delivery_id, endpoint_id, due_at)
