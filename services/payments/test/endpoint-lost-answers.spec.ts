@@ -1,91 +1,76 @@
-import { type Proxy, startProxy } from '@malipo/testing/proxy'
-import { freshDatabase } from '@malipo/testing/database'
 import { until } from '@malipo/testing/until'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { newUser } from './auth.js'
 import { endpointsOf, type EndpointsOf, newEndpoint } from './endpoints.js'
-import { migrate, type Payments, startPayments } from './payments.js'
+import { type Payments, startPayments } from './payments.js'
+import { startStatementProxy, type StatementProxy } from './statement-proxy.js'
 
 /** The proxy closes the connection after PostgreSQL has committed and before its result is returned. */
 
-let proxy: Proxy
+let watched: StatementProxy
 /** Two replicas for the same merchant: `payments` connects through the proxy, `direct` does not. */
 let payments: Payments
 let direct: Payments
 let merchant: EndpointsOf
 let beside: EndpointsOf
-let statement = ''
-let sent = 0
 
 beforeAll(async () => {
-  const databaseUrl = await freshDatabase('payments')
-  await migrate(databaseUrl)
-  const url = new URL(databaseUrl)
-  proxy = await startProxy(Number(url.port), (data) => {
-    const matches = statement !== '' && data.includes(statement)
-    if (matches) sent++
-    return matches
-  })
-  url.port = String(proxy.port)
-  payments = await startPayments({ DATABASE_URL: url.href, DB_WAIT_MS: '4000' })
+  const started = await startStatementProxy()
+  const { databaseUrl } = started
+  watched = started.watched
+  payments = await startPayments({ DATABASE_URL: watched.through(databaseUrl), DB_WAIT_MS: '4000' })
   direct = await startPayments({ DATABASE_URL: databaseUrl })
 })
 afterAll(async () => {
   await Promise.all([payments.close(), direct.close()])
-  await proxy.close()
+  await watched.proxy.close()
 })
 beforeEach(async () => {
   const owner = await newUser()
   merchant = endpointsOf(owner, payments)
   beside = endpointsOf(owner, direct)
-  statement = ''
-  sent = 0
+  watched.reset()
 })
-
-function loseResultOf(name: string) {
-  statement = name
-  proxy.loseNextAnswer()
-}
 
 const list = async () => (await beside.list('?limit=100')).body.data as { id: string }[]
 
 describe('a lost result', () => {
   it('of a creation creates one endpoint and responds 201 with its secret', async () => {
-    loseResultOf('endpoint_create')
+    watched.loseResultOf('endpoint_create')
     const { id, secret, version } = await newEndpoint(merchant)
-    expect(sent).toBe(1)
+    expect(watched.sent).toBe(1)
     expect(secret).toMatch(/^whsec_/)
     expect([version, (await list()).map((each) => each.id)]).toEqual([1, [id]])
   })
 
   it('of the creation of the last endpoint is not one too many', async () => {
     for (let n = 0; n < 15; n++) await newEndpoint(beside)
-    loseResultOf('endpoint_create')
+    watched.loseResultOf('endpoint_create')
     expect((await merchant.create()).status).toBe(201)
     expect(await list()).toHaveLength(16)
   })
 
   it('of a change with If-Match responds 200', async () => {
     const { id } = await newEndpoint(beside)
-    loseResultOf('endpoint_change')
+    watched.loseResultOf('endpoint_change')
     const answer = await merchant.change(id, { description: 'x' }, { 'if-match': '"1"' })
-    expect(sent).toBe(1)
+    expect(watched.sent).toBe(1)
     expect(answer).toMatchObject({ status: 200, body: { description: 'x', version: 2 } })
   })
 
   it('of a deletion responds 204', async () => {
     const { id } = await newEndpoint(beside)
-    loseResultOf('endpoint_delete')
+    watched.loseResultOf('endpoint_delete')
     expect((await merchant.remove(id)).status).toBe(204)
-    expect(sent).toBe(1)
+    expect(watched.sent).toBe(1)
     expect((await merchant.remove(id)).status).toBe(404)
   })
 
   it('of a rotation rotates once and responds with the secret that signs', async () => {
     const { id } = await newEndpoint(beside)
-    loseResultOf('endpoint_secret_rotate')
+    watched.loseResultOf('endpoint_secret_rotate')
     const { status, body } = await merchant.rotate(id)
-    expect(sent).toBe(1)
+    expect(watched.sent).toBe(1)
     expect([status, body.version, body.secrets.length]).toEqual([200, 2, 2])
     const stored = 'SELECT nth FROM webhook_endpoint_secrets WHERE endpoint_id = $1 ORDER BY nth'
     expect(await direct.sql(stored, id)).toEqual([{ nth: 1 }, { nth: 2 }])
@@ -108,14 +93,14 @@ describe('a statement that is executed after its request', () => {
     request: () => Promise<{ status: number }>,
     meanwhile: () => Promise<unknown>,
   ) {
-    statement = name
-    proxy.holdNextRequest()
+    watched.statement = name
+    watched.proxy.holdNextRequest()
     const answer = request()
-    await until(() => sent > 0)
-    statement = ''
+    await until(() => watched.sent > 0)
+    watched.statement = ''
     expect((await answer).status).toBe(503)
     await meanwhile()
-    await proxy.release()
+    await watched.proxy.release()
   }
 
   it('does not replace the secret of a later rotation', async () => {

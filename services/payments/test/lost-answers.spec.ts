@@ -1,36 +1,26 @@
 import { randomUUID } from 'node:crypto'
-import { type Proxy, startProxy } from '@malipo/testing/proxy'
-import { freshDatabase } from '@malipo/testing/database'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { newUser } from './auth.js'
 import { lockRow, untilBlocked } from './locks.js'
-import { migrate, type Payments, startPayments } from './payments.js'
+import { type Payments, startPayments } from './payments.js'
+import { startStatementProxy, type StatementProxy } from './statement-proxy.js'
 import { as, type As, fromProvider, newPayment, webhookBody } from './requests.js'
 import { until } from '@malipo/testing/until'
 
 /** The proxy closes the connection after PostgreSQL has committed and before its result arrives. */
 
-let proxy: Proxy
+let watched: StatementProxy
 /** Two replicas for the same user: `payments` connects through the proxy, `direct` does not. */
 let payments: Payments
 let direct: Payments
 let user: As
 let beside: As
-/** The text that identifies a statement in the traffic, and the number of times it was sent. */
-let statement = ''
-let sent = 0
 
 beforeAll(async () => {
-  const databaseUrl = await freshDatabase('payments')
-  await migrate(databaseUrl)
-  const url = new URL(databaseUrl)
-  proxy = await startProxy(Number(url.port), (data) => {
-    const matches = data.includes(statement)
-    if (matches) sent++
-    return matches
-  })
-  url.port = String(proxy.port)
-  payments = await startPayments({ DATABASE_URL: url.href })
+  const started = await startStatementProxy()
+  const { databaseUrl } = started
+  watched = started.watched
+  payments = await startPayments({ DATABASE_URL: watched.through(databaseUrl) })
   direct = await startPayments({ DATABASE_URL: databaseUrl })
   const owner = await newUser()
   user = as(owner, payments)
@@ -38,15 +28,9 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await Promise.all([payments.close(), direct.close()])
-  await proxy.close()
+  await watched.proxy.close()
 })
-beforeEach(() => void (sent = 0))
-
-/** Loses the result of the next statement of this name. */
-function loseResultOf(name: string) {
-  statement = name
-  proxy.loseNextAnswer()
-}
+beforeEach(() => watched.reset())
 
 const key = () => ({ 'idempotency-key': randomUUID() })
 const events = async (reference: string) =>
@@ -59,9 +43,9 @@ describe('a lost result', () => {
   ])('of a create %s creates one payment and responds 201', async (_, headersOf) => {
     const headers: Record<string, string> = headersOf()
     const metadata = { mark: randomUUID() }
-    loseResultOf('payment_insert')
+    watched.loseResultOf('payment_insert')
     const answer = await user.create({ metadata }, headers)
-    expect(sent).toBe(1)
+    expect(watched.sent).toBe(1)
     expect(answer.status).toBe(201)
     expect(answer.headers.get('idempotent-replayed')).toBeNull()
     const rows = await direct.sql<{ id: string }>(
@@ -82,9 +66,9 @@ describe('a lost result', () => {
   ])('of a transition %s applies it once and responds 200', async (_, headersOf) => {
     const headers: Record<string, string> = headersOf()
     const reference = await newPayment(user)
-    loseResultOf('payment_transition')
+    watched.loseResultOf('payment_transition')
     const answer = await user.move(reference, 'PENDING', headers)
-    expect(sent).toBe(1)
+    expect(watched.sent).toBe(1)
     expect(answer).toMatchObject({ status: 200, body: { status: 'PENDING', version: 2 } })
     expect(answer.headers.get('idempotent-replayed')).toBeNull()
     expect(await events(reference)).toHaveLength(2)
@@ -102,9 +86,9 @@ describe('a lost result', () => {
   ])('of a webhook authenticated by %s applies it once', async (_, send) => {
     const reference = await newPayment(user)
     const applied = await payments.metric('webhooks_total{outcome="applied"}')
-    loseResultOf('webhook_apply')
+    watched.loseResultOf('webhook_apply')
     expect(await send(reference)).toMatchObject({ status: 200, body: { version: 2 } })
-    expect(sent).toBe(1)
+    expect(watched.sent).toBe(1)
     expect(await events(reference)).toHaveLength(2)
     expect(await payments.metric('webhooks_total{outcome="applied"}')).toBe(applied + 1)
   })
@@ -118,7 +102,7 @@ describe('a lost result', () => {
         ),
       )
     const [applied = 0, superseded = 0] = await outcomes()
-    loseResultOf('webhook_apply')
+    watched.loseResultOf('webhook_apply')
     expect((await user.webhook(webhookBody(reference, 'SUCCESS'))).status).toBe(200)
     expect(await outcomes()).toEqual([applied, superseded + 1])
   })
@@ -126,7 +110,7 @@ describe('a lost result', () => {
   it('of a webhook conflict counts it once', async () => {
     const body = webhookBody(await newPayment(user), 'PENDING')
     await user.webhook(body)
-    loseResultOf('webhook_conflict')
+    watched.loseResultOf('webhook_conflict')
     expect((await user.webhook({ ...body, status: 'SUCCESS' })).status).toBe(422)
     const conflicts = await direct.sql(
       `SELECT times FROM provider_messages WHERE webhook_id = $1 AND outcome = 'conflict'`,
@@ -137,19 +121,19 @@ describe('a lost result', () => {
 
   it('of a read is read again', async () => {
     const reference = await newPayment(user)
-    loseResultOf('payment_find')
+    watched.loseResultOf('payment_find')
     expect((await user.get(reference)).status).toBe(200)
-    loseResultOf('FROM "payments"')
+    watched.loseResultOf('FROM "payments"')
     expect((await user.list()).status).toBe(200)
-    loseResultOf('FROM "payment_events"')
+    watched.loseResultOf('FROM "payment_events"')
     expect((await user.events(reference)).status).toBe(200)
-    expect(sent).toBe(3)
+    expect(watched.sent).toBe(3)
   })
 
   it('of a rejected transition with a key stores the rejection once', async () => {
     const reference = await newPayment(user)
     const headers = key()
-    loseResultOf('payment_transition')
+    watched.loseResultOf('payment_transition')
     const answer = await user.move(reference, 'SUCCESS', headers)
     expect(answer.status).toBe(400)
     expect(answer.headers.get('idempotent-replayed')).toBeNull()
@@ -164,7 +148,7 @@ describe('a connection lost during a concurrent transition', () => {
     const release = await lockRow(direct, reference)
     const answer = user.move(reference, 'PENDING')
     await untilBlocked(direct, 1)
-    proxy.cut()
+    watched.proxy.cut()
     // The retry waits for the row lock behind the first attempt.
     await untilBlocked(direct, 2)
     await release(moveTo)
@@ -191,7 +175,7 @@ describe('a connection lost during a concurrent transition', () => {
     const release = await lockRow(direct, reference)
     const answer = user.move(reference, 'PENDING', headers)
     await untilBlocked(direct, 1)
-    proxy.cut()
+    watched.proxy.cut()
     const second = await beside.move(reference, 'PENDING', headers)
     expect(second.status).toBe(409)
     await release()
@@ -202,10 +186,9 @@ describe('a connection lost during a concurrent transition', () => {
 
   it('returns the state after its own transition, although a later one followed', async () => {
     const reference = await newPayment(user)
-    statement = 'payment_transition'
-    proxy.loseNextAnswer()
+    watched.loseResultOf('payment_transition')
     const answer = user.move(reference, 'PENDING')
-    await until(() => sent > 0)
+    await until(() => watched.sent > 0)
     await until(async () => (await beside.move(reference, 'FAILED')).status === 200)
     const { status, body } = await answer
     expect([status, body.status, body.version]).toEqual([200, 'PENDING', 2])

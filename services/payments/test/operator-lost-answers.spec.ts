@@ -1,50 +1,37 @@
-import { freshDatabase } from '@malipo/testing/database'
-import { type Proxy, startProxy } from '@malipo/testing/proxy'
 import { v7 } from 'uuid'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type OperatorStage, startOperatorStage } from './operators-stage.js'
-import { migrate } from './payments.js'
+import { migratedDatabase, startStatementProxy, type StatementProxy } from './statement-proxy.js'
 
 /**
  * The connection to PostgreSQL is lost after the commit and before the result arrives. The operator gets the result of
  * the first execution, and the action is recorded once.
  */
 
-let proxy: Proxy
+let watched: StatementProxy
 let sandbox: OperatorStage
 let live: OperatorStage
-let statement = ''
-let sent = 0
 
 beforeAll(async () => {
-  const stageOf = async (mode: 'sandbox' | 'live') => {
-    const databaseUrl = await freshDatabase('payments')
-    await migrate(databaseUrl)
-    const url = new URL(databaseUrl)
-    proxy ??= await startProxy(Number(url.port), (data) => {
-      const matches = statement !== '' && data.includes(statement)
-      if (matches) sent++
-      return matches
-    })
-    url.port = String(proxy.port)
-    return startOperatorStage(mode, { DATABASE_URL: url.href })
-  }
-  sandbox = await stageOf('sandbox')
-  live = await stageOf('live')
+  const started = await startStatementProxy()
+  watched = started.watched
+  const stageOn = (mode: 'sandbox' | 'live', databaseUrl: string) =>
+    startOperatorStage(mode, { DATABASE_URL: watched.through(databaseUrl) })
+  sandbox = await stageOn('sandbox', started.databaseUrl)
+  live = await stageOn('live', await migratedDatabase())
 })
 afterAll(async () => {
   await Promise.all([sandbox.close(), live.close()])
-  await proxy.close()
+  await watched.proxy.close()
 })
 
 /** Loses the result of the next statement of this name, which is sent by `request`. */
 async function losing<T>(name: string, request: () => Promise<T>): Promise<T> {
-  sent = 0
-  statement = name
-  proxy.loseNextAnswer()
+  watched.reset()
+  watched.loseResultOf(name)
   const answer = await request()
-  expect(sent).toBeGreaterThan(0)
-  statement = ''
+  expect(watched.sent).toBeGreaterThan(0)
+  watched.reset()
   return answer
 }
 
