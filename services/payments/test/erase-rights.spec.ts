@@ -1,8 +1,5 @@
-import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { freshDatabase, query } from '@malipo/testing/database'
+import { query } from '@malipo/testing/database'
 import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { erase, insertNotification, insertTexts, newPayer, type Payer } from './erasures.js'
@@ -12,31 +9,19 @@ import {
   problemOf,
   startOperatorStage,
 } from './operators-stage.js'
-import { environment } from './payments.js'
+import { databaseWithRole } from './role-database.js'
 
 /** The one change that triggers allow to the owner of the tables; attempts that are open; what operators see. */
 
-const SCRIPT = join(import.meta.dirname, '../dist/migrate.js')
-const ROLE = `payments_${randomUUID().slice(0, 8)}`
+const { ownerUrl, serviceUrl, dropRole } = await databaseWithRole()
 
-let ownerUrl: string
-let serviceUrl: string
 let stage: OperatorStage
 beforeAll(async () => {
-  ownerUrl = await freshDatabase('payments')
-  await query(ownerUrl, `CREATE ROLE ${ROLE} LOGIN PASSWORD 'role'`)
-  const env = environment({ DATABASE_URL: ownerUrl, DB_SERVICE_ROLE: ROLE })
-  await promisify(execFile)(process.execPath, [SCRIPT], { env })
-  const url = new URL(ownerUrl)
-  url.username = ROLE
-  url.password = 'role'
-  serviceUrl = url.href
   stage = await startOperatorStage('sandbox', { DATABASE_URL: serviceUrl }, ownerUrl)
 })
 afterAll(async () => {
   await stage.close()
-  await query(ownerUrl, `DROP OWNED BY ${ROLE}`)
-  await query(ownerUrl, `DROP ROLE ${ROLE}`)
+  await dropRole()
 })
 
 const sql = <Row extends object>(text: string, ...values: unknown[]) =>

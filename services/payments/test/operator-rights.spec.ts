@@ -1,33 +1,18 @@
-import { execFile } from 'node:child_process'
-import { randomUUID } from 'node:crypto'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { freshDatabase, query } from '@malipo/testing/database'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type OperatorStage, startOperatorStage } from './operators-stage.js'
-import { environment } from './payments.js'
+import { databaseWithRole } from './role-database.js'
 
 /** Operators, with the privileges that the built `migrate` command grants to the service's role. */
 
-const SCRIPT = join(import.meta.dirname, '../dist/migrate.js')
-const ROLE = `payments_${randomUUID().slice(0, 8)}`
+const { ownerUrl, serviceUrl, dropRole } = await databaseWithRole()
 
-let ownerUrl: string
 let stage: OperatorStage
 beforeAll(async () => {
-  ownerUrl = await freshDatabase('payments')
-  await query(ownerUrl, `CREATE ROLE ${ROLE} LOGIN PASSWORD 'role'`)
-  const env = environment({ DATABASE_URL: ownerUrl, DB_SERVICE_ROLE: ROLE })
-  await promisify(execFile)(process.execPath, [SCRIPT], { env })
-  const url = new URL(ownerUrl)
-  url.username = ROLE
-  url.password = 'role'
-  stage = await startOperatorStage('live', { DATABASE_URL: url.href }, ownerUrl)
+  stage = await startOperatorStage('live', { DATABASE_URL: serviceUrl }, ownerUrl)
 })
 afterAll(async () => {
   await stage.close()
-  await query(ownerUrl, `DROP OWNED BY ${ROLE}`)
-  await query(ownerUrl, `DROP ROLE ${ROLE}`)
+  await dropRole()
 })
 
 const declined = {

@@ -1,38 +1,24 @@
-import { execFile } from 'node:child_process'
-import { randomUUID } from 'node:crypto'
-import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { freshDatabase, query } from '@malipo/testing/database'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { newUser } from './auth.js'
 import { endpointsOf, newEndpoint } from './endpoints.js'
-import { environment, type Payments, startPayments } from './payments.js'
+import { type Payments, startPayments } from './payments.js'
 import { as, type As, fromProvider, newPayment, webhookBody } from './requests.js'
+import { databaseWithRole } from './role-database.js'
 
 /** The service with the privileges that the built `migrate` command grants to its role. */
 
-const SCRIPT = join(import.meta.dirname, '../dist/migrate.js')
-const ROLE = `payments_${randomUUID().slice(0, 8)}`
+const { serviceUrl, dropRole } = await databaseWithRole()
 
-let ownerUrl: string
 let payments: Payments
 let user: As
 
 beforeAll(async () => {
-  ownerUrl = await freshDatabase('payments')
-  await query(ownerUrl, `CREATE ROLE ${ROLE} LOGIN PASSWORD 'role'`)
-  const env = environment({ DATABASE_URL: ownerUrl, DB_SERVICE_ROLE: ROLE })
-  await promisify(execFile)(process.execPath, [SCRIPT], { env })
-  const url = new URL(ownerUrl)
-  url.username = ROLE
-  url.password = 'role'
-  payments = await startPayments({ DATABASE_URL: url.href })
+  payments = await startPayments({ DATABASE_URL: serviceUrl })
   user = as(await newUser(), payments)
 })
 afterAll(async () => {
   await payments.close()
-  await query(ownerUrl, `DROP OWNED BY ${ROLE}`)
-  await query(ownerUrl, `DROP ROLE ${ROLE}`)
+  await dropRole()
 })
 
 describe('the service’s role', () => {
