@@ -16,6 +16,7 @@ import { runToEnd } from '@malipo/local/process'
 import pg from 'pg'
 import { v7 } from 'uuid'
 import * as attempts from '../services/payments/dist/attempts/attempt.store.js'
+import { recordCall } from '../services/payments/dist/attempts/circuits.store.js'
 import * as claims from '../services/payments/dist/attempts/claim.store.js'
 import { CONCLUDE } from '../services/payments/dist/attempts/conclude.statement.js'
 import { conclusionInput } from '../services/payments/dist/attempts/conclude.store.js'
@@ -270,7 +271,7 @@ async function statements() {
   for (const call of /** @type {const} */ (['send', 'query'])) {
     await claims.claim(record, call, request, true)
   }
-  await claims.recordCall(record, ACCOUNT, 'send', true, { firstSeconds: 1, maxSeconds: 1 })
+  await recordCall(record, ACCOUNT, 'send', true, { firstSeconds: 1, maxSeconds: 1 })
   await attempts.findAttempt(record, v7())
   await attempts.findAttemptOf(record, v7())
   await attempts.findUnsendable(record, [ACCOUNT], [], 1)

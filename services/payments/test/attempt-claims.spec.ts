@@ -1,6 +1,7 @@
 import { v7 } from 'uuid'
 import { beforeEach, afterEach, describe, expect, it } from 'vitest'
-import { type CallKind, claim, recordCall } from '../src/attempts/claim.store.js'
+import { recordCall } from '../src/attempts/circuits.store.js'
+import { type CallKind, claim } from '../src/attempts/claim.store.js'
 import { conclude } from '../src/attempts/conclude.store.js'
 import { STORE_CALLBACK } from '../src/callbacks/callback.statement.js'
 import { inputOf } from '../src/callbacks/callbacks.store.js'

@@ -8,7 +8,7 @@ import {
   NotificationPageDto,
   PingedDto,
   ReplayedDto,
-} from './delivery-log.dto.js'
+} from './responses.dto.js'
 
 const ApiId = (description: string) =>
   ApiParam({ name: 'id', description, schema: { type: 'string', format: 'uuid' } })

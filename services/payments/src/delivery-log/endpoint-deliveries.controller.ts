@@ -8,7 +8,7 @@ import type { Caller } from '../caller/scopes.js'
 import { WebhookEndpointsService } from '../webhook-endpoints/webhook-endpoints.service.js'
 import { listDeliveries } from './deliveries.list.js'
 import { ListDeliveriesDocs, PingDocs, ReplayDocs } from './delivery-log.docs.js'
-import { ListDeliveriesDto, ReplayNotificationsDto } from './delivery-log.dto.js'
+import { ListDeliveriesDto, ReplayNotificationsDto } from './requests.dto.js'
 import { DeliveryLog } from './delivery-log.service.js'
 import { deliveryView } from './delivery.view.js'
 

@@ -8,7 +8,7 @@ import { NeedsScope } from '../caller/caller.guard.js'
 import type { Caller } from '../caller/scopes.js'
 import { idOf } from '../payments/payment.view.js'
 import { ListNotificationsDocs } from './delivery-log.docs.js'
-import { ListNotificationsDto } from './delivery-log.dto.js'
+import { ListNotificationsDto } from './requests.dto.js'
 import { notificationView } from './delivery.view.js'
 import { listNotifications } from './notifications.list.js'
 
