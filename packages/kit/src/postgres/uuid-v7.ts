@@ -10,6 +10,9 @@ export function newUuid(msecs = databaseNow()): string {
   return `${timePart(msecs)}-7${randomUUID().slice(15)}`
 }
 
+/** RFC 9562, section 5.9: before every other UUID. */
+export const NIL_UUID = '00000000-0000-0000-0000-000000000000'
+
 /** The smallest UUIDv7 of a time: ids created earlier are smaller, and ids created from then on are not. */
 export function minUuidAt(time: Date): string {
   // The first 48 bits are the Unix time in milliseconds.

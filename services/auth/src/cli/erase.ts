@@ -1,7 +1,6 @@
 import { runCommand, UsageError } from '@malipo/kit/command'
 import { setDefaultRegion } from '@malipo/kit/http/contact'
-import { dataSourceOptions } from '@malipo/kit/postgres/pool-options'
-import { DataSource } from 'typeorm'
+import { withDataSource } from '@malipo/kit/postgres/with-data-source'
 import { readErasureEnv } from '../env.js'
 import { erase } from '../users/erase.js'
 import { parseErase } from './erase-command.js'
@@ -11,9 +10,7 @@ await runCommand('erase', async () => {
   const env = readErasureEnv()
   setDefaultRegion(env.DEFAULT_REGION)
   const { person, isApplied } = parseErase(process.argv.slice(2), env)
-  const source = new DataSource(dataSourceOptions(env, { entities: [], migrations: [] }))
-  await source.initialize()
-  try {
+  return withDataSource(env, async (source) => {
     const { accounts, changes } = await erase(source, { person, keys: env.keys, isApplied })
     if (accounts.length === 0) throw new UsageError('no account has this id or phone')
     const lines = Object.entries(changes).map(([table, count]) => `${table} ${count}`)
@@ -23,7 +20,5 @@ await runCommand('erase', async () => {
       ? `erased account ${names}: ${total} rows changed`
       : `dry run: ${total} rows of account ${names} would change; pass --apply to change them`
     return [...lines, summary]
-  } finally {
-    await source.destroy()
-  }
+  })
 })

@@ -1,6 +1,5 @@
 import { runCommand } from '@malipo/kit/command'
-import { dataSourceOptions } from '@malipo/kit/postgres/pool-options'
-import { DataSource } from 'typeorm'
+import { withDataSource } from '@malipo/kit/postgres/with-data-source'
 import { deleteEventsBefore } from '../audit/audit.store.js'
 import { readRetentionEnv } from '../env.js'
 
@@ -10,12 +9,8 @@ const DAY_MS = 86_400_000
 await runCommand('retention', async () => {
   const env = readRetentionEnv()
   const days = env.AUDIT_RETENTION_DAYS
-  const source = new DataSource(dataSourceOptions(env, { entities: [], migrations: [] }))
-  await source.initialize()
-  try {
+  return withDataSource(env, async (source) => {
     const deleted = await deleteEventsBefore(source, new Date(Date.now() - days * DAY_MS))
     return [`deleted ${deleted} audit events older than ${days} days`]
-  } finally {
-    await source.destroy()
-  }
+  })
 })

@@ -1,5 +1,6 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
 import { isoTime } from '@malipo/kit/postgres/iso-time'
+import { NIL_UUID } from '@malipo/kit/postgres/uuid-v7'
 
 /** A revoked session or API key. */
 export interface RevokedSession {
@@ -97,7 +98,7 @@ function revokedSinceIn(table: 'sessions' | 'api_keys'): string {
 }
 
 const BEFORE_ALL: RevokedSession = {
-  sid: '00000000-0000-0000-0000-000000000000',
+  sid: NIL_UUID,
   at: '1970-01-01T00:00:00.000Z',
 }
 

@@ -1,5 +1,6 @@
 import { UsageError } from '@malipo/kit/command'
 import { erasing } from '@malipo/kit/postgres/erasing'
+import { NIL_UUID } from '@malipo/kit/postgres/uuid-v7'
 import type { DataSource } from 'typeorm'
 import { type ErasedPerson, phonesOf } from './erasure.js'
 import { erasePart, eraseUser, findAccounts, type Part, PARTS } from './erasure.store.js'
@@ -20,7 +21,6 @@ export interface Erased {
 }
 
 const BATCH_SIZE = 200
-const FIRST_ID = '00000000-0000-0000-0000-000000000000'
 
 /**
  * Erases a user: first the account, then their sessions and audit events in transactions of at most 200 rows. An
@@ -55,7 +55,7 @@ async function eraseAll(
   userId: string,
 ): Promise<number> {
   let total = 0
-  for (let after = FIRST_ID; ;) {
+  for (let after = NIL_UUID; ;) {
     const page = { after, limit: BATCH_SIZE }
     const { last, rows } = await erasing(source, isApplied, (manager) =>
       erasePart(manager, part, userId, page),

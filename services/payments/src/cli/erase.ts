@@ -1,7 +1,6 @@
 import { runCommand, UsageError } from '@malipo/kit/command'
 import { setDefaultRegion } from '@malipo/kit/http/contact'
-import { dataSourceOptions } from '@malipo/kit/postgres/pool-options'
-import { DataSource } from 'typeorm'
+import { withDataSource } from '@malipo/kit/postgres/with-data-source'
 import { readErasureEnv } from '../env.js'
 import { erase } from '../erasure/erase.js'
 import { totalOf } from '../erasure/erasure.js'
@@ -14,9 +13,7 @@ await runCommand('erase', async () => {
   const env = readErasureEnv()
   setDefaultRegion(env.DEFAULT_REGION)
   const { person, isApplied } = parseErase(process.argv.slice(2), env)
-  const source = new DataSource(dataSourceOptions(env, { entities: [], migrations: [] }))
-  await source.initialize()
-  try {
+  return withDataSource(env, async (source) => {
     const { changes, open } = await erase(source, { person, keys: env.keys, isApplied })
     if (open > 0 && totalOf(changes) === 0) {
       throw new UsageError(`${open} payments are open at a provider: ${UNTIL_CLOSED}`)
@@ -29,7 +26,5 @@ await runCommand('erase', async () => {
     if (open === 0) return [...lines, done]
     process.exitCode = 1
     return [...lines, `${done}; ${open} payments are open at a provider: ${UNTIL_CLOSED}`]
-  } finally {
-    await source.destroy()
-  }
+  })
 })

@@ -1,6 +1,6 @@
 import { runCommand } from '@malipo/kit/command'
-import { dataSourceOptions } from '@malipo/kit/postgres/pool-options'
-import { DataSource } from 'typeorm'
+import { withDataSource } from '@malipo/kit/postgres/with-data-source'
+import type { DataSource } from 'typeorm'
 import { readVerificationEnv } from '../env.js'
 import { findKeys, findMessages } from '../webhooks/evidence.store.js'
 import { type StoredMessage, type Verification, verifyMessage } from '../webhooks/evidence.js'
@@ -16,14 +16,10 @@ type VerificationEnv = ReturnType<typeof readVerificationEnv>
 await runCommand('messages', async () => {
   const command = parseCommand(process.argv.slice(2))
   const env = readVerificationEnv()
-  const source = new DataSource(dataSourceOptions(env, { entities: [], migrations: [] }))
-  await source.initialize()
-  try {
+  return withDataSource(env, async (source) => {
     if (command.verb === 'keys') return await keys(source, env)
     return await messages(source, command, [...env.active, ...env.retired])
-  } finally {
-    await source.destroy()
-  }
+  })
 })
 
 /** Prints each message as it is read, since there may be millions. */

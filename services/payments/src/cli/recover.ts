@@ -1,6 +1,5 @@
 import { runCommand } from '@malipo/kit/command'
-import { dataSourceOptions } from '@malipo/kit/postgres/pool-options'
-import { DataSource } from 'typeorm'
+import { withDataSource } from '@malipo/kit/postgres/with-data-source'
 import { putInDoubt, recordRecovery } from '../attempts/recovery.store.js'
 import { readVerificationEnv } from '../env.js'
 import { parseRecover } from './recover-command.js'
@@ -9,9 +8,7 @@ import { parseRecover } from './recover-command.js'
 await runCommand('recover', async () => {
   const { since, id } = parseRecover(process.argv.slice(2), new Date())
   const env = readVerificationEnv()
-  const source = new DataSource(dataSourceOptions(env, { entities: [], migrations: [] }))
-  await source.initialize()
-  try {
+  return withDataSource(env, async (source) => {
     const count = await source.transaction(async (manager) => {
       await manager.query('SET LOCAL statement_timeout = 0')
       const attempts = await putInDoubt(manager, since)
@@ -21,7 +18,5 @@ await runCommand('recover', async () => {
     const recorded =
       id === undefined ? [] : [`recovery ${id} is recorded: payments calls providers`]
     return [`${count} attempts are in doubt and will be queried`, ...recorded]
-  } finally {
-    await source.destroy()
-  }
+  })
 })

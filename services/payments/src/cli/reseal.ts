@@ -1,8 +1,8 @@
 import { runCommand, UsageError } from '@malipo/kit/command'
-import { dataSourceOptions } from '@malipo/kit/postgres/pool-options'
+import { withDataSource } from '@malipo/kit/postgres/with-data-source'
 import { seal, unseal, UnsealError } from '@malipo/kit/seal/seal'
 import { readSealKeys, type SealKey, sealingKey } from '@malipo/kit/seal/seal-keys'
-import { DataSource } from 'typeorm'
+import type { DataSource } from 'typeorm'
 import { readResealEnv } from '../env.js'
 import { subjectOf } from '../webhook-endpoints/endpoint-secrets.js'
 import {
@@ -21,13 +21,9 @@ await runCommand('reseal', async () => {
   if (process.argv.length > 2) throw new UsageError(USAGE)
   const env = readResealEnv()
   const keys = readSealKeys(env.WEBHOOK_ENCRYPTION_KEYS_DIR)
-  const source = new DataSource(dataSourceOptions(env, { entities: [], migrations: [] }))
-  await source.initialize()
-  try {
+  return withDataSource(env, async (source) => {
     return await resealAll(source, keys)
-  } finally {
-    await source.destroy()
-  }
+  })
 })
 
 async function resealAll(source: DataSource, keys: readonly SealKey[]): Promise<string[]> {

@@ -4,7 +4,7 @@ import { Inject, Injectable } from '@nestjs/common'
 import { Histogram, Registry } from 'prom-client'
 import { TRY_ERRORS, type TryError } from '../egress/try-result.js'
 import type { ClaimedDelivery } from './claim.store.js'
-import type { DeliveryState } from './record.store.js'
+import type { DeliveryState } from './states.js'
 import { type TryVerdict, UNREADABLE_SECRET } from './try-verdict.js'
 
 const OUTCOMES = [

@@ -1,5 +1,6 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
 import { CIRCUIT_FAILURES, FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS } from './limits.js'
+import type { DeliveryState } from './states.js'
 import { type TryVerdict, UNREADABLE_SECRET } from './try-verdict.js'
 
 /** Stores the results of tries, and what follows for their deliveries and endpoints. */
@@ -145,9 +146,6 @@ FROM judged`,
     evenIfAborted: true,
   },
 }
-
-/** The state of a delivery after a try. */
-export type DeliveryState = 'pending' | 'delivered' | 'failed' | 'cancelled'
 
 /** Stores a try; @returns undefined if an earlier attempt has stored it, or the delivery was deleted */
 export async function recordTry(run: Run, tried: RecordedTry): Promise<DeliveryState | undefined> {

@@ -1,7 +1,8 @@
 import { type Page, pageOf } from '@malipo/kit/http/page'
 import type { Database } from '@malipo/kit/postgres/database'
 import type { EntityManager } from 'typeorm'
-import { DELIVERY_COLUMNS, type DeliveryState, type StoredDelivery } from './delivery.view.js'
+import type { DeliveryState } from '../deliveries/states.js'
+import { DELIVERY_COLUMNS, type StoredDelivery } from './delivery.view.js'
 
 export interface DeliveryFilter {
   readonly endpointId: string

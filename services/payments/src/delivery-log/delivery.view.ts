@@ -1,9 +1,7 @@
 import { isoTime } from '@malipo/kit/postgres/iso-time'
+import type { DeliveryState } from '../deliveries/states.js'
 import { type EventType, eventIdOf } from '../notifications/events.js'
 import { referenceOf } from '../payments/payment.view.js'
-
-export const DELIVERY_STATES = ['pending', 'delivered', 'failed', 'cancelled'] as const
-export type DeliveryState = (typeof DELIVERY_STATES)[number]
 
 /** What a notification is about. */
 export interface StoredNotification {

@@ -3,11 +3,8 @@ import type { Database } from '@malipo/kit/postgres/database'
 import { isoTime } from '@malipo/kit/postgres/iso-time'
 import type { EntityManager } from 'typeorm'
 import type { EventType } from '../notifications/events.js'
-import {
-  type DeliveryState,
-  NOTIFICATION_COLUMNS,
-  type StoredNotification,
-} from './delivery.view.js'
+import type { DeliveryState } from '../deliveries/states.js'
+import { NOTIFICATION_COLUMNS, type StoredNotification } from './delivery.view.js'
 
 /** Filters of a list. `createdFrom` is inclusive, `createdTo` exclusive. */
 export interface NotificationFilter {

@@ -14,7 +14,7 @@ import {
 } from 'class-validator'
 import { type EventType, NOTIFIED_TYPES, SENT_TYPES } from '../notifications/events.js'
 import { REFERENCE } from '../payments/payment.view.js'
-import { DELIVERY_STATES, type DeliveryState } from './delivery.view.js'
+import { DELIVERY_STATES, type DeliveryState } from '../deliveries/states.js'
 
 const TIME = { type: String, format: 'date-time' } as const
 

@@ -1,6 +1,6 @@
 import { ApiProperty } from '@nestjs/swagger'
 import { type EventType, SENT_TYPES } from '../notifications/events.js'
-import { DELIVERY_STATES, type DeliveryState } from './delivery.view.js'
+import { DELIVERY_STATES, type DeliveryState } from '../deliveries/states.js'
 
 const ID = { type: String, format: 'uuid' } as const
 const EVENT = {

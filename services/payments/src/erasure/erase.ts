@@ -1,5 +1,5 @@
 import { erasing } from '@malipo/kit/postgres/erasing'
-import { newUuid } from '@malipo/kit/postgres/uuid-v7'
+import { newUuid, NIL_UUID } from '@malipo/kit/postgres/uuid-v7'
 import type { DataSource, EntityManager } from 'typeorm'
 import {
   type Changes,
@@ -38,7 +38,6 @@ export interface Erased {
 const BATCH_SIZE = 200
 /** Each message may have 100 kB. */
 const MESSAGES_PER_BATCH = 50
-const FIRST_ID = '00000000-0000-0000-0000-000000000000'
 
 /**
  * Replaces the personal data of a payer, in transactions of at most 200 payments. Each contains what belongs to its
@@ -50,7 +49,7 @@ export async function erase(source: DataSource, erasure: Erasure): Promise<Erase
   const open = await read(source, (manager) => countOpen(manager, found))
   if (open > 0) return { changes: {}, open }
   const result: Parts = { changes: {}, open: 0, messages: [] }
-  for (let after = FIRST_ID; ;) {
+  for (let after = NIL_UUID; ;) {
     const ids = await read(source, (manager) => findPayments(manager, found, after, BATCH_SIZE))
     const last = ids.at(-1)
     if (last === undefined) break
@@ -102,7 +101,7 @@ async function eraseRest(source: DataSource, erasure: Erasure, parts: Parts): Pr
   }))
   add(parts, payers)
   const without = new Set(parts.messages)
-  for (let after = FIRST_ID; ;) {
+  for (let after = NIL_UUID; ;) {
     const page = { after, limit: MESSAGES_PER_BATCH, without }
     const batch = await write(source, erasure, (manager) =>
       eraseUnrelated(manager, key, identifiers, page),

@@ -1,5 +1,6 @@
 import type { Run, Statement } from '@malipo/kit/postgres/database'
 import { isoTime } from '@malipo/kit/postgres/iso-time'
+import { NIL_UUID } from '@malipo/kit/postgres/uuid-v7'
 import type { PaymentEventType } from '../notifications/events.js'
 import { paymentColumns } from '../payments/payment-columns.js'
 import type { Payment } from '../payments/payment.entity.js'
@@ -76,8 +77,6 @@ SELECT max(low)::text AS xid FROM search`,
  */
 const MAX_DISORDER_MS = 120_000
 
-const NIL = '00000000-0000-0000-0000-000000000000'
-
 /** Finds the place of a position; undefined if the owner has no such event. */
 export async function findPlace(
   run: Run,
@@ -90,7 +89,7 @@ export async function findPlace(
   }
   const from = new Date(Math.max(0, position.from.getTime() - MAX_DISORDER_MS))
   const [found] = await run<Pick<Place, 'xid'>>(FIND_TIME, [owner, from.toISOString()])
-  return found && { xid: found.xid, paymentId: NIL, version: 0 }
+  return found && { xid: found.xid, paymentId: NIL_UUID, version: 0 }
 }
 
 /** Filtered events are read in steps of this many, so that a rare type costs no more than a page of all types. */

@@ -1,3 +1,4 @@
+import { NIL_UUID } from '@malipo/kit/postgres/uuid-v7'
 import type { DataSource } from 'typeorm'
 import type { Sealed } from '@malipo/kit/seal/seal'
 import type { Scheme } from './signing.js'
@@ -25,7 +26,7 @@ export async function* outdatedSecrets(
   source: DataSource,
   kid: string,
 ): AsyncGenerator<StoredSeal> {
-  let after = { endpointId: '00000000-0000-0000-0000-000000000000', nth: 0 }
+  let after = { endpointId: NIL_UUID, nth: 0 }
   for (;;) {
     const rows = await source.query<(Omit<StoredSeal, 'sealed'> & { sealed: string })[]>(OUTDATED, [
       kid,
