@@ -1,4 +1,3 @@
-import { Database } from '@malipo/kit/postgres/database'
 import { newUuid } from '@malipo/kit/postgres/uuid-v7'
 import { freshFor } from '@malipo/kit/worker/fresh-for'
 import type { Worker } from '@malipo/kit/worker/worker'
@@ -12,10 +11,11 @@ import {
 } from '@nestjs/common'
 import { LRUCache } from 'lru-cache'
 import { PaymentChanges } from '../notifications/payment-changes.js'
-import { SigningSecrets } from '../webhook-endpoints/signing-secrets.service.js'
-import { claimDeliveries, type ClaimedDelivery } from './claim.store.js'
-import { DeliveryRunner } from './delivery-runner.js'
-import { LEASE_SECONDS, MAX_IN_FLIGHT, MAX_PER_ENDPOINT, MAX_SLOW, SLOW_MS } from './limits.js'
+import { DeliveryClaims } from './delivery-claims.js'
+import { DeliveryRunner, type DeliveryTry } from './delivery-runner.js'
+import { LEASE_SECONDS } from './limits.js'
+import { Pace } from './pace.js'
+import { RunningTries } from './running-tries.js'
 
 /** Finds what other replicas have committed. */
 const INTERVAL_MS = 250
@@ -29,12 +29,6 @@ const AFTER_TRY_MS = 20
 const SHUTDOWN_WAIT_MS = 5_000
 const MAX_REMEMBERED_OWNERS = 10_000
 
-interface RunningTry {
-  readonly claimed: ClaimedDelivery
-  readonly startedAt: number
-  readonly ended: Promise<void>
-}
-
 /**
  * Delivers the notifications that are due. All replicas share the work by claims with leases. A change that this
  * replica commits wakes the worker, if its merchant has had deliveries; the interval finds all others.
@@ -42,10 +36,10 @@ interface RunningTry {
 @Injectable()
 export class DeliveriesWorker implements OnModuleDestroy, BeforeApplicationShutdown {
   private readonly worker: Worker
-  private readonly running = new Set<RunningTry>()
+  private readonly running = new RunningTries()
   /** Endpoints at their limit, of which more may be due. */
   private readonly saturated = new Set<string>()
-  /** Whether the last claim took all free slots: more may be due of any endpoint. */
+  /** Whether the last claim took all that may begin: more may be due of any endpoint. */
   private isFull = false
   private claimTimer: NodeJS.Timeout | undefined
   /** When the timer ends. */
@@ -55,9 +49,9 @@ export class DeliveriesWorker implements OnModuleDestroy, BeforeApplicationShutd
   private isStopping = false
 
   constructor(
-    @Inject(Database) private readonly database: Database,
+    @Inject(DeliveryClaims) private readonly claims: DeliveryClaims,
     @Inject(DeliveryRunner) private readonly runner: DeliveryRunner,
-    @Inject(SigningSecrets) private readonly secrets: SigningSecrets,
+    @Inject(Pace) private readonly pace: Pace,
     @Inject(Workers) workers: Workers,
     @Inject(PaymentChanges) changes: PaymentChanges,
   ) {
@@ -78,7 +72,7 @@ export class DeliveriesWorker implements OnModuleDestroy, BeforeApplicationShutd
   }
 
   async beforeApplicationShutdown() {
-    const ended = Promise.all([...this.running].map((one) => one.ended))
+    const ended = this.running.allEnded()
     await withTimeout(ended, SHUTDOWN_WAIT_MS)
     this.stopping.abort()
     await ended
@@ -90,45 +84,33 @@ export class DeliveriesWorker implements OnModuleDestroy, BeforeApplicationShutd
   }
 
   private async run(): Promise<void> {
-    const free = MAX_IN_FLIGHT - this.running.size
-    if (this.isStopping || free <= 0) return
+    if (this.isStopping || this.running.free <= 0) return
+    const free = Math.min(this.running.free, this.pace.available())
+    if (free === 0) return this.claimWithin(this.pace.pauseMs())
     const leaseId = newUuid()
     const isFresh = freshFor((LEASE_SECONDS / 2) * 1_000)
-    const request = {
+    const claims = await this.claims.claim({
       free,
-      freeSlow: Math.max(0, MAX_SLOW - this.slowTries()),
+      freeSlow: this.running.freeSlow,
       leaseId,
       leaseSeconds: LEASE_SECONDS,
-      busy: this.busyEndpoints(),
-    }
-    const claimed = await this.database.write((run, retried) =>
-      claimDeliveries(run, request, retried),
-    )
-    this.isFull = claimed.length === free
-    if (claimed.length === 0) return
-    const ids = [...new Set(claimed.map(({ endpointId }) => endpointId))]
-    const secrets = await this.database.read((run) => this.secrets.secretsOf(run, ids))
-    for (const each of claimed) {
-      this.begin({
-        claimed: each,
-        leaseId,
-        isFresh,
-        secrets: secrets.get(each.endpointId),
-        signal: this.stopping.signal,
-      })
-    }
+      busy: this.running.byEndpoint(),
+    })
+    this.pace.take(claims.length)
+    this.isFull = claims.length === free
+    const { signal } = this.stopping
+    for (const claim of claims) this.begin({ ...claim, leaseId, isFresh, signal })
   }
 
-  private begin(one: Parameters<DeliveryRunner['perform']>[0]) {
+  private begin(one: DeliveryTry) {
     const { endpointId, ownerId } = one.claimed
     this.owners.set(ownerId, true)
     const ended = this.runner.perform(one).finally(() => {
-      this.running.delete(running)
-      if (this.saturated.delete(endpointId) || this.isFull) this.claimWithin(AFTER_TRY_MS)
+      if (!this.saturated.delete(endpointId) && !this.isFull) return
+      this.claimWithin(Math.max(AFTER_TRY_MS, this.pace.pauseMs()))
     })
-    const running = { claimed: one.claimed, startedAt: performance.now(), ended }
-    this.running.add(running)
-    if (this.triesOf(endpointId) >= MAX_PER_ENDPOINT) this.saturated.add(endpointId)
+    this.running.add(one.claimed, ended)
+    if (!this.running.hasRoomAt(endpointId)) this.saturated.add(endpointId)
   }
 
   private claimWithin(ms: number) {
@@ -141,32 +123,5 @@ export class DeliveriesWorker implements OnModuleDestroy, BeforeApplicationShutd
       this.worker.wake()
     }
     this.claimTimer = setTimeout(claim, ms).unref()
-  }
-
-  private triesOf(endpointId: string): number {
-    let count = 0
-    for (const { claimed } of this.running) if (claimed.endpointId === endpointId) count++
-    return count
-  }
-
-  /** Tries at slow endpoints, and those that have been under way for as long. */
-  private slowTries(): number {
-    const now = performance.now()
-    let count = 0
-    for (const { claimed, startedAt } of this.running) {
-      if (claimed.isSlow || now - startedAt > SLOW_MS) count++
-    }
-    return count
-  }
-
-  private busyEndpoints() {
-    const byEndpoint = new Map<string, { endpointId: string; ownerId: string; tries: number }>()
-    for (const { claimed } of this.running) {
-      const { endpointId, ownerId } = claimed
-      const busy = byEndpoint.get(endpointId)
-      if (busy) busy.tries++
-      else byEndpoint.set(endpointId, { endpointId, ownerId, tries: 1 })
-    }
-    return [...byEndpoint.values()]
   }
 }

@@ -4,9 +4,10 @@ import { LOG, type Logger } from '@malipo/kit/telemetry/logger'
 import { Inject, Injectable } from '@nestjs/common'
 import { EGRESS, EgressClient } from '../egress/egress-client.js'
 import { eventIdOf } from '../notifications/events.js'
-import { signatureHeaders, type SigningSecret } from '../webhook-endpoints/signing.js'
+import { signatureHeaders } from '../webhook-endpoints/signing.js'
 import { paymentAsOf, storeBody } from './body.store.js'
 import { type ClaimedDelivery, releaseDelivery } from './claim.store.js'
+import type { SignedClaim } from './delivery-claims.js'
 import { DeliveryMetrics } from './delivery-metrics.js'
 import { paymentBody } from './notification-body.js'
 import { recordTry } from './record.store.js'
@@ -17,11 +18,8 @@ import { type TryVerdict, UNREADABLE_SECRET, verdictOf } from './try-verdict.js'
 export const DELIVERY_SCALE = Symbol('delivery scale')
 
 /** A claimed delivery that is to be tried. */
-export interface DeliveryTry {
-  readonly claimed: ClaimedDelivery
+export interface DeliveryTry extends SignedClaim {
   readonly leaseId: string
-  /** The valid secrets of the endpoint; undefined if it was deleted since the claim. */
-  readonly secrets: readonly SigningSecret[] | 'unreadable' | undefined
   /** Whether so much of the lease is left that the try may still begin. */
   readonly isFresh: () => boolean
   /** Ends the try at shutdown. */

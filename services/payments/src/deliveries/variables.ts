@@ -15,6 +15,10 @@ export const deliveryVariables = {
     default: ROLES,
     desc: 'What the replica does: `api` serves requests, `worker` calls providers and delivers notifications; at least one replica must be a `worker`',
   }),
+  NOTIFICATIONS_PER_SECOND: integer({ min: 1, max: 100_000 })({
+    default: 500,
+    desc: 'Deliveries that a replica begins in a second at most, so that a backlog leaves requests their share of the CPU',
+  }),
   NOTIFICATION_RETENTION_DAYS: integer({ min: 1, max: 3_650 })({
     default: 30,
     desc: 'How long notifications and the log of their deliveries are stored, in days',
