@@ -102,6 +102,7 @@ release: ## Build images, SBOMs, charts and checksums into dist/release
 	@k8s/release
 
 drill: setup ## Inject faults on the cluster and measure their effects: docs/reliability.md
+	@npm run --silent build
 	@$(call on_cluster) $(with_prometheus); node_modules/.bin/node e2e/drill.ts
 
 # npm writes this file last, so an interrupted install is repeated.
