@@ -104,7 +104,7 @@ export async function runToEnd(options: ScriptOptions): Promise<string> {
 }
 
 function nodeCommand(name: ProgramName, script: string): string[] {
-  // These flags limit resident memory to 200 MB. The first limits the old generation. Without the second,
+  // These flags limit resident memory to 280 MB. The first limits the old generation. Without the second,
   // the young generation could take up to 128 MB more.
   return [
     process.execPath,
