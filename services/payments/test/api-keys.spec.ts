@@ -224,6 +224,18 @@ describe('guesses of keys with a right checksum', () => {
     expect((await guess('192.0.2.4')).status).toBe(401)
   })
 
+  it('at the same time reach auth 100 times', async () => {
+    const server = await newServer(authUrl, user)
+    const before = await fixture.validateCalls()
+    const guesses = Array.from({ length: 150 }, () => guess('192.0.2.5'))
+    const valid = guess('192.0.2.6', payments, server.token)
+    const codes = (await Promise.all(guesses)).map((answer) => answer.status)
+    expect((await valid).status).toBe(200)
+    expect(codes.filter((code) => code === 401)).toHaveLength(100)
+    expect(codes.filter((code) => code === 429)).toHaveLength(50)
+    expect((await fixture.validateCalls()) - before).toBe(101)
+  })
+
   /** The reads of token entries that Redis has received. */
   async function mgets(): Promise<number> {
     const client = new RedisClient(fixture.redis.url)

@@ -18,6 +18,7 @@ import { SharedTokenCache } from './shared-token-cache.js'
 import { TokenCheck } from './token-check.js'
 import { OUTCOMES } from './token-decision.js'
 import { TokenValidation } from './token-validation.js'
+import { UnknownKeys } from './unknown-keys.js'
 
 /** The providers that authenticate callers. */
 export function callerProviders(env: Env): Provider[] {
@@ -109,9 +110,11 @@ export function createTokenCheck(
     () => local.expire(),
   )
   const local = new LocalTokenCache({ sessions, seal, revocationMessages, times })
-  const caches = { shared, local, sessions, rejected: new RejectedTokens() }
+  const rejected = new RejectedTokens()
+  const caches = { shared, local, sessions, rejected }
   const validation = new TokenValidation({ ...caches, auth, seal, times })
-  const parts = { ...caches, validation, mode: env.MODE }
+  const unknownKeys = new UnknownKeys(rejected)
+  const parts = { ...caches, unknownKeys, validation, mode: env.MODE }
   const check = new TokenCheck(parts, countBy(registry, CHECKS, OUTCOMES))
   const run = () => shared.removePending()
   workers.add({ name: 'refused_token_removal', intervalMs: 1_000, run })

@@ -28,6 +28,7 @@ import {
   type TokenValidation,
   type UndecidedToken,
 } from './token-validation.js'
+import type { UnknownKeys } from './unknown-keys.js'
 import { claimedSessionId, hashToken, isApiKey } from './unverified-token.js'
 
 interface Parts {
@@ -35,6 +36,7 @@ interface Parts {
   readonly local: LocalTokenCache
   readonly sessions: SessionStates
   readonly rejected: RejectedTokens
+  readonly unknownKeys: UnknownKeys
   readonly validation: TokenValidation
   /** The mode of the service, which its API keys name. */
   readonly mode: 'sandbox' | 'live'
@@ -87,12 +89,19 @@ export class TokenCheck {
   }
 
   private async decide(presented: PresentedToken): Promise<Decision> {
-    const { shared, local } = this.parts
+    const { local, unknownKeys } = this.parts
     if (this.isRejected(presented)) return REJECTED
-    // A key that this replica has never validated: guesses of a throttled address do not reach Redis either.
     const isUnknownKey = presented.isKey && local.peek(presented.hash) === undefined
-    const early = isUnknownKey ? await this.throttled(presented) : undefined
-    if (early) return early
+    if (!isUnknownKey) return this.decideByRedis(presented)
+    // Guesses of a throttled address do not reach Redis either.
+    const { ip } = presented.request
+    const retryAfterSeconds = await unknownKeys.begin(ip)
+    if (retryAfterSeconds > 0) return throttledFor(retryAfterSeconds)
+    return this.decideByRedis(presented).finally(() => unknownKeys.end(ip))
+  }
+
+  private async decideByRedis(presented: PresentedToken): Promise<Decision> {
+    const { shared, local } = this.parts
     const reading = shared.read(presented)
     const before = await reading.fast
     const seen = local.observe(presented, before)
@@ -100,8 +109,8 @@ export class TokenCheck {
     if (verdict !== 'ask') return this.conclude(verdict, seen)
     const token = { ...presented, reading, seen, patienceMs: patienceFor(seen) }
     if (token.patienceMs === undefined) {
-      const throttled = await this.throttled(presented)
-      if (throttled) return throttled
+      const retryAfterSeconds = this.parts.rejected.retryAfterSeconds(presented.request.ip)
+      if (retryAfterSeconds > 0) return throttledFor(retryAfterSeconds)
     }
     const first = await this.decideByAuth(token, before)
     if (before || first.decision !== UNAVAILABLE || !first.isLate) return first.decision
@@ -120,13 +129,6 @@ export class TokenCheck {
     const state = authState(answer, performance.now() - calledAt)
     const decision = this.conclude(VERDICTS[state][shown.state], shown, answer)
     return { decision, isLate: state === 'late' }
-  }
-
-  /** A 429 if the address has sent too many rejected tokens and keys. */
-  private async throttled({ request }: PresentedToken): Promise<Decision | undefined> {
-    const retryAfterSeconds = await this.parts.rejected.retryAfterSeconds(request.ip)
-    if (retryAfterSeconds === 0) return undefined
-    return { outcome: 'throttled', result: { kind: 'throttled', retryAfterSeconds } }
   }
 
   private isRejected({ hash, sid }: TokenKey): boolean {
@@ -156,4 +158,9 @@ export class TokenCheck {
     const isAccepted = verdict === 'hit' || verdict === 'miss' || verdict === 'stale'
     return isAccepted && caller ? accept(verdict, caller) : UNAVAILABLE
   }
+}
+
+/** A 429, since the address has sent too many rejected tokens and keys. */
+function throttledFor(retryAfterSeconds: number): Decision {
+  return { outcome: 'throttled', result: { kind: 'throttled', retryAfterSeconds } }
 }

@@ -120,7 +120,7 @@ export class TokenValidation {
     if (validation.kind === 'valid') this.store(token, validation.claims, question)
     if (validation.kind === 'rejected') {
       void this.refuse(token)
-      await this.parts.rejected.add(token.hash, request.ip)
+      this.parts.rejected.add(token.hash, request.ip)
     }
     return validation
   }
