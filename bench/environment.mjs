@@ -32,16 +32,22 @@ const BCRYPT_COST = '10'
 /**
  * Runs `work` with all processes started, and stops them afterwards, also after an error.
  *
- * @param {{ nodeOptions: string | undefined }} options for the process of payments
+ * @param {object} options
+ * @param {string | undefined} options.nodeOptions for the process of payments
+ * @param {string[]} [options.postgresFlags]
  * @param {(services: Services) => Promise<void>} work
  */
-export async function withServices({ nodeOptions }, work) {
+export async function withServices({ nodeOptions, postgresFlags = [] }, work) {
   const folder = mkdtempSync(join(tmpdir(), 'malipo-bench-'))
   /** @type {(() => Promise<unknown>)[]} */
   const stops = [async () => rmSync(folder, { recursive: true, force: true })]
   try {
     const databases = ['auth', 'payments', 'limit']
-    const postgres = await startPostgres({ dataDir: join(folder, 'postgres'), databases })
+    const postgres = await startPostgres({
+      dataDir: join(folder, 'postgres'),
+      databases,
+      flags: postgresFlags,
+    })
     stops.push(postgres.stop)
     const redis = await startRedis()
     if (!redis)

@@ -18,6 +18,7 @@
  * @property {Figures} accepted answered 2xx
  * @property {Figures} rejected answered 503
  * @property {number} failures anything else
+ * @property {Record<string, number>} statuses the number of responses with each status
  */
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -74,6 +75,9 @@ async function run({ url, seconds, perSecond, connections, requests }) {
     accepted: figures(ok, total),
     rejected: figures(rejected, total),
     failures: total - ok.length - rejected.length,
+    statuses: Object.fromEntries(
+      Object.entries(times).map(([status, { length }]) => [status, length]),
+    ),
   }
 }
 

@@ -90,6 +90,18 @@ export async function signUp(auth, phone, password) {
 }
 
 /**
+ * Creates an API key of a user who has just logged in.
+ *
+ * @param {string} auth
+ * @param {Request} create a request of the user, with a token
+ * @returns {Promise<string>}
+ */
+export async function newKey(auth, create) {
+  const body = JSON.stringify({ name: 'server', scopes: ['payments:read', 'payments:write'] })
+  return (await send(auth, { ...create, path: '/api/auth/keys', body })).key
+}
+
+/**
  * Creates payments and returns the requests that read them.
  *
  * @param {string} url

@@ -1,0 +1,116 @@
+/**
+ * `node bench/api-keys.mjs`: what a request with an API key costs beside one with a token, and what a flood of invalid
+ * keys costs other callers. Prints a line for each claim, and fails if one is broken. See docs/performance.md.
+ *
+ * Environment variables: ONLY=create,get,flood; SECONDS of a half round, ROUNDS.
+ */
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { loadavg } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { withServices } from './environment.mjs'
+import { keyFloods } from './key-floods.mjs'
+import { median } from './table.mjs'
+import { metric, newKey, signUp, toRead } from './work.mjs'
+
+/**
+ * @typedef {import('./load.mjs').Request} Request
+ * @typedef {import('./load.mjs').Result} Result
+ * @typedef {object} Work
+ * @property {string} name
+ * @property {Request[][]} token the requests of each connection
+ * @property {Request[][]} key the same requests with an API key of the same user
+ */
+
+const CONNECTIONS = 32
+/** Of a rate, and of the CPU time of a request, relative to those with a token. */
+const MIN_RATE = 0.95
+const MAX_CPU = 1.05
+/** Time in which V8 compiles the hot code. */
+const WARM_UP_SECONDS = 8
+const PAUSE_MS = 200
+
+const seconds = Number(process.env.SECONDS || 2)
+const rounds = Number(process.env.ROUNDS || 12)
+const only = process.env.ONLY?.split(',')
+
+const loader = fork(join(import.meta.dirname, 'load.mjs'))
+/** @type {{ holds: boolean, text: string }[]} */
+const claims = []
+const flags = ['-c', 'shared_preload_libraries=pg_stat_statements']
+await withServices({ nodeOptions: undefined, postgresFlags: flags }, async (services) => {
+  const isWanted = (/** @type {string} */ name) => only?.includes(name) ?? true
+  if (isWanted('create') || isWanted('get')) {
+    for (const work of await prepare(services)) {
+      if (isWanted(work.name)) claims.push(await cost(services.urls.payments, work))
+    }
+  }
+  if (isWanted('flood')) claims.push(...(await keyFloods(services, loader)))
+})
+loader.disconnect()
+for (const { holds, text } of claims) console.log(`${holds ? 'holds' : 'BROKEN'}: ${text}`)
+console.log(`load average ${loadavg()[0]?.toFixed(1)}`)
+if (claims.some(({ holds }) => !holds)) process.exitCode = 1
+
+/** @param {import('./environment.mjs').Services} services @returns {Promise<Work[]>} */
+async function prepare({ urls: { auth, payments }, password }) {
+  const create = { name: 'create', token: /** @type {Request[][]} */ ([]), key: [] }
+  const get = { name: 'get', token: /** @type {Request[][]} */ ([]), key: [] }
+  /** @type {[Work, Work]} */
+  const works = [create, get]
+  for (let i = 0; i < CONNECTIONS; i++) {
+    const user = await signUp(auth, `+256${772_000_000 + i}`, password)
+    const authorization = `Bearer ${await newKey(auth, user.create)}`
+    const requests = [
+      [user.create, { ...user.create, keyed: true }],
+      await toRead(payments, user.create),
+    ]
+    for (const [nth, { token, key }] of works.entries()) {
+      const own = requests[nth] ?? []
+      token.push(own)
+      key.push(own.map((one) => ({ ...one, headers: { ...one.headers, authorization } })))
+    }
+  }
+  return works
+}
+
+/** @param {string} url @param {Work} work */
+async function cost(url, { name, token, key }) {
+  console.error(`${name}: ${rounds} rounds of 2 × ${seconds} s`)
+  await half(url, token, WARM_UP_SECONDS)
+  await half(url, key, WARM_UP_SECONDS)
+  const measured = []
+  for (let round = 0; round < rounds; round++) {
+    // Each is first in half of the rounds.
+    const isTokenFirst = round % 2 === 0
+    const first = await half(url, isTokenFirst ? token : key)
+    const second = await half(url, isTokenFirst ? key : token)
+    const [byToken, byKey] = isTokenFirst ? [first, second] : [second, first]
+    measured.push({ byToken, byKey })
+  }
+  const of = (/** @type {(round: typeof measured[number]) => number} */ figure) =>
+    median(measured.map(figure))
+  const rate = of(({ byToken, byKey }) => byKey.perSecond / byToken.perSecond)
+  const cpu = of(({ byToken, byKey }) => byKey.cpuMicros / byToken.cpuMicros)
+  const failures = measured.reduce(
+    (sum, { byToken, byKey }) => sum + byToken.failures + byKey.failures,
+    0,
+  )
+  const rates = `${of(({ byKey }) => byKey.perSecond).toFixed(0)} and ${of(({ byToken }) => byToken.perSecond).toFixed(0)}/s`
+  const cpus = `${of(({ byKey }) => byKey.cpuMicros).toFixed(0)} and ${of(({ byToken }) => byToken.cpuMicros).toFixed(0)} µs`
+  return {
+    holds: rate >= MIN_RATE && cpu <= MAX_CPU && failures === 0,
+    text: `${name} with a key: ${rate.toFixed(3)} of the rate with a token (${rates}; at least ${MIN_RATE}), CPU of payments ${cpu.toFixed(3)} (${cpus}; at most ${MAX_CPU}), medians of ${rounds} rounds, ${failures} failures`,
+  }
+}
+
+/** @param {string} url @param {Request[][]} clients @returns {Promise<Result & { cpuMicros: number }>} */
+async function half(url, clients, howLong = seconds) {
+  const before = await metric(url, 'process_cpu_seconds_total')
+  loader.send({ url, seconds: howLong, clients })
+  const [result] = await once(loader, 'message')
+  await sleep(PAUSE_MS)
+  const used = (await metric(url, 'process_cpu_seconds_total')) - before
+  return { ...result, cpuMicros: (used * 1e6) / result.count }
+}
