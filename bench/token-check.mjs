@@ -27,7 +27,7 @@ const env = readEnv()
 const log = pino({ level: 'silent' })
 const registry = new Registry()
 const redis = new Redis(env, log)
-const auth = new AuthClient(env.AUTH_SERVICE_URL, env.DB_WAIT_MS, registry)
+const auth = new AuthClient(env.AUTH_SERVICE_URL, env.DB_WAIT_MS, registry, log)
 const local = guardOver(redis)
 // Without a live subscription the local cache is not used.
 const remote = guardOver(
