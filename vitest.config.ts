@@ -1,14 +1,18 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { defineConfig } from 'vitest/config'
 
-/** All temporary files of a run are in one folder, which is deleted at its end. */
-const temporary = mkdtempSync(join(tmpdir(), 'malipo-test-'))
-// PostgreSQL runs as another user than root.
-chmodSync(temporary, 0o755)
-process.env.TMPDIR = temporary
-process.once('exit', () => rmSync(temporary, { recursive: true, force: true }))
+const TEMPORARY = 'malipo-test-'
+
+// All temporary files of a run are in one folder, which is deleted at its end. Each project reads this file.
+if (!basename(tmpdir()).startsWith(TEMPORARY)) {
+  const folder = mkdtempSync(join(tmpdir(), TEMPORARY))
+  // PostgreSQL runs as another user than root.
+  chmodSync(folder, 0o755)
+  process.env.TMPDIR = folder
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+}
 
 /** Workspace packages are taken from their sources, so that coverage and edits are seen. */
 // Node itself gets these too, so `import` is not among them: `require` would follow it.
