@@ -42,6 +42,7 @@ export function attemptProviders(env: Env): Provider[] {
         log,
         metrics,
         workers,
+        pauseMaxSeconds: env.PROVIDER_PAUSE_MAX_SECONDS,
       }),
     },
     Clients,

@@ -59,7 +59,13 @@ export function startClient({ account, adapter = testAdapter(), now }: Options):
   const metrics = new ProviderMetrics(registry)
   const credentialFiles = [{ apiKey: fileOf('newest-secret') }]
   const complete = { ...MTN_UGANDA, name: 'test', credentialFiles, ...account }
-  const client = new ProviderClient(complete, adapter, { log, metrics, workers, now })
+  const client = new ProviderClient(complete, adapter, {
+    log,
+    metrics,
+    workers,
+    pauseMaxSeconds: 300,
+    now,
+  })
   onTestFinished(() => client.close())
   return {
     client,

@@ -1,6 +1,6 @@
 import type { Adapter, Credentials } from '../adapter.js'
 import type { GrantReading } from '../reading.js'
-import { type GrantFailure, HeldGrant } from './held-grant.js'
+import { type GrantFailure, type GrantTiming, HeldGrant } from './held-grant.js'
 
 export type GrantValues = Readonly<Record<string, string>>
 
@@ -29,11 +29,11 @@ export class GrantSet {
     readonly credentials: Credentials,
     private readonly definitions: NonNullable<Adapter['grants']>,
     private readonly request: (input: GrantInput) => Promise<GrantAnswer>,
-    now: () => number,
+    timing: GrantTiming,
   ) {
     const names = Object.keys(definitions)
     this.grants = new Map(
-      names.map((name) => [name, new HeldGrant(() => this.fetch(name), now)] as const),
+      names.map((name) => [name, new HeldGrant(() => this.fetch(name), timing)] as const),
     )
   }
 

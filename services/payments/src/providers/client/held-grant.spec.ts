@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import type { GrantReading } from '../reading.js'
-import { HeldGrant } from './held-grant.js'
+import { type GrantFailure, HeldGrant } from './held-grant.js'
 
 /** A grant whose requests the test answers. */
 function heldGrant() {
   const clock = { ms: 0 }
   const requests: ((reading: GrantReading) => void)[] = []
   const fetch = () => new Promise<GrantReading>((resolve) => requests.push(resolve))
-  const grant = new HeldGrant(fetch, () => clock.ms)
+  const grant = new HeldGrant(fetch, { now: () => clock.ms, pauseMaxMs: 5_000 })
   const answer = async (value: string, lifetimeSeconds = 100) => {
     requests.shift()?.({ kind: 'granted', value, lifetimeSeconds })
     await Promise.resolve()
@@ -80,5 +80,18 @@ describe('a held grant', () => {
     expect(grant.reject('a')).toBe(false)
     expect(await grant.obtain()).toEqual({ kind: 'granted', value: 'a' })
     expect(requests).toHaveLength(0)
+  })
+
+  it('is requested again after the longest pause of the account, however long the outage was', async () => {
+    const { grant, clock, requests } = heldGrant()
+    const pauses: number[] = []
+    for (let nth = 0; nth < 8; nth++) {
+      const failed = grant.obtain()
+      requests.shift()?.({ kind: 'unavailable' })
+      const { retryAt } = (await failed) as GrantFailure
+      pauses.push(retryAt - clock.ms)
+      clock.ms = retryAt
+    }
+    expect(pauses).toEqual([1_000, 2_000, 4_000, 5_000, 5_000, 5_000, 5_000, 5_000])
   })
 })

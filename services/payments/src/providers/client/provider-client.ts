@@ -43,6 +43,8 @@ export interface ClientDependencies {
   /** One for all clients. */
   readonly metrics: ProviderMetrics
   readonly workers: Workers
+  /** The longest pause after failed calls in a row to an account. */
+  readonly pauseMaxSeconds: number
   /** Monotonic, ms. */
   readonly now?: () => number
 }
@@ -76,16 +78,18 @@ export class ProviderClient {
   private readonly workers: Workers
   private readonly reloads: Worker
   private readonly now: () => number
+  private readonly pauseMaxMs: number
   private closing: Promise<unknown> | undefined
 
   /** @throws ConfigurationError with a line for each file of the account that can't be used */
   constructor(
     private readonly account: ProviderAccount,
     private readonly adapter: Adapter,
-    { log, metrics, workers, now = () => performance.now() }: ClientDependencies,
+    { log, metrics, workers, pauseMaxSeconds, now = () => performance.now() }: ClientDependencies,
   ) {
     const { name } = account
     this.now = now
+    this.pauseMaxMs = pauseMaxSeconds * 1_000
     this.metrics = metrics
     this.log = log.child({ part: 'provider', account: name })
     const lines: string[] = []
@@ -255,6 +259,7 @@ export class ProviderClient {
         this.log.error({ err: error }, 'the answer to a request for a grant could not be read')
         return { reading: { kind: 'unavailable' } }
       })
-    return new GrantSet(credentials, grants, request, this.now)
+    const { now, pauseMaxMs } = this
+    return new GrantSet(credentials, grants, request, { now, pauseMaxMs })
   }
 }
