@@ -21,9 +21,8 @@ async function timed(phone: string): Promise<number> {
   return performance.now() - begin
 }
 
-/** Uses the median, since other load on the machine causes outliers. */
-const median = (times: number[]) =>
-  times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? NaN
+/** The fastest of many rejections: other load on the machine only adds time. */
+const fastest = (times: number[]) => Math.min(...times)
 
 it('takes the same time to reject an unknown phone, a wrong password and an old hash', async () => {
   await timed(newPerson().phone)
@@ -39,9 +38,9 @@ it('takes the same time to reject an unknown phone, a wrong password and an old 
       times.old.push(await timed(old.phone))
     }
   }
-  const reference = median(times.known)
+  const reference = fastest(times.known)
   // Without dummy hashes, an unknown phone would take a tenth of the time, and an old hash about an eighth.
-  for (const other of [median(times.unknown), median(times.old)]) {
+  for (const other of [fastest(times.unknown), fastest(times.old)]) {
     expect(other / reference).toBeGreaterThan(0.6)
     expect(other / reference).toBeLessThan(1.6)
   }
