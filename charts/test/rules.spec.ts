@@ -110,9 +110,10 @@ describe.each(['auth', 'payments'])('%s', (service) => {
   })
 
   it('requests the documented CPU and memory', () => {
+    const [request, limit] = service === 'auth' ? ['128Mi', '256Mi'] : ['192Mi', '320Mi']
     expect(container('default').resources).toEqual({
-      requests: { cpu: '250m', memory: '128Mi' },
-      limits: { memory: '256Mi' },
+      requests: { cpu: '250m', memory: request },
+      limits: { memory: limit },
     })
   })
 
