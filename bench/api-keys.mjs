@@ -5,18 +5,16 @@
  * Environment variables: ONLY=create,get,flood; SECONDS of a half round, ROUNDS.
  */
 import { fork } from 'node:child_process'
-import { once } from 'node:events'
 import { loadavg } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { withServices } from './environment.mjs'
 import { keyFloods } from './key-floods.mjs'
+import { costOfLoad } from './load-cost.mjs'
 import { median } from './table.mjs'
-import { metric, newKey, signUp, toRead } from './work.mjs'
+import { newKey, signUp, toRead } from './work.mjs'
 
 /**
  * @typedef {import('./load.mjs').Request} Request
- * @typedef {import('./load.mjs').Result} Result
  * @typedef {object} Work
  * @property {string} name
  * @property {Request[][]} token the requests of each connection
@@ -28,7 +26,6 @@ const CONNECTIONS = 32
 const MIN_RATE = 0.95
 /** Time in which V8 compiles the hot code. */
 const WARM_UP_SECONDS = 8
-const PAUSE_MS = 200
 
 const seconds = Number(process.env.SECONDS || 2)
 const rounds = Number(process.env.ROUNDS || 12)
@@ -77,39 +74,31 @@ async function prepare({ urls: { auth, payments }, password }) {
 /** @param {string} url @param {Work} work */
 async function cost(url, { name, token, key }) {
   console.error(`${name}: ${rounds} rounds of 2 × ${seconds} s`)
-  await half(url, token, WARM_UP_SECONDS)
-  await half(url, key, WARM_UP_SECONDS)
+  const half = (/** @type {Request[][]} */ clients, howLong = seconds) =>
+    costOfLoad(loader, { url, seconds: howLong, clients })
+  await half(token, WARM_UP_SECONDS)
+  await half(key, WARM_UP_SECONDS)
   const measured = []
   for (let round = 0; round < rounds; round++) {
     // Each is first in half of the rounds.
     const isTokenFirst = round % 2 === 0
-    const first = await half(url, isTokenFirst ? token : key)
-    const second = await half(url, isTokenFirst ? key : token)
+    const first = await half(isTokenFirst ? token : key)
+    const second = await half(isTokenFirst ? key : token)
     const [byToken, byKey] = isTokenFirst ? [first, second] : [second, first]
     measured.push({ byToken, byKey })
   }
   const of = (/** @type {(round: typeof measured[number]) => number} */ figure) =>
     median(measured.map(figure))
   const rate = of(({ byToken, byKey }) => byKey.perSecond / byToken.perSecond)
-  const cpu = of(({ byToken, byKey }) => byKey.cpuMicros / byToken.cpuMicros)
+  const cpu = of(({ byToken, byKey }) => byKey.micros / byToken.micros)
   const failures = measured.reduce(
     (sum, { byToken, byKey }) => sum + byToken.failures + byKey.failures,
     0,
   )
   const rates = `${of(({ byKey }) => byKey.perSecond).toFixed(0)} and ${of(({ byToken }) => byToken.perSecond).toFixed(0)}/s`
-  const cpus = `${of(({ byKey }) => byKey.cpuMicros).toFixed(0)} and ${of(({ byToken }) => byToken.cpuMicros).toFixed(0)} µs`
+  const cpus = `${of(({ byKey }) => byKey.micros).toFixed(0)} and ${of(({ byToken }) => byToken.micros).toFixed(0)} µs`
   return {
     holds: rate >= MIN_RATE && failures === 0,
     text: `${name} with a key: ${rate.toFixed(3)} of the rate with a token (${rates}; at least ${MIN_RATE}), CPU of payments ${cpu.toFixed(3)} (${cpus}), medians of ${rounds} rounds, ${failures} failures`,
   }
-}
-
-/** @param {string} url @param {Request[][]} clients @returns {Promise<Result & { cpuMicros: number }>} */
-async function half(url, clients, howLong = seconds) {
-  const before = await metric(url, 'process_cpu_seconds_total')
-  loader.send({ url, seconds: howLong, clients })
-  const [result] = await once(loader, 'message')
-  await sleep(PAUSE_MS)
-  const used = (await metric(url, 'process_cpu_seconds_total')) - before
-  return { ...result, cpuMicros: (used * 1e6) / result.count }
 }

@@ -9,9 +9,9 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { costOfLoad } from './load-cost.mjs'
 import { measureRevocation } from './revocation.mjs'
 import { median } from './table.mjs'
-import { metric } from './work.mjs'
 
 const ROUNDS = 3
 const LOAD_SECONDS = 3
@@ -83,17 +83,14 @@ async function measureCosts(services, reads) {
 }
 
 /**
- * Microseconds of the service's CPU per read. The CPU of PostgreSQL and Redis is not counted; it would make
- * the share of the check smaller.
+ * Microseconds of the service's CPU per read. The CPU of PostgreSQL and Redis would make the share of the check smaller.
  *
  * @param {string} url
  * @param {Request[][]} clients
  * @param {import('node:child_process').ChildProcess | undefined} loader
  */
 async function costOfRead(url, clients, loader) {
-  const before = await metric(url, 'process_cpu_seconds_total')
-  loader?.send({ url, seconds: LOAD_SECONDS, clients })
-  const [{ count, failures }] = await once(/** @type {never} */ (loader), 'message')
+  const { micros, failures } = await costOfLoad(loader, { url, seconds: LOAD_SECONDS, clients })
   if (failures > 0) throw new Error(`${failures} reads failed`)
-  return (((await metric(url, 'process_cpu_seconds_total')) - before) / count) * 1e6
+  return micros
 }

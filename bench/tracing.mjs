@@ -5,17 +5,15 @@
  *
  * @typedef {import('./environment.mjs').Services} Services
  * @typedef {import('./work.mjs').Work} Work
- * @typedef {import('./load.mjs').Result} Result
  * @typedef {{ perSecond: number, micros: number }} Cost
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from '@malipo/local/free-port'
 import { VARIABLES } from '../services/payments/dist/env.js'
+import { costOfLoad } from './load-cost.mjs'
 import { median } from './table.mjs'
-import { metric } from './work.mjs'
 
 /** Of the default ratio: the lesser of requests lost and CPU added, since a busy machine distorts one of them. */
 const MAX_OVERHEAD = 0.1
@@ -85,14 +83,8 @@ export async function benchTracing(services, works, { rounds, seconds }) {
  * @returns {Promise<Cost>}
  */
 async function costOf(url, clients, seconds, loader) {
-  const before = await metric(url, 'process_cpu_seconds_total')
-  loader?.send({ url, seconds, clients })
-  const [result] = await once(/** @type {never} */ (loader), 'message')
-  const { count, perSecond, failures } = /** @type {Result} */ (result)
+  const { perSecond, micros, failures } = await costOfLoad(loader, { url, seconds, clients })
   if (failures > 0) throw new Error(`${failures} requests failed`)
-  const micros = (((await metric(url, 'process_cpu_seconds_total')) - before) / count) * 1e6
-  // The service still works on requests that the load generator cut off.
-  await sleep(200)
   return { perSecond, micros }
 }
 
