@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { v7 } from 'uuid'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { claim } from '../src/attempts/claim.store.js'
@@ -140,9 +141,11 @@ it('of an operator and a provider at once, one ends the attempt, and nothing is 
     const isSuccess = round % 2 === 0
     const body = isSuccess ? byOperator.declined() : byOperator.succeeded()
     const said = isSuccess ? success(attemptId) : failure(attemptId)
+    // The request takes milliseconds until its statement, and the provider's answer would always be first.
+    const delayMs = round % 10
     const [answer, concluded] = await Promise.all([
       stage.operators[0].resolve(attemptId, body),
-      apply(said),
+      sleep(delayMs).then(() => apply(said)),
     ])
     const isByOperator = answer.status === 200
     counts[isByOperator ? 'operator' : 'provider']++

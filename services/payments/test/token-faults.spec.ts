@@ -1,3 +1,4 @@
+import { REVOCATION_CHANNEL } from '@malipo/kit/redis/session-revocation'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { newUser, type User } from './auth.js'
 import type { Payments } from './payments.js'
@@ -62,6 +63,7 @@ it.each(TABLE)('if %s, the statuses are %i, %i, %i, %i, %i', async (name, ...exp
   const fault: Fault = faults[name](fixture)
   const [valid, revoked, unseen] = await Promise.all([1, 2, 3].map(() => fixture.newUser()))
   if (!valid || !revoked || !unseen) throw new Error('three users')
+  await untilSubscribed()
   await untilCached(valid, revoked)
   cleanups.push(() => fault.end?.())
   await fault.before?.()
@@ -111,6 +113,15 @@ it.each(['the clock is 30 s ahead', 'the clock is 30 s behind'] as const)(
   },
   60_000,
 )
+
+/** Resolves when the replicas that outlive a row receive revocations again: the fault before has cut their connections. */
+async function untilSubscribed() {
+  const replicas = ['the first of the fixture', 'witness']
+  await until(async () => {
+    const [, subscribers] = await fixture.redisClient.pubsub('NUMSUB', REVOCATION_CHANNEL)
+    return subscribers === replicas.length
+  })
+}
 
 /** Sends requests to the replica `witness` until Redis has an entry of each user's token. */
 async function untilCached(...users: User[]) {
